@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Everything that comes from Debian. Their versions are pinned by the release named in scripts/dependencies.sh.
+
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_package(nlohmann_json 3.11 REQUIRED)
+find_package(CLI11 2.1 REQUIRED)
+find_package(spdlog 1.10 REQUIRED)
+find_package(fmt REQUIRED)
+if(HEADSCOPE_STATIC_DEPS)
+  set(HDF5_USE_STATIC_LIBRARIES ON)
+  set(OPENSSL_USE_STATIC_LIBS ON)
+endif()
+find_package(HDF5 1.10 REQUIRED COMPONENTS C) # needs the C language enabled above
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
+pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
+
+# headscope_import(NAME PKGCONFIG_TARGET [ARCHIVE.a ...]): the shared library, or the named archives.
+function(headscope_import name target)
+  add_library(${name} INTERFACE)
+  if(NOT HEADSCOPE_STATIC_DEPS)
+    target_link_libraries(${name} INTERFACE ${target})
+    return()
+  endif()
+  foreach(archive IN LISTS ARGN)
+    find_library(${name}_${archive} ${archive} REQUIRED)
+    target_link_libraries(${name} INTERFACE ${${name}_${archive}})
+  endforeach()
+endfunction()
+headscope_import(headscope_pcre2 PkgConfig::PCRE2 libpcre2-8.a)
+headscope_import(headscope_utf8proc PkgConfig::UTF8PROC libutf8proc.a)
+headscope_import(headscope_sentencepiece PkgConfig::SENTENCEPIECE libsentencepiece.a libprotobuf-lite.a)
+
+add_library(headscope_hdf5 INTERFACE)
+target_include_directories(headscope_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
+target_link_libraries(headscope_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ${CMAKE_DL_LIBS})
+
+if(HEADSCOPE_QT)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Svg)
+endif()
+if(HEADSCOPE_TESTS)
+  find_package(GTest 1.12 REQUIRED)
+  include(GoogleTest)
+endif()

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Helpers that give every target of the project the same warnings, sanitizers and include root.
+
+find_program(HEADSCOPE_CCACHE ccache)
+if(HEADSCOPE_CCACHE)
+  set(CMAKE_C_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
+endif()
+
+add_library(headscope_options INTERFACE)
+target_include_directories(headscope_options INTERFACE "${CMAKE_SOURCE_DIR}")
+target_compile_options(headscope_options INTERFACE
+  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>
+  $<$<AND:$<BOOL:${HEADSCOPE_CCACHE}>,$<COMPILE_LANGUAGE:CXX>>:-fpch-preprocess>)
+if(HEADSCOPE_SANITIZE)
+  target_compile_options(headscope_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-fsanitize=${HEADSCOPE_SANITIZE};-fno-omit-frame-pointer>)
+  target_link_options(headscope_options INTERFACE -fsanitize=${HEADSCOPE_SANITIZE})
+endif()
+
+# headscope_library(NAME SOURCES a.cpp ... [LIBS x ...]): a static library of one folder.
+function(headscope_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC headscope_options ${arg_LIBS})
+endfunction()
+
+# headscope_test(NAME SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): a GoogleTest
+# executable, one CTest entry a test case.
+function(headscope_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE headscope_options ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE
+    HEADSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    HEADSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}"
+    HEADSCOPE_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
