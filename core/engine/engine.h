@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs a model: from tokens or from a stored residual, through all or some layers, with interventions,
+// captures and observers. One Engine per model; run() may be called from one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "core/base/result.h"
+#include "core/base/task.h"
+#include "core/engine/attention.h"
+#include "core/engine/hook.h"
+#include "core/engine/intervention.h"
+#include "core/model/model.h"
+
+namespace headscope {
+
+// Activations by site; only those that were asked for.
+class ActivationCache {
+public:
+  bool contains(HookSite site) const { return tensors_.count(site) != 0; }
+  // not_found when the site was not captured.
+  Result<at::Tensor> get(HookSite site) const;
+  void put(HookSite site, at::Tensor value) { tensors_[site] = std::move(value); }
+  const std::map<HookSite, at::Tensor>& all() const { return tensors_; }
+
+private:
+  std::map<HookSite, at::Tensor> tensors_;
+};
+
+// Rotated keys and values of each layer, [batch, slots, kv_head_index, d_head]; grows by doubling.
+class KvCache {
+public:
+  std::int64_t length() const { return length_; }
+
+private:
+  friend class ForwardPass;
+  struct Layer {
+    at::Tensor k, v;
+  };
+  std::vector<Layer> layers_;
+  std::int64_t length_ = 0;
+};
+
+// A batch of token rows of one length; padded slots are never attended to and have no meaning in outputs.
+struct TokenBatch {
+  at::Tensor tokens;                   // [batch, pos] int64
+  std::vector<std::int64_t> left_pad;  // per row, or empty
+  std::vector<std::int64_t> right_pad; // per row, or empty
+
+  // One row, no padding.
+  static TokenBatch single(const std::vector<std::int64_t>& ids);
+  // Pads to the longest row on the given side.
+  enum class Side { left, right };
+  static TokenBatch pad(const std::vector<std::vector<std::int64_t>>& rows, Side side, std::int64_t pad_id = 0);
+};
+
+enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real token of each row
+
+struct ResidualStart {
+  int layer = 0;   // the first block to run
+  at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
+};
+
+// Read or replace an activation; return the input unchanged to only read. Runs on the engine's thread.
+using HookFn = std::function<at::Tensor(HookSite, at::Tensor)>;
+
+struct Hook {
+  HookSite site;
+  HookFn fn;
+};
+
+struct RunRequest {
+  TokenBatch batch;                   // tokens are still needed for padding when `start` is given; may then be shape-only
+  std::optional<ResidualStart> start; // skip the embedding and the layers before
+  int stop_layer = -1;                // run blocks [start, stop_layer); -1: all, then final norm and unembedding
+  std::vector<Intervention> interventions;
+  std::vector<Hook> hooks;
+  std::vector<HookSite> capture;
+  LogitRows logits = LogitRows::all;
+  KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
+  const AttentionObserver* observer = nullptr;
+  const AttentionBackend* attention = nullptr; // nullptr: default_attention()
+  CancelToken cancel;                          // looked at before every layer
+};
+
+struct RunResult {
+  at::Tensor logits;     // all: [batch, pos, d_vocab]; last: [batch, d_vocab]; none or stopped early: undefined
+  at::Tensor resid;      // resid_pre of stop_layer when stopped early, [batch, pos, d_model]
+  ActivationCache cache; // what `capture` asked for
+};
+
+// A scalar of the run that gradients are taken of, e.g. a logit difference.
+using MetricFn = std::function<at::Tensor(const at::Tensor& logits)>;
+
+struct BackwardHook {
+  HookSite site;
+  HookFn fn; // reads or replaces the gradient at the site
+};
+
+struct GradientRequest {
+  RunRequest run; // kv_cache must be null
+  MetricFn metric;
+  std::vector<HookSite> gradients; // sites whose d metric / d activation is wanted
+  std::vector<BackwardHook> backward_hooks;
+};
+
+struct GradientResult {
+  double metric = 0.0;
+  at::Tensor logits;
+  ActivationCache cache;     // forward values of run.capture
+  ActivationCache gradients; // same axes as the activations
+};
+
+class Engine {
+public:
+  explicit Engine(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+
+  const Model& model() const { return *model_; }
+  const ModelConfig& config() const { return model_->config; }
+
+  Result<RunResult> run(const RunRequest& request) const;
+  Result<GradientResult> run_with_gradients(const GradientRequest& request) const;
+
+private:
+  std::shared_ptr<const Model> model_;
+};
+
+} // namespace headscope

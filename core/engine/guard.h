@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The edge to Torch: every public function of core that calls it runs its body inside guarded(), which
+// turns exceptions into errors. Cancellation travels as an exception inside and becomes an Error here.
+#pragma once
+
+#include <exception>
+#include <string>
+#include <type_traits>
+
+#include <c10/util/Exception.h>
+
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope {
+
+struct CancelledException : std::exception {
+  const char* what() const noexcept override { return "cancelled"; }
+};
+
+inline void throw_if_cancelled(const CancelToken& token) {
+  if (token.cancelled()) throw CancelledException();
+}
+
+// The error for an exception that Torch or the standard library threw.
+Error error_from_exception(const std::exception& exception, const std::string& doing);
+
+// Runs body() (which returns a Result or Status); `doing` says what failed, e.g. "running the model".
+template <typename Body> auto guarded(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
+  try {
+    return body();
+  } catch (const std::exception& exception) {
+    return error_from_exception(exception, doing);
+  }
+}
+
+} // namespace headscope
