@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Numbers as files: CSV and NPY.
+//
+// Neither format has room for metadata that readers agree on, so the provenance goes to a sidecar: NAME.csv
+// comes with NAME.csv.json, NAME.npy with NAME.npy.json, one JSON object of the provenance's keys and values in their
+// order. The CSV itself stays plain RFC 4180 (pandas.read_csv needs no option).
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "app/figures/figure.h"
+#include "core/base/result.h"
+
+namespace headscope::figures {
+
+struct WriteOptions {
+  bool overwrite = false;
+};
+
+// A table of numbers. With row_labels the first column holds them, under row_header.
+struct Table {
+  std::vector<std::string> columns;
+  std::string row_header;
+  std::vector<std::string> row_labels; // empty, or one for each row
+  std::vector<double> values;          // row by row; NaN is written as an empty field
+};
+
+// UTF-8, CRLF line ends, shortest digits that read back as the same double. Bytes of a label that are not
+// UTF-8 become U+FFFD. Files appear whole or not at all; existing ones are kept (already_exists) unless
+// overwrite.
+Status write_csv(const std::string& path, const Table& table, const Provenance& provenance,
+                 const WriteOptions& options = {});
+
+// NPY 1.0, little-endian float32, C order. The product of shape is data.size(); no shape is a scalar.
+Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const float> data,
+                 const Provenance& provenance, const WriteOptions& options = {});
+
+// A map as a table: its tick labels as columns and row labels, masked cells empty.
+Table to_table(const HeatmapFigure& figure);
+
+} // namespace headscope::figures
