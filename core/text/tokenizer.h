@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Text to token ids and back, equal to what Hugging Face transformers gives for the same files.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace headscope {
+
+class GgufFile;
+
+struct TokenizeOptions {
+  bool add_special = true;   // BOS and EOS as the model's own post-processor adds them
+  bool parse_special = true; // added tokens written in the text become single ids; false: special ones stay text
+};
+
+// Immutable after loading; every member may be called from several threads at once.
+class Tokenizer {
+public:
+  virtual ~Tokenizer() = default;
+
+  // Token ids of a text. Invalid UTF-8 is read as Python's decode(errors="replace") reads it; NUL is a character.
+  virtual Result<std::vector<std::int64_t>> encode(std::string_view utf8, TokenizeOptions options = {}) const = 0;
+
+  // Text of the ids; ids outside the vocabulary are skipped. Incomplete UTF-8 becomes U+FFFD.
+  virtual std::string decode(std::span<const std::int64_t> ids, bool skip_special = false) const = 0;
+
+  // The vocabulary string, as transformers' convert_ids_to_tokens gives it: "ĠParis", "▁the". Empty: no such id.
+  virtual std::string piece(std::int64_t id) const = 0;
+
+  // The bytes that the token stands for, for labels; may be a fragment of a UTF-8 character.
+  virtual std::string text(std::int64_t id) const = 0;
+
+  virtual std::optional<std::int64_t> id_of_piece(std::string_view piece) const = 0;
+
+  // One more than the largest id, added tokens included.
+  virtual std::int64_t vocab_size() const = 0;
+
+  virtual std::optional<std::int64_t> bos() const = 0;
+  virtual std::optional<std::int64_t> eos() const = 0;
+  virtual std::optional<std::int64_t> unk() const = 0;
+  virtual std::optional<std::int64_t> pad() const = 0;
+  virtual bool is_special(std::int64_t id) const = 0;
+
+  // Jinja source, or empty.
+  virtual const std::string& chat_template() const = 0;
+
+  // "byte-level BPE", "BPE", "SentencePiece BPE" or "SentencePiece Unigram".
+  virtual std::string kind() const = 0;
+};
+
+struct ChatMessage {
+  std::string role; // "system", "user" or "assistant"
+  std::string content;
+};
+
+// The prompt text that the model's chat template makes of the messages; encode it with add_special = false.
+// Errors: not_found without a template, unsupported for a construct outside the subset in core/text/jinja.h,
+// invalid_argument when the template itself refuses the messages.
+Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
+                                bool add_generation_prompt);
+
+// A folder with tokenizer.json, or vocab.json and merges.txt, or tokenizer.model; with tokenizer_config.json and
+// special_tokens_map.json where they are. The path of one of these files is accepted too.
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path);
+
+// The tokenizer.ggml.* metadata of a GGUF file.
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file);
+
+} // namespace headscope
