@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One HDF5 file a run: the public face of this folder. The schema is docs/file-format.md.
+//
+//   HS_ASSIGN(auto out, store::ResultWriter::create("run.h5", {.provenance = {...}}));
+//   HS_TRY(out.set_model(...));
+//   HS_TRY(out.add_scores(scores));
+//   HS_TRY(out.commit(!context.cancel.cancelled()));
+#pragma once
+
+#include "core/store/result_reader.h" // IWYU pragma: export
+#include "core/store/result_types.h"  // IWYU pragma: export
+#include "core/store/result_writer.h" // IWYU pragma: export
+
+namespace headscope::store {
+
+// Root attributes `format` and `format_version`. A reader takes every version up to its own.
+inline constexpr const char* kFormatName = "headscope-result";
+inline constexpr int kFormatVersion = 1;
+
+} // namespace headscope::store
