@@ -72,8 +72,9 @@ public:
   Result<std::vector<std::string>> strings(const std::string& path) const;
   Result<Table> table(const std::string& path) const;
 
+  struct Impl; // private to core/store
+
 private:
-  struct Impl;
   explicit ResultReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -12,7 +12,7 @@ if(HEADSCOPE_STATIC_DEPS)
   set(HDF5_USE_STATIC_LIBRARIES ON)
   set(OPENSSL_USE_STATIC_LIBS ON)
 endif()
-find_package(HDF5 1.10 REQUIRED COMPONENTS C) # needs the C language enabled above
+find_package(HDF5 1.10 REQUIRED COMPONENTS C HL) # needs the C language enabled above
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
@@ -37,7 +37,17 @@ headscope_import(headscope_sentencepiece PkgConfig::SENTENCEPIECE libsentencepie
 
 add_library(headscope_hdf5 INTERFACE)
 target_include_directories(headscope_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
-target_link_libraries(headscope_hdf5 INTERFACE ${HDF5_C_LIBRARIES} ${CMAKE_DL_LIBS})
+if(HEADSCOPE_STATIC_DEPS)
+  # FindHDF5 names the archives of HDF5 but shared libraries for what they need. libcurl and libcrypto serve
+  # only the S3 driver, an object that nothing here pulls out of the archive.
+  set(hdf5_archives ${HDF5_C_LIBRARIES})
+  list(FILTER hdf5_archives INCLUDE REGEX "libhdf5[^/]*\\.a$")
+  headscope_import(headscope_hdf5_needs none libsz.a libaec.a libz.a)
+  target_link_libraries(headscope_hdf5 INTERFACE
+    ${HDF5_C_HL_LIBRARIES} ${hdf5_archives} headscope_hdf5_needs ${CMAKE_DL_LIBS} m)
+else()
+  target_link_libraries(headscope_hdf5 INTERFACE ${HDF5_C_HL_LIBRARIES} ${HDF5_C_LIBRARIES} ${CMAKE_DL_LIBS})
+endif()
 
 if(HEADSCOPE_QT)
   find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Svg)

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/store/h5.h"
+
+#include <array>
+#include <cstring>
+
+#include "core/store/half.h"
+
+namespace headscope::store::h5 {
+
+namespace {
+
+std::recursive_mutex& library_mutex() {
+  static std::recursive_mutex mutex;
+  return mutex;
+}
+
+herr_t keep_innermost(unsigned /*n*/, const H5E_error2_t* entry, void* out) {
+  auto* message = static_cast<std::string*>(out);
+  if (message->empty() && entry->desc != nullptr) *message = entry->desc;
+  return 0;
+}
+
+// HDF5 wraps the system's message in times, buffers and offsets: "..., error message = 'No space left', ...".
+bool take_system_message(std::string& message) {
+  const std::string key = "error message = '";
+  const std::size_t begin = message.find(key);
+  if (begin == std::string::npos) return false;
+  const std::size_t end = message.find('\'', begin + key.size());
+  message = message.substr(begin + key.size(), end == std::string::npos ? end : end - begin - key.size());
+  return true;
+}
+
+// The length of the UTF-8 sequence at `at`, or 0 when it is not one.
+std::size_t sequence_length(const std::string& text, std::size_t at) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(at);
+  if (lead < 0x80) return 1;
+  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  if (lead < 0xc2 || lead > 0xf4 || at + length > text.size()) return 0;
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(at + i) & 0xc0) != 0x80) return 0;
+  }
+  const unsigned char second = byte(at + 1);
+  const bool overlong = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool outside = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f); // surrogates, > U+10FFFF
+  return overlong || outside ? 0 : length;
+}
+
+} // namespace
+
+Lock::Lock() : lock_(library_mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+
+Error failure(const Place& place, const std::string& what, ErrorCode otherwise) {
+  std::string message;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &message);
+  H5Eclear2(H5E_DEFAULT);
+  const bool system = take_system_message(message);
+  if (message.empty()) message = "HDF5 gives no reason";
+  return make_error(system ? ErrorCode::io : otherwise, "cannot " + what + ": " + message, place.file, place.path);
+}
+
+Type half_type() {
+  Type type(H5Tcopy(H5T_IEEE_F32LE));
+  // The fields first: the size may only shrink to what the fields need.
+  H5Tset_fields(type.get(), 15, 10, 5, 0, 10);
+  H5Tset_size(type.get(), 2);
+  H5Tset_ebias(type.get(), 15);
+  return type;
+}
+
+Type text_type() {
+  Type type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), H5T_CSET_UTF8);
+  return type;
+}
+
+Type bool_type() {
+  Type type(H5Tenum_create(H5T_NATIVE_INT8));
+  const std::int8_t no = 0;
+  const std::int8_t yes = 1;
+  H5Tenum_insert(type.get(), "FALSE", &no);
+  H5Tenum_insert(type.get(), "TRUE", &yes);
+  return type;
+}
+
+Type file_type(DType dtype) {
+  switch (dtype) {
+  case DType::float16: return half_type();
+  case DType::float32: return Type(H5Tcopy(H5T_IEEE_F32LE));
+  case DType::float64: return Type(H5Tcopy(H5T_IEEE_F64LE));
+  case DType::int32: return Type(H5Tcopy(H5T_STD_I32LE));
+  case DType::int64: return Type(H5Tcopy(H5T_STD_I64LE));
+  case DType::uint8: return Type(H5Tcopy(H5T_STD_U8LE));
+  case DType::string: return text_type();
+  case DType::other: break;
+  }
+  return Type();
+}
+
+DType dtype_of(hid_t type) {
+  const H5T_class_t kind = H5Tget_class(type);
+  const std::size_t size = H5Tget_size(type);
+  if (kind == H5T_STRING) return DType::string;
+  if (kind == H5T_FLOAT) {
+    if (size == 2) return DType::float16;
+    if (size == 4) return DType::float32;
+    return size == 8 ? DType::float64 : DType::other;
+  }
+  if (kind == H5T_INTEGER) {
+    if (size == 1) return DType::uint8;
+    if (size == 4) return DType::int32;
+    return size == 8 ? DType::int64 : DType::other;
+  }
+  return DType::other;
+}
+
+std::vector<std::int64_t> shape_of(hid_t space) {
+  const int rank = H5Sget_simple_extent_ndims(space);
+  if (rank <= 0) return {};
+  std::vector<hsize_t> extent(static_cast<std::size_t>(rank));
+  H5Sget_simple_extent_dims(space, extent.data(), nullptr);
+  return {extent.begin(), extent.end()};
+}
+
+Space space_of(const std::vector<std::int64_t>& shape) {
+  if (shape.empty()) return Space(H5Screate(H5S_SCALAR));
+  const std::vector<hsize_t> extent(shape.begin(), shape.end());
+  return Space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
+}
+
+std::string to_text(const std::string& bytes) {
+  std::string text;
+  text.reserve(bytes.size());
+  for (std::size_t at = 0; at < bytes.size();) {
+    const std::size_t length = sequence_length(bytes, at);
+    if (length == 0) {
+      text += "\xef\xbf\xbd";
+    } else if (bytes[at] == '\0') {
+      text += "\xe2\x90\x80";
+    } else {
+      text.append(bytes, at, length);
+    }
+    at += length == 0 ? 1 : length;
+  }
+  return text;
+}
+
+Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values) {
+  std::vector<std::string> texts;
+  std::vector<const char*> pointers;
+  texts.reserve(values.size());
+  for (const std::string& value : values)
+    pointers.push_back(texts.emplace_back(to_text(value)).c_str());
+  if (values.empty()) return {};
+  if (H5Dwrite(dataset, text_type().get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) < 0) {
+    return failure(place, "write", ErrorCode::io);
+  }
+  return {};
+}
+
+namespace {
+
+// Strings of variable or fixed length, through `read`, which fills a buffer of a memory type.
+template <typename Read>
+Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, const Place& place, const Read& read) {
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  if (count < 0) return failure(place, "read", ErrorCode::corrupt);
+  std::vector<std::string> values;
+  if (count == 0) return values;
+  const auto n = static_cast<std::size_t>(count);
+  if (H5Tis_variable_str(type) > 0) {
+    const Type memory = text_type();
+    H5Tset_cset(memory.get(), H5Tget_cset(type));
+    std::vector<char*> pointers(n, nullptr);
+    if (read(memory.get(), pointers.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
+    for (const char* pointer : pointers)
+      values.emplace_back(pointer == nullptr ? "" : pointer);
+    H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
+    return values;
+  }
+  const std::size_t size = H5Tget_size(type);
+  std::vector<char> bytes(n * size);
+  const Type memory(H5Tcopy(type));
+  if (read(memory.get(), bytes.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
+  for (std::size_t i = 0; i < n; ++i) {
+    const char* begin = bytes.data() + i * size;
+    values.emplace_back(begin, strnlen(begin, size));
+  }
+  return values;
+}
+
+} // namespace
+
+Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place) {
+  const Type type(H5Dget_type(dataset));
+  const Space space(H5Dget_space(dataset));
+  if (!type || !space) return failure(place, "read", ErrorCode::corrupt);
+  if (H5Tget_class(type.get()) != H5T_STRING) {
+    return make_error(ErrorCode::corrupt, "should hold strings", place.file, place.path);
+  }
+  return read_texts(type.get(), space.get(), place, [&](hid_t memory, void* out) {
+    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+  });
+}
+
+namespace {
+
+struct AttributeData {
+  Type type;
+  Space space;
+  const void* data = nullptr;
+  // What `data` points to where the value itself will not do.
+  std::int8_t flag = 0;
+  std::vector<std::string> texts;
+  std::vector<const char*> pointers;
+};
+
+void set_texts(AttributeData& out, const std::vector<std::string>& values) {
+  out.type = text_type();
+  out.texts.reserve(values.size());
+  for (const std::string& value : values)
+    out.pointers.push_back(out.texts.emplace_back(to_text(value)).c_str());
+  out.data = out.pointers.data();
+}
+
+template <typename T> void set_numbers(AttributeData& out, hid_t type, const std::vector<T>& values) {
+  out.type = Type(H5Tcopy(type));
+  out.space = space_of({static_cast<std::int64_t>(values.size())});
+  out.data = values.data();
+}
+
+struct Encode {
+  AttributeData& out;
+  void operator()(const std::int64_t& value) const { scalar(H5T_NATIVE_INT64, &value); }
+  void operator()(const double& value) const { scalar(H5T_NATIVE_DOUBLE, &value); }
+  void operator()(const bool& value) const {
+    out.flag = value ? 1 : 0;
+    out.type = bool_type();
+    out.space = space_of({});
+    out.data = &out.flag;
+  }
+  void operator()(const std::string& value) const {
+    set_texts(out, {value});
+    out.space = space_of({});
+  }
+  void operator()(const std::vector<std::int64_t>& values) const { set_numbers(out, H5T_NATIVE_INT64, values); }
+  void operator()(const std::vector<double>& values) const { set_numbers(out, H5T_NATIVE_DOUBLE, values); }
+  void operator()(const std::vector<std::string>& values) const {
+    set_texts(out, values);
+    out.space = space_of({static_cast<std::int64_t>(values.size())});
+  }
+  void scalar(hid_t type, const void* value) const {
+    out.type = Type(H5Tcopy(type));
+    out.space = space_of({});
+    out.data = value;
+  }
+};
+
+} // namespace
+
+Status write_attribute(hid_t object, const Place& place, const Attribute& attribute) {
+  const Place field{place.file, place.path + "@" + attribute.name};
+  if (attribute.name.empty() || attribute.name.find('\0') != std::string::npos) {
+    return make_error(ErrorCode::invalid_argument, "an attribute needs a name", place.file, place.path);
+  }
+  AttributeData data;
+  std::visit(Encode{data}, attribute.value);
+  const char* name = attribute.name.c_str();
+  if (H5Aexists(object, name) > 0 && H5Adelete(object, name) < 0) return failure(field, "replace", ErrorCode::io);
+  const PropertyList creation(H5Pcreate(H5P_ATTRIBUTE_CREATE));
+  H5Pset_char_encoding(creation.get(), H5T_CSET_UTF8);
+  AttributeHandle handle(H5Acreate2(object, name, data.type.get(), data.space.get(), creation.get(), H5P_DEFAULT));
+  const bool empty = H5Sget_simple_extent_npoints(data.space.get()) == 0;
+  if (!handle || (!empty && H5Awrite(handle.get(), data.type.get(), data.data) < 0) || !handle.close()) {
+    return failure(field, "write", ErrorCode::io);
+  }
+  return {};
+}
+
+Status write_attributes(hid_t object, const Place& place, const Attributes& attributes) {
+  for (const Attribute& attribute : attributes)
+    HS_TRY(write_attribute(object, place, attribute));
+  return {};
+}
+
+namespace {
+
+template <typename T>
+Result<AttributeValue> read_numbers(hid_t attribute, hid_t type, hid_t space, const Place& place) {
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  std::vector<T> values(count > 0 ? static_cast<std::size_t>(count) : 0);
+  if (!values.empty() && H5Aread(attribute, type, values.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
+  if (H5Sget_simple_extent_type(space) == H5S_SCALAR && values.size() == 1) return AttributeValue(values.front());
+  return AttributeValue(std::move(values));
+}
+
+Result<AttributeValue> read_flag(hid_t attribute, const Place& place) {
+  std::int8_t flag = 0;
+  if (H5Aread(attribute, bool_type().get(), &flag) < 0) return failure(place, "read", ErrorCode::corrupt);
+  return AttributeValue(flag != 0);
+}
+
+// False: a type that no AttributeValue holds.
+Result<bool> read_value(hid_t attribute, const Place& place, AttributeValue& out) {
+  const Type type(H5Aget_type(attribute));
+  const Space space(H5Aget_space(attribute));
+  if (!type || !space) return failure(place, "read", ErrorCode::corrupt);
+  const bool scalar = H5Sget_simple_extent_type(space.get()) == H5S_SCALAR;
+  switch (H5Tget_class(type.get())) {
+  case H5T_INTEGER: {
+    HS_ASSIGN(out, read_numbers<std::int64_t>(attribute, H5T_NATIVE_INT64, space.get(), place));
+    return true;
+  }
+  case H5T_FLOAT: {
+    HS_ASSIGN(out, read_numbers<double>(attribute, H5T_NATIVE_DOUBLE, space.get(), place));
+    return true;
+  }
+  case H5T_ENUM: {
+    if (!scalar) return false;
+    HS_ASSIGN(out, read_flag(attribute, place));
+    return true;
+  }
+  case H5T_STRING: {
+    const auto read = [&](hid_t memory, void* data) { return H5Aread(attribute, memory, data); };
+    HS_ASSIGN(std::vector<std::string> texts, read_texts(type.get(), space.get(), place, read));
+    if (scalar && texts.size() == 1) {
+      out = std::move(texts.front());
+    } else {
+      out = std::move(texts);
+    }
+    return true;
+  }
+  default: return false;
+  }
+}
+
+bool is_scale_bookkeeping(const std::string& name) {
+  static constexpr std::array<const char*, 5> kNames = {"CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST",
+                                                        "DIMENSION_LABELS"};
+  for (const char* known : kNames) {
+    if (name == known) return true;
+  }
+  return false;
+}
+
+} // namespace
+
+Result<Attributes> read_attributes(hid_t object, const Place& place) {
+  H5O_info_t info{};
+  if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0) return failure(place, "read", ErrorCode::corrupt);
+  Attributes attributes;
+  for (hsize_t i = 0; i < info.num_attrs; ++i) {
+    AttributeHandle handle(H5Aopen_by_idx(object, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT));
+    if (!handle) {
+      handle = AttributeHandle(H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT));
+    }
+    if (!handle) return failure(place, "read an attribute", ErrorCode::corrupt);
+    const ssize_t length = H5Aget_name(handle.get(), 0, nullptr);
+    if (length < 0) return failure(place, "read an attribute's name", ErrorCode::corrupt);
+    std::string name(static_cast<std::size_t>(length) + 1, '\0');
+    H5Aget_name(handle.get(), name.size(), name.data());
+    name.pop_back();
+    if (is_scale_bookkeeping(name)) continue;
+    Attribute attribute{name, {}};
+    HS_ASSIGN(const bool known, read_value(handle.get(), Place{place.file, place.path + "@" + name}, attribute.value));
+    if (known) attributes.push_back(std::move(attribute));
+  }
+  H5Eclear2(H5E_DEFAULT);
+  return attributes;
+}
+
+} // namespace headscope::store::h5

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A thin layer over HDF5's C API: handles that close themselves, and failures as Result errors with the
+// file, the path inside it and HDF5's innermost message.
+//
+// Debian's HDF5 is the serial build and not thread-safe. Whoever calls H5* (or this layer) holds a Lock;
+// it is one recursive lock of the process. HDF5's printing of its error stack is off under it.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <hdf5.h>
+
+#include "core/base/result.h"
+#include "core/store/result_types.h"
+
+namespace headscope::store::h5 {
+
+class Lock {
+public:
+  Lock();
+
+private:
+  std::unique_lock<std::recursive_mutex> lock_;
+};
+
+template <herr_t (*Close)(hid_t)> class Handle {
+public:
+  Handle() = default;
+  explicit Handle(hid_t id) : id_(id) {}
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    std::swap(id_, other.id_);
+    return *this;
+  }
+  ~Handle() { close(); }
+
+  hid_t get() const { return id_; }
+  explicit operator bool() const { return id_ >= 0; }
+  // False when HDF5 could not write what it still held.
+  bool close() {
+    if (id_ < 0) return true;
+    const Lock lock;
+    return Close(std::exchange(id_, H5I_INVALID_HID)) >= 0;
+  }
+
+private:
+  hid_t id_ = H5I_INVALID_HID;
+};
+
+using File = Handle<&H5Fclose>;
+using Group = Handle<&H5Gclose>;
+using Dataset = Handle<&H5Dclose>;
+using Space = Handle<&H5Sclose>;
+using Type = Handle<&H5Tclose>;
+using PropertyList = Handle<&H5Pclose>;
+using AttributeHandle = Handle<&H5Aclose>;
+using Object = Handle<&H5Oclose>;
+
+// Where in which file something is done.
+struct Place {
+  std::string file;
+  std::string path;
+};
+
+// The current failure of HDF5: "cannot WHAT: innermost message". The code is io when the operating system
+// refused, else `otherwise`.
+Error failure(const Place& place, const std::string& what, ErrorCode otherwise);
+
+// Types. Half precision is made as numpy and h5py make '<f2'.
+Type half_type();
+Type text_type();            // variable length, UTF-8
+Type bool_type();            // as h5py makes it: an enumeration over int8
+Type file_type(DType dtype); // little endian
+DType dtype_of(hid_t type);  // other: nothing that this layer knows
+std::vector<std::int64_t> shape_of(hid_t space);
+Space space_of(const std::vector<std::int64_t>& shape);
+
+// Valid UTF-8 without NUL, which is all that an HDF5 string can hold: what is not becomes U+FFFD, NUL U+2400.
+std::string to_text(const std::string& bytes);
+
+Status write_attribute(hid_t object, const Place& place, const Attribute& attribute); // replaces
+Status write_attributes(hid_t object, const Place& place, const Attributes& attributes);
+// In creation order where the file has it; those of HDF5's dimension scales and unknown types are left out.
+Result<Attributes> read_attributes(hid_t object, const Place& place);
+
+// A scalar (empty shape) or 1-D dataset of strings.
+Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values);
+Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place);
+
+} // namespace headscope::store::h5

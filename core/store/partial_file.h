@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A hidden file beside the final one that takes its name in one step when everything is on the disk.
+#pragma once
+
+#include <string>
+
+#include "core/base/result.h"
+
+namespace headscope::store {
+
+// `.NAME.partial-PID[-N]` in the folder of NAME, locked (flock) while this object lives, so that a later
+// run can tell a dead run's leftover from one that is being written.
+class PartialFile {
+public:
+  // already_exists when `path` exists and overwrite is off; io when the folder is missing or refuses;
+  // invalid_argument when `path` is something that is not a regular file. Removes dead runs' leftovers.
+  static Result<PartialFile> create(const std::string& path, bool overwrite);
+
+  PartialFile(PartialFile&& other) noexcept;
+  PartialFile& operator=(PartialFile&& other) noexcept;
+  ~PartialFile(); // removes the hidden file unless it was published
+
+  const std::string& path() const { return partial_; }
+  const std::string& final_path() const { return final_; }
+
+  // Syncs file and folder and renames. Without overwrite a file that appeared meanwhile is kept; the data
+  // are then kept too, under a name that the error gives.
+  Status publish(bool overwrite);
+  void remove();
+
+private:
+  PartialFile() = default;
+  Status open_new();
+  Status keep_aside();
+
+  std::string final_, partial_;
+  int fd_ = -1;
+};
+
+} // namespace headscope::store

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The parts of a result file that have a schema of their own: see docs/file-format.md.
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "core/store/half.h"
+#include "core/store/reader_state.h"
+
+namespace headscope::store {
+
+namespace {
+
+using h5::Place;
+
+// Takes the attribute out of the list, so that what is left is what the caller of the writer added.
+template <typename T> Status extract(Attributes& attributes, const Place& place, const std::string& name, T& out) {
+  const auto found = std::find_if(attributes.begin(), attributes.end(),
+                                  [&](const Attribute& attribute) { return attribute.name == name; });
+  const std::string field = place.path + "@" + name;
+  if (found == attributes.end()) return make_error(ErrorCode::corrupt, "is missing", place.file, field);
+  T* typed = std::get_if<T>(&found->value);
+  if (typed == nullptr) return make_error(ErrorCode::corrupt, "has another type than it should", place.file, field);
+  out = std::move(*typed);
+  attributes.erase(found);
+  return {};
+}
+
+Status check_rank(const std::vector<std::int64_t>& shape, std::size_t rank, const Place& place) {
+  if (shape.size() == rank) return {};
+  return make_error(ErrorCode::corrupt,
+                    "has " + std::to_string(shape.size()) + " axes where " + std::to_string(rank) + " belong",
+                    place.file, place.path);
+}
+
+Status check_length(std::size_t length, std::size_t expected, const Place& place) {
+  if (length == expected) return {};
+  return make_error(ErrorCode::corrupt,
+                    "has " + std::to_string(length) + " elements where " + std::to_string(expected) + " belong",
+                    place.file, place.path);
+}
+
+// "18.6".
+Result<HeadIndex> parse_head(const std::string& label, const Place& place) {
+  HeadIndex head;
+  const char* end = label.data() + label.size();
+  const auto layer = std::from_chars(label.data(), end, head.layer);
+  if (layer.ec == std::errc() && layer.ptr != end && *layer.ptr == '.') {
+    const auto index = std::from_chars(layer.ptr + 1, end, head.head);
+    if (index.ec == std::errc() && index.ptr == end) return head;
+  }
+  return make_error(ErrorCode::corrupt, "holds '" + label + "' where LAYER.HEAD belongs", place.file, place.path);
+}
+
+} // namespace
+
+Result<Prompt> ResultReader::prompt(const std::string& id) const {
+  return guarded<Prompt>(impl_->path, [&]() -> Result<Prompt> {
+    const std::string folder = "/prompts/" + id;
+    Prompt prompt{.id = id, .text = {}, .token_ids = {}, .token_pieces = {}, .token_texts = {}, .attributes = {}};
+    std::vector<std::int64_t> shape;
+    HS_ASSIGN(prompt.token_ids, impl_->numbers<std::int64_t>(folder + "/token_ids", shape));
+    HS_ASSIGN(const std::vector<std::string> text, impl_->strings(folder + "/text"));
+    HS_TRY(check_length(text.size(), 1, impl_->place(folder + "/text")));
+    prompt.text = text.front();
+    if (impl_->has(folder + "/text_bytes")) {
+      HS_ASSIGN(const auto bytes, impl_->numbers<std::int64_t>(folder + "/text_bytes", shape));
+      prompt.text.assign(bytes.begin(), bytes.end());
+    }
+    HS_ASSIGN(prompt.token_pieces, impl_->strings(folder + "/token_pieces"));
+    HS_TRY(check_length(prompt.token_pieces.size(), prompt.token_ids.size(), impl_->place(folder + "/token_pieces")));
+    if (impl_->has(folder + "/token_texts")) {
+      HS_ASSIGN(prompt.token_texts, impl_->strings(folder + "/token_texts"));
+      HS_TRY(check_length(prompt.token_texts.size(), prompt.token_ids.size(), impl_->place(folder + "/token_texts")));
+    }
+    HS_ASSIGN(prompt.attributes, impl_->attributes(folder));
+    return prompt;
+  });
+}
+
+Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
+  return guarded<DetectorScores>(impl_->path, [&]() -> Result<DetectorScores> {
+    const std::string folder = "/detectors/" + detector;
+    const Place place = impl_->place(folder + "/scores");
+    DetectorScores scores;
+    scores.name = detector;
+    std::vector<std::int64_t> shape;
+    HS_ASSIGN(scores.scores, impl_->numbers<float>(place.path, shape));
+    HS_TRY(check_rank(shape, 2, place));
+    scores.n_layers = shape[0];
+    scores.n_heads = shape[1];
+    HS_ASSIGN(Attributes attributes, impl_->attributes(place.path));
+    HS_TRY(extract(attributes, place, "units", scores.units));
+    HS_TRY(extract(attributes, place, "description", scores.description));
+    HS_TRY(extract(attributes, place, "higher_is", scores.higher_is));
+    if (find_attribute(attributes, "threshold") != nullptr) {
+      double threshold = 0.0;
+      HS_TRY(extract(attributes, place, "threshold", threshold));
+      scores.threshold = threshold;
+    }
+    HS_ASSIGN(const std::vector<std::string> labels, impl_->strings(folder + "/heads"));
+    for (const std::string& label : labels) {
+      HS_ASSIGN(const HeadIndex head, parse_head(label, impl_->place(folder + "/heads")));
+      scores.heads.push_back(head);
+    }
+    HS_ASSIGN(scores.attributes, impl_->attributes(folder));
+    return scores;
+  });
+}
+
+Result<Ablation> ResultReader::ablation(const std::string& name) const {
+  return guarded<Ablation>(impl_->path, [&]() -> Result<Ablation> {
+    const Place place = impl_->place("/ablation/" + name);
+    Ablation ablation;
+    AblationSpec& spec = ablation.spec;
+    spec.name = name;
+    std::vector<std::int64_t> shape;
+    HS_ASSIGN(ablation.effects, impl_->numbers<float>(place.path + "/effects", shape));
+    HS_TRY(check_rank(shape, 3, impl_->place(place.path + "/effects")));
+    spec.n_layers = shape[1];
+    spec.n_heads = shape[2];
+    HS_ASSIGN(spec.prompts, impl_->strings(place.path + "/prompt"));
+    HS_TRY(check_length(spec.prompts.size(), static_cast<std::size_t>(shape[0]), impl_->place(place.path + "/prompt")));
+    HS_ASSIGN(ablation.clean, impl_->numbers<float>(place.path + "/clean", shape));
+    HS_TRY(check_length(ablation.clean.size(), spec.prompts.size(), impl_->place(place.path + "/clean")));
+    HS_ASSIGN(ablation.mean, impl_->numbers<float>(place.path + "/mean", shape));
+    const std::vector<std::int64_t> expected = {spec.n_layers, spec.n_heads};
+    if (shape != expected) {
+      return make_error(ErrorCode::corrupt, "has another shape than the effects", place.file, place.path + "/mean");
+    }
+    HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
+    HS_TRY(extract(spec.attributes, place, "method", spec.method));
+    HS_TRY(extract(spec.attributes, place, "phase", spec.phase));
+    HS_TRY(extract(spec.attributes, place, "metric", spec.metric));
+    HS_TRY(extract(spec.attributes, place, "units", spec.units));
+    return ablation;
+  });
+}
+
+Result<Patching> ResultReader::patching(const std::string& name) const {
+  return guarded<Patching>(impl_->path, [&]() -> Result<Patching> {
+    const Place place = impl_->place("/patching/" + name);
+    const std::string array = place.path + "/restored";
+    Patching patching;
+    PatchingSpec& spec = patching.spec;
+    spec.name = name;
+    HS_ASSIGN(patching.restored, impl_->numbers<float>(array, spec.shape));
+    HS_ASSIGN(const h5::Dataset found, impl_->dataset(array));
+    for (unsigned i = 0; i < spec.shape.size(); ++i)
+      spec.axes.push_back(axis_of(found.get(), i).name);
+    HS_ASSIGN(spec.clean_tokens, impl_->strings(place.path + "/clean_tokens"));
+    HS_ASSIGN(spec.corrupt_tokens, impl_->strings(place.path + "/corrupt_tokens"));
+    HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
+    HS_TRY(extract(spec.attributes, place, "site", spec.site));
+    HS_TRY(extract(spec.attributes, place, "metric", spec.metric));
+    HS_TRY(extract(spec.attributes, place, "units", spec.units));
+    HS_TRY(extract(spec.attributes, place, "clean", spec.clean));
+    HS_TRY(extract(spec.attributes, place, "corrupt", spec.corrupt));
+    return patching;
+  });
+}
+
+Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
+  return guarded<AttentionSpec>(impl_->path, [&]() -> Result<AttentionSpec> {
+    const std::string folder = "/attention/" + prompt;
+    const Place place = impl_->place(folder + "/pattern");
+    AttentionSpec spec;
+    spec.prompt = prompt;
+    HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
+    HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
+    HS_TRY(check_rank(shape, 3, place));
+    spec.n_query = shape[1];
+    spec.n_key = shape[2];
+    spec.dtype = h5::dtype_of(h5::Type(H5Dget_type(pattern.get())).get());
+    std::vector<std::int64_t> pairs_shape;
+    HS_ASSIGN(const auto pairs, impl_->numbers<std::int64_t>(folder + "/heads", pairs_shape));
+    const std::vector<std::int64_t> expected = {shape[0], 2};
+    if (pairs_shape != expected) {
+      return make_error(ErrorCode::corrupt, "has another shape than the maps need", place.file, folder + "/heads");
+    }
+    for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
+      spec.heads.push_back({static_cast<int>(pairs[i]), static_cast<int>(pairs[i + 1])});
+    }
+    HS_ASSIGN(spec.attributes, impl_->attributes(folder));
+    return spec;
+  });
+}
+
+namespace {
+
+Status read_tile(const h5::Dataset& pattern, const Place& place, const std::array<hsize_t, 3>& start,
+                 const std::array<hsize_t, 3>& count, std::vector<float>& out) {
+  const h5::Space space(H5Dget_space(pattern.get()));
+  const h5::Space memory(H5Screate_simple(3, count.data(), nullptr));
+  const bool half = h5::dtype_of(h5::Type(H5Dget_type(pattern.get())).get()) == DType::float16;
+  const h5::Type half_type = h5::half_type();
+  std::vector<std::uint16_t> bits(half ? out.size() : 0);
+  void* target = half ? static_cast<void*>(bits.data()) : static_cast<void*>(out.data());
+  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
+      H5Dread(pattern.get(), half ? half_type.get() : H5T_NATIVE_FLOAT, memory.get(), space.get(), H5P_DEFAULT,
+              target) < 0) {
+    return h5::failure(place, "read", ErrorCode::corrupt);
+  }
+  if (half) from_half(bits, out);
+  return {};
+}
+
+} // namespace
+
+Result<std::vector<float>> ResultReader::attention_tile(const std::string& prompt, std::int64_t head_index,
+                                                        std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
+                                                        std::int64_t k_end) const {
+  return guarded<std::vector<float>>(impl_->path, [&]() -> Result<std::vector<float>> {
+    const Place place = impl_->place("/attention/" + prompt + "/pattern");
+    HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
+    HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
+    HS_TRY(check_rank(shape, 3, place));
+    const bool inside = head_index >= 0 && head_index < shape[0] && q_begin >= 0 && q_begin <= q_end &&
+                        q_end <= shape[1] && k_begin >= 0 && k_begin <= k_end && k_end <= shape[2];
+    if (!inside) {
+      return make_error(ErrorCode::invalid_argument,
+                        "has " + std::to_string(shape[0]) + " heads, " + std::to_string(shape[1]) + " queries and " +
+                            std::to_string(shape[2]) + " keys; the tile asked for is not inside",
+                        place.file, place.path);
+    }
+    const std::array<hsize_t, 3> start = {static_cast<hsize_t>(head_index), static_cast<hsize_t>(q_begin),
+                                          static_cast<hsize_t>(k_begin)};
+    const std::array<hsize_t, 3> count = {1, static_cast<hsize_t>(q_end - q_begin),
+                                          static_cast<hsize_t>(k_end - k_begin)};
+    std::vector<float> tile(count[1] * count[2]);
+    if (tile.empty()) return tile;
+    HS_TRY(read_tile(pattern, place, start, count, tile));
+    return tile;
+  });
+}
+
+namespace {
+
+// The column of that name and type.
+template <typename T> Result<std::vector<T>> column(const Table& table, const Place& place, const std::string& name) {
+  for (const Column& candidate : table.columns) {
+    if (candidate.name != name) continue;
+    if (const auto* values = std::get_if<std::vector<T>>(&candidate.values)) return *values;
+  }
+  return make_error(ErrorCode::corrupt, "is missing or has another type than it should", place.file,
+                    place.path + "/" + name);
+}
+
+Status read_nodes(const Table& table, const Place& place, Graph& graph) {
+  HS_ASSIGN(const auto names, column<std::string>(table, place, "name"));
+  HS_ASSIGN(const auto kinds, column<std::string>(table, place, "kind"));
+  HS_ASSIGN(const auto layers, column<std::int64_t>(table, place, "layer"));
+  HS_ASSIGN(const auto heads, column<std::int64_t>(table, place, "head"));
+  for (const std::size_t length : {kinds.size(), layers.size(), heads.size()}) {
+    HS_TRY(check_length(length, names.size(), place));
+  }
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    graph.nodes.push_back({names[i], static_cast<int>(layers[i]), static_cast<int>(heads[i]), kinds[i]});
+  }
+  return {};
+}
+
+Status read_edges(const Table& table, const Place& place, Graph& graph) {
+  HS_ASSIGN(const auto sources, column<std::int64_t>(table, place, "src"));
+  HS_ASSIGN(const auto targets, column<std::int64_t>(table, place, "dst"));
+  HS_ASSIGN(const auto kinds, column<std::string>(table, place, "kind"));
+  HS_ASSIGN(const auto scores, column<double>(table, place, "score"));
+  for (const std::size_t length : {targets.size(), kinds.size(), scores.size()}) {
+    HS_TRY(check_length(length, sources.size(), place));
+  }
+  const auto n = static_cast<std::int64_t>(graph.nodes.size());
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (sources[i] < 0 || sources[i] >= n || targets[i] < 0 || targets[i] >= n) {
+      return make_error(ErrorCode::corrupt, "has an edge to a node that is not there", place.file, place.path);
+    }
+    graph.edges.push_back({sources[i], targets[i], kinds[i], scores[i]});
+  }
+  for (const Column& candidate : table.columns) {
+    if (candidate.name == "score") graph.units = candidate.units;
+  }
+  return {};
+}
+
+} // namespace
+
+Result<Graph> ResultReader::graph(const std::string& name) const {
+  const Place place = impl_->place("/graph/" + name);
+  Graph graph;
+  graph.name = name;
+  HS_ASSIGN(const Table nodes, table(place.path + "/nodes"));
+  HS_ASSIGN(const Table edges, table(place.path + "/edges"));
+  HS_TRY(read_nodes(nodes, {place.file, place.path + "/nodes"}, graph));
+  HS_TRY(read_edges(edges, {place.file, place.path + "/edges"}, graph));
+  HS_ASSIGN(graph.attributes, attributes(place.path));
+  HS_TRY(extract(graph.attributes, place, "metric", graph.metric));
+  HS_TRY(extract(graph.attributes, place, "task", graph.task));
+  return graph;
+}
+
+} // namespace headscope::store
