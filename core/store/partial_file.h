@@ -21,6 +21,7 @@ public:
   ~PartialFile(); // removes the hidden file unless it was published
 
   const std::string& path() const { return partial_; }
+  int fd() const { return fd_; } // open for reading and writing until it is published or removed
   const std::string& final_path() const { return final_; }
 
   // Syncs file and folder and renames. Without overwrite a file that appeared meanwhile is kept; the data

@@ -3,10 +3,9 @@
 #include "core/store/writer_state.h"
 
 #include <algorithm>
-#include <cmath>
+#include <cerrno>
 #include <limits>
-#include <sys/mman.h>
-#include <unistd.h>
+#include <system_error>
 
 #include <hdf5_hl.h>
 
@@ -122,7 +121,8 @@ FileState::~FileState() {
   if (file) abandon();
 }
 
-Status FileState::ready() const {
+Status FileState::ready() {
+  HS_TRY(check_disk(""));
   if (failed) return *failed;
   if (!file) return make_error(ErrorCode::internal, "the result file is closed already", partial.final_path());
   return {};
@@ -135,14 +135,23 @@ Error FileState::latch(Error error) {
 
 Status FileState::latched(Status status) {
   if (!status.ok()) return latch(std::move(status).error());
-  return status;
+  return check_disk("");
+}
+
+Status FileState::check_disk(const std::string& path) {
+  if (disk.error != 0 && !failed) {
+    const std::string reason = std::generic_category().message(disk.error);
+    failed = make_error(ErrorCode::io, "cannot be written: " + reason, partial.final_path(), path);
+  }
+  return failed ? Status(*failed) : Status();
 }
 
 Status FileState::open() {
   const PropertyList access(H5Pcreate(H5P_FILE_ACCESS));
   // 1.8's format: checksummed headers, attributes beyond 64 KiB, creation order; every HDF5 since reads it.
   H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18);
-  H5Pset_file_locking(access.get(), false, true); // the PartialFile holds the lock
+  disk.fd = partial.fd();
+  if (!h5::use_disk(access.get(), &disk)) return latch(h5::failure(place(""), "be created", ErrorCode::io));
   const PropertyList creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_link_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_attr_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -322,7 +331,7 @@ Status FileState::write_slab(ArrayState& array, std::span<const std::int64_t> of
       H5Dwrite(array.dataset.get(), memory_type, memory.get(), space.get(), H5P_DEFAULT, data) < 0) {
     return latch(h5::failure(place(array.path), "write", ErrorCode::io));
   }
-  return {};
+  return check_disk(array.path);
 }
 
 Status FileState::close_arrays() {
@@ -338,18 +347,11 @@ Status FileState::close() {
   HS_TRY(close_arrays());
   if (H5Fflush(file.get(), H5F_SCOPE_GLOBAL) < 0) return latch(h5::failure(place(""), "write", ErrorCode::io));
   if (!file.close()) return latch(h5::failure(place(""), "write", ErrorCode::io));
-  return {};
+  return check_disk("");
 }
 
-// HDF5 cannot drop what it holds: a close that cannot write fails, and is tried again when the process ends.
-// So its descriptor is pointed at memory first, where every write succeeds.
 void FileState::abandon() {
-  void* handle = nullptr;
-  const int sink = ::memfd_create("headscope-abandoned", MFD_CLOEXEC);
-  if (sink >= 0 && H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &handle) >= 0 && handle != nullptr) {
-    ::dup2(sink, *static_cast<int*>(handle));
-  }
-  if (sink >= 0) ::close(sink);
+  if (disk.error == 0) disk.error = ECANCELED; // so that nothing more goes to the disk
   for (const auto& weak : arrays) {
     if (const std::shared_ptr<ArrayState> array = weak.lock()) array->dataset.close();
   }

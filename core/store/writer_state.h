@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/store/h5.h"
+#include "core/store/h5_disk.h"
 #include "core/store/partial_file.h"
 #include "core/store/result_writer.h"
 
@@ -33,6 +34,7 @@ struct FileState : std::enable_shared_from_this<FileState> {
 
   PartialFile partial;
   ResultOptions options;
+  h5::Disk disk;
   h5::File file;
   std::optional<Error> failed; // the first failed write: what follows it would only make a broken file
   std::vector<std::weak_ptr<ArrayState>> arrays;
@@ -41,10 +43,12 @@ struct FileState : std::enable_shared_from_this<FileState> {
   std::map<std::string, std::vector<std::string>> labelled_scales;             // path -> labels
 
   h5::Place place(const std::string& path) const { return {partial.final_path(), path}; }
-  Status ready() const; // an error when the writer is closed or a write has failed
-  // Remembers a failure of the system; what the caller did wrong harms nothing.
+  Status ready(); // an error when the writer is closed or a write has failed
+  // Remembers a failure of the system; what the caller did wrong harms nothing. A write that the system
+  // refused is told from the Disk, since HDF5 never hears of it.
   Error latch(Error error);
   Status latched(Status status);
+  Status check_disk(const std::string& path);
 
   Status open();
   Result<h5::Group> group(const std::string& path); // makes what is missing
