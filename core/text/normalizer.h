@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Normalizers of tokenizer.json: text to text, before it is split.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/text/regex.h"
+
+namespace headscope::text {
+
+class Normalizer {
+public:
+  virtual ~Normalizer() = default;
+  virtual Status apply(std::string& utf8) const = 0;
+};
+using Normalizers = std::vector<std::unique_ptr<Normalizer>>;
+
+enum class UnicodeForm { nfc, nfd, nfkc, nfkd };
+
+std::unique_ptr<Normalizer> normalize_form(UnicodeForm form);
+std::unique_ptr<Normalizer> normalize_lowercase();
+std::unique_ptr<Normalizer> normalize_strip_accents();
+std::unique_ptr<Normalizer> normalize_strip(bool left, bool right);
+std::unique_ptr<Normalizer> normalize_prepend(std::string prefix);
+std::unique_ptr<Normalizer> normalize_replace(std::string literal, std::string content);
+std::unique_ptr<Normalizer> normalize_replace(Regex pattern, std::string content);
+std::unique_ptr<Normalizer> normalize_byte_level();
+// `charsmap`: SentencePiece's compiled rules: the size of a double array, the array, NUL-ended replacements.
+Result<std::unique_ptr<Normalizer>> normalize_precompiled(std::string_view charsmap);
+
+// Every occurrence of `literal` becomes `content`.
+void replace_all(std::string& text, std::string_view literal, std::string_view content);
+
+} // namespace headscope::text

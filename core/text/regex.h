@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Regular expressions of tokenizer files, which are written for Oniguruma, run by PCRE2.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace headscope::text {
+
+// Bytes [begin, end) of a text.
+struct Span {
+  std::size_t begin = 0;
+  std::size_t end = 0;
+};
+
+// Compiled once; matching is safe from several threads.
+class Regex {
+public:
+  // Errors: corrupt for a pattern that does not compile, unsupported for Oniguruma syntax without a PCRE2 equal.
+  static Result<Regex> compile(std::string_view pattern);
+  static std::string escape(std::string_view literal);
+
+  // Appends the non-empty, non-overlapping matches in valid UTF-8, first to last.
+  Status find_all(std::string_view utf8, std::vector<Span>& matches) const;
+
+private:
+  struct Code;
+  explicit Regex(std::shared_ptr<const Code> code) : code_(std::move(code)) {}
+  std::shared_ptr<const Code> code_;
+};
+
+} // namespace headscope::text

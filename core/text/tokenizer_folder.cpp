@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A Hugging Face folder: which tokenizer file is there, and what the configuration files add to it.
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "core/text/json_field.h"
+#include "core/text/pipeline.h"
+#include "core/text/sentencepiece_tokenizer.h"
+#include "core/text/tokenizer.h"
+#include "core/text/tokenizer_json.h"
+
+namespace headscope {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+using text::AddedToken;
+using text::JsonField;
+
+struct FolderConfig {
+  std::string bos, eos, unk, pad; // contents; empty: not named
+  std::vector<AddedToken> added;  // ids are not used, except to keep the order
+  std::optional<bool> add_bos, add_eos;
+  std::optional<bool> add_prefix_space;
+  std::string tokenizer_class;
+  std::string chat_template;
+};
+
+constexpr std::array<std::pair<const char*, std::string FolderConfig::*>, 4> named_tokens = {{
+    {"bos_token", &FolderConfig::bos},
+    {"eos_token", &FolderConfig::eos},
+    {"unk_token", &FolderConfig::unk},
+    {"pad_token", &FolderConfig::pad},
+}};
+
+bool is_file(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error);
+}
+
+// A token is written as its text or as an object with "content".
+Result<std::string> content_of(const JsonField& field) {
+  if (field.node().is_object()) return field.string("content");
+  return field.string();
+}
+
+// Values that are there already win: tokenizer_config.json is read first.
+Status read_named_tokens(const JsonField& root, FolderConfig& config) {
+  for (const auto& [key, member] : named_tokens) {
+    if (!root.has(key) || !(config.*member).empty()) continue;
+    HS_ASSIGN(const JsonField field, root.at(key));
+    HS_ASSIGN(config.*member, content_of(field));
+  }
+  for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
+    if (!root.has(key)) continue;
+    HS_ASSIGN(const JsonField list, root.at(key));
+    if (!list.node().is_array()) continue; // newer files hold an object of named ones here
+    for (std::size_t i = 0; i < list.node().size(); ++i) {
+      HS_ASSIGN(const JsonField field, list.at(i));
+      AddedToken token;
+      HS_ASSIGN(token.content, content_of(field));
+      token.special = true;
+      config.added.push_back(std::move(token));
+    }
+  }
+  return {};
+}
+
+Status read_added_decoder(const JsonField& root, FolderConfig& config) {
+  if (!root.has("added_tokens_decoder")) return {};
+  HS_ASSIGN(const JsonField table, root.at("added_tokens_decoder"));
+  HS_TRY(table.expect_object());
+  std::vector<AddedToken> tokens;
+  for (const auto& [key, unused] : table.node().items()) {
+    HS_ASSIGN(const JsonField field, table.at(key.c_str()));
+    AddedToken token;
+    if (key.empty() || key.size() > 9 || key.find_first_not_of("0123456789") != std::string::npos) {
+      return field.error(ErrorCode::corrupt, "the id should be a whole number");
+    }
+    token.id = std::stoll(key);
+    HS_ASSIGN(token.content, field.string("content"));
+    HS_ASSIGN(token.special, field.boolean("special", false));
+    HS_ASSIGN(token.normalized, field.boolean("normalized", !token.special));
+    HS_ASSIGN(token.single_word, field.boolean("single_word", false));
+    HS_ASSIGN(token.lstrip, field.boolean("lstrip", false));
+    HS_ASSIGN(token.rstrip, field.boolean("rstrip", false));
+    tokens.push_back(std::move(token));
+  }
+  std::sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  config.added.insert(config.added.begin(), tokens.begin(), tokens.end());
+  return {};
+}
+
+// A string, or a list of named templates of which "default" is taken.
+Status read_chat_template(const JsonField& root, FolderConfig& config) {
+  if (!root.has("chat_template")) return {};
+  HS_ASSIGN(const JsonField field, root.at("chat_template"));
+  if (!field.node().is_array()) {
+    HS_ASSIGN(config.chat_template, field.string());
+    return {};
+  }
+  for (std::size_t i = 0; i < field.node().size(); ++i) {
+    HS_ASSIGN(const JsonField entry, field.at(i));
+    HS_ASSIGN(const std::string name, entry.string("name"));
+    if (name != "default") continue;
+    HS_ASSIGN(config.chat_template, entry.string("template"));
+  }
+  return {};
+}
+
+Result<FolderConfig> read_config(const fs::path& folder) {
+  FolderConfig config;
+  if (const fs::path path = folder / "tokenizer_config.json"; is_file(path)) {
+    HS_ASSIGN(const nlohmann::json document, text::read_json_file(path.string()));
+    const JsonField root(document, path.string());
+    HS_TRY(read_named_tokens(root, config));
+    HS_TRY(read_added_decoder(root, config));
+    HS_TRY(read_chat_template(root, config));
+    HS_ASSIGN(config.tokenizer_class, root.string("tokenizer_class", ""));
+    const auto flag = [&](const char* key, std::optional<bool>& out) -> Status {
+      if (!document.contains(key)) return {};
+      HS_ASSIGN(out, root.boolean(key, false));
+      return {};
+    };
+    HS_TRY(flag("add_bos_token", config.add_bos));
+    HS_TRY(flag("add_eos_token", config.add_eos));
+    HS_TRY(flag("add_prefix_space", config.add_prefix_space));
+  }
+  if (const fs::path path = folder / "special_tokens_map.json"; is_file(path)) {
+    HS_ASSIGN(const nlohmann::json document, text::read_json_file(path.string()));
+    HS_TRY(read_named_tokens(JsonField(document, path.string()), config));
+  }
+  if (const fs::path path = folder / "chat_template.jinja"; is_file(path)) {
+    HS_ASSIGN(config.chat_template, text::read_text_file(path.string()));
+  }
+  return config;
+}
+
+// What transformers does with the configuration after it has read the tokenizer file.
+void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
+  for (const AddedToken& token : config.added) {
+    if (!parts.added.find(token.content)) text::add_token(parts, token);
+  }
+  const auto named = [&](const std::string& content, std::optional<std::int64_t>& id) {
+    if (content.empty()) return;
+    AddedToken token;
+    token.content = content;
+    token.special = true;
+    id = parts.added.find(content) ? text::token_id(parts, content) : text::add_token(parts, token);
+  };
+  named(config.bos, parts.bos);
+  named(config.eos, parts.eos);
+  named(config.unk, parts.unk);
+  named(config.pad, parts.pad);
+  parts.chat_template = config.chat_template;
+  if (!config.add_bos && !config.add_eos) return;
+  // Either flag replaces the file's own post-processor.
+  parts.prefix.clear();
+  parts.suffix.clear();
+  if (config.add_bos.value_or(false) && parts.bos) parts.prefix.push_back(*parts.bos);
+  if (config.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
+}
+
+// GPT-2's parts, with the differences of the tokenizer classes that also come as vocab.json and merges.txt.
+Result<text::PipelineParts> read_vocab_folder(const fs::path& folder, FolderConfig& config) {
+  HS_ASSIGN(text::PipelineParts parts,
+            text::read_vocab_and_merges((folder / "vocab.json").string(), (folder / "merges.txt").string()));
+  if (config.tokenizer_class.starts_with("Qwen2")) {
+    constexpr const char* pattern =
+        R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+    HS_ASSIGN(text::Regex regex, text::Regex::compile(pattern));
+    HS_ASSIGN(auto bytes, text::split_byte_level(false, false));
+    parts.normalizers.push_back(text::normalize_form(text::UnicodeForm::nfc));
+    parts.pre_tokenizers.clear();
+    parts.pre_tokenizers.push_back(text::split_pattern(std::move(regex), text::SplitBehavior::isolated, false));
+    parts.pre_tokenizers.push_back(std::move(bytes));
+  } else if (config.add_prefix_space.value_or(false)) {
+    HS_ASSIGN(parts.pre_tokenizers.front(), text::split_byte_level(true, true));
+  }
+  if (parts.vocabulary->find("<|endoftext|>") >= 0) { // GPT-2's default for all three
+    for (const auto member : {&FolderConfig::bos, &FolderConfig::eos, &FolderConfig::unk}) {
+      if ((config.*member).empty()) config.*member = "<|endoftext|>";
+    }
+  }
+  return parts;
+}
+
+} // namespace
+
+Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path) {
+  std::error_code error;
+  const bool is_folder = fs::is_directory(path, error);
+  const fs::path folder = is_folder ? fs::path(path) : fs::path(path).parent_path();
+  const std::string name = is_folder ? std::string() : fs::path(path).filename().string();
+  if (!is_folder && !is_file(path)) return make_error(ErrorCode::not_found, "there is no such file or folder", path);
+  const auto wanted = [&](const char* file) { return is_folder ? is_file(folder / file) : name == file; };
+  HS_ASSIGN(FolderConfig config, read_config(folder));
+  if (wanted("tokenizer.json") || (name.ends_with(".json") && name != "vocab.json")) {
+    HS_ASSIGN(auto parts, text::read_tokenizer_json(is_folder ? (folder / "tokenizer.json").string() : path));
+    apply_config(config, parts);
+    return text::make_pipeline(std::move(parts));
+  }
+  if (wanted("vocab.json") && is_file(folder / "merges.txt")) {
+    HS_ASSIGN(auto parts, read_vocab_folder(folder, config));
+    apply_config(config, parts);
+    return text::make_pipeline(std::move(parts));
+  }
+  if (wanted("tokenizer.model") || name.ends_with(".model")) {
+    text::SentencePieceOptions options;
+    options.add_bos = config.add_bos.value_or(false);
+    options.add_eos = config.add_eos.value_or(false);
+    options.chat_template = config.chat_template;
+    return text::load_sentencepiece(is_folder ? (folder / "tokenizer.model").string() : path, std::move(options));
+  }
+  return make_error(ErrorCode::not_found,
+                    "holds no tokenizer.json, no vocab.json with merges.txt and no tokenizer.model", path);
+}
+
+} // namespace headscope
