@@ -21,7 +21,8 @@ struct ResultReader::Impl {
   FileInfo info;
 
   h5::Place place(const std::string& at) const { return {path, at}; }
-  bool has(const std::string& at) const;
+  Result<bool> has(const std::string& at) const;            // corrupt when a group on the way cannot be read
+  Status require(const std::string& at) const;              // not_found when it is not there
   Result<h5::Dataset> dataset(const std::string& at) const; // not_found when it is not there
   Result<Attributes> attributes(const std::string& at) const;
   Result<std::vector<std::string>> links(const std::string& at) const; // in creation order

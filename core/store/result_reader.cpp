@@ -80,25 +80,33 @@ Status read_guarded(const std::string& file, const std::function<Status()>& read
 }
 
 Result<h5::Dataset> ResultReader::Impl::dataset(const std::string& at) const {
-  if (!has(at)) return make_error(ErrorCode::not_found, "is not in the file", path, at);
+  HS_TRY(require(at));
   h5::Dataset found(H5Dopen2(file.get(), at.c_str(), H5P_DEFAULT));
   if (!found) return h5::failure(place(at), "read", ErrorCode::corrupt);
   return found;
 }
 
 // H5Lexists wants every group on the way to exist.
-bool ResultReader::Impl::has(const std::string& at) const {
+Result<bool> ResultReader::Impl::has(const std::string& at) const {
   if (at == "/") return true;
   if (at.empty() || at.front() != '/') return false;
   for (std::size_t end = 0; end < at.size();) {
     end = std::min(at.find('/', end + 1), at.size());
-    if (H5Lexists(file.get(), at.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return false;
+    const htri_t found = H5Lexists(file.get(), at.substr(0, end).c_str(), H5P_DEFAULT);
+    if (found < 0) return h5::failure(place(at), "read", ErrorCode::corrupt);
+    if (found == 0) return false;
   }
   return true;
 }
 
+Status ResultReader::Impl::require(const std::string& at) const {
+  HS_ASSIGN(const bool found, has(at));
+  if (!found) return make_error(ErrorCode::not_found, "is not in the file", path, at);
+  return {};
+}
+
 Result<Attributes> ResultReader::Impl::attributes(const std::string& at) const {
-  if (!has(at)) return make_error(ErrorCode::not_found, "is not in the file", path, at);
+  HS_TRY(require(at));
   const h5::Object object(H5Oopen(file.get(), at.c_str(), H5P_DEFAULT));
   if (!object) return h5::failure(place(at), "read", ErrorCode::corrupt);
   return h5::read_attributes(object.get(), place(at));
@@ -106,7 +114,8 @@ Result<Attributes> ResultReader::Impl::attributes(const std::string& at) const {
 
 Result<std::vector<std::string>> ResultReader::Impl::links(const std::string& at) const {
   std::vector<std::string> names;
-  if (!has(at)) return names;
+  HS_ASSIGN(const bool found, has(at));
+  if (!found) return names;
   const h5::Group group(H5Gopen2(file.get(), at.c_str(), H5P_DEFAULT));
   if (!group) return h5::failure(place(at), "read", ErrorCode::corrupt);
   H5G_info_t counts{};
@@ -199,7 +208,8 @@ const FileInfo& ResultReader::info() const { return impl_->info; }
 
 bool ResultReader::exists(const std::string& path) const {
   const h5::Lock lock;
-  return impl_->has(path);
+  const Result<bool> found = impl_->has(path);
+  return found.ok() && *found;
 }
 
 Result<std::vector<std::string>> ResultReader::list(const std::string& group) const {

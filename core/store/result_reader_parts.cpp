@@ -63,13 +63,15 @@ Result<Prompt> ResultReader::prompt(const std::string& id) const {
     HS_ASSIGN(const std::vector<std::string> text, impl_->strings(folder + "/text"));
     HS_TRY(check_length(text.size(), 1, impl_->place(folder + "/text")));
     prompt.text = text.front();
-    if (impl_->has(folder + "/text_bytes")) {
+    HS_ASSIGN(const bool has_text_bytes, impl_->has(folder + "/text_bytes"));
+    if (has_text_bytes) {
       HS_ASSIGN(const auto bytes, impl_->numbers<std::int64_t>(folder + "/text_bytes", shape));
       prompt.text.assign(bytes.begin(), bytes.end());
     }
     HS_ASSIGN(prompt.token_pieces, impl_->strings(folder + "/token_pieces"));
     HS_TRY(check_length(prompt.token_pieces.size(), prompt.token_ids.size(), impl_->place(folder + "/token_pieces")));
-    if (impl_->has(folder + "/token_texts")) {
+    HS_ASSIGN(const bool has_token_texts, impl_->has(folder + "/token_texts"));
+    if (has_token_texts) {
       HS_ASSIGN(prompt.token_texts, impl_->strings(folder + "/token_texts"));
       HS_TRY(check_length(prompt.token_texts.size(), prompt.token_ids.size(), impl_->place(folder + "/token_texts")));
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// attention_bench [TOKENS] [ROWS_AT_ONCE] [DEFLATE]: time and size of one head's causal softmax map.
+// attention_bench [TOKENS] [ROWS_AT_ONCE] [DEFLATE] [DECAY]: time and size of one head's causal softmax map.
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -13,7 +13,7 @@
 namespace {
 
 // Rows of softmax over normal logits with a first-token sink and a preference for near keys.
-std::vector<float> make_map(int n) {
+std::vector<float> make_map(int n, float decay) {
   std::mt19937 random(1);
   std::normal_distribution<float> normal(0.0F, 2.0F);
   std::vector<float> map(static_cast<std::size_t>(n) * static_cast<std::size_t>(n), 0.0F);
@@ -21,7 +21,7 @@ std::vector<float> make_map(int n) {
     float* row = map.data() + static_cast<std::ptrdiff_t>(q) * n;
     float sum = 0.0F;
     for (int k = 0; k <= q; ++k) {
-      row[k] = std::exp(normal(random) - 0.01F * static_cast<float>(q - k) + (k == 0 ? 6.0F : 0.0F));
+      row[k] = std::exp(normal(random) - decay * static_cast<float>(q - k) + (k == 0 ? 6.0F : 0.0F));
       sum += row[k];
     }
     for (int k = 0; k <= q; ++k)
@@ -49,7 +49,8 @@ int main(int argc, char** argv) {
   const int n = argc > 1 ? std::atoi(argv[1]) : 4096;
   const int at_once = argc > 2 ? std::atoi(argv[2]) : 256;
   const int deflate = argc > 3 ? std::atoi(argv[3]) : 4;
-  const std::vector<float> map = make_map(n);
+  const float decay = argc > 4 ? std::strtof(argv[4], nullptr) : 0.01F;
+  const std::vector<float> map = make_map(n, decay);
   const std::string path = (std::filesystem::temp_directory_path() / "headscope-attention-bench.h5").string();
   const auto begin = std::chrono::steady_clock::now();
   const headscope::Status status = write(path, map, n, at_once, deflate);

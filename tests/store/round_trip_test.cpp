@@ -166,7 +166,7 @@ TEST_F(RoundTrip, TreeListsEverything) {
   EXPECT_THAT(text, HasSubstr("\"dtype\":\"float16\""));
   EXPECT_THAT(text, HasSubstr("\"axes\":[\"head\",\"query\",\"key\"]"));
   EXPECT_THAT(text, HasSubstr("\"threshold\":0.6"));
-  EXPECT_THAT(text, testing::Not(HasSubstr("DIMENSION_LIST")));
+  EXPECT_THAT(text, testing::Not(HasSubstr("DIMENSION_L")));
 }
 
 TEST(Writer, KeepsTextThatIsNotText) {
@@ -290,7 +290,7 @@ TEST(Reader, DamagedTileNamesItsDataset) {
   ASSERT_TRUE(map.ok());
   std::vector<float> rows;
   for (int i = 0; i < 256 * 256; ++i)
-    rows.push_back(std::sin(static_cast<float>(i * i)));
+    rows.push_back(std::sin(static_cast<float>(i) * static_cast<float>(i)));
   ASSERT_TRUE(map->write_rows(0, 0, rows).ok());
   ASSERT_TRUE(out->commit().ok());
   std::string bytes = bytes_of(scratch / "a.h5");
