@@ -153,7 +153,7 @@ Result<MergeTable> listed_merges(const GgufTokenizerData& data, const Vocabulary
     const std::int64_t right = vocabulary.find(line.substr(space + 1));
     const std::int64_t id = vocabulary.find(whole);
     if (left < 0 || right < 0 || id < 0) {
-      return broken(data, "\"" + std::string(line) + "\" names a piece that is not in the vocabulary", field);
+      return broken(data, std::string("names a piece that is not in the vocabulary: ").append(line), field);
     }
     merges.set(static_cast<std::int32_t>(left), static_cast<std::int32_t>(right), static_cast<std::int32_t>(rank),
                static_cast<std::int32_t>(id));

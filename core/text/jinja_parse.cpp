@@ -140,7 +140,9 @@ private:
         return;
       }
       if (c == '{' || c == '(' || c == '[') ++depth;
-      if (c == '}' || c == ')' || c == ']') --depth;
+      if ((c == '}' || c == ')' || c == ']') && --depth < 0) {
+        fail(ErrorCode::corrupt, std::string("unexpected '").append(1, c).append("'"), line());
+      }
       expression_token(c);
     }
   }
@@ -342,7 +344,7 @@ private:
     out.kind = StatementKind::set;
     do {
       std::string target = need_name();
-      if (take_symbol(".")) target += "." + need_name();
+      if (take_symbol(".")) target.append(".").append(need_name());
       out.targets.push_back(std::move(target));
     } while (take_symbol(","));
     if (take_symbol("=")) {

@@ -160,7 +160,9 @@ Result<MetaspaceOptions> read_metaspace(const JsonField& field) {
 }
 
 Status read_words(const JsonField& field, PreTokenizers& out) {
-  auto regex = Regex::compile(R"(\w+|[^\w\s]+)");
+  // Here \w is Rust's, whose members are not quite Oniguruma's.
+  auto regex = Regex::compile(
+      R"([\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}]+|[^\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{200c}\x{200d}\s]+)");
   if (!regex.ok()) return field.locate(std::move(regex).error());
   out.push_back(split_pattern(*std::move(regex), SplitBehavior::removed, true));
   return {};

@@ -209,7 +209,7 @@ void lower(char32_t c, std::string& out) {
 }
 
 void drop_accent(char32_t c, std::string& out) {
-  if (!is_mark_nonspacing(c)) append_utf8(c, out);
+  if (!is_mark(c)) append_utf8(c, out);
 }
 
 class ByteLevel : public Normalizer {

@@ -16,7 +16,7 @@ struct Part {
   bool match = false;
 };
 
-// Alternating unmatched and matched parts that cover [begin, end).
+// Unmatched and matched parts, some of them empty, that cover the whole.
 std::vector<Part> parts_of(Span whole, const std::vector<Span>& matches, bool invert) {
   std::vector<Part> parts;
   std::size_t at = whole.begin;
@@ -42,8 +42,7 @@ void append_merged_next(const std::vector<Part>& parts, std::vector<Span>& out) 
   std::reverse(out.begin() + static_cast<std::ptrdiff_t>(first), out.end());
 }
 
-void append_parts(const std::vector<Part>& parts, SplitBehavior behavior, std::vector<Span>& out) {
-  if (behavior == SplitBehavior::merged_with_next) return append_merged_next(parts, out);
+void append_in_order(const std::vector<Part>& parts, SplitBehavior behavior, std::vector<Span>& out) {
   const std::size_t first = out.size();
   std::optional<bool> previous;
   for (const Part& part : parts) {
@@ -57,6 +56,16 @@ void append_parts(const std::vector<Part>& parts, SplitBehavior behavior, std::v
     else
       out.push_back(part.span);
   }
+}
+
+void append_parts(const std::vector<Part>& parts, SplitBehavior behavior, std::vector<Span>& out) {
+  const std::size_t first = out.size();
+  if (behavior == SplitBehavior::merged_with_next)
+    append_merged_next(parts, out);
+  else
+    append_in_order(parts, behavior, out);
+  const auto is_empty = [](const Span& span) { return span.begin == span.end; };
+  out.erase(std::remove_if(out.begin() + static_cast<std::ptrdiff_t>(first), out.end(), is_empty), out.end());
 }
 
 class PatternSplit : public PreTokenizer {

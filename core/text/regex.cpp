@@ -4,6 +4,7 @@
 
 #include <pcre2.h>
 
+#include <array>
 #include <cstdint>
 
 namespace headscope::text {
@@ -21,7 +22,30 @@ using JitStack = std::unique_ptr<pcre2_jit_stack, Freed<pcre2_jit_stack_free>>;
 // White_Space spelled out: PCRE2's \s also takes U+180E, and a list is faster than a property.
 constexpr std::string_view whitespace =
     R"(\t-\r \x{85}\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000})";
-constexpr std::string_view word = R"(\p{L}\p{M}\p{Nd}\p{Pc})";
+// Oniguruma's word characters; the Latin-1 numbers are among them, other numbers of category No are not.
+constexpr std::string_view word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
+
+// Long names of properties that PCRE2 knows by their short ones only.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 9> long_names = {{
+    {"Letter", "L"},
+    {"Mark", "M"},
+    {"Number", "N"},
+    {"Punctuation", "P"},
+    {"Punct", "P"},
+    {"Symbol", "S"},
+    {"Separator", "Z"},
+    {"Digit", "Nd"},
+    {"Space", "White_Space"},
+}};
+
+bool compiles(const std::string& pattern) {
+  int error = 0;
+  PCRE2_SIZE offset = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(), PCRE2_UTF | PCRE2_UCP,
+                                   &error, &offset, nullptr);
+  pcre2_code_free(code);
+  return code != nullptr;
+}
 
 // Rewrites what Oniguruma reads differently from PCRE2.
 class Translator {
@@ -76,6 +100,14 @@ private:
       if (in_class_) return refuse("\\W in a class");
       put_class(word, true);
       return {};
+    case 'p':
+    case 'P':
+      if (at_ < pattern_.size() && pattern_[at_] == '{') return property(c);
+      [[fallthrough]];
+    default:
+      out_.push_back('\\');
+      out_.push_back(c);
+      return {};
     case 'h':
     case 'H': return refuse("\\h");
     case 'u':
@@ -83,11 +115,23 @@ private:
       out_ += "\\x{" + std::string(pattern_.substr(at_, 4)) + "}";
       at_ += 4;
       return {};
-    default:
-      out_.push_back('\\');
-      out_.push_back(c);
-      return {};
     }
+  }
+
+  // \p{Han} means the script, where PCRE2 would take its extensions too.
+  Status property(char letter) {
+    const std::size_t end = pattern_.find('}', at_);
+    if (end == std::string_view::npos) return make_error(ErrorCode::corrupt, "'\\p{' without '}'");
+    std::string name(pattern_.substr(at_ + 1, end - at_ - 1));
+    at_ = end + 1;
+    const bool negated = name.starts_with('^');
+    if (negated) name.erase(0, 1);
+    for (const auto& [from, to] : long_names) {
+      if (name == from) name = to;
+    }
+    if (name.size() > 2 && compiles("\\p{sc:" + name + "}")) name.insert(0, "sc:");
+    out_.append("\\").append(1, letter).append(negated ? "{^" : "{").append(name).append("}");
+    return {};
   }
 
   void put_class(std::string_view members, bool negated) {
@@ -154,6 +198,13 @@ std::string Regex::escape(std::string_view literal) {
   return out;
 }
 
+namespace {
+Error failed(int rc) {
+  return make_error(ErrorCode::internal,
+                    std::string("a regular expression failed with PCRE2 code ").append(std::to_string(rc)));
+}
+} // namespace
+
 Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const {
   MatchData data(pcre2_match_data_create_from_pattern(code_->code, nullptr));
   MatchContext context(pcre2_match_context_create(nullptr));
@@ -162,7 +213,8 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
   pcre2_set_match_limit(context.get(), UINT32_MAX); // a run of a million spaces backtracks a million times
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(utf8.data());
   std::size_t at = 0;
-  while (at < utf8.size()) {
+  std::size_t last_end = SIZE_MAX;
+  while (at <= utf8.size()) {
     // NO_UTF_CHECK: the text was checked once; checking it at each match would be quadratic.
     const int rc = pcre2_match(code_->code, subject, utf8.size(), at, PCRE2_NO_UTF_CHECK, data.get(), context.get());
     if (rc == PCRE2_ERROR_NOMATCH) break;
@@ -172,17 +224,16 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
       pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
       continue;
     }
-    if (rc < 0)
-      return make_error(ErrorCode::internal, "a regular expression failed with PCRE2 code " + std::to_string(rc));
+    if (rc < 0) return failed(rc);
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
-    if (bounds[1] > bounds[0]) {
-      matches.push_back({bounds[0], bounds[1]});
-      at = bounds[1];
-    } else {
-      at = bounds[1] + 1;
+    if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right behind another match
+      ++at;
       while (at < utf8.size() && (static_cast<unsigned char>(utf8[at]) & 0xC0) == 0x80)
         ++at;
+      continue;
     }
+    matches.push_back({bounds[0], bounds[1]});
+    at = last_end = bounds[1];
   }
   return {};
 }

@@ -25,7 +25,7 @@ public:
   static Result<Regex> compile(std::string_view pattern);
   static std::string escape(std::string_view literal);
 
-  // Appends the non-empty, non-overlapping matches in valid UTF-8, first to last.
+  // Appends the matches in valid UTF-8, first to last; they do not overlap, and some may be empty.
   Status find_all(std::string_view utf8, std::vector<Span>& matches) const;
 
 private:

@@ -22,7 +22,8 @@ using text::JsonField;
 
 struct FolderConfig {
   std::string bos, eos, unk, pad; // contents; empty: not named
-  std::vector<AddedToken> added;  // ids are not used, except to keep the order
+  std::vector<AddedToken> added;  // added_tokens_decoder; ids only give the order
+  std::vector<AddedToken> extra;  // additional_special_tokens
   std::optional<bool> add_bos, add_eos;
   std::optional<bool> add_prefix_space;
   std::string tokenizer_class;
@@ -63,7 +64,7 @@ Status read_named_tokens(const JsonField& root, FolderConfig& config) {
       AddedToken token;
       HS_ASSIGN(token.content, content_of(field));
       token.special = true;
-      config.added.push_back(std::move(token));
+      config.extra.push_back(std::move(token));
     }
   }
   return {};
@@ -90,7 +91,7 @@ Status read_added_decoder(const JsonField& root, FolderConfig& config) {
     tokens.push_back(std::move(token));
   }
   std::sort(tokens.begin(), tokens.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  config.added.insert(config.added.begin(), tokens.begin(), tokens.end());
+  config.added = std::move(tokens);
   return {};
 }
 
@@ -141,27 +142,25 @@ Result<FolderConfig> read_config(const fs::path& folder) {
 
 // What transformers does with the configuration after it has read the tokenizer file.
 void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
-  for (const AddedToken& token : config.added) {
-    if (!parts.added.find(token.content)) text::add_token(parts, token);
-  }
+  const auto add = [&](const AddedToken& token) {
+    return parts.added.find(token.content) ? text::token_id(parts, token.content) : text::add_token(parts, token);
+  };
   const auto named = [&](const std::string& content, std::optional<std::int64_t>& id) {
     if (content.empty()) return;
     AddedToken token;
     token.content = content;
     token.special = true;
-    id = parts.added.find(content) ? text::token_id(parts, content) : text::add_token(parts, token);
+    id = add(token);
   };
+  for (const AddedToken& token : config.added)
+    add(token);
   named(config.bos, parts.bos);
   named(config.eos, parts.eos);
   named(config.unk, parts.unk);
   named(config.pad, parts.pad);
+  for (const AddedToken& token : config.extra)
+    add(token);
   parts.chat_template = config.chat_template;
-  if (!config.add_bos && !config.add_eos) return;
-  // Either flag replaces the file's own post-processor.
-  parts.prefix.clear();
-  parts.suffix.clear();
-  if (config.add_bos.value_or(false) && parts.bos) parts.prefix.push_back(*parts.bos);
-  if (config.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
 }
 
 // GPT-2's parts, with the differences of the tokenizer classes that also come as vocab.json and merges.txt.
@@ -206,6 +205,9 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path
   if (wanted("vocab.json") && is_file(folder / "merges.txt")) {
     HS_ASSIGN(auto parts, read_vocab_folder(folder, config));
     apply_config(config, parts);
+    // A tokenizer.json has its own post-processor, and transformers then ignores these flags.
+    if (config.add_bos.value_or(false) && parts.bos) parts.prefix.push_back(*parts.bos);
+    if (config.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
     return text::make_pipeline(std::move(parts));
   }
   if (wanted("tokenizer.model") || name.ends_with(".model")) {

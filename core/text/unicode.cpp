@@ -120,7 +120,7 @@ bool is_word(char32_t c) {
          in_category(c, UTF8PROC_CATEGORY_NL, UTF8PROC_CATEGORY_NL);
 }
 
-bool is_mark_nonspacing(char32_t c) { return in_category(c, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_MN); }
+bool is_mark(char32_t c) { return in_category(c, UTF8PROC_CATEGORY_MN, UTF8PROC_CATEGORY_ME); }
 
 char32_t to_lower(char32_t c) { return static_cast<char32_t>(utf8proc_tolower(static_cast<utf8proc_int32_t>(c))); }
 

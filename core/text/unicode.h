@@ -28,7 +28,7 @@ bool is_whitespace(char32_t c);  // White_Space
 bool is_numeric(char32_t c);     // general category N
 bool is_punctuation(char32_t c); // general category P, or ASCII punctuation
 bool is_word(char32_t c);        // \w: letters, marks, decimal digits, connectors
-bool is_mark_nonspacing(char32_t c);
+bool is_mark(char32_t c);        // general category M
 char32_t to_lower(char32_t c);
 
 // Bytes to the printable characters of byte-level vocabularies and back.

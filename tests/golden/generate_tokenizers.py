@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Writes tests/golden/tokenizers: small tokenizers, and what Hugging Face's own code makes of difficult texts.
+
+Needs Python 3.11 with: transformers==5.23.0 tokenizers==0.23.3 sentencepiece==0.2.3 gguf==0.19.0 jinja2==3.1.6
+torch==2.11.0 (transformers asks for it to read GGUF files).
+Run from the repository's root: python tests/golden/generate_tokenizers.py [FOLDER WITH THE TWO REAL GGUF FILES]
+"""
+
+import json
+import os
+import sys
+import tempfile
+
+import gguf
+import sentencepiece
+import transformers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+OUT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "tokenizers")
+PINNED = {"transformers": "5.23.0", "sentencepiece": "0.2.3"}
+META = "\u2581"
+
+TRAINING = """The capital of France is Paris, and the capital of Germany is Berlin.
+When Mary and John went to the store, John gave a drink to Mary.
+Don't they'll we've I'm you'd it's THEY'LL DON'T; he said "hello" (twice) -- and left...
+One two three four five six seven eight nine ten; first second third fourth fifth.
+Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April
+Numbers: 0 1 2 3 10 11 12 42 99 100 123 256 1000 1024 1999 2024 3.14159 1,000,000 0x1F 50% $9.99
+def main(argv):\n    for index in range(10):\n        print(index, end="\\n")\n    return {"key": [1, 2, 3]}
+#include <vector>\nint main() {\n\tstd::vector<int> values;\n\treturn values.size() == 0 ? 1 : 0;\n}
+https://example.com/path/to/page?query=value&other=1#fragment user@example.org /usr/local/bin
+Die Würde des Menschen ist unantastbar. Straße, Größe, Übermut, ähnlich, schön, Füße und Äpfel.
+L'État, c'est moi; où est la bibliothèque ? Ça va très bien, merci beaucoup à tous les élèves.
+El niño comió una manzana en la montaña mañana por la mañana; ¿cómo estás? ¡Muy bien!
+Всем привет, как дела сегодня? Это маленький текст на русском языке для проверки.
+Το ελληνικό αλφάβητο έχει είκοσι τέσσερα γράμματα και είναι πολύ παλιό.
+שלום עולם, מה שלומך היום? זהו טקסט קצר בעברית לבדיקה.
+مرحبا بالعالم كيف حالك اليوم؟ هذا نص قصير باللغة العربية للاختبار.
+今天天气很好，我们去公园散步吧。你好，世界！这是一个用于测试的短文本。
+こんにちは世界。今日はとても良い天気ですね。カタカナとひらがなと漢字。
+안녕하세요 세계. 오늘은 날씨가 아주 좋습니다. 한국어 문장입니다.
+สวัสดีชาวโลก วันนี้อากาศดีมาก นี่คือข้อความสั้น ๆ สำหรับทดสอบ
+नमस्ते दुनिया, आज मौसम बहुत अच्छा है। यह परीक्षण के लिए एक छोटा पाठ है।
+Emoji: 😀 😃 😄 👍 ❤️ 🎉 🇫🇷 🇩🇪 👨‍👩‍👧 and music ♪ ♫ arrows → ← math ∑ ∫ √ ≠ ≤
+the the the and and and of of to to in in is is that that was was for for with with
+    indented by four\n        indented by eight\n\tindented by a tab\r\nwindows line\r\n
+"""
+
+TEXTS = [
+    "", " ", "  ", "   ", "\n", "\n\n", "\t", "\r\n", "\r\n\r\n", " \n ", "\n \n", "a", " a", "a ", "  a  ",
+    "The capital of France is", "When Mary and John went to the store, John gave a drink to",
+    "Hello world", " Hello  world   three    four     five", "trailing spaces   ", "trailing newline\n", "tabs\t\tand\tspaces \t mixed",
+    "line one\nline two\r\nline three\rline four\n\n\nline seven", "\n\n  \n\t\n   x", "a\u00a0b\u2003c\u3000d\u2028e\u0085f\u180eg",
+    "1", "12", "123", "1234", "12345", "123456", "1234567", "12345678", "123456789", "1234567890", "3.14159 and 1,000,000 or 50%",
+    " 2024  2025   2026", "½ ² Ⅷ ٣٤٥ १२३ ①", "I'm don't we'll they've you'd he's it're", "I'M DON'T WE'LL THEY'VE YOU'D HE'S IT'RE",
+    "it\u2019s \u2018quoted\u2019 'single' ''double'' 's 'S 'LL 'ſ", "😀", "👨‍👩‍👧‍👦 family", "👍🏽 skin 👩🏿‍🚀 tone", "🇫🇷🇩🇪🇯🇵 flags 🏴󠁧󠁢󠁥󠁮󠁧󠁿", "❤️ ❤ ☺️",
+    "مَرْحَبًا بِالعَالَمِ", "السَّلَامُ عَلَيْكُمْ ١٢٣", "שָׁלוֹם עוֹלָם", "今天天气很好，我们去公园。", "𠀀𠀁 𝒳𝒴 𝟙𝟚", "こんにちは、世界！ｶﾀｶﾅ", "안녕하세요 세계", "각각",
+    "สวัสดีชาวโลก", "नमस्ते दुनिया", "é è ñ", "é e\u0301 ñ n\u0303 Å A\u030a \u212b", "Z\u0351\u036b\u0343\u0343\u0329a\u0334l\u0340g\u0321o\u0322", "ﬁ ﬂ ｆｕｌｌ ℌ ㌀ ǆ",
+    "İstanbul ISPARTA ı i STRASSE ß ẞ ΣΑΣ", "Straße Größe Übermut", "Всем привет, как дела?", "Το ελληνικό αλφάβητο",
+    "a\u0000b", "\u0000", "\u0001\u0002\u001b[31mred\u001b[0m\u007f", "\ufeffBOM at the start", "in\ufeffside", "\ue000\uf8ff\U000f0000 private", "\u200b\u200c\u200d\u2060 zero width \u202eright to left\u202c",
+    "\ufffd \ufffe \uffff", "supercalifragilisticexpialidocious" * 4, "a" * 300, " " * 100, "\n" * 40, "=" * 80, "-----\n=====\n*****", "ab" * 100,
+    "def f(x):\n    if x > 0:\n        return x**2  # square\n    return -x\n", "int main() {\n\treturn values.size() == 0 ? 1 : 0;\n}", "{\"key\": [1, 2, {\"nested\": null}]}", "<html><body class=\"x\">&amp;</body></html>",
+    "https://example.com/path?query=value&a=1#frag user@example.org", "C:\\Users\\name\\file.txt /usr/bin", "SELECT * FROM t WHERE a='b';", "$9.99 €5 £3 ¥100 ₿", "!!!???...,,,;;;:::", "a.b,c;d:e!f?g(h)i[j]k{l}m", "snake_case camelCase PascalCase kebab-case",
+    "<s>", "</s>", "<unk>", "<bos>", "<eos> <pad>", "<|endoftext|>", "Hello<|endoftext|>world", "<|im_start|>user\nHi<|im_end|>\n", "  <|endoftext|>  ", "<s> [INST] Hi [/INST] answer </s>", "<|im_start|><|im_start|>", "<|im_", "<|endoftext|", "<mask>", " x <mask> y ", "[multimodal]<unused0>",
+    "<0x41><0x0A>", "\u2581already\u2581meta\u2581", "\u2581", " \u2581 ", "Ġ Ċ ĉ literal", "tool word toolword tool", "mixed 中文 and English と日本語 и русский", "ends with a dot.", "...", "'", "\"", "\\", "\\n not a newline", "x\u0301\u0302\u0303", "\u0301leading mark", "é", "ÀÉÎÕÜ àéîõü",
+]  # fmt: skip
+
+
+def train(tokenizer, size, specials, alphabet=None, kind="bpe"):
+    if kind == "unigram":
+        trainer = trainers.UnigramTrainer(vocab_size=size, special_tokens=specials, unk_token="<unk>", show_progress=False)
+    else:
+        options = {"initial_alphabet": alphabet} if alphabet else {"limit_alphabet": 150}
+        trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=specials, show_progress=False, min_frequency=2, **options)
+    tokenizer.train_from_iterator(TRAINING.split("\n") + [TRAINING], trainer)
+    return tokenizer
+
+
+def byte_level(name, split):
+    tokenizer = Tokenizer(models.BPE())
+    if split is not None:
+        tokenizer.pre_tokenizer = split
+    tokenizer.decoder = decoders.ByteLevel()
+    train(tokenizer, 800, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"], pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.add_tokens([AddedToken("tool", single_word=True, normalized=False)])
+    return name, tokenizer
+
+
+LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+QWEN2 = LLAMA3.replace("{1,3}", "")
+GPT4O = (
+    r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+
+
+def split_then_bytes(pattern):
+    return pre_tokenizers.Sequence(
+        [pre_tokenizers.Split(Regex(pattern), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+    )
+
+
+BYTES = [f"<0x{i:02X}>" for i in range(256)]
+
+
+def with_json(tokenizer, change):
+    value = json.loads(tokenizer.to_str())
+    change(value)
+    return Tokenizer.from_str(json.dumps(value))
+
+
+def llama2():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(META), normalizers.Replace(" ", META)])
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace(META, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")  # for training; Llama 2 has none
+    train(tokenizer, 1000, ["<unk>", "<s>", "</s>"] + BYTES)
+
+    def change(value):
+        value["pre_tokenizer"] = None
+        value["added_tokens"] = [dict(t, normalized=False) for t in value["added_tokens"][:3]]
+
+    tokenizer = with_json(tokenizer, change)
+    tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    return "llama2", tokenizer
+
+
+def gemma():
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", META)
+    tokenizer.decoder = decoders.Sequence([decoders.Replace(META, " "), decoders.ByteFallback(), decoders.Fuse()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(META, "merged_with_next")  # for training
+    specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>"]
+    train(tokenizer, 1000, specials + BYTES)
+
+    def change(value):
+        value["added_tokens"] = [t for t in value["added_tokens"] if t["content"] in specials]
+
+    tokenizer = with_json(tokenizer, change)
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(" ", "merged_with_previous")
+    tokenizer.add_tokens([AddedToken("[multimodal]", normalized=False), AddedToken("\n\n", normalized=False)])
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, rstrip=True)])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A <eos>", pair="<bos> $A $B <eos>", special_tokens=[("<bos>", 2), ("<eos>", 1)]
+    )
+    return "gemma", tokenizer
+
+
+def unigram(fallback):
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first" if fallback else "always")
+    tokenizer.decoder = decoders.Metaspace(prepend_scheme="first" if fallback else "always")
+    train(tokenizer, 700, ["<unk>", "<s>", "</s>"], kind="unigram")
+
+    def change(value):
+        # A third of the rarer characters leave, so that something is unknown.
+        vocab = value["model"]["vocab"]
+        vocab = [v for i, v in enumerate(vocab) if i < 3 or len(v[0]) > 1 or ord(v[0]) < 0x500 or i % 3]
+        if fallback:
+            vocab = vocab[:3] + [[b, 0.0] for b in BYTES] + vocab[3:]
+            value["decoder"] = {"type": "Sequence", "decoders": [
+                {"type": "ByteFallback"}, value["decoder"], {"type": "Fuse"}]}
+        value["model"].update(vocab=vocab, byte_fallback=fallback)
+        value["added_tokens"][1]["normalized"] = True  # <s> is looked for in the normalized text
+
+    tokenizer = with_json(tokenizer, change)
+    tokenizer.post_processor = processors.Sequence([
+        processors.TemplateProcessing(single="$A </s>", pair="$A $B </s>", special_tokens=[("</s>", 2)])])
+    return ("unigram_bytes" if fallback else "unigram"), tokenizer
+
+
+def lower_ignore():
+    """Lower case, digits, punctuation, Whitespace, ignore_merges, no byte level: unknown characters vanish."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.Digits(True), pre_tokenizers.Punctuation("contiguous")]
+    )
+    train(tokenizer, 600, ["<s>", "</s>"])
+    tokenizer = with_json(tokenizer, lambda value: value["model"].update(ignore_merges=True))
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    return "lower", tokenizer
+
+
+def golden(encode, encode_plain, encode_split, decode, decode_skip):
+    rows = []
+    for text in TEXTS:
+        ids = encode(text)
+        row = {"ids": ids, "decoded": decode(ids), "skipped": decode_skip(ids)}
+        plain, split = encode_plain(text), encode_split(text)
+        if plain != ids:
+            row["plain"] = plain  # add_special = false
+        if split != ids:
+            row["split"] = split  # parse_special = false
+        rows.append(row)
+    return rows
+
+
+def golden_fast(fast):
+    return golden(
+        lambda t: fast(t)["input_ids"], lambda t: fast(t, add_special_tokens=False)["input_ids"],
+        lambda t: fast(t, split_special_tokens=True)["input_ids"],
+        lambda i: fast.decode(i), lambda i: fast.decode(i, skip_special_tokens=True))
+
+
+def write(path, value):
+    os.makedirs(os.path.dirname(os.path.join(OUT, path)), exist_ok=True)
+    with open(os.path.join(OUT, path), "w", encoding="utf-8", newline="\n") as file:
+        # ASCII only, so that NUL, U+FEFF and unpaired marks survive editors.
+        json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
+        file.write("\n")
+
+
+def trained():
+    made = [
+        byte_level("gpt2", pre_tokenizers.ByteLevel(add_prefix_space=False)),
+        byte_level("gpt2_prefix", pre_tokenizers.ByteLevel(add_prefix_space=True)),
+        byte_level("llama3", split_then_bytes(LLAMA3)),
+        byte_level("qwen2", split_then_bytes(QWEN2)),
+        byte_level("smollm", pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)])),
+        llama2(), gemma(), unigram(False), unigram(True), lower_ignore(),
+    ]
+    for name, tokenizer in made:
+        if name == "qwen2":
+            tokenizer.normalizer = normalizers.NFC()
+        folder = os.path.join(OUT, name)
+        os.makedirs(folder, exist_ok=True)
+        tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
+        fast = transformers.PreTrainedTokenizerFast(tokenizer_file=os.path.join(folder, "tokenizer.json"))
+        ids = list(range(0, len(fast), 7))
+        write(f"{name}/golden.json", {
+            "rows": golden_fast(fast), "size": len(fast), "piece_ids": ids, "pieces": fast.convert_ids_to_tokens(ids)})
+
+
+def configured():
+    """A folder whose configuration names tokens; transformers ignores add_bos_token beside a tokenizer.json."""
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<|im_start|>", "eos_token": {"content": "<|im_end|>", "__type": "AddedToken", "special": True, "normalized": False, "lstrip": False, "rstrip": False, "single_word": False},
+        "pad_token": "<|pad|>", "add_bos_token": True, "add_eos_token": True, "additional_special_tokens": ["<|tool|>"],
+        "chat_template": "{% for m in messages %}{{ m.role }}: {{ m.content }}{{ eos_token }}\n{% endfor %}",
+    }
+    folder = os.path.join(OUT, "gpt2")
+    with tempfile.TemporaryDirectory() as place:
+        with open(os.path.join(folder, "tokenizer.json"), "rb") as source, open(os.path.join(place, "tokenizer.json"), "wb") as copy:
+            copy.write(source.read())
+        with open(os.path.join(place, "tokenizer_config.json"), "w") as file:
+            json.dump(config, file)
+        fast = transformers.AutoTokenizer.from_pretrained(place)
+        texts = ["Hello<|tool|>world<|pad|>", "", "<|im_end|> x"]
+        names = {n: getattr(fast, n + "_token_id") for n in ("bos", "eos", "unk", "pad")}
+        write("configured.json", {
+            "config": config, "texts": texts, "ids": [fast(t)["input_ids"] for t in texts], "names": names,
+            "chat": fast.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False)})
+
+
+def vocab_and_merges():
+    with open(os.path.join(OUT, "gpt2", "tokenizer.json"), encoding="utf-8") as file:
+        model = json.load(file)["model"]
+    result = {}
+    for name, cls, config in (("gpt2", transformers.GPT2Tokenizer, {}), ("prefix", transformers.GPT2Tokenizer, {"add_prefix_space": True}),
+                              ("qwen2", transformers.Qwen2Tokenizer, {"tokenizer_class": "Qwen2Tokenizer"}),
+                              ("bos_eos", transformers.GPT2Tokenizer, {"add_bos_token": True, "add_eos_token": True})):
+        merges = [tuple(m) for m in model["merges"]]
+        fast = cls(vocab=model["vocab"], merges=merges, **{k: v for k, v in config.items() if k != "tokenizer_class"})
+        result[name] = {"config": config, "ids": [fast(t)["input_ids"] for t in TEXTS[:100]]}
+    write("vocab_and_merges.json", result)
+
+
+def sentencepiece_models():
+    with tempfile.TemporaryDirectory() as place:
+        corpus = os.path.join(place, "corpus.txt")
+        with open(corpus, "w", encoding="utf-8") as file:
+            file.write(TRAINING)
+        for kind, rule in (("unigram", "nmt_nfkc"), ("bpe", "identity")):
+            prefix = os.path.join(place, kind)
+            sentencepiece.SentencePieceTrainer.train(
+                input=corpus, model_prefix=prefix, model_type=kind, vocab_size=700, byte_fallback=True, character_coverage=0.98,
+                normalization_rule_name=rule, remove_extra_whitespaces=(kind == "unigram"), user_defined_symbols=["[tool]"], num_threads=1,
+                minloglevel=2)
+            target = os.path.join(OUT, "sentencepiece", kind + ".model")
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            with open(prefix + ".model", "rb") as source, open(target, "wb") as copy:
+                copy.write(source.read())
+            processor = sentencepiece.SentencePieceProcessor(model_file=target)
+            rows = []
+            for text in TEXTS + ["call [tool] now"]:
+                if any(s in text for s in ("<s>", "</s>")):
+                    continue  # the library reads these as text, Headscope as control symbols
+                ids = processor.encode(text)
+                rows.append({"text": text, "ids": ids, "decoded": processor.decode(ids)})
+            write(f"sentencepiece/{kind}.json", {"rows": rows, "size": len(processor), "pieces": [processor.id_to_piece(i) for i in range(0, 700, 11)]})
+
+
+def components():
+    def pieces(step, text):
+        return [p for p, _ in step.pre_tokenize_str(text)]
+
+    texts = [t for t in TEXTS if len(t) < 46]
+    behaviors = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+    splits = [pre_tokenizers.Split(p, b, inv) for b in behaviors for p in (" ", Regex(r"\d+|\p{P}")) for inv in (False, True)]
+    splits += [pre_tokenizers.Punctuation(b) for b in behaviors]
+    splits += [pre_tokenizers.Metaspace(META, s, split) for s in ("always", "first", "never") for split in (True, False)]
+    splits += [pre_tokenizers.ByteLevel(a, use_regex=r) for a in (True, False) for r in (True, False)]
+    splits += [pre_tokenizers.Digits(True), pre_tokenizers.Digits(False), pre_tokenizers.Whitespace(), pre_tokenizers.WhitespaceSplit()]
+    splits += [split_then_bytes(p) for p in (LLAMA3, QWEN2, GPT4O)]
+    splits += [pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\w+", r"\W", r"^.+$", r"[\s\S]", r"[^\s]+", r"\u0041|[\u00e0-\u00ff]", r"(?<=a)b", r"\p{Han}+", "x*")]
+    splits += [pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(META, "first")])]
+    rules = [normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(), normalizers.StripAccents(),
+             normalizers.Strip(), normalizers.Strip(right=False), normalizers.Strip(left=False), normalizers.Prepend("_x"),
+             normalizers.Replace("a", "bb"), normalizers.Replace(Regex(r"\s+"), "_"), normalizers.ByteLevel(),
+             normalizers.Sequence([normalizers.NFKC(), normalizers.Lowercase()])]
+    charsmap = charsmap_of_sentencepiece()
+    rules.append(normalizers.Precompiled(charsmap))
+    back = [decoders.ByteLevel(), decoders.Metaspace(), decoders.Metaspace(prepend_scheme="never"), decoders.ByteFallback(), decoders.Fuse(),
+            decoders.Strip(" ", 1, 1), decoders.Strip("_", 0, 1), decoders.Replace("_", " "), decoders.Replace(Regex("[ab]+"), "-"),
+            decoders.Sequence([decoders.Replace(META, " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])]
+    lists = [["Hello", "Ġworld", "Ċ"], ["Ã", "©", "Ã"], ["ð", "Ł", "ĺ"], ["<|x|>", "日本", "Ġa"], [META + "Hello", META + META + "a", META], ["<0xE4>", "<0xBD>", "<0xA0>", "x", "<0xFF>", "<0x41>"],
+             ["<0xE4>", "<0xBD>"], ["<0xZZ>", "<0x4>", "<0x0a>"], [" a ", "  b  ", "__c__", "_"], ["aab", "ba", "c"], []]
+    tree = lambda thing: json.loads(thing.__getstate__())
+    write("components.json", {
+        "texts": texts,
+        "pre_tokenizers": [{"config": tree(s), "pieces": [pieces(s, t) for t in texts]} for s in splits],
+        "normalizers": [{"config": tree(n), "texts": [n.normalize_str(t) for t in texts]} for n in rules],
+        "lists": lists, "decoders": [{"config": tree(d), "texts": [d.decode(i) for i in lists]} for d in back]})
+
+
+def charsmap_of_sentencepiece():
+    from sentencepiece import sentencepiece_model_pb2 as pb2
+
+    model = pb2.ModelProto()
+    with open(os.path.join(OUT, "sentencepiece", "small_map.model"), "rb") as file:
+        model.ParseFromString(file.read())
+    return model.normalizer_spec.precompiled_charsmap
+
+
+def small_map():
+    """A SentencePiece model with a few normalization rules of its own: the full NFKC map would be 300 kB."""
+    with tempfile.TemporaryDirectory() as place:
+        rules = os.path.join(place, "rules.tsv")
+        with open(rules, "w") as file:
+            for source, target in (("ﬁ", "fi"), ("ｆ", "f"), ("½", "1/2"), ("é", "e"), ("e\u0301", "e"), ("\u00a0", " "), ("\u3000", " "), ("각", "K"), ("\u200b", "")):
+                file.write(" ".join(f"{ord(c):X}" for c in source) + "\t" + " ".join(f"{ord(c):X}" for c in target) + "\n")
+        corpus = os.path.join(place, "corpus.txt")
+        with open(corpus, "w", encoding="utf-8") as file:
+            file.write(TRAINING[:900])
+        sentencepiece.SentencePieceTrainer.train(input=corpus, model_prefix=os.path.join(place, "m"), model_type="bpe", vocab_size=120,
+                                                 normalization_rule_tsv=rules, num_threads=1, minloglevel=2)
+        target = os.path.join(OUT, "sentencepiece", "small_map.model")
+        with open(os.path.join(place, "m.model"), "rb") as source, open(target, "wb") as copy:
+            copy.write(source.read())
+
+
+def gguf_cases():
+    """Small GGUF vocabularies, read by transformers; the C++ test gets the same values as JSON."""
+    with open(os.path.join(OUT, "llama3", "tokenizer.json"), encoding="utf-8") as file:
+        bpe = json.load(file)
+    tokens = sorted(bpe["model"]["vocab"], key=bpe["model"]["vocab"].get)
+    types = [3 if t.startswith("<|") else 1 for t in tokens]
+    types[tokens.index("Ġthe")] = 4
+    merges = [" ".join(m) for m in bpe["model"]["merges"]]
+    base = {"architecture": "llama", "model": "gpt2", "tokens": tokens, "types": types, "merges": merges, "bos": 1, "eos": 2, "unk": 0, "pad": 2}
+    cases = [dict(base, pre=p, add_bos=b) for p, b in (("llama-bpe", True), ("qwen2", False), ("tekken", None), ("gpt-4o", None), ("smollm", False), ("default", None))]
+    cases.append(dict(base, pre="llama-bpe", add_bos=True, add_eos=True))
+    with open(os.path.join(OUT, "llama2", "tokenizer.json"), encoding="utf-8") as file:
+        spm = json.load(file)
+    tokens = sorted(spm["model"]["vocab"], key=spm["model"]["vocab"].get)
+    types = [3 if t in ("<s>", "</s>") else 2 if t == "<unk>" else 6 if t in BYTES else 1 for t in tokens]
+    order = {"".join(m): i for i, m in reversed(list(enumerate(spm["model"]["merges"])))}
+    scores = [-float(order.get(t, 0)) if t in order else (0.0 if types[i] != 1 else -1e6) for i, t in enumerate(tokens)]
+    # Scores that repeat, so that ties are met too.
+    scores = [float(int(s / 3)) if s > -1e6 else s for s in scores]
+    spaced = [" " * len(t) if t and not t.strip(META) and len(t) > 1 else t for t in tokens]
+    base = {"model": "llama", "pre": "default", "tokens": tokens, "types": types, "scores": scores, "bos": 1, "eos": 2, "unk": 0}
+    cases.append(dict(base, architecture="llama"))
+    cases.append(dict(base, architecture="phi3", add_bos=False))
+    for arch in ("gemma2", "gemma3"):
+        cases.append(dict(base, architecture=arch, tokens=spaced, add_bos=True))
+    shared, rows = {}, []
+    for case in cases:
+        fast = load_gguf_case(case)
+        known = {json.dumps(case[k]): k for k in ("tokens", "types", "scores", "merges") if k in case}
+        entry = {k: v for k, v in case.items() if k not in ("tokens", "types", "scores", "merges")}
+        for text, k in known.items():
+            shared.setdefault(text, len(shared))
+            entry[k] = shared[text]
+        limit = len(case["tokens"])
+        texts = [i for i, t in enumerate(TEXTS) if all(x < limit for x in fast(t)["input_ids"])]
+        entry["texts"] = texts
+        entry["ids"] = [fast(TEXTS[i])["input_ids"] for i in texts]
+        entry["decoded"] = [fast.decode(i) for i in entry["ids"]]
+        rows.append(entry)
+    write("gguf_cases.json", {"shared": [json.loads(t) for t in shared], "cases": rows})
+
+
+def load_gguf_case(case):
+    with tempfile.TemporaryDirectory() as place:
+        writer = gguf.GGUFWriter(os.path.join(place, "m.gguf"), case["architecture"])
+        writer.add_context_length(128)
+        writer.add_embedding_length(64)
+        writer.add_block_count(1)
+        writer.add_feed_forward_length(64)
+        writer.add_head_count(2)
+        writer.add_head_count_kv(2)
+        writer.add_layer_norm_rms_eps(1e-5)
+        writer.add_rope_dimension_count(32)
+        writer.add_key_length(32)
+        writer.add_value_length(32)
+        writer.add_sliding_window(64)
+        writer.add_tokenizer_model(case["model"])
+        writer.add_tokenizer_pre(case["pre"])
+        writer.add_token_list(case["tokens"])
+        writer.add_token_types(case["types"])
+        if "scores" in case:
+            writer.add_token_scores(case["scores"])
+        if "merges" in case:
+            writer.add_token_merges(case["merges"])
+        for key, add in (("bos", writer.add_bos_token_id), ("eos", writer.add_eos_token_id), ("unk", writer.add_unk_token_id), ("pad", writer.add_pad_token_id)):
+            if case.get(key) is not None:
+                add(case[key])
+        if case.get("add_bos") is not None:
+            writer.add_add_bos_token(case["add_bos"])
+        if case.get("add_eos") is not None:
+            writer.add_add_eos_token(case["add_eos"])
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+        return transformers.AutoTokenizer.from_pretrained(place, gguf_file="m.gguf")
+
+
+def real_gguf(folder):
+    for name, file in (("smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"), ("gemma3", "gemma-3-270m-q4_k_m.gguf")):
+        if not os.path.exists(os.path.join(folder, file)):
+            print("left out:", file)
+            continue
+        fast = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)
+        rows = golden_fast(fast)
+        for row in rows:
+            row.pop("skipped")
+        write(f"{name}.json", {"rows": rows, "size": len(fast)})
+
+
+TEMPLATES = {
+    "chatml": "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "llama2": "{% if messages[0]['role'] == 'system' %}{% set loop_messages = messages[1:] %}{% set system_message = messages[0]['content'] %}{% else %}{% set loop_messages = messages %}{% set system_message = false %}{% endif %}{% for message in loop_messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if loop.index0 == 0 and system_message != false %}{% set content = '<<SYS>>\\n' + system_message + '\\n<</SYS>>\\n\\n' + message['content'] %}{% else %}{% set content = message['content'] %}{% endif %}{% if message['role'] == 'user' %}{{ bos_token + '[INST] ' + content.strip() + ' [/INST]' }}{% elif message['role'] == 'assistant' %}{{ ' '  + content.strip() + ' ' + eos_token }}{% endif %}{% endfor %}",
+    "mistral": "{%- if messages[0][\"role\"] == \"system\" %}\n    {%- set system_message = messages[0][\"content\"] %}\n    {%- set loop_messages = messages[1:] %}\n{%- else %}\n    {%- set loop_messages = messages %}\n{%- endif %}\n{%- if not tools is defined %}\n    {%- set tools = none %}\n{%- endif %}\n{%- set ns = namespace() %}\n{%- set ns.index = 0 %}\n{%- for message in loop_messages %}\n    {%- if not (message.role == \"tool\" or message.role == \"tool_results\" or (message.tool_calls is defined and message.tool_calls is not none)) %}\n        {%- if (message[\"role\"] == \"user\") != (ns.index % 2 == 0) %}\n            {{- raise_exception(\"After the optional system message, conversation roles must alternate user/assistant/user/assistant/...\") }}\n        {%- endif %}\n        {%- set ns.index = ns.index + 1 %}\n    {%- endif %}\n{%- endfor %}\n\n{{- bos_token }}\n{%- for message in loop_messages %}\n    {%- if message[\"role\"] == \"user\" %}\n        {%- if loop.last and system_message is defined %}\n            {{- \"[INST] \" + system_message + \"\\n\\n\" + message[\"content\"] + \"[/INST]\" }}\n        {%- else %}\n            {{- \"[INST] \" + message[\"content\"] + \"[/INST]\" }}\n        {%- endif %}\n    {%- elif message[\"role\"] == \"assistant\" %}\n        {{- \" \" + message[\"content\"]|trim + eos_token}}\n    {%- else %}\n        {{- raise_exception(\"Only user and assistant roles are supported, with the exception of an initial optional system message!\") }}\n    {%- endif %}\n{%- endfor %}\n",
+    "llama3": "{% set loop_messages = messages %}{% for message in loop_messages %}{% set content = '<|start_header_id|>' + message['role'] + '<|end_header_id|>\n\n'+ message['content'] | trim + '<|eot_id|>' %}{% if loop.index0 == 0 %}{% set content = bos_token + content %}{% endif %}{{ content }}{% endfor %}{% if add_generation_prompt %}{{ '<|start_header_id|>assistant<|end_header_id|>\n\n' }}{% endif %}",
+    "llama31": "{{- bos_token }}\n{%- if custom_tools is defined %}\n    {%- set tools = custom_tools %}\n{%- endif %}\n{%- if not tools_in_user_message is defined %}\n    {%- set tools_in_user_message = true %}\n{%- endif %}\n{%- if not date_string is defined %}\n    {%- set date_string = \"26 Jul 2024\" %}\n{%- endif %}\n{%- if not tools is defined %}\n    {%- set tools = none %}\n{%- endif %}\n\n{#- This block extracts the system message, so we can slot it into the right place. #}\n{%- if messages[0]['role'] == 'system' %}\n    {%- set system_message = messages[0]['content']|trim %}\n    {%- set messages = messages[1:] %}\n{%- else %}\n    {%- set system_message = \"\" %}\n{%- endif %}\n\n{#- System message + builtin tools #}\n{{- \"<|start_header_id|>system<|end_header_id|>\\n\\n\" }}\n{%- if builtin_tools is defined or tools is not none %}\n    {{- \"Environment: ipython\\n\" }}\n{%- endif %}\n{%- if builtin_tools is defined %}\n    {{- \"Tools: \" + builtin_tools | reject('equalto', 'code_interpreter') | join(\", \") + \"\\n\\n\"}}\n{%- endif %}\n{{- \"Cutting Knowledge Date: December 2023\\n\" }}\n{{- \"Today Date: \" + date_string + \"\\n\\n\" }}\n{%- if tools is not none and not tools_in_user_message %}\n    {%- for t in tools %}\n        {{- t | tojson(indent=4) }}\n        {{- \"\\n\\n\" }}\n    {%- endfor %}\n{%- endif %}\n{{- system_message }}\n{{- \"<|eot_id|>\" }}\n\n{%- for message in messages %}\n    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}\n        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>' }}\n    {%- elif 'tool_calls' in message %}\n        {%- if not message.tool_calls|length == 1 %}\n            {{- raise_exception(\"This model only supports single tool-calls at once!\") }}\n        {%- endif %}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}\n{%- endif %}\n",
+    "qwen25": "{%- if tools %}\n    {{- '<|im_start|>system\\n' }}\n    {%- for tool in tools %}\n        {{- \"\\n\" }}\n        {{- tool | tojson }}\n    {%- endfor %}\n{%- else %}\n    {%- if messages[0]['role'] == 'system' %}\n        {{- '<|im_start|>system\\n' + messages[0]['content'] + '<|im_end|>\\n' }}\n    {%- else %}\n        {{- '<|im_start|>system\\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\\n' }}\n    {%- endif %}\n{%- endif %}\n{%- for message in messages %}\n    {%- if (message.role == \"user\") or (message.role == \"system\" and not loop.first) or (message.role == \"assistant\" and not message.tool_calls) %}\n        {{- '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>' + '\\n' }}\n    {%- elif message.role == \"assistant\" %}\n        {{- '<|im_start|>' + message.role }}\n    {%- elif message.role == \"tool\" %}\n        {%- if (loop.index0 == 0) or (messages[loop.index0 - 1].role != \"tool\") %}\n            {{- '<|im_start|>user' }}\n        {%- endif %}\n        {{- '\\n<tool_response>\\n' }}\n        {{- message.content }}\n        {{- '\\n</tool_response>' }}\n        {%- if loop.last or (messages[loop.index0 + 1].role != \"tool\") %}\n            {{- '<|im_end|>\\n' }}\n        {%- endif %}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n{%- endif %}\n",
+    "qwen3": "{%- if messages[0].role == 'system' %}\n    {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}\n{%- endif %}\n{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}\n{%- for message in messages[::-1] %}\n    {%- set index = (messages|length - 1) - loop.index0 %}\n    {%- if ns.multi_step_tool and message.role == \"user\" and message.content is string and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}\n        {%- set ns.multi_step_tool = false %}\n        {%- set ns.last_query_index = index %}\n    {%- endif %}\n{%- endfor %}\n{%- for message in messages %}\n    {%- if message.content is string %}\n        {%- set content = message.content %}\n    {%- else %}\n        {%- set content = '' %}\n    {%- endif %}\n    {%- if (message.role == \"user\") or (message.role == \"system\" and not loop.first) %}\n        {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}\n    {%- elif message.role == \"assistant\" %}\n        {%- set reasoning_content = '' %}\n        {%- if message.reasoning_content is string %}\n            {%- set reasoning_content = message.reasoning_content %}\n        {%- else %}\n            {%- if '</think>' in content %}\n                {%- set reasoning_content = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}\n                {%- set content = content.split('</think>')[-1].lstrip('\\n') %}\n            {%- endif %}\n        {%- endif %}\n        {%- if loop.index0 > ns.last_query_index %}\n            {%- if loop.last or (not loop.last and reasoning_content) %}\n                {{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}\n            {%- else %}\n                {{- '<|im_start|>' + message.role + '\\n' + content }}\n            {%- endif %}\n        {%- else %}\n            {{- '<|im_start|>' + message.role + '\\n' + content }}\n        {%- endif %}\n        {{- '<|im_end|>\\n' }}\n    {%- endif %}\n{%- endfor %}\n{%- if add_generation_prompt %}\n    {{- '<|im_start|>assistant\\n' }}\n    {%- if enable_thinking is defined and enable_thinking is false %}\n        {{- '<think>\\n\\n</think>\\n\\n' }}\n    {%- endif %}\n{%- endif %}",
+    "gemma2": "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}{% for message in messages %}{% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}{{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}{% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}",
+    "gemma3": "{{ bos_token }}\n{%- if messages[0]['role'] == 'system' -%}\n    {%- if messages[0]['content'] is string -%}\n        {%- set first_user_prefix = messages[0]['content'] + '\n\n' -%}\n    {%- else -%}\n        {%- set first_user_prefix = messages[0]['content'][0]['text'] + '\n\n' -%}\n    {%- endif -%}\n    {%- set loop_messages = messages[1:] -%}\n{%- else -%}\n    {%- set first_user_prefix = \"\" -%}\n    {%- set loop_messages = messages -%}\n{%- endif -%}\n{%- for message in loop_messages -%}\n    {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}\n        {{ raise_exception(\"Conversation roles must alternate user/assistant/user/assistant/...\") }}\n    {%- endif -%}\n    {%- if (message['role'] == 'assistant') -%}\n        {%- set role = \"model\" -%}\n    {%- else -%}\n        {%- set role = message['role'] -%}\n    {%- endif -%}\n    {{ '<start_of_turn>' + role + '\n' + (first_user_prefix if loop.first else \"\") }}\n    {%- if message['content'] is string -%}\n        {{ message['content'] | trim }}\n    {%- elif message['content'] is iterable -%}\n        {%- for item in message['content'] -%}\n            {%- if item['type'] == 'image' -%}\n                {{ '<start_of_image>' }}\n            {%- elif item['type'] == 'text' -%}\n                {{ item['text'] | trim }}\n            {%- endif -%}\n        {%- endfor -%}\n    {%- else -%}\n        {{ raise_exception(\"Invalid content type\") }}\n    {%- endif -%}\n    {{ '<end_of_turn>\n' }}\n{%- endfor -%}\n{%- if add_generation_prompt -%}\n    {{'<start_of_turn>model\n'}}\n{%- endif -%}\n",
+    # The language itself, one feature after the other.
+    "space": "a\n  {% if true %}\n  b\n  {%- endif %}  \nc {{ 'x' }}\n  {# gone #}\n{%+ if true %}d{% endif +%}\ne\n{{- 'f' -}}\n  g\r\nh\n\n",
+    "operators": "{{ 1 + 2 * 3 }} {{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 'a' ~ 1 ~ none ~ true }} {{ 1 < 2 and not 2 <= 1 }} {{ 'b' in 'abc' }} {{ 'z' not in ['y'] }} {{ 3 in [1, 3] }} {{ 'k' in {'k': 1} }} {{ (1 if false) }}|{{ 1 if true else 2 }} {{ 'a' 'b' }} {{ 2 * -3 }} {{ false or 'x' }} {{ '' and 1 }}|",
+    "values": "{{ [1, 2][0] }} {{ {'a': {'b': 'c'}}.a.b }} {{ 'héllo'[1] }} {{ 'héllo'[::-1] }} {{ 'hello'[1:-1] }} {{ 'hello'[-3:] }} {{ [1,2,3][::2] | join('-') }} {{ 'héllo' | length }} {{ missing }}|{{ missing | default('d') }} {{ '' | default('e', true) }} {{ none | default('n') }} {{ 'x\\ty\\\\' }}",
+    "tests": "{{ missing is defined }} {{ messages is defined }} {{ none is none }} {{ 'a' is string }} {{ {} is mapping }} {{ [] is iterable }} {{ [] is sequence }} {{ 1 is number }} {{ 3 is odd }} {{ 4 is even }} {{ 9 is divisibleby 3 }} {{ 1 is not none }} {{ 'a' is equalto 'a' }} {{ true is true }} {{ tools is none }}",
+    "methods": "{{ '  a '.strip() }}|{{ 'xxaxx'.strip('x') }}|{{ ' a '.lstrip() }}|{{ ' a '.rstrip() }}|{{ 'a,b,c'.split(',') | join(';') }}|{{ ' a  b '.split() | join(';') }}|{{ 'a-b-c'.split('-', 1)[1] }}|{{ 'ab'.startswith('a') }}|{{ 'ab'.endswith('a') }}|{{ 'aB'.upper() }}{{ 'aB' | lower }}|{{ 'aba'.replace('a', 'c') }}|{{ {'a': 1}.get('b', 2) }}|{% for k, v in {'a': 1, 'b': 2}.items() %}{{ k }}={{ v }},{% endfor %}",
+    "json": "{{ {'a': [1, 2.5, none, true], 'b': 'é\"\\n<&>', 'c': {}} | tojson }} {{ {'a': [1, {'b': []}]} | tojson(indent=2) }} {{ messages | tojson }}",
+    "loops": "{% for m in messages if m.role == 'user' %}{{ loop.index }}/{{ loop.length }}{{ ',' if not loop.last }}{% else %}none{% endfor %}|{% for i in range(5) %}{% if i == 1 %}{% continue %}{% endif %}{% if i == 3 %}{% break %}{% endif %}{{ i }}{{ loop.revindex }}{% endfor %}|{% for x in [] %}x{% else %}empty{% endfor %}|{% set x = 1 %}{% for i in [2] %}{% set x = i %}{% endfor %}{{ x }}|{% set ns = namespace(x=1) %}{% for i in [2] %}{% set ns.x = i %}{% endfor %}{{ ns.x }}|{% set block %}captured {{ x }}{% endset %}{{ block | trim }}|{% for m in messages %}{{ loop.previtem.role if loop.previtem is defined }}>{% endfor %}|{% generation %}g{% endgeneration %}",
+}  # fmt: skip
+
+CONVERSATIONS = [
+    [{"role": "user", "content": "  Hi there \n"}],
+    [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}],
+    [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "1+1?"}, {"role": "assistant", "content": "<think>\nadd\n</think>\n\n 2 "}, {"role": "user", "content": "é 你好 😀"}],
+    [{"role": "user", "content": ""}, {"role": "assistant", "content": "ok"}],
+    [{"role": "assistant", "content": "I start"}, {"role": "user", "content": "no"}],
+]
+
+
+def chats():
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_file=os.path.join(OUT, "gpt2", "tokenizer.json"), bos_token="<|im_start|>", eos_token="<|im_end|>")
+    rows = []
+    for name, template in TEMPLATES.items():
+        for number, conversation in enumerate(CONVERSATIONS):
+            for prompt in (False, True):
+                row = {"template": name, "conversation": number, "prompt": prompt}
+                try:
+                    row["text"] = fast.apply_chat_template(conversation, chat_template=template, add_generation_prompt=prompt, tokenize=False)
+                except Exception as error:  # what the template raises
+                    row["error"] = str(error)
+                rows.append(row)
+    write("chat.json", {"templates": TEMPLATES, "conversations": CONVERSATIONS, "rows": rows})
+
+
+def main():
+    assert transformers.__version__ == PINNED["transformers"], transformers.__version__
+    assert sentencepiece.__version__ == PINNED["sentencepiece"], sentencepiece.__version__
+    write("texts.json", TEXTS)
+    trained()
+    configured()
+    vocab_and_merges()
+    sentencepiece_models()
+    small_map()
+    components()
+    chats()
+    gguf_cases()
+    real_gguf(sys.argv[1] if len(sys.argv) > 1 else "build/models")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Vocabularies as GGUF files hold them, against transformers reading the same vocabulary from a GGUF file.
+#include "core/text/gguf_tokenizer.h"
+
+#include "tests/text/golden.h"
+
+namespace headscope::text {
+namespace {
+
+std::optional<std::int64_t> id_of(const nlohmann::json& entry, const char* key) {
+  if (!entry.contains(key) || entry[key].is_null()) return std::nullopt;
+  return entry[key].get<std::int64_t>();
+}
+
+std::optional<bool> flag_of(const nlohmann::json& entry, const char* key) {
+  if (!entry.contains(key) || entry[key].is_null()) return std::nullopt;
+  return entry[key].get<bool>();
+}
+
+// Keeps the strings that the data's views are of.
+struct Case {
+  std::vector<std::string> tokens;
+  std::vector<std::string> merges;
+  GgufTokenizerData data;
+};
+
+Case make_case(const nlohmann::json& all, const nlohmann::json& entry) {
+  const auto shared = [&](const char* key) { return all["shared"][entry[key].get<std::size_t>()]; };
+  Case out;
+  out.tokens = shared("tokens").get<std::vector<std::string>>();
+  if (entry.contains("merges")) out.merges = shared("merges").get<std::vector<std::string>>();
+  if (entry.contains("scores")) out.data.scores = shared("scores").get<std::vector<float>>();
+  out.data.types = shared("types").get<std::vector<std::int32_t>>();
+  out.data.tokens.assign(out.tokens.begin(), out.tokens.end());
+  out.data.merges.assign(out.merges.begin(), out.merges.end());
+  out.data.file = "test.gguf";
+  out.data.architecture = entry["architecture"];
+  out.data.model = entry["model"];
+  out.data.pre = entry["pre"];
+  out.data.bos = id_of(entry, "bos");
+  out.data.eos = id_of(entry, "eos");
+  out.data.unk = id_of(entry, "unk");
+  out.data.pad = id_of(entry, "pad");
+  out.data.add_bos = flag_of(entry, "add_bos");
+  out.data.add_eos = flag_of(entry, "add_eos");
+  return out;
+}
+
+TEST(GgufTokenizer, EqualsTransformers) {
+  const auto all = golden("gguf_cases.json");
+  const auto texts = golden("texts.json");
+  for (const auto& entry : all["cases"]) {
+    const Case made = make_case(all, entry);
+    const auto tokenizer = make_gguf_tokenizer(made.data);
+    ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().to_string();
+    const std::string name = made.data.architecture + " " + made.data.pre + " ";
+    for (std::size_t i = 0; i < entry["texts"].size(); ++i) {
+      const auto& text = texts[entry["texts"][i].get<std::size_t>()];
+      const auto ids = entry["ids"][i].get<Ids>();
+      EXPECT_EQ(encode(**tokenizer, text.get<std::string>()), ids) << name << text;
+      EXPECT_EQ((*tokenizer)->decode(ids), entry["decoded"][i].get<std::string>()) << name << text;
+    }
+  }
+}
+
+class BrokenGguf : public testing::Test {
+protected:
+  BrokenGguf() : all_(golden("gguf_cases.json")), case_(make_case(all_, all_["cases"][0])) {}
+
+  void expect(ErrorCode code, const std::string& field) {
+    const auto tokenizer = make_gguf_tokenizer(case_.data);
+    ASSERT_FALSE(tokenizer.ok());
+    EXPECT_EQ(tokenizer.error().code, code);
+    EXPECT_EQ(tokenizer.error().field, "tokenizer.ggml." + field);
+    EXPECT_EQ(tokenizer.error().file, "test.gguf");
+  }
+
+  nlohmann::json all_;
+  Case case_;
+};
+
+TEST_F(BrokenGguf, NoTokens) {
+  case_.data.tokens.clear();
+  expect(ErrorCode::corrupt, "tokens");
+}
+TEST_F(BrokenGguf, TypesOfAnotherLength) {
+  case_.data.types.pop_back();
+  expect(ErrorCode::corrupt, "token_type");
+}
+TEST_F(BrokenGguf, TokenThatIsNotUtf8) {
+  case_.data.tokens[5] = "\xE4\xBD";
+  expect(ErrorCode::corrupt, "tokens[5]");
+}
+TEST_F(BrokenGguf, BosOutsideTheVocabulary) {
+  case_.data.bos = static_cast<std::int64_t>(case_.data.tokens.size());
+  expect(ErrorCode::corrupt, "bos_token_id");
+}
+TEST_F(BrokenGguf, MergeOfUnknownPieces) {
+  case_.data.merges[3] = "nope nothing";
+  expect(ErrorCode::corrupt, "merges[3]");
+}
+TEST_F(BrokenGguf, MergeOfOnePiece) {
+  case_.data.merges[3] = "nope";
+  expect(ErrorCode::corrupt, "merges[3]");
+}
+TEST_F(BrokenGguf, NoMerges) {
+  case_.data.merges.clear();
+  expect(ErrorCode::corrupt, "merges");
+}
+TEST_F(BrokenGguf, UnknownModel) {
+  case_.data.model = "bert";
+  expect(ErrorCode::unsupported, "model");
+}
+TEST_F(BrokenGguf, UnknownPreTokenizer) {
+  case_.data.pre = "no-such-pre";
+  expect(ErrorCode::unsupported, "pre");
+}
+TEST_F(BrokenGguf, SentencePieceWithoutScores) {
+  case_.data.model = "llama";
+  case_.data.merges.clear();
+  case_.data.scores.clear();
+  expect(ErrorCode::corrupt, "merges");
+}
+
+} // namespace
+} // namespace headscope::text

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Whole tokenizers against the ids and texts of transformers and SentencePiece.
+#include "tests/text/golden.h"
+
+namespace headscope::text {
+namespace {
+
+class TokenizerJson : public testing::TestWithParam<const char*> {};
+
+TEST_P(TokenizerJson, EqualsTransformers) {
+  const std::string name = GetParam();
+  const auto tokenizer = load(golden_path(name));
+  ASSERT_TRUE(tokenizer);
+  const auto expected = golden(name + "/golden.json");
+  expect_rows(*tokenizer, golden("texts.json"), expected["rows"]);
+  EXPECT_EQ(tokenizer->vocab_size(), expected["size"].get<std::int64_t>());
+  for (std::size_t i = 0; i < expected["pieces"].size(); ++i) {
+    const auto id = expected["piece_ids"][i].get<std::int64_t>();
+    const auto piece = expected["pieces"][i].get<std::string>();
+    EXPECT_EQ(tokenizer->piece(id), piece);
+    EXPECT_EQ(tokenizer->id_of_piece(piece), id);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TokenizerJson,
+                         testing::Values("gpt2", "gpt2_prefix", "llama3", "qwen2", "smollm", "llama2", "gemma",
+                                         "unigram", "unigram_bytes", "lower"),
+                         [](const auto& test) { return std::string(test.param); });
+
+TEST(TokenizerFolder, Kinds) {
+  EXPECT_EQ(load(golden_path("gpt2"))->kind(), "byte-level BPE");
+  EXPECT_EQ(load(golden_path("gemma"))->kind(), "SentencePiece BPE");
+  EXPECT_EQ(load(golden_path("unigram"))->kind(), "SentencePiece Unigram");
+  EXPECT_EQ(load(golden_path("lower"))->kind(), "BPE");
+}
+
+TEST(TokenizerFolder, ConfigurationNamesTokens) {
+  const auto expected = golden("configured.json");
+  TemporaryFolder folder;
+  std::filesystem::copy_file(golden_path("gpt2/tokenizer.json"), folder.path() + "/tokenizer.json");
+  folder.write("tokenizer_config.json", expected["config"].dump());
+  const auto tokenizer = load(folder.path());
+  ASSERT_TRUE(tokenizer);
+  for (std::size_t i = 0; i < expected["texts"].size(); ++i) {
+    EXPECT_EQ(encode(*tokenizer, expected["texts"][i].get<std::string>()), expected["ids"][i].get<Ids>());
+  }
+  const auto& names = expected["names"];
+  EXPECT_EQ(tokenizer->bos(), names["bos"].get<std::int64_t>());
+  EXPECT_EQ(tokenizer->eos(), names["eos"].get<std::int64_t>());
+  EXPECT_EQ(tokenizer->pad(), names["pad"].get<std::int64_t>());
+  EXPECT_EQ(tokenizer->unk().has_value(), !names["unk"].is_null());
+  EXPECT_TRUE(tokenizer->is_special(*tokenizer->pad()));
+  const ChatMessage message{"user", "Hi"};
+  const auto chat = render_chat(*tokenizer, std::span(&message, 1), false);
+  ASSERT_TRUE(chat.ok());
+  EXPECT_EQ(*chat, expected["chat"].get<std::string>());
+}
+
+TEST(TokenizerFolder, VocabAndMerges) {
+  const auto model = golden("gpt2/tokenizer.json")["model"];
+  std::string merges = "#version: 0.2\n";
+  for (const auto& merge : model["merges"])
+    merges += merge[0].get<std::string>() + " " + merge[1].get<std::string>() + "\n";
+  const auto texts = golden("texts.json");
+  const auto all = golden("vocab_and_merges.json");
+  for (const auto& [name, expected] : all.items()) {
+    TemporaryFolder folder;
+    folder.write("vocab.json", model["vocab"].dump());
+    folder.write("merges.txt", merges);
+    folder.write("tokenizer_config.json", expected["config"].dump());
+    const auto tokenizer = load(folder.path());
+    ASSERT_TRUE(tokenizer);
+    for (std::size_t i = 0; i < expected["ids"].size(); ++i) {
+      EXPECT_EQ(encode(*tokenizer, texts[i].get<std::string>()), expected["ids"][i].get<Ids>())
+          << name << " " << texts[i];
+    }
+  }
+}
+
+TEST(SentencePieceModel, EqualsTheLibrary) {
+  for (const std::string kind : {"unigram", "bpe"}) {
+    const auto tokenizer = load(golden_path("sentencepiece/" + kind + ".model"));
+    ASSERT_TRUE(tokenizer);
+    EXPECT_EQ(tokenizer->kind(), kind == "bpe" ? "SentencePiece BPE" : "SentencePiece Unigram");
+    const auto expected = golden("sentencepiece/" + kind + ".json");
+    for (const auto& row : expected["rows"]) {
+      EXPECT_EQ(encode(*tokenizer, row["text"].get<std::string>()), row["ids"].get<Ids>()) << kind << row["text"];
+      EXPECT_EQ(tokenizer->decode(row["ids"].get<Ids>()), row["decoded"].get<std::string>()) << kind << row["text"];
+    }
+    EXPECT_EQ(tokenizer->vocab_size(), expected["size"].get<std::int64_t>());
+    for (std::size_t i = 0; i < expected["pieces"].size(); ++i) {
+      EXPECT_EQ(tokenizer->piece(static_cast<std::int64_t>(i) * 11), expected["pieces"][i].get<std::string>());
+    }
+    EXPECT_EQ(encode(*tokenizer, "</s>"), Ids{*tokenizer->eos()}); // control symbols are parsed, as transformers does
+  }
+}
+
+TEST(TokenText, BytesOfPieces) {
+  const auto gpt2 = load(golden_path("gpt2"));
+  EXPECT_EQ(gpt2->text(*gpt2->id_of_piece("Ġthe")), " the");
+  EXPECT_EQ(gpt2->text(*gpt2->id_of_piece("Ã")), "\xC3"); // half a character
+  EXPECT_EQ(gpt2->text(*gpt2->id_of_piece("<|im_end|>")), "<|im_end|>");
+  const auto gemma = load(golden_path("gemma"));
+  EXPECT_EQ(gemma->text(*gemma->id_of_piece("\xE2\x96\x81the")), " the");
+  EXPECT_EQ(gemma->text(*gemma->id_of_piece("<0xFF>")), "\xFF");
+  EXPECT_EQ(gemma->text(-1), "");
+  EXPECT_EQ(gemma->piece(1 << 20), "");
+  EXPECT_EQ(gemma->id_of_piece("no such piece"), std::nullopt);
+  const std::vector<std::int64_t> outside = {-5, 1 << 20};
+  EXPECT_EQ(gemma->decode(outside), "");
+}
+
+} // namespace
+} // namespace headscope::text
