@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From values to colours.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "app/figures/figure.h"
+
+namespace headscope::figures {
+
+// 0xRRGGBB, lowest value first.
+extern const std::array<std::uint32_t, 256> viridis_data;
+extern const std::array<std::uint32_t, 256> vik_data;
+
+// A scale whose ends are known. Finite, low < high.
+struct ResolvedScale {
+  ScaleKind kind = ScaleKind::sequential;
+  bool log = false;
+  double low = 0;
+  double center = 0; // diverging: in the middle; sequential: low
+  double high = 1;
+  bool clips_low = false; // some value lies below low (above high)
+  bool clips_high = false;
+
+  double position(double value) const;     // 0 … 1, clamped; NaN stays NaN
+  std::uint32_t color(double value) const; // 0xRRGGBB of a value that is not NaN
+  // Whether a must win over b where both share a pixel.
+  bool stronger(double a, double b) const;
+};
+
+// Fills in what the wanted scale leaves out from the values; NaN and infinities have no say.
+// Ends that are not low < high, or not positive on a logarithmic scale, are invalid_argument.
+Result<ResolvedScale> resolve_scale(const ColorScale& wanted, std::span<const float> values);
+
+} // namespace headscope::figures

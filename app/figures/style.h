@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Fonts, inks and text measures of every figure. Internal: needs Qt.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <QColor>
+#include <QFont>
+#include <QString>
+
+#include "core/base/result.h"
+
+namespace headscope::figures {
+
+enum class FontRole { title, subtitle, panel_title, axis, tick, cell };
+enum class Ink { text, muted, accent };
+
+struct Palette {
+  QColor page, text, muted, accent, axis, grid, nan_fill, nan_line;
+  std::vector<QColor> series; // told apart under every common colour blindness (after Okabe and Ito)
+
+  QColor ink(Ink which) const;
+};
+const Palette& palette(bool dark);
+
+// Without hinting, so that a text has the same width in every format and at every scale.
+QFont font(FontRole role);
+// internal when no FigureRuntime exists, not_found when the machine has no font.
+Status check_fonts();
+
+double text_width(FontRole role, const std::string& text);
+double line_height(FontRole role);
+double ascent(FontRole role);
+
+// As UTF-8 that may stand in XML: bad bytes become U+FFFD, control characters other than newline their pictures.
+std::string clean_text(const std::string& bytes);
+
+// The text in lines no wider than width, broken between words where possible; what does not fit in
+// max_lines is elided. No lines for an empty text.
+std::vector<std::string> wrap(FontRole role, const std::string& text, double width, int max_lines);
+
+} // namespace headscope::figures
