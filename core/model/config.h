@@ -26,10 +26,10 @@ struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::none;
   double factor = 1.0;
   std::int64_t original_max_position = 0;
-  double low_freq_factor = 1.0;  // llama3
-  double high_freq_factor = 4.0; // llama3
-  double beta_fast = 32.0;       // yarn
-  double beta_slow = 1.0;        // yarn
+  double low_freq_factor = 1.0;           // llama3
+  double high_freq_factor = 4.0;          // llama3
+  double beta_fast = 32.0;                // yarn
+  double beta_slow = 1.0;                 // yarn
   std::optional<double> attention_factor; // yarn; unset: 0.1 ln(factor) + 1
   std::optional<double> mscale;           // yarn
   std::optional<double> mscale_all_dim;   // yarn
@@ -40,6 +40,7 @@ struct RotaryConfig {
   std::int64_t dim = 0;   // rotated dimensions of each head, from the front; rotate-half layout
   double theta = 10000.0; // base
   RopeScaling scaling;
+  std::vector<float> freq_factors; // GGUF's rope_freqs: each inverse frequency is divided by one; empty: none
 };
 
 struct LayerConfig {
@@ -75,10 +76,10 @@ struct ModelConfig {
   std::vector<RotaryConfig> rotary;         // usually one; Gemma 3: global and local
   std::vector<LayerConfig> layers;          // n_layers of them
 
-  double attn_scale = 0.0;                 // multiplies q.k
-  std::optional<double> attn_softcap;      // scores -> cap * tanh(scores / cap), before the mask
-  std::optional<double> final_softcap;     // the same on the logits
-  double embed_scale = 1.0;                // Gemma: sqrt(d_model), rounded to the model's dtype
+  double attn_scale = 0.0;             // multiplies q.k
+  std::optional<double> attn_softcap;  // scores -> cap * tanh(scores / cap), before the mask
+  std::optional<double> final_softcap; // the same on the logits
+  double embed_scale = 1.0;            // Gemma: sqrt(d_model), rounded to the model's dtype
 
   bool has_mlp() const { return d_mlp > 0; }
   // One block has no hook_resid_mid when attention and MLP run in parallel or there is no MLP.

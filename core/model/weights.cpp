@@ -50,10 +50,11 @@ std::int64_t weight_bytes(const ModelWeights& weights) {
   add(weights.b_u);
   add_norm(weights.ln_final);
   for (const BlockWeights& block : weights.blocks) {
-    for (const NormWeights* norm : {&block.ln1, &block.ln1_post, &block.ln2, &block.ln2_post, &block.q_norm, &block.k_norm})
+    for (const NormWeights* norm :
+         {&block.ln1, &block.ln1_post, &block.ln2, &block.ln2_post, &block.q_norm, &block.k_norm})
       add_norm(*norm);
-    for (const at::Tensor* tensor : {&block.w_qkv, &block.b_qkv, &block.w_o, &block.b_o, &block.w_in, &block.b_in,
-                                     &block.w_out, &block.b_out})
+    for (const at::Tensor* tensor :
+         {&block.w_qkv, &block.b_qkv, &block.w_o, &block.b_o, &block.w_in, &block.b_in, &block.w_out, &block.b_out})
       add(*tensor);
   }
   return bytes;

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A family is a description of one architecture: which configs it reads, what the fields mean, what its
+// tensors are called and how they lie. The loader and the engine hold no branch on a family's name.
+// To add one: write a file like llama.cpp and name it in list.cpp.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/model/config.h"
+#include "core/model/config_fields.h"
+
+namespace headscope {
+
+// Tensor names. "{}" stands for the layer; a leading '?' marks a tensor that may be missing; a leading '/'
+// (after the '?') one to which no prefix belongs; an empty name, one that the family does not have.
+struct TensorNames {
+  std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is taken
+  std::string embed, pos_embed;
+  std::string unembed, unembed_b; // unembed missing: tied to embed
+  std::string ln_final_w, ln_final_b;
+  std::string ln1_w, ln1_b, ln1_post_w, ln2_w, ln2_b, ln2_post_w;
+  std::string q_norm_w, k_norm_w;
+  std::string qkv_w, qkv_b; // fused, or the six below
+  std::string q_w, q_b, k_w, k_b, v_w, v_b;
+  std::string o_w, o_b;
+  std::string gate_w, gate_b; // gated MLPs only
+  std::string in_w, in_b;     // the up projection of a gated MLP
+  std::string out_w, out_b;
+};
+
+enum class MatrixLayout {
+  out_in,          // torch's Linear
+  in_out,          // GPT-2's Conv1D
+  transformer_lens // W_Q [head, d_model, d_head], W_O [head, d_head, d_model], W_in [d_model, d_mlp]
+};
+
+struct FormatRules {
+  TensorNames names;
+  MatrixLayout layout = MatrixLayout::out_in;
+  bool qkv_by_head = false;        // fused rows are [head, (q, k, v), d_head] instead of all q, all k, all v
+  bool rotary_interleaved = false; // rows of q and k pair neighbours (2i, 2i+1); the engine pairs (i, i + dim/2)
+  double norm_offset = 0.0;        // added to norm weights: 1 where the file stores w - 1
+};
+
+struct Family {
+  std::string id;
+  std::vector<std::string> model_types;        // `model_type` in config.json
+  std::vector<std::string> gguf_architectures; // `general.architecture`
+  // Fills the config from fields spelled as in config.json (GGUF metadata is translated first).
+  void (*configure)(ConfigFields& fields, ModelConfig& config) = nullptr;
+  FormatRules hugging_face;
+  FormatRules gguf;
+};
+
+const std::vector<Family>& all_families();
+const Family* family_of_model_type(std::string_view model_type);
+const Family* family_of_gguf(std::string_view architecture);
+
+// ---- What most descriptions share.
+
+// hidden_size, num_hidden_layers, heads, d_head, vocab and context, and one LayerConfig a layer.
+void configure_shape(ConfigFields& fields, ModelConfig& config);
+// Llama-like: RMSNorm, rotary, gated MLP, attn_scale = 1/sqrt(d_head).
+void configure_llama_like(ConfigFields& fields, ModelConfig& config);
+// Rotary settings from an object in the way of `rope_parameters`, and older spellings beside it.
+RotaryConfig rotary_from(ConfigFields& fields, const nlohmann::json& parameters, std::int64_t d_head,
+                         double default_theta, double default_partial = 1.0);
+const nlohmann::json& rope_parameters(const ConfigFields& fields);
+Activation activation_from(ConfigFields& fields, Keys keys, const std::string& otherwise);
+// Window on the layers that `layer_types` calls sliding_attention; without that field, on those that
+// otherwise(i) names.
+void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t window,
+                       bool (*otherwise)(std::int64_t layer, ConfigFields& fields));
+
+TensorNames llama_names();                        // Hugging Face
+TensorNames gguf_names(bool with_biases = false); // llama.cpp's names for gated models
+
+Family gpt2_family();
+Family gpt_neox_family();
+Family llama_family();
+Family qwen2_family();
+Family qwen3_family();
+Family gemma_family();
+Family gemma2_family();
+Family gemma3_family();
+Family opt_family();
+Family hooked_transformer_family();
+
+} // namespace headscope
