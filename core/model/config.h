@@ -59,6 +59,7 @@ struct ModelConfig {
   std::int64_t d_mlp = 0; // 0: attention-only
   std::int64_t d_vocab = 0;
   std::int64_t n_ctx = 0;
+  std::optional<bool> tied_embeddings; // unset: tied when the file has no unembedding of its own
 
   NormKind norm = NormKind::rms_norm;
   double norm_eps = 1e-5;

@@ -37,16 +37,17 @@ const json* lookup(const json& metadata, const std::string& key) {
 
 void translate_rope(const json& metadata, const std::string& prefix, json& config) {
   json rope = json::object();
-  if (const json* kind = lookup(metadata, prefix + "rope.scaling.type"); kind && *kind != "none") rope["rope_type"] = *kind;
+  if (const json* kind = lookup(metadata, prefix + "rope.scaling.type"); kind && *kind != "none")
+    rope["rope_type"] = *kind;
   if (const json* factor = lookup(metadata, prefix + "rope.scaling.factor")) rope["factor"] = *factor;
   if (const json* length = lookup(metadata, prefix + "rope.scaling.original_context_length"))
     rope["original_max_position_embeddings"] = *length;
   const json* dimensions = lookup(metadata, prefix + "rope.dimension_count");
   if (dimensions && dimensions->is_number() && config.contains("num_attention_heads") &&
       config["num_attention_heads"].is_number() && config["num_attention_heads"] != 0) {
-    const double d_head = config.contains("head_dim") ? config["head_dim"].get<double>()
-                                                      : config.value("hidden_size", 0.0) /
-                                                            config["num_attention_heads"].get<double>();
+    const double d_head = config.contains("head_dim")
+                              ? config["head_dim"].get<double>()
+                              : config.value("hidden_size", 0.0) / config["num_attention_heads"].get<double>();
     if (d_head > 0) rope["partial_rotary_factor"] = dimensions->get<double>() / d_head;
   }
   config["rope_parameters"] = rope;
@@ -55,7 +56,8 @@ void translate_rope(const json& metadata, const std::string& prefix, json& confi
 // What llama.cpp knows by heart instead of reading it from the file.
 void add_unwritten(const std::string& architecture, json& config) {
   const auto number = [&](const char* key) { return config.contains(key) ? config[key].get<double>() : 0.0; };
-  const double per_head = number("num_attention_heads") > 0 ? number("hidden_size") / number("num_attention_heads") : 0.0;
+  const double per_head =
+      number("num_attention_heads") > 0 ? number("hidden_size") / number("num_attention_heads") : 0.0;
   if (architecture == "gemma2") // the 27B model scales by its nominal head size
     config["query_pre_attn_scalar"] = number("num_hidden_layers") == 46 ? per_head : number("head_dim");
   if (architecture == "gemma2" && !config.contains("attn_logit_softcapping")) config["attn_logit_softcapping"] = 50.0;

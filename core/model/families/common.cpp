@@ -28,6 +28,7 @@ void configure_shape(ConfigFields& fields, ModelConfig& config) {
   config.d_head = fields.integer({"head_dim", "d_head"}, config.d_model / config.n_heads);
   if (config.d_head < 1) fields.fail(ErrorCode::corrupt, "must be a positive number", "head_dim");
   config.attn_scale = 1.0 / std::sqrt(static_cast<double>(config.d_head));
+  if (fields.has("tie_word_embeddings")) config.tied_embeddings = fields.flag({"tie_word_embeddings"}, false);
   if (fields.status().ok()) config.layers.assign(static_cast<std::size_t>(config.n_layers), LayerConfig{});
 }
 

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/model/load_weights.h"
+
+#include <ATen/ATen.h>
+
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+std::string spelled(const Shape& shape) {
+  std::string text = "[";
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+struct Name {
+  std::string full;
+  bool optional = false;
+};
+
+// Without a prefix for a name with '/'; nothing for an empty one.
+Name expand(const std::string& pattern, const std::string& prefix, int layer) {
+  Name name;
+  std::string text = pattern;
+  if (!text.empty() && text[0] == '?') {
+    name.optional = true;
+    text.erase(0, 1);
+  }
+  const bool bare = !text.empty() && text[0] == '/';
+  if (bare) text.erase(0, 1);
+  if (const auto hole = text.find("{}"); hole != std::string::npos) text.replace(hole, 2, std::to_string(layer));
+  name.full = text.empty() || bare ? text : prefix + text;
+  return name;
+}
+
+Result<std::string> find_prefix(const Checkpoint& checkpoint, const TensorNames& names) {
+  for (const std::string& prefix : names.prefixes)
+    if (checkpoint.find(prefix + names.embed)) return prefix;
+  return make_error(ErrorCode::corrupt, "this tensor is missing; the file may be of another architecture",
+                    checkpoint.path(), names.prefixes.front() + names.embed);
+}
+
+class WeightReader {
+public:
+  WeightReader(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
+               const LoadOptions& options, std::string prefix)
+      : checkpoint_(checkpoint), rules_(rules), names_(rules.names), config_(config), options_(options),
+        prefix_(std::move(prefix)) {}
+
+  ModelWeights read();
+  const std::optional<Error>& error() const { return error_; }
+
+private:
+  BlockWeights read_block(int layer);
+  void read_qkv(BlockWeights& block, int layer);
+  void read_mlp(BlockWeights& block, int layer);
+  NormWeights norm(const std::string& w, const std::string& b, int layer, std::int64_t size);
+  at::Tensor table(const std::string& pattern, const Shape& shape);
+  at::Tensor vector(const std::string& pattern, int layer, std::int64_t size);
+
+  // Rows [row, row + out) of `into` from a matrix in the file's layout; `heads` of them when it is by head.
+  enum class Role { by_head, plain, output };
+  void matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads);
+  // Reads a tensor of exactly this shape; false when it is optional and missing, or something failed.
+  bool read_into(const Name& name, const Shape& shape, const at::Tensor& into);
+  bool present(const std::string& pattern, int layer) const;
+
+  at::Tensor empty(const Shape& shape) const { return at::empty(shape, at::TensorOptions().dtype(options_.dtype)); }
+  at::Tensor place(const at::Tensor& tensor) const {
+    return options_.device.is_cpu() ? tensor : tensor.to(options_.device);
+  }
+  void fail(ErrorCode code, const std::string& message, const std::string& tensor);
+
+  const Checkpoint& checkpoint_;
+  const FormatRules& rules_;
+  const TensorNames& names_;
+  const ModelConfig& config_;
+  const LoadOptions& options_;
+  std::string prefix_;
+  std::optional<Error> error_;
+  std::int64_t bytes_done_ = 0;
+};
+
+void WeightReader::fail(ErrorCode code, const std::string& message, const std::string& tensor) {
+  if (!error_) error_ = make_error(code, message, checkpoint_.path(), tensor);
+}
+
+bool WeightReader::present(const std::string& pattern, int layer) const {
+  const Name name = expand(pattern, prefix_, layer);
+  return !name.full.empty() && checkpoint_.find(name.full);
+}
+
+io::ElementType element_type(at::ScalarType dtype) {
+  if (dtype == at::kBFloat16) return io::ElementType::bf16;
+  return dtype == at::kHalf ? io::ElementType::f16 : io::ElementType::f32;
+}
+
+bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Tensor& into) {
+  if (error_ || name.full.empty()) return false;
+  throw_if_cancelled(options_.task.cancel);
+  const io::TensorInfo* info = checkpoint_.find(name.full);
+  if (!info) {
+    if (!name.optional) fail(ErrorCode::corrupt, "this tensor is missing", name.full);
+    return false;
+  }
+  if (info->shape != shape) {
+    fail(ErrorCode::mismatch, "has shape " + spelled(info->shape) + ", the config wants " + spelled(shape), name.full);
+    return false;
+  }
+  const Status status = checkpoint_.read(name.full, into.data_ptr(), element_type(options_.dtype), options_.threads);
+  if (!status.ok()) {
+    error_ = status.error();
+    return false;
+  }
+  bytes_done_ += static_cast<std::int64_t>(info->bytes);
+  options_.task.report("loading weights", bytes_done_, checkpoint_.total_bytes());
+  return true;
+}
+
+at::Tensor WeightReader::table(const std::string& pattern, const Shape& shape) {
+  const Name name = expand(pattern, prefix_, 0);
+  if (error_ || name.full.empty() || (name.optional && !checkpoint_.find(name.full))) return {};
+  at::Tensor tensor = empty(shape);
+  return read_into(name, shape, tensor) ? place(tensor) : at::Tensor{};
+}
+
+at::Tensor WeightReader::vector(const std::string& pattern, int layer, std::int64_t size) {
+  const Name name = expand(pattern, prefix_, layer);
+  if (error_ || name.full.empty() || (name.optional && !checkpoint_.find(name.full))) return {};
+  at::Tensor tensor = empty({size});
+  // TransformerLens keeps biases of heads as [head, d_head].
+  const io::TensorInfo* info = checkpoint_.find(name.full);
+  Shape shape = {size};
+  if (info && rules_.layout == MatrixLayout::transformer_lens && info->shape.size() == 2 &&
+      info->shape[0] * info->shape[1] == size)
+    shape = info->shape;
+  return read_into(name, shape, tensor) ? tensor : at::Tensor{};
+}
+
+NormWeights WeightReader::norm(const std::string& w, const std::string& b, int layer, std::int64_t size) {
+  NormWeights norm;
+  norm.w = vector(w, layer, size);
+  norm.b = vector(b, layer, size);
+  if (norm.w.defined() && config_.norm_scale_in_float32) norm.w = norm.w.to(at::kFloat);
+  if (norm.w.defined() && rules_.norm_offset != 0.0) norm.w = norm.w + rules_.norm_offset;
+  if (norm.w.defined()) norm.w = place(norm.w);
+  if (norm.b.defined()) norm.b = place(norm.b);
+  return norm;
+}
+
+void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads) {
+  const Name name = expand(pattern, prefix_, layer);
+  if (error_ || name.full.empty()) return;
+  const std::int64_t out = into.size(0), in = into.size(1);
+  if (rules_.layout == MatrixLayout::out_in) {
+    read_into(name, {out, in}, into);
+    return;
+  }
+  if (rules_.layout == MatrixLayout::transformer_lens && role != Role::plain) {
+    const bool output = role == Role::output;
+    const std::int64_t d_head = (output ? in : out) / heads;
+    at::Tensor stored = empty(output ? Shape{heads, d_head, out} : Shape{heads, in, d_head});
+    if (!read_into(name, stored.sizes().vec(), stored)) return;
+    if (output)
+      into.copy_(stored.view({in, out}).t());
+    else
+      into.view({heads, d_head, in}).copy_(stored.transpose(1, 2));
+    return;
+  }
+  at::Tensor stored = empty({in, out});
+  if (read_into(name, {in, out}, stored)) into.copy_(stored.t());
+}
+
+// Pairs (2i, 2i+1) of each head's rows become (i, i + d_head/2).
+void pair_halves(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
+  at::Tensor by_pair = rows.view({heads, d_head / 2, 2, -1});
+  rows.view({heads, 2, d_head / 2, -1}).copy_(by_pair.transpose(1, 2).clone());
+}
+
+// [head, (q, k, v), d_head] rows become all q, all k, all v.
+void ungroup_heads(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
+  const at::Tensor grouped = rows.view({heads, 3, d_head, -1}).transpose(0, 1).clone();
+  rows.view({3, heads, d_head, -1}).copy_(grouped);
+}
+
+void WeightReader::read_qkv(BlockWeights& block, int layer) {
+  const std::int64_t d_head = config_.d_head, q = config_.n_heads * d_head, kv = config_.n_kv_heads * d_head;
+  block.w_qkv = empty({q + 2 * kv, config_.d_model});
+  const bool fused = !names_.qkv_w.empty();
+  const bool biased =
+      present(fused ? names_.qkv_b : names_.q_b, layer) || (!fused && (!names_.q_b.empty() && names_.q_b[0] != '?'));
+  if (biased) block.b_qkv = empty({q + 2 * kv});
+  const auto bias = [&](const std::string& pattern, std::int64_t begin, std::int64_t size) {
+    if (!biased || error_) return;
+    std::string required = pattern; // one of q, k, v has a bias: all must
+    if (!required.empty() && required[0] == '?') required.erase(0, 1);
+    const at::Tensor read = vector(required, layer, size);
+    if (read.defined()) block.b_qkv.narrow(0, begin, size).copy_(read);
+  };
+  if (fused) {
+    matrix(names_.qkv_w, layer, block.w_qkv, Role::plain, config_.n_heads);
+    bias(names_.qkv_b, 0, q + 2 * kv);
+  } else {
+    matrix(names_.q_w, layer, block.w_qkv.narrow(0, 0, q), Role::by_head, config_.n_heads);
+    matrix(names_.k_w, layer, block.w_qkv.narrow(0, q, kv), Role::by_head, config_.n_kv_heads);
+    matrix(names_.v_w, layer, block.w_qkv.narrow(0, q + kv, kv), Role::by_head, config_.n_kv_heads);
+    bias(names_.q_b, 0, q);
+    bias(names_.k_b, q, kv);
+    bias(names_.v_b, q + kv, kv);
+  }
+  for (const at::Tensor& rows : {block.w_qkv, block.b_qkv}) {
+    if (error_ || !rows.defined()) continue;
+    if (rules_.qkv_by_head) ungroup_heads(rows, config_.n_heads, d_head);
+    if (!rules_.rotary_interleaved) continue;
+    pair_halves(rows.narrow(0, 0, q), config_.n_heads, d_head);
+    pair_halves(rows.narrow(0, q, kv), config_.n_kv_heads, d_head);
+  }
+  block.w_qkv = place(block.w_qkv);
+  if (block.b_qkv.defined()) block.b_qkv = place(block.b_qkv);
+}
+
+void WeightReader::read_mlp(BlockWeights& block, int layer) {
+  const std::int64_t d_mlp = config_.d_mlp, rows = config_.gated_mlp ? 2 * d_mlp : d_mlp;
+  block.w_in = empty({rows, config_.d_model});
+  if (config_.gated_mlp) matrix(names_.gate_w, layer, block.w_in.narrow(0, 0, d_mlp), Role::plain, 1);
+  matrix(names_.in_w, layer, block.w_in.narrow(0, rows - d_mlp, d_mlp), Role::plain, 1);
+  const bool gate_bias = config_.gated_mlp && present(names_.gate_b, layer);
+  if (present(names_.in_b, layer) || gate_bias) {
+    block.b_in = at::zeros({rows}, at::TensorOptions().dtype(options_.dtype));
+    if (gate_bias)
+      if (const at::Tensor b = vector(names_.gate_b, layer, d_mlp); b.defined())
+        block.b_in.narrow(0, 0, d_mlp).copy_(b);
+    if (const at::Tensor b = vector(names_.in_b, layer, d_mlp); b.defined())
+      block.b_in.narrow(0, rows - d_mlp, d_mlp).copy_(b);
+    block.b_in = place(block.b_in);
+  } else if (!names_.in_b.empty() && names_.in_b[0] != '?') {
+    fail(ErrorCode::corrupt, "this tensor is missing", expand(names_.in_b, prefix_, layer).full);
+  }
+  block.w_out = empty({config_.d_model, d_mlp});
+  matrix(names_.out_w, layer, block.w_out, Role::plain, 1);
+  block.b_out = vector(names_.out_b, layer, config_.d_model);
+  block.w_in = place(block.w_in);
+  block.w_out = place(block.w_out);
+  if (block.b_out.defined()) block.b_out = place(block.b_out);
+}
+
+BlockWeights WeightReader::read_block(int layer) {
+  BlockWeights block;
+  const std::int64_t d_model = config_.d_model;
+  block.ln1 = norm(names_.ln1_w, names_.ln1_b, layer, d_model);
+  read_qkv(block, layer);
+  if (config_.qk_norm) {
+    block.q_norm = norm(names_.q_norm_w, "", layer, config_.d_head);
+    block.k_norm = norm(names_.k_norm_w, "", layer, config_.d_head);
+  }
+  block.w_o = empty({d_model, config_.n_heads * config_.d_head});
+  matrix(names_.o_w, layer, block.w_o, Role::output, config_.n_heads);
+  block.w_o = place(block.w_o);
+  block.b_o = vector(names_.o_b, layer, d_model);
+  if (block.b_o.defined()) block.b_o = place(block.b_o);
+  if (config_.post_norms) block.ln1_post = norm(names_.ln1_post_w, "", layer, d_model);
+  if (!config_.has_mlp()) return block;
+  block.ln2 = norm(names_.ln2_w, names_.ln2_b, layer, d_model);
+  read_mlp(block, layer);
+  if (config_.post_norms) block.ln2_post = norm(names_.ln2_post_w, "", layer, d_model);
+  return block;
+}
+
+ModelWeights WeightReader::read() {
+  ModelWeights weights;
+  weights.w_e = table(names_.embed, {config_.d_vocab, config_.d_model});
+  if (config_.positions == PositionKind::learned)
+    weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
+  for (int layer = 0; layer < config_.n_layers && !error_; ++layer)
+    weights.blocks.push_back(read_block(layer));
+  weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
+  const bool own_unembed = config_.tied_embeddings ? !*config_.tied_embeddings : present(names_.unembed, 0);
+  if (own_unembed) {
+    at::Tensor unembed = empty({config_.d_vocab, config_.d_model});
+    matrix(names_.unembed[0] == '?' ? names_.unembed.substr(1) : names_.unembed, 0, unembed, Role::plain, 1);
+    weights.w_u = place(unembed);
+  } else {
+    weights.w_u = weights.w_e;
+  }
+  weights.b_u = vector(names_.unembed_b, 0, config_.d_vocab);
+  if (weights.b_u.defined()) weights.b_u = place(weights.b_u);
+  return weights;
+}
+
+} // namespace
+
+Result<std::int64_t> embedding_rows(const Checkpoint& checkpoint, const FormatRules& rules) {
+  HS_ASSIGN(const std::string prefix, find_prefix(checkpoint, rules.names));
+  const io::TensorInfo* info = checkpoint.find(prefix + rules.names.embed);
+  if (info->shape.size() != 2)
+    return make_error(ErrorCode::mismatch, "must have two axes, has shape " + spelled(info->shape), checkpoint.path(),
+                      prefix + rules.names.embed);
+  return info->shape[0];
+}
+
+Result<ModelWeights> load_weights(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
+                                  const LoadOptions& options) {
+  HS_ASSIGN(std::string prefix, find_prefix(checkpoint, rules.names));
+  WeightReader reader(checkpoint, rules, config, options, std::move(prefix));
+  ModelWeights weights = reader.read();
+  if (reader.error()) return *reader.error();
+  return weights;
+}
+
+} // namespace headscope
