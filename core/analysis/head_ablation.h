@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Ablation sweep: how much a metric changes when one attention head is taken out, for every head and prompt.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "core/analysis/metric.h"
+#include "core/base/task.h"
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+struct HeadId {
+  int layer = 0;
+  std::int64_t head = 0;
+  friend bool operator==(const HeadId&, const HeadId&) = default;
+  friend auto operator<=>(const HeadId&, const HeadId&) = default;
+};
+
+enum class AblationMethod : std::uint8_t {
+  zero,     // z = 0
+  mean,     // z = its mean over the reference prompts
+  resample, // z = that of another prompt, positions aligned from the end
+  uniform,  // the head attends equally to every key it may see
+};
+
+// "zero", "mean", "resample", "uniform"; "prefill", "decode", "both".
+Result<AblationMethod> parse_ablation_method(std::string_view name);
+const char* to_string(AblationMethod method);
+Result<Phase> parse_phase(std::string_view name);
+const char* to_string(Phase phase);
+
+struct AblationPrompt {
+  std::vector<std::int64_t> tokens;
+  Answers answers;
+};
+
+struct HeadAblationOptions {
+  std::vector<HeadId> heads; // empty: all
+  AblationMethod method = AblationMethod::zero;
+  MetricKind metric = MetricKind::logit_diff;
+  // decode: only while the last prompt token is processed, as a decode step after a prefill of the others;
+  // prefill: only while the others are.
+  Phase phase = Phase::both;
+  // Prompts that mean and resample take z from; empty: the prompts themselves.
+  std::vector<std::vector<std::int64_t>> reference;
+  bool mean_by_position = false; // one mean a position (over prompts), instead of one over positions and prompts
+  std::uint64_t seed = 0;        // of the choice of the other prompt
+  std::int64_t tokens_per_run = 4096;
+};
+
+struct HeadAblationResult {
+  std::int64_t n_prompts = 0, n_layers = 0, n_heads = 0;
+  std::vector<double> clean;        // metric without ablation [prompt]
+  std::vector<double> effects;      // metric with ablation - clean [prompt, layer, head_index]; NaN: not measured
+  std::vector<std::int64_t> donors; // resample: index of the reference prompt used [prompt]; else empty
+  bool complete = false;            // false when cancelled; what was measured until then is kept
+
+  std::size_t index(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
+    return static_cast<std::size_t>((prompt * n_layers + layer) * n_heads + head);
+  }
+  double effect(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
+    return effects[index(prompt, layer, head)];
+  }
+  // Mean over the prompts that were measured [layer, head_index]; NaN where none was.
+  std::vector<double> mean_effects() const;
+};
+
+// One layer of some prompts has been measured: result.effects of these prompts at this layer are final.
+struct HeadAblationPart {
+  std::vector<std::int64_t> prompts;
+  int layer = 0;
+  const HeadAblationResult* result = nullptr;
+};
+// An error ends the sweep and is returned from it.
+using HeadAblationCallback = std::function<Status(const HeadAblationPart&)>;
+
+// Restarts the forward pass at each layer with heads and prompts side by side as rows of one batch.
+// invalid_argument for bad options; mismatch for a reference that does not fit the prompts.
+Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                        const HeadAblationOptions& options, const TaskContext& task = {},
+                                        const HeadAblationCallback& callback = {});
+
+// The same numbers the plain way: every head and prompt alone, from the first token on. For checking.
+Result<HeadAblationResult> ablate_heads_plainly(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                                const HeadAblationOptions& options, const TaskContext& task = {});
+
+} // namespace headscope

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Activation patching: activations of one run put into another, at every layer and position or head.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "core/analysis/metric.h"
+#include "core/base/task.h"
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+// Two prompts of equal token length that differ in what matters, and the answers to the clean one.
+struct PatchPair {
+  std::vector<std::int64_t> clean;
+  std::vector<std::int64_t> corrupt;
+  Answers answers;
+};
+
+enum class PatchAxes : std::uint8_t {
+  automatic,           // layer_position for sites without heads, layer_head for sites with
+  layer_position,      // all heads at one position
+  layer_head,          // one head at all positions
+  layer_position_head, // one head at one position
+};
+
+Result<PatchAxes> parse_patch_axes(std::string_view name);
+const char* to_string(PatchAxes axes);
+
+struct PatchingOptions {
+  HookPoint site = HookPoint::resid_pre; // any point of a block; see parse_hook_point() for short names
+  PatchAxes axes = PatchAxes::automatic;
+  bool noising = false;    // false: clean activations into the corrupt run; true: corrupt ones into the clean run
+  std::vector<int> layers; // empty: all that have the site
+  MetricKind metric = MetricKind::logit_diff;
+  std::int64_t tokens_per_run = 4096;
+};
+
+// Axes that were not asked for have length 1. Heads are K/V heads at k, v and what depends on them; positions
+// are query positions at pattern and attn_scores.
+struct PatchingResult {
+  HookPoint site = HookPoint::resid_pre;
+  PatchAxes axes = PatchAxes::layer_position;
+  std::int64_t n_pairs = 0, n_layers = 0;
+  std::int64_t n_positions = 1; // of the longest pair
+  std::int64_t n_heads = 1;
+  std::vector<double> clean, corrupt; // metric of the unpatched runs [pair]
+  std::vector<double> patched;  // metric [pair, layer, position, head_index]; NaN: not measured, or no such position
+  std::vector<double> restored; // (patched - corrupt) / (clean - corrupt), same axes; 0: corrupt, 1: clean
+  bool complete = false;        // false when cancelled; what was measured until then is kept
+
+  std::size_t index(std::int64_t pair, std::int64_t layer, std::int64_t position, std::int64_t head) const {
+    return static_cast<std::size_t>(((pair * n_layers + layer) * n_positions + position) * n_heads + head);
+  }
+  // Mean over the pairs that were measured [layer, position, head_index]; NaN where none was.
+  std::vector<double> mean_restored() const;
+};
+
+// One layer of some pairs has been measured.
+struct PatchingPart {
+  std::vector<std::int64_t> pairs;
+  int layer = 0;
+  const PatchingResult* result = nullptr;
+};
+// An error ends the sweep and is returned from it.
+using PatchingCallback = std::function<Status(const PatchingPart&)>;
+
+// mismatch for a pair of unequal lengths (with its tokens), and for one whose clean and corrupt metrics are equal.
+Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,
+                                         const PatchingOptions& options, const TaskContext& task = {},
+                                         const PatchingCallback& callback = {});
+
+// The same numbers the plain way: every cell alone, from the first token on. For checking.
+Result<PatchingResult> patch_activations_plainly(const Engine& engine, const std::vector<PatchPair>& pairs,
+                                                 const PatchingOptions& options, const TaskContext& task = {});
+
+} // namespace headscope
