@@ -12,12 +12,13 @@
 
 namespace headscope {
 
-// Which keys a query may see. Key slot j of row b holds a token when key_begin[b] <= j < key_end[b].
+// Which keys a query may see: those at or before its own slot, within the window, from key_begin on. A query
+// in the padding sees itself, so that nothing becomes NaN. Right padding needs no mask: it comes later than
+// every token.
 struct AttentionMask {
-  std::int64_t query_offset = 0;      // slot of the first query (tokens already in the KV cache)
-  std::optional<std::int64_t> window; // sliding window, in slots
+  std::int64_t query_offset = 0;       // slot of the first query (tokens already in the KV cache)
+  std::optional<std::int64_t> window;  // sliding window: key k is seen by query q when q - k < window
   std::vector<std::int64_t> key_begin; // per row: left padding; empty: 0
-  std::vector<std::int64_t> key_end;   // per row: first slot of right padding; empty: all keys
 };
 
 // A block of rows of the attention pattern, handed to an observer while it exists.
@@ -37,31 +38,27 @@ using TensorEdit = std::function<at::Tensor(at::Tensor)>;
 
 struct AttentionInput {
   int layer = 0;
-  at::Tensor q;  // [batch, pos, head_index, d_head], rotary applied
-  at::Tensor k;  // [batch, key_pos, kv_head_index, d_head], rotary applied
-  at::Tensor v;  // [batch, key_pos, kv_head_index, d_head]
+  at::Tensor q; // [batch, pos, head_index, d_head], rotary applied
+  at::Tensor k; // [batch, key_pos, kv_head_index, d_head], rotary applied
+  at::Tensor v; // [batch, key_pos, kv_head_index, d_head]
   AttentionMask mask;
   double scale = 1.0;
   std::optional<double> softcap;
   bool need_scores = false;  // full scores asked for (captured or edited)
   bool need_pattern = false; // full pattern asked for (captured or edited)
-  bool differentiable = false;
-  TensorEdit edit_scores;  // applied to the full scores when need_scores
-  TensorEdit edit_pattern; // applied to the full pattern when need_pattern
+  TensorEdit edit_scores;    // applied to the full scores when need_scores
+  TensorEdit edit_pattern;   // applied to the full pattern when need_pattern
   // Heads that attend uniformly in this call: bool [batch, pos, head_index], or undefined for none.
   at::Tensor uniform;
   const AttentionObserver* observer = nullptr;
-};
-
-struct AttentionOutput {
-  at::Tensor z; // [batch, pos, head_index, d_head]
 };
 
 class AttentionBackend {
 public:
   virtual ~AttentionBackend() = default;
   virtual const char* name() const = 0;
-  virtual AttentionOutput run(const AttentionInput& input) const = 0;
+  // z: [batch, pos, head_index, d_head].
+  virtual at::Tensor run(const AttentionInput& input) const = 0;
 };
 
 // Picks by what is asked for: torch's fused attention when nothing inside it is looked at, rows in tiles

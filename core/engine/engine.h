@@ -50,7 +50,7 @@ private:
 
 // A batch of token rows of one length; padded slots are never attended to and have no meaning in outputs.
 struct TokenBatch {
-  at::Tensor tokens;                   // [batch, pos] int64
+  at::Tensor tokens;                   // [batch, pos] int64; on the CPU
   std::vector<std::int64_t> left_pad;  // per row, or empty
   std::vector<std::int64_t> right_pad; // per row, or empty
 
@@ -64,7 +64,7 @@ struct TokenBatch {
 enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real token of each row
 
 struct ResidualStart {
-  int layer = 0;   // the first block to run
+  int layer = 0;    // the first block to run
   at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
 };
 
@@ -77,7 +77,7 @@ struct Hook {
 };
 
 struct RunRequest {
-  TokenBatch batch;                   // tokens are still needed for padding when `start` is given; may then be shape-only
+  TokenBatch batch; // tokens are still needed for padding when `start` is given; may then be shape-only
   std::optional<ResidualStart> start; // skip the embedding and the layers before
   int stop_layer = -1;                // run blocks [start, stop_layer); -1: all, then final norm and unembedding
   std::vector<Intervention> interventions;

@@ -32,6 +32,7 @@ struct Generation {
 };
 
 // invalid_argument for an empty prompt, mismatch when prompt + new tokens exceed the model's context.
-Result<Generation> generate(const Engine& engine, const std::vector<std::int64_t>& prompt, const GenerateOptions& options);
+Result<Generation> generate(const Engine& engine, const std::vector<std::int64_t>& prompt,
+                            const GenerateOptions& options);
 
 } // namespace headscope

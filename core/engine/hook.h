@@ -21,31 +21,31 @@ enum class HookPoint : std::uint8_t {
   final_scale,      // ln_final.hook_scale [batch, pos, 1]
   final_normalized, // ln_final.hook_normalized [batch, pos, d_model]
   // one block: blocks.{i}.
-  resid_pre,       // hook_resid_pre [batch, pos, d_model]
-  q_input,         // hook_q_input [batch, pos, head_index, d_model]; residual that each head's q reads, before ln1
-  k_input,         // hook_k_input [batch, pos, kv_head_index, d_model]
-  v_input,         // hook_v_input [batch, pos, kv_head_index, d_model]
-  ln1_scale,       // ln1.hook_scale [batch, pos, 1]
-  ln1_normalized,  // ln1.hook_normalized [batch, pos, d_model]
-  q,               // attn.hook_q [batch, pos, head_index, d_head]; before QK norm and rotary
-  k,               // attn.hook_k [batch, pos, kv_head_index, d_head]
-  v,               // attn.hook_v [batch, pos, kv_head_index, d_head]
-  rot_q,           // attn.hook_rot_q [batch, pos, head_index, d_head]; rotary only
-  rot_k,           // attn.hook_rot_k [batch, pos, kv_head_index, d_head]; rotary only
-  attn_scores,     // attn.hook_attn_scores [batch, head_index, query_pos, key_pos]; masked entries are -inf
-  pattern,         // attn.hook_pattern [batch, head_index, query_pos, key_pos]
-  z,               // attn.hook_z [batch, pos, head_index, d_head]
-  result,          // attn.hook_result [batch, pos, head_index, d_model]; without b_O
-  attn_out,        // hook_attn_out [batch, pos, d_model]; after the post-norm where there is one
-  resid_mid,       // hook_resid_mid [batch, pos, d_model]; not in parallel or attention-only blocks
-  mlp_in,          // hook_mlp_in [batch, pos, d_model]; residual that the MLP reads, before ln2
-  ln2_scale,       // ln2.hook_scale [batch, pos, 1]
-  ln2_normalized,  // ln2.hook_normalized [batch, pos, d_model]
-  mlp_pre,         // mlp.hook_pre [batch, pos, d_mlp]; the gate's pre-activation in gated MLPs
-  mlp_pre_linear,  // mlp.hook_pre_linear [batch, pos, d_mlp]; gated MLPs only
-  mlp_post,        // mlp.hook_post [batch, pos, d_mlp]
-  mlp_out,         // hook_mlp_out [batch, pos, d_model]; after the post-norm where there is one
-  resid_post,      // hook_resid_post [batch, pos, d_model]
+  resid_pre,      // hook_resid_pre [batch, pos, d_model]
+  q_input,        // hook_q_input [batch, pos, head_index, d_model]; residual that each head's q reads, before ln1
+  k_input,        // hook_k_input [batch, pos, kv_head_index, d_model]
+  v_input,        // hook_v_input [batch, pos, kv_head_index, d_model]
+  ln1_scale,      // ln1.hook_scale [batch, pos, 1]
+  ln1_normalized, // ln1.hook_normalized [batch, pos, d_model]
+  q,              // attn.hook_q [batch, pos, head_index, d_head]; before QK norm and rotary
+  k,              // attn.hook_k [batch, pos, kv_head_index, d_head]
+  v,              // attn.hook_v [batch, pos, kv_head_index, d_head]
+  rot_q,          // attn.hook_rot_q [batch, pos, head_index, d_head]; rotary only
+  rot_k,          // attn.hook_rot_k [batch, pos, kv_head_index, d_head]; rotary only
+  attn_scores,    // attn.hook_attn_scores [batch, head_index, query_pos, key_pos]; masked entries are -inf
+  pattern,        // attn.hook_pattern [batch, head_index, query_pos, key_pos]
+  z,              // attn.hook_z [batch, pos, head_index, d_head]
+  result,         // attn.hook_result [batch, pos, head_index, d_model]; without b_O
+  attn_out,       // hook_attn_out [batch, pos, d_model]; after the post-norm where there is one
+  resid_mid,      // hook_resid_mid [batch, pos, d_model]; not in parallel or attention-only blocks
+  mlp_in,         // hook_mlp_in [batch, pos, d_model]; residual that the MLP reads, before ln2
+  ln2_scale,      // ln2.hook_scale [batch, pos, 1]
+  ln2_normalized, // ln2.hook_normalized [batch, pos, d_model]
+  mlp_pre,        // mlp.hook_pre [batch, pos, d_mlp]; the gate's pre-activation in gated MLPs
+  mlp_pre_linear, // mlp.hook_pre_linear [batch, pos, d_mlp]; gated MLPs only
+  mlp_post,       // mlp.hook_post [batch, pos, d_mlp]
+  mlp_out,        // hook_mlp_out [batch, pos, d_model]; after the post-norm where there is one
+  resid_post,     // hook_resid_post [batch, pos, d_model]
   count
 };
 
@@ -53,10 +53,10 @@ constexpr int hook_point_count = static_cast<int>(HookPoint::count);
 
 // What the axes of a point are, apart from batch: decides where an intervention's head and positions apply.
 enum class HookAxes : std::uint8_t {
-  pos_d,            // [batch, pos, d]
-  pos_head_d,       // [batch, pos, head_index, d]
-  pos_kv_head_d,    // [batch, pos, kv_head_index, d]
-  head_query_key,   // [batch, head_index, query_pos, key_pos]
+  pos_d,          // [batch, pos, d]
+  pos_head_d,     // [batch, pos, head_index, d]
+  pos_kv_head_d,  // [batch, pos, kv_head_index, d]
+  head_query_key, // [batch, head_index, query_pos, key_pos]
 };
 
 bool is_block_point(HookPoint point);

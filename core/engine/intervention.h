@@ -28,7 +28,8 @@ struct Intervention {
   InterventionKind kind = InterventionKind::zero;
   // Head index (K/V head index at k, v, k_input, v_input, rot_k); unset: all heads.
   std::optional<std::int64_t> head;
-  // Absolute positions (query positions at attn_scores and pattern); empty: all.
+  // Slots of the row, padding and cached tokens counted (query positions at attn_scores and pattern); empty:
+  // all. In runs with a KV cache, slots that this run does not compute are passed over.
   std::vector<std::int64_t> positions;
   // Batch row; unset: all rows.
   std::optional<std::int64_t> row;

@@ -19,6 +19,7 @@ bool mentions(const std::string& text, const char* words) { return text.find(wor
 } // namespace
 
 Error error_from_exception(const std::exception& exception, const std::string& doing) {
+  if (const auto* carried = dynamic_cast<const ErrorException*>(&exception)) return carried->error;
   if (dynamic_cast<const CancelledException*>(&exception))
     return make_error(ErrorCode::cancelled, doing + " was cancelled");
   if (dynamic_cast<const std::bad_alloc*>(&exception))

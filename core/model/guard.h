@@ -18,6 +18,13 @@ struct CancelledException : std::exception {
   const char* what() const noexcept override { return "cancelled"; }
 };
 
+// Carries an Error through code that cannot return a Result.
+struct ErrorException : std::exception {
+  explicit ErrorException(Error e) : error(std::move(e)) {}
+  const char* what() const noexcept override { return error.message.c_str(); }
+  Error error;
+};
+
 inline void throw_if_cancelled(const CancelToken& token) {
   if (token.cancelled()) throw CancelledException();
 }

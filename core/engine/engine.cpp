@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/engine.h"
+
+#include <ATen/ATen.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include "core/engine/forward.h"
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+Status check_padding(const std::vector<std::int64_t>& padding, const char* field, std::int64_t batch,
+                     std::int64_t count) {
+  if (padding.empty()) return {};
+  if (static_cast<std::int64_t>(padding.size()) != batch)
+    return make_error(ErrorCode::mismatch, "must have one entry a row", {}, field);
+  for (const std::int64_t pad : padding)
+    if (pad < 0 || pad >= count)
+      return make_error(ErrorCode::invalid_argument, "every row needs at least one token", {}, field);
+  return {};
+}
+
+Status check_tokens(const RunRequest& request, const ModelConfig& config) {
+  const at::Tensor& tokens = request.batch.tokens;
+  if (!tokens.defined() || tokens.dim() != 2 || tokens.scalar_type() != at::kLong)
+    return make_error(ErrorCode::invalid_argument, "must be int64 [batch, pos]", {}, "tokens");
+  if (tokens.numel() == 0) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "tokens");
+  if (request.start) return {}; // shape only
+  const auto low = tokens.min().item<std::int64_t>(), high = tokens.max().item<std::int64_t>();
+  if (low < 0 || high >= config.d_vocab)
+    return make_error(ErrorCode::invalid_argument,
+                      "token id " + std::to_string(low < 0 ? low : high) + " is outside the vocabulary of " +
+                          std::to_string(config.d_vocab),
+                      {}, "tokens");
+  return {};
+}
+
+Status check_layers(const RunRequest& request, const ModelConfig& config) {
+  const int n_layers = static_cast<int>(config.n_layers);
+  const int begin = request.start ? request.start->layer : 0;
+  if (begin < 0 || begin > n_layers)
+    return make_error(ErrorCode::invalid_argument, "must be 0 to " + std::to_string(n_layers), {}, "start.layer");
+  if (request.stop_layer > n_layers || (request.stop_layer >= 0 && request.stop_layer < begin))
+    return make_error(ErrorCode::invalid_argument,
+                      "must be " + std::to_string(begin) + " to " + std::to_string(n_layers), {}, "stop_layer");
+  if (!request.start) return {};
+  const at::Tensor& resid = request.start->resid;
+  const at::Tensor& tokens = request.batch.tokens;
+  if (!resid.defined() || resid.dim() != 3 || resid.size(0) != tokens.size(0) || resid.size(1) != tokens.size(1) ||
+      resid.size(2) != config.d_model)
+    return make_error(ErrorCode::mismatch, "must be [batch, pos, d_model] with the batch and pos of the tokens", {},
+                      "start.resid");
+  return {};
+}
+
+Result<RunSpan> span_of(const RunRequest& request, const ModelConfig& config) {
+  HS_TRY(check_tokens(request, config));
+  HS_TRY(check_layers(request, config));
+  RunSpan span;
+  span.batch = request.batch.tokens.size(0);
+  span.count = request.batch.tokens.size(1);
+  span.cached = request.kv_cache != nullptr;
+  span.begin = request.kv_cache ? request.kv_cache->length() : 0;
+  HS_TRY(check_padding(request.batch.left_pad, "left_pad", span.batch, span.begin + span.count));
+  HS_TRY(check_padding(request.batch.right_pad, "right_pad", span.batch, span.count));
+  if (span.cached && !request.batch.right_pad.empty())
+    return make_error(ErrorCode::invalid_argument, "padding on the right does not go with a KV cache; pad on the left",
+                      {}, "right_pad");
+  if (span.cached && (request.start || request.stop_layer >= 0))
+    return make_error(ErrorCode::invalid_argument, "a KV cache needs a run through all layers", {}, "kv_cache");
+  if (span.begin + span.count > config.n_ctx)
+    return make_error(ErrorCode::mismatch,
+                      "the prompt has " + std::to_string(span.begin + span.count) + " tokens, the model's context " +
+                          std::to_string(config.n_ctx),
+                      {}, "tokens");
+  return span;
+}
+
+// What a differentiated run asks for beyond a plain one.
+struct Differentiation {
+  const std::vector<HookSite>& gradients;
+  const std::vector<BackwardHook>& hooks;
+};
+
+Result<HookPlan> plan_for(const RunRequest& request, const Differentiation& more, const ModelConfig& config,
+                          const RunSpan& span) {
+  return HookPlan::build(request, more.gradients, more.hooks, config, span);
+}
+
+// Throws for what the metric may do wrong.
+void differentiate(const at::Tensor& loss, const std::vector<HookSite>& sites, const ActivationCache& targets,
+                   ActivationCache& out) {
+  std::vector<at::Tensor> inputs;
+  for (const HookSite& site : sites)
+    inputs.push_back(targets.all().at(site));
+  if (inputs.empty()) {
+    loss.backward();
+    return;
+  }
+  const auto gradients = torch::autograd::grad({loss}, inputs, {}, false, false, /*allow_unused=*/true);
+  for (std::size_t i = 0; i < sites.size(); ++i)
+    out.put(sites[i], gradients[i].defined() ? gradients[i] : at::zeros_like(inputs[i]));
+}
+
+} // namespace
+
+Result<at::Tensor> ActivationCache::get(HookSite site) const {
+  const auto it = tensors_.find(site);
+  if (it == tensors_.end()) return make_error(ErrorCode::not_found, "was not captured", {}, hook_name(site));
+  return it->second;
+}
+
+Result<RunResult> Engine::run(const RunRequest& request) const {
+  return guarded("running the model", [&]() -> Result<RunResult> {
+    const at::NoGradGuard no_grad;
+    HS_ASSIGN(const RunSpan span, span_of(request, config()));
+    HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
+    ForwardPass pass(*model_, request, plan, span, false);
+    RunResult result = pass.run();
+    result.cache = plan.take_cache();
+    return result;
+  });
+}
+
+Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request) const {
+  return guarded("computing gradients", [&]() -> Result<GradientResult> {
+    if (request.run.kv_cache)
+      return make_error(ErrorCode::invalid_argument, "gradients do not go through a KV cache", {}, "kv_cache");
+    if (!request.metric) return make_error(ErrorCode::invalid_argument, "no metric is given", {}, "metric");
+    const at::AutoGradMode with_grad(true);
+    HS_ASSIGN(const RunSpan span, span_of(request.run, config()));
+    HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
+    ForwardPass pass(*model_, request.run, plan, span, true);
+    const RunResult forward = pass.run();
+    GradientResult result;
+    const at::Tensor loss = request.metric(forward.logits);
+    if (!loss.defined() || loss.numel() != 1)
+      return make_error(ErrorCode::invalid_argument, "must be a single number", {}, "metric");
+    differentiate(loss.reshape({}), request.gradients, plan.gradient_targets(), result.gradients);
+    result.metric = loss.item<double>();
+    result.logits = forward.logits.detach();
+    result.cache = plan.take_cache();
+    return result;
+  });
+}
+
+} // namespace headscope

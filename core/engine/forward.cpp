@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/forward.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "core/engine/norm.h"
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+// x: [batch, pos, heads, in]; w: rows [heads d_out, in] of a fused matrix. -> [batch, pos, heads, d_out]
+at::Tensor linear_by_head(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, std::int64_t heads) {
+  const std::int64_t d_out = w.size(0) / heads;
+  at::Tensor y = at::einsum("bphi,hoi->bpho", {x, w.view({heads, d_out, w.size(1)})});
+  return b.defined() ? y + b.view({heads, d_out}) : y;
+}
+
+at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined() ? x + b : x; }
+
+} // namespace
+
+ForwardPass::ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span,
+                         bool differentiable)
+    : model_(model), config_(model.config), request_(request), plan_(plan), span_(span),
+      differentiable_(differentiable) {
+  positions_ = at::arange(span_.begin, span_.begin + span_.count, at::kLong).unsqueeze(0);
+  length_ = span_.begin + span_.count;
+  if (!request_.batch.left_pad.empty()) {
+    const at::Tensor pad = at::tensor(request_.batch.left_pad, at::kLong).unsqueeze(1);
+    positions_ = at::clamp_min(positions_ - pad, 0);
+    length_ -= *std::min_element(request_.batch.left_pad.begin(), request_.batch.left_pad.end());
+  }
+  positions_ = positions_.to(model_.device);
+}
+
+RunResult ForwardPass::run() {
+  RunResult result;
+  at::Tensor resid;
+  int layer = 0;
+  if (request_.start) {
+    layer = request_.start->layer;
+    resid = request_.start->resid.to(model_.device, model_.dtype);
+    if (differentiable_) resid = resid.detach().requires_grad_(true);
+  } else {
+    resid = embed();
+  }
+  const bool stops = request_.stop_layer >= 0;
+  const int end = stops ? request_.stop_layer : static_cast<int>(config_.n_layers);
+  for (; layer < end; ++layer) {
+    throw_if_cancelled(request_.cancel);
+    resid = block(layer, resid);
+  }
+  if (stops)
+    result.resid = resid;
+  else if (request_.logits != LogitRows::none)
+    result.logits = unembed(resid);
+  return result;
+}
+
+at::Tensor ForwardPass::embed() {
+  const ModelWeights& weights = model_.weights;
+  at::Tensor x = at::embedding(weights.w_e, request_.batch.tokens.to(model_.device));
+  if (config_.embed_scale != 1.0) x = x * at::scalar_tensor(config_.embed_scale, x.options());
+  if (differentiable_) x = x.detach().requires_grad_(true);
+  x = plan_.visit(HookPoint::embed, x);
+  if (config_.positions != PositionKind::learned) return x;
+  at::Tensor p = at::embedding(weights.w_pos, positions_ + config_.learned_position_offset);
+  p = p.expand({x.size(0), p.size(1), p.size(2)});
+  return x + plan_.visit(HookPoint::pos_embed, p);
+}
+
+at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
+  const at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, input);
+  const at::Tensor attn_out = attention(layer, resid_pre);
+  at::Tensor resid = resid_pre + attn_out;
+  if (config_.has_resid_mid()) resid = plan_.visit(HookPoint::resid_mid, layer, resid);
+  if (config_.has_mlp()) resid = resid + mlp(layer, config_.parallel_residual ? resid_pre : resid);
+  return plan_.visit(HookPoint::resid_post, layer, resid);
+}
+
+// ---- Attention
+
+at::Tensor ForwardPass::project_by_head(int layer, const at::Tensor& resid_pre, HookPoint input, std::int64_t row,
+                                        std::int64_t heads) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
+  at::Tensor x = resid_pre.unsqueeze(2).expand({resid_pre.size(0), resid_pre.size(1), heads, resid_pre.size(2)});
+  x = apply_norm(config_, block.ln1, plan_.visit(input, layer, x));
+  const std::int64_t rows = heads * config_.d_head;
+  return linear_by_head(x, block.w_qkv.narrow(0, row, rows),
+                        block.b_qkv.defined() ? block.b_qkv.narrow(0, row, rows) : at::Tensor{}, heads);
+}
+
+ForwardPass::Projections ForwardPass::project(int layer, const at::Tensor& resid_pre) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
+  const std::int64_t heads = config_.n_heads, kv = config_.n_kv_heads, d_head = config_.d_head;
+  const at::Tensor x =
+      apply_norm(config_, block.ln1, resid_pre, plan_, {HookPoint::ln1_scale, HookPoint::ln1_normalized, layer});
+  const at::Tensor qkv = at::linear(x, block.w_qkv, block.b_qkv).view({x.size(0), x.size(1), heads + 2 * kv, d_head});
+  const auto part = [&](HookPoint input, HookPoint point, std::int64_t begin, std::int64_t count) {
+    at::Tensor y = plan_.active(input, layer) ? project_by_head(layer, resid_pre, input, begin * d_head, count)
+                                              : qkv.narrow(2, begin, count);
+    return plan_.visit(point, layer, y);
+  };
+  Projections projections;
+  projections.q = part(HookPoint::q_input, HookPoint::q, 0, heads);
+  projections.k = part(HookPoint::k_input, HookPoint::k, heads, kv);
+  projections.v = part(HookPoint::v_input, HookPoint::v, heads + kv, kv);
+  if (!config_.qk_norm) return projections;
+  ModelConfig head_norm = {};
+  head_norm.norm = NormKind::rms_norm;
+  head_norm.norm_eps = config_.norm_eps;
+  head_norm.norm_scale_in_float32 = config_.norm_scale_in_float32;
+  projections.q = apply_norm(head_norm, block.q_norm, projections.q);
+  projections.k = apply_norm(head_norm, block.k_norm, projections.k);
+  return projections;
+}
+
+const RotaryTables& ForwardPass::tables(int layer) {
+  if (tables_.empty())
+    for (const RotaryConfig& rotary : config_.rotary)
+      tables_.push_back(rotary_tables(rotary, positions_, length_, model_.dtype));
+  return tables_[static_cast<std::size_t>(config_.layers[static_cast<std::size_t>(layer)].rotary)];
+}
+
+void ForwardPass::rotate(int layer, Projections& projections) {
+  if (!config_.uses_rotary()) return;
+  projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, tables(layer)));
+  projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, tables(layer)));
+}
+
+// Appends to the cache, whose slots double when full, and replaces k and v by all that is cached.
+void ForwardPass::extend_cache(int layer, Projections& projections) {
+  if (!request_.kv_cache) return;
+  KvCache& cache = *request_.kv_cache;
+  cache.layers_.resize(static_cast<std::size_t>(config_.n_layers));
+  KvCache::Layer& slots = cache.layers_[static_cast<std::size_t>(layer)];
+  const std::int64_t begin = span_.begin, end = begin + span_.count;
+  const auto append = [&](at::Tensor& store, at::Tensor& fresh) {
+    if (!store.defined() || store.size(1) < end) {
+      const std::int64_t room = std::max<std::int64_t>({end, 2 * begin, 64});
+      at::Tensor grown = at::empty({fresh.size(0), room, fresh.size(2), fresh.size(3)}, fresh.options());
+      if (begin > 0) grown.narrow(1, 0, begin).copy_(store.narrow(1, 0, begin));
+      store = grown;
+    }
+    store.narrow(1, begin, span_.count).copy_(fresh);
+    fresh = store.narrow(1, 0, end);
+  };
+  append(slots.k, projections.k);
+  append(slots.v, projections.v);
+  if (layer + 1 == config_.n_layers) cache.length_ = end;
+}
+
+at::Tensor ForwardPass::attend(int layer, const Projections& projections) {
+  AttentionInput input;
+  input.layer = layer;
+  input.q = projections.q;
+  input.k = projections.k;
+  input.v = projections.v;
+  input.mask.query_offset = span_.begin;
+  input.mask.window = config_.layers[static_cast<std::size_t>(layer)].window;
+  const auto& pad = request_.batch.left_pad;
+  if (std::any_of(pad.begin(), pad.end(), [](std::int64_t n) { return n > 0; })) input.mask.key_begin = pad;
+  input.scale = config_.attn_scale;
+  input.softcap = config_.attn_softcap;
+  input.need_scores = plan_.needs(HookPoint::attn_scores, layer);
+  input.need_pattern = plan_.needs(HookPoint::pattern, layer);
+  input.edit_scores = [&](at::Tensor x) { return plan_.visit(HookPoint::attn_scores, layer, std::move(x)); };
+  input.edit_pattern = [&](at::Tensor x) { return plan_.visit(HookPoint::pattern, layer, std::move(x)); };
+  input.uniform = plan_.uniform_queries(layer, model_.device);
+  const AttentionObserver* observer = request_.observer;
+  if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
+  const AttentionBackend& backend = request_.attention ? *request_.attention : default_attention();
+  return plan_.visit(HookPoint::z, layer, backend.run(input));
+}
+
+at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
+  if (!plan_.active(HookPoint::result, layer)) return at::linear(z.flatten(2), block.w_o, block.b_o);
+  const at::Tensor by_head = block.w_o.view({config_.d_model, config_.n_heads, config_.d_head});
+  const at::Tensor result = at::einsum("bphe,dhe->bphd", {z, by_head});
+  return add_bias(plan_.visit(HookPoint::result, layer, result).sum(2), block.b_o);
+}
+
+at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
+  Projections projections = project(layer, resid_pre);
+  rotate(layer, projections);
+  extend_cache(layer, projections);
+  at::Tensor out = output(layer, attend(layer, projections));
+  if (config_.post_norms)
+    out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln1_post, out);
+  return plan_.visit(HookPoint::attn_out, layer, out);
+}
+
+// ---- MLP and unembedding
+
+at::Tensor ForwardPass::activate(const at::Tensor& x) const {
+  switch (config_.activation) {
+  case Activation::gelu: return at::gelu(x);
+  case Activation::gelu_tanh: return at::gelu(x, "tanh");
+  case Activation::relu: return at::relu(x);
+  case Activation::silu: return at::silu(x);
+  }
+  return x;
+}
+
+at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
+  const at::Tensor x = apply_norm(config_, block.ln2, plan_.visit(HookPoint::mlp_in, layer, resid), plan_,
+                                  {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
+  const at::Tensor in = at::linear(x, block.w_in, block.b_in);
+  at::Tensor post;
+  if (config_.gated_mlp) {
+    const at::Tensor gate = plan_.visit(HookPoint::mlp_pre, layer, in.narrow(-1, 0, config_.d_mlp));
+    const at::Tensor up = plan_.visit(HookPoint::mlp_pre_linear, layer, in.narrow(-1, config_.d_mlp, config_.d_mlp));
+    post = activate(gate) * up;
+  } else {
+    post = activate(plan_.visit(HookPoint::mlp_pre, layer, in));
+  }
+  at::Tensor out = at::linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out);
+  if (config_.post_norms) out = apply_norm(config_, block.ln2_post, out);
+  return plan_.visit(HookPoint::mlp_out, layer, out);
+}
+
+// The last real token of each row: [batch, pos, d] -> [batch, d].
+static at::Tensor last_rows(const at::Tensor& x, const std::vector<std::int64_t>& right_pad) {
+  if (right_pad.empty()) return x.select(1, x.size(1) - 1);
+  std::vector<std::int64_t> slots;
+  for (const std::int64_t pad : right_pad)
+    slots.push_back(x.size(1) - 1 - pad);
+  const at::Tensor index =
+      at::tensor(slots, at::kLong).to(x.device()).view({-1, 1, 1}).expand({x.size(0), 1, x.size(2)});
+  return x.gather(1, index).squeeze(1);
+}
+
+at::Tensor ForwardPass::unembed(const at::Tensor& resid) {
+  at::Tensor x = resid;
+  const bool last = request_.logits == LogitRows::last;
+  const bool watched = plan_.active(HookPoint::final_scale) || plan_.active(HookPoint::final_normalized);
+  if (last && !watched) x = last_rows(x, request_.batch.right_pad);
+  if (config_.final_norm)
+    x = apply_norm(config_, model_.weights.ln_final, x, plan_,
+                   {HookPoint::final_scale, HookPoint::final_normalized, -1});
+  if (last && watched) x = last_rows(x, request_.batch.right_pad);
+  at::Tensor logits = at::linear(x, model_.weights.w_u, model_.weights.b_u);
+  if (config_.final_softcap) logits = at::tanh(logits / *config_.final_softcap) * *config_.final_softcap;
+  return logits;
+}
+
+} // namespace headscope

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One run of the model: the same code for every family, driven by ModelConfig.
+#pragma once
+
+#include "core/engine/hook_plan.h"
+#include "core/engine/rotary.h"
+
+namespace headscope {
+
+class ForwardPass {
+public:
+  ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span, bool differentiable);
+
+  // Everything but `cache`, which stays in the plan. Throws; the engine guards.
+  RunResult run();
+
+private:
+  at::Tensor embed();
+  at::Tensor block(int layer, const at::Tensor& resid_pre);
+  at::Tensor attention(int layer, const at::Tensor& resid_pre);
+  at::Tensor mlp(int layer, const at::Tensor& resid);
+  at::Tensor unembed(const at::Tensor& resid);
+
+  struct Projections {
+    at::Tensor q, k, v; // [batch, pos, heads, d_head]
+  };
+  Projections project(int layer, const at::Tensor& resid_pre);
+  // The long way, when each head reads a residual of its own.
+  at::Tensor project_by_head(int layer, const at::Tensor& resid_pre, HookPoint input, std::int64_t row,
+                             std::int64_t heads);
+  void rotate(int layer, Projections& projections);
+  void extend_cache(int layer, Projections& projections);
+  at::Tensor attend(int layer, const Projections& projections);
+  at::Tensor output(int layer, const at::Tensor& z);
+  at::Tensor activate(const at::Tensor& x) const;
+  const RotaryTables& tables(int layer);
+
+  const Model& model_;
+  const ModelConfig& config_;
+  const RunRequest& request_;
+  HookPlan& plan_;
+  RunSpan span_;
+  bool differentiable_;
+  at::Tensor positions_;             // [batch or 1, pos]: slot minus left padding
+  std::int64_t length_ = 0;          // positions in use, cached ones counted
+  std::vector<RotaryTables> tables_; // one a rotary config
+};
+
+} // namespace headscope

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// LayerNorm and RMSNorm with TransformerLens's hook points inside.
+#pragma once
+
+#include "core/engine/hook_plan.h"
+
+namespace headscope {
+
+// Where the norm's hook_scale and hook_normalized are; layer -1 with final_* for the last norm.
+struct NormSite {
+  HookPoint scale, normalized;
+  int layer = -1;
+};
+
+// x: [..., d]. LayerNorm's hook_normalized is its output; RMSNorm's comes before the weight.
+at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
+                      const NormSite& site);
+
+// The same with no hook points (post-norms, QK norm).
+at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
+
+} // namespace headscope
