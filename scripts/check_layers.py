@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fails when an include points against the arrows app -> core -> kernels, plugins -> sdk -> core.
+
+The folder of a file decides what it may include; docs/architecture.md draws the same picture.
+Usage: check_layers.py [ROOT]
+"""
+import pathlib
+import re
+import sys
+
+# Folder -> folders of the project it may include from. The longest matching prefix counts.
+ALLOWED = {
+    "kernels": {"kernels"},
+    "core/base": {"core/base"},
+    "core/io": {"core/base", "core/io", "kernels"},
+    "core/text": {"core/base", "core/text", "core/io"},
+    "core/store": {"core/base", "core/store"},
+    "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
+    "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
+    "core/analysis": {"core/base", "core/text", "core/model", "core/engine", "core/analysis"},
+    "plugins/sdk": {"core", "plugins/sdk"},
+    "plugins": {"core", "plugins"},
+    "app/figures": {"core/base", "app/figures"},
+    "app": {"app", "core", "plugins"},
+    "tests": {"tests", "app", "core", "plugins", "kernels"},
+}
+# What files of a folder must not know at all.
+QT = re.compile(r"^(Q[A-Z]|Qt[A-Z])")
+TORCH = re.compile(r"^(torch|ATen|c10)/")
+HDF5 = re.compile(r"^(hdf5|H5)")
+FORBIDDEN = [
+    ("core", "Qt", QT),
+    ("kernels", "Qt", QT),
+    ("plugins", "Qt", QT),
+    ("app/figures", "Torch", TORCH),
+    ("app/gui", "Torch", TORCH),
+    ("kernels", "Torch", TORCH),
+    ("core/base", "Torch", TORCH),
+    ("core/io", "Torch", TORCH),
+    ("core/text", "Torch", TORCH),
+    ("core/store", "Torch", TORCH),
+]
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+SUFFIXES = {".h", ".hpp", ".cpp", ".cu", ".cuh"}
+
+
+def inside(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(folder + "/")
+
+
+def rule_of(path: str):
+    rules = [folder for folder in ALLOWED if inside(path, folder)]
+    return max(rules, key=len) if rules else None
+
+
+def problems_of(path: str, text: str):
+    rule = rule_of(path)
+    if rule is None:
+        yield 0, "is in no folder that docs/architecture.md knows"
+        return
+    for number, line in enumerate(text.splitlines(), 1):
+        match = INCLUDE.match(line)
+        if not match:
+            continue
+        target = match.group(2)
+        for folder, name, pattern in FORBIDDEN:
+            if inside(path, folder) and pattern.match(target):
+                yield number, f"{folder} must not know {name}: {target}"
+        if HDF5.match(target) and not inside(path, "core/store") and not inside(path, "tests"):
+            yield number, f"only core/store knows HDF5: {target}"
+        if match.group(1) == '"' and "/" in target and target.split("/")[0] in {"app", "core", "kernels", "plugins", "tests"}:
+            if not any(inside(target, folder) for folder in ALLOWED[rule]):
+                yield number, f"{rule} must not include {target}"
+
+
+def main() -> int:
+    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent.parent)
+    files = failures = 0
+    for top in ("app", "core", "kernels", "plugins", "tests"):
+        for file in sorted((root / top).rglob("*")):
+            if file.suffix not in SUFFIXES:
+                continue
+            files += 1
+            path = file.relative_to(root).as_posix()
+            for number, message in problems_of(path, file.read_text(encoding="utf-8", errors="replace")):
+                failures += 1
+                print(f"{path}:{number}: {message}")
+    print(f"{files} files, {failures} includes against the layers")
+    return 1 if failures or files == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

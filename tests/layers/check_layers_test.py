@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The layer check passes on the repository and fails on each kind of forbidden include."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+CHECK = ROOT / "scripts" / "check_layers.py"
+
+
+def run(root):
+    return subprocess.run([sys.executable, str(CHECK), str(root)], capture_output=True, text=True, check=False)
+
+
+class CheckLayers(unittest.TestCase):
+    def check(self, path, include, wanted):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / path
+            file.parent.mkdir(parents=True)
+            file.write_text(f"#pragma once\n#include {include}\n")
+            result = run(folder)
+            self.assertEqual(result.returncode, wanted, result.stdout)
+            if wanted:
+                self.assertIn(f"{path}:2:", result.stdout)
+
+    def test_the_repository_itself(self):
+        result = run(ROOT)
+        self.assertEqual(result.returncode, 0, result.stdout)
+
+    def test_an_empty_tree_is_no_success(self):
+        with tempfile.TemporaryDirectory() as folder:
+            self.assertNotEqual(run(folder).returncode, 0)
+
+    def test_with_the_arrows(self):
+        self.check("app/cli/a.cpp", '"core/engine/engine.h"', 0)
+        self.check("plugins/detectors/a.cpp", '"plugins/sdk/detector.h"', 0)
+        self.check("core/io/a.cpp", '"kernels/cpu/dequant.h"', 0)
+
+    def test_against_the_arrows(self):
+        self.check("core/engine/a.h", '"app/cli/options.h"', 1)
+        self.check("core/engine/a.h", '"plugins/sdk/detector.h"', 1)
+        self.check("plugins/sdk/a.h", '"plugins/detectors/builtin.h"', 1)
+        self.check("kernels/cpu/a.h", '"core/base/result.h"', 1)
+        self.check("core/io/a.h", '"core/engine/engine.h"', 1)
+
+    def test_libraries_that_a_layer_must_not_know(self):
+        self.check("core/engine/a.h", "<QString>", 1)
+        self.check("core/io/a.h", "<ATen/ATen.h>", 1)
+        self.check("kernels/cpu/a.h", "<torch/torch.h>", 1)
+        self.check("app/figures/a.h", "<ATen/core/Tensor.h>", 1)
+        self.check("core/engine/a.h", "<hdf5.h>", 1)
+
+    def test_a_folder_that_nobody_knows(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = pathlib.Path(folder) / "core" / "misc" / "a.h"
+            file.parent.mkdir(parents=True)
+            file.write_text("#pragma once\n")
+            self.assertEqual(run(folder).returncode, 1)
+
+
+if __name__ == "__main__":
+    unittest.main()
