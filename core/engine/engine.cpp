@@ -2,6 +2,7 @@
 #include "core/engine/engine.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include "core/engine/forward.h"
@@ -113,7 +114,7 @@ Result<at::Tensor> ActivationCache::get(HookSite site) const {
 
 Result<RunResult> Engine::run(const RunRequest& request) const {
   return guarded("running the model", [&]() -> Result<RunResult> {
-    const at::NoGradGuard no_grad;
+    const c10::AutoGradMode no_grad(false);
     HS_ASSIGN(const RunSpan span, span_of(request, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
     ForwardPass pass(*model_, request, plan, span, false);
@@ -128,7 +129,7 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
     if (request.run.kv_cache)
       return make_error(ErrorCode::invalid_argument, "gradients do not go through a KV cache", {}, "kv_cache");
     if (!request.metric) return make_error(ErrorCode::invalid_argument, "no metric is given", {}, "metric");
-    const at::AutoGradMode with_grad(true);
+    const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
     ForwardPass pass(*model_, request.run, plan, span, true);
