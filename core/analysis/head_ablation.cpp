@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/analysis/head_ablation.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <set>
+
+#include <ATen/ATen.h>
+
+#include "core/analysis/ablation_plan.h"
+#include "core/analysis/ablation_source.h"
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+constexpr std::array<const char*, 4> method_names = {"zero", "mean", "resample", "uniform"};
+
+// One sweep. Cancellation travels as an error from the engine and ends the sweep with what there is.
+class Sweep {
+public:
+  Sweep(const Engine& engine, const HeadAblationOptions& options, const AblationPlan& plan, AblationSource& source,
+        const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result)
+      : engine_(engine), options_(options), plan_(plan), source_(source), task_(task), callback_(callback),
+        result_(result) {}
+
+  Status run() {
+    const bool decode = options_.phase == Phase::decode;
+    for (const auto& chunk : chunk_rows(plan_.prompts, plan_.most_heads, options_.tokens_per_run, decode)) {
+      HS_TRY(begin_chunk(chunk));
+      HS_TRY(decode ? decode_chunk() : restart_chunk());
+    }
+    return {};
+  }
+
+private:
+  Status begin_chunk(const std::vector<std::int64_t>& chunk) {
+    chunk_ = chunk;
+    rows_ = select_rows(plan_.prompts, chunk);
+    judge_ = Judge{options_.metric, {}, {}};
+    for (const std::int64_t prompt : chunk)
+      judge_.answers.push_back(plan_.answers[static_cast<std::size_t>(prompt)]);
+    if (needs_reference(options_.metric)) {
+      HS_ASSIGN(judge_.reference, last_logits(engine_, rows_, task_.cancel));
+    }
+    source_.begin_chunk(chunk);
+    return {};
+  }
+
+  std::int64_t length(std::size_t slot) const { return static_cast<std::int64_t>(rows_[slot].size()); }
+
+  Status restart_chunk() {
+    LayerWalk walk(engine_, rows_, task_.cancel);
+    for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+      const int layer = plan_.layers[l];
+      HS_TRY(source_.begin_layer(layer));
+      std::vector<Variant> variants;
+      for (std::size_t slot = 0; slot < rows_.size(); ++slot)
+        for (const std::int64_t head : plan_.heads[l])
+          variants.push_back(
+              {static_cast<std::int64_t>(slot), source_.intervention(slot, length(slot), {layer, head})});
+      HS_ASSIGN(const std::vector<double> values,
+                measure_variants(engine_, walk, layer, variants, judge_, options_.tokens_per_run, task_.cancel));
+      auto value = values.begin();
+      for (std::size_t slot = 0; slot < rows_.size(); ++slot)
+        for (const std::int64_t head : plan_.heads[l])
+          keep(slot, layer, head, *value++);
+      HS_TRY(finish_layer(l));
+    }
+    return {};
+  }
+
+  // Every prompt is prefilled `copies` times; one decode step then measures that many heads of each.
+  Status decode_chunk() {
+    const std::int64_t copies =
+        std::clamp<std::int64_t>(options_.tokens_per_run / std::max<std::int64_t>(1, length(0)), 1, plan_.most_heads);
+    HS_ASSIGN(const KvCache prefilled, prefill(copies));
+    for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
+      HS_TRY(source_.begin_layer(plan_.layers[l]));
+      const auto& heads = plan_.heads[l];
+      for (std::size_t begin = 0; begin < heads.size(); begin += static_cast<std::size_t>(copies)) {
+        const std::size_t count = std::min(static_cast<std::size_t>(copies), heads.size() - begin);
+        HS_TRY(decode_heads(prefilled, copies, plan_.layers[l], std::span(heads).subspan(begin, count)));
+      }
+      HS_TRY(finish_layer(l));
+    }
+    return {};
+  }
+
+  Result<KvCache> prefill(std::int64_t copies) {
+    return guarded("prefilling the prompts", [&]() -> Result<KvCache> {
+      const at::Tensor tokens = TokenBatch::pad(rows_, TokenBatch::Side::right).tokens;
+      repeated_ = tokens.repeat_interleave(copies, 0);
+      KvCache cache;
+      RunRequest request;
+      request.batch.tokens = repeated_.narrow(1, 0, repeated_.size(1) - 1);
+      request.logits = LogitRows::none;
+      request.kv_cache = &cache;
+      request.cancel = task_.cancel;
+      HS_TRY(engine_.run(request));
+      return cache;
+    });
+  }
+
+  Status decode_heads(const KvCache& prefilled, std::int64_t copies, int layer, std::span<const std::int64_t> heads) {
+    return guarded("decoding with heads ablated", [&]() -> Status {
+      KvCache cache = prefilled; // its slots are shared: each step writes the one slot after the prefilled ones
+      RunRequest request;
+      request.batch.tokens = repeated_.narrow(1, repeated_.size(1) - 1, 1);
+      request.logits = LogitRows::last;
+      request.kv_cache = &cache;
+      request.cancel = task_.cancel;
+      std::vector<std::int64_t> used, slots;
+      for (std::size_t slot = 0; slot < rows_.size(); ++slot) {
+        for (std::size_t i = 0; i < heads.size(); ++i) {
+          used.push_back(static_cast<std::int64_t>(slot) * copies + static_cast<std::int64_t>(i));
+          slots.push_back(static_cast<std::int64_t>(slot));
+          auto intervention = source_.intervention(slot, length(slot), {layer, heads[i]});
+          if (!intervention) continue;
+          intervention->row = used.back();
+          request.interventions.push_back(std::move(*intervention));
+        }
+      }
+      HS_ASSIGN(const RunResult run, engine_.run(request));
+      const at::Tensor index = at::tensor(used, at::kLong).to(run.logits.device());
+      HS_ASSIGN(const std::vector<double> values, judge_.values(run.logits.index_select(0, index), slots));
+      for (std::size_t i = 0; i < values.size(); ++i)
+        keep(static_cast<std::size_t>(slots[i]), layer, heads[i % heads.size()], values[i]);
+      return {};
+    });
+  }
+
+  void keep(std::size_t slot, int layer, std::int64_t head, double value) {
+    const std::int64_t prompt = chunk_[slot];
+    result_.effects[result_.index(prompt, layer, head)] = value - result_.clean[static_cast<std::size_t>(prompt)];
+  }
+
+  Status finish_layer(std::size_t l) {
+    done_ += static_cast<std::int64_t>(chunk_.size() * plan_.heads[l].size());
+    task_.report("ablating heads", done_, plan_.head_count * static_cast<std::int64_t>(plan_.prompts.size()));
+    return callback_ ? callback_({chunk_, plan_.layers[l], &result_}) : Status{};
+  }
+
+  const Engine& engine_;
+  const HeadAblationOptions& options_;
+  const AblationPlan& plan_;
+  AblationSource& source_;
+  const TaskContext& task_;
+  const HeadAblationCallback& callback_;
+  HeadAblationResult& result_;
+  std::vector<std::int64_t> chunk_; // indices of the prompts being measured
+  TokenRows rows_;                  // their tokens
+  Judge judge_;
+  at::Tensor repeated_; // tokens [chunk x copies, pos]
+  std::int64_t done_ = 0;
+};
+
+Status check_options(const HeadAblationOptions& options) {
+  if (options.tokens_per_run <= 0)
+    return make_error(ErrorCode::invalid_argument, "must be positive", {}, "tokens_per_run");
+  if (options.mean_by_position && options.method != AblationMethod::mean)
+    return make_error(ErrorCode::invalid_argument, "only goes with mean ablation", {}, "mean_by_position");
+  return {};
+}
+
+Status check_head(HeadId id, const ModelConfig& config) {
+  if (id.layer >= 0 && id.layer < config.n_layers && id.head >= 0 && id.head < config.n_heads) return {};
+  return make_error(ErrorCode::invalid_argument,
+                    std::to_string(id.layer) + "." + std::to_string(id.head) + " does not exist: the model has " +
+                        std::to_string(config.n_layers) + " layers of " + std::to_string(config.n_heads) + " heads",
+                    {}, "heads");
+}
+
+Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationOptions& options,
+             const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result) {
+  HS_ASSIGN(result.clean,
+            measure_rows(engine, plan.prompts, options.metric, plan.answers, options.tokens_per_run, task.cancel));
+  HS_ASSIGN(AblationSource source, AblationSource::prepare(engine, plan.prompts, options, plan.layers, task));
+  result.donors = source.donors();
+  return Sweep(engine, options, plan, source, task, callback, result).run();
+}
+
+} // namespace
+
+Result<AblationMethod> parse_ablation_method(std::string_view name) {
+  for (std::size_t i = 0; i < method_names.size(); ++i)
+    if (name == method_names[i]) return static_cast<AblationMethod>(i);
+  return make_error(ErrorCode::invalid_argument,
+                    "\"" + std::string(name) + "\" is not one of zero, mean, resample, uniform", {}, "method");
+}
+
+const char* to_string(AblationMethod method) { return method_names[static_cast<std::size_t>(method)]; }
+
+Result<Phase> parse_phase(std::string_view name) {
+  for (const Phase phase : {Phase::prefill, Phase::decode, Phase::both})
+    if (name == to_string(phase)) return phase;
+  return make_error(ErrorCode::invalid_argument, "\"" + std::string(name) + "\" is not one of prefill, decode, both",
+                    {}, "phase");
+}
+
+const char* to_string(Phase phase) {
+  switch (phase) {
+  case Phase::prefill: return "prefill";
+  case Phase::decode: return "decode";
+  case Phase::both: break;
+  }
+  return "both";
+}
+
+std::vector<double> HeadAblationResult::mean_effects() const {
+  return mean_over_first_axis(effects, n_prompts, n_layers * n_heads);
+}
+
+Result<AblationPlan> plan_ablation(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                   const HeadAblationOptions& options) {
+  const ModelConfig& config = engine.config();
+  HS_TRY(check_options(options));
+  AblationPlan plan;
+  for (const AblationPrompt& prompt : prompts) {
+    plan.prompts.push_back(prompt.tokens);
+    plan.answers.push_back(prompt.answers);
+  }
+  if (prompts.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "prompts");
+  HS_TRY(check_rows(plan.prompts, config, "prompt"));
+  HS_TRY(check_rows(options.reference, config, "reference prompt"));
+  HS_TRY(check_answers(options.metric, plan.answers, config.d_vocab));
+  for (std::size_t i = 0; i < prompts.size(); ++i)
+    if (options.phase != Phase::both && prompts[i].tokens.size() < 2)
+      return make_error(ErrorCode::invalid_argument,
+                        "prompt " + std::to_string(i) + " has one token; phases need a prompt of at least two", {},
+                        "phase");
+  std::set<HeadId> wanted(options.heads.begin(), options.heads.end());
+  if (options.heads.empty())
+    for (int layer = 0; layer < config.n_layers; ++layer)
+      for (std::int64_t head = 0; head < config.n_heads; ++head)
+        wanted.insert({layer, head});
+  for (const HeadId id : wanted) {
+    HS_TRY(check_head(id, config));
+    if (plan.layers.empty() || plan.layers.back() != id.layer) {
+      plan.layers.push_back(id.layer);
+      plan.heads.emplace_back();
+    }
+    plan.heads.back().push_back(id.head);
+    plan.most_heads = std::max(plan.most_heads, static_cast<std::int64_t>(plan.heads.back().size()));
+  }
+  plan.head_count = static_cast<std::int64_t>(wanted.size());
+  return plan;
+}
+
+HeadAblationResult empty_result(const Engine& engine, const AblationPlan& plan) {
+  HeadAblationResult result;
+  result.n_prompts = static_cast<std::int64_t>(plan.prompts.size());
+  result.n_layers = engine.config().n_layers;
+  result.n_heads = engine.config().n_heads;
+  const double unmeasured = std::numeric_limits<double>::quiet_NaN();
+  result.clean.assign(static_cast<std::size_t>(result.n_prompts), unmeasured);
+  result.effects.assign(result.index(result.n_prompts, 0, 0), unmeasured);
+  return result;
+}
+
+Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                        const HeadAblationOptions& options, const TaskContext& task,
+                                        const HeadAblationCallback& callback) {
+  return guarded("ablating heads", [&]() -> Result<HeadAblationResult> {
+    HS_ASSIGN(const AblationPlan plan, plan_ablation(engine, prompts, options));
+    HeadAblationResult result = empty_result(engine, plan);
+    const Status status = sweep(engine, plan, options, task, callback, result);
+    if (!status.ok() && !was_cancelled(status.error())) return status.error();
+    result.complete = status.ok();
+    return result;
+  });
+}
+
+} // namespace headscope

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/analysis/patching.h"
+
+#include <algorithm>
+#include <array>
+
+#include <ATen/ATen.h>
+
+#include "core/analysis/patch_plan.h"
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+constexpr std::array<const char*, 4> axes_names = {"auto", "layer_position", "layer_head", "layer_position_head"};
+
+class Sweep {
+public:
+  Sweep(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const TaskContext& task,
+        const PatchingCallback& callback, PatchingResult& result)
+      : engine_(engine), options_(options), plan_(plan), task_(task), callback_(callback), result_(result) {}
+
+  Status run() {
+    HS_TRY(measure_unpatched());
+    std::int64_t most_cells = 0;
+    for (const auto& row : plan_.clean)
+      most_cells = std::max(most_cells, cell_count(row));
+    for (const auto& row : plan_.clean)
+      total_ += cell_count(row) * static_cast<std::int64_t>(plan_.layers.size());
+    for (const auto& chunk : chunk_rows(plan_.clean, most_cells, options_.tokens_per_run, false))
+      HS_TRY(patch_chunk(chunk));
+    return {};
+  }
+
+private:
+  std::int64_t cell_count(const std::vector<std::int64_t>& row) const {
+    return static_cast<std::int64_t>(plan_.cells(static_cast<std::int64_t>(row.size())).size());
+  }
+
+  Result<Judge> judge_of(const std::vector<std::int64_t>& chunk) const {
+    Judge judge{options_.metric, {}, {}};
+    for (const std::int64_t pair : chunk)
+      judge.answers.push_back(plan_.answers[static_cast<std::size_t>(pair)]);
+    if (needs_reference(options_.metric)) {
+      HS_ASSIGN(judge.reference, last_logits(engine_, select_rows(plan_.clean, chunk), task_.cancel));
+    }
+    return judge;
+  }
+
+  Status measure_unpatched() {
+    for (const auto& chunk : chunk_rows(plan_.clean, 1, options_.tokens_per_run, false)) {
+      HS_ASSIGN(const Judge judge, judge_of(chunk));
+      std::vector<std::int64_t> rows(chunk.size());
+      for (std::size_t i = 0; i < rows.size(); ++i)
+        rows[i] = static_cast<std::int64_t>(i);
+      for (const bool clean : {true, false}) {
+        const TokenRows tokens = select_rows(clean ? plan_.clean : plan_.corrupt, chunk);
+        HS_ASSIGN(const at::Tensor logits, last_logits(engine_, tokens, task_.cancel));
+        HS_ASSIGN(const std::vector<double> values, judge.values(logits, rows));
+        for (std::size_t i = 0; i < chunk.size(); ++i)
+          (clean ? result_.clean : result_.corrupt)[static_cast<std::size_t>(chunk[i])] = values[i];
+      }
+    }
+    return check_difference(result_, options_.metric);
+  }
+
+  Status patch_chunk(const std::vector<std::int64_t>& chunk) {
+    HS_ASSIGN(const Judge judge, judge_of(chunk));
+    LayerWalk source(engine_, select_rows(plan_.source(), chunk), task_.cancel);
+    LayerWalk destination(engine_, select_rows(plan_.destination(), chunk), task_.cancel);
+    std::vector<std::vector<PatchCell>> cells;
+    for (const std::int64_t pair : chunk)
+      cells.push_back(plan_.cells(static_cast<std::int64_t>(plan_.clean[static_cast<std::size_t>(pair)].size())));
+    for (const int layer : plan_.layers) {
+      HS_ASSIGN(const at::Tensor activation, source.capture({plan_.site, layer}));
+      std::vector<Variant> variants;
+      for (std::size_t slot = 0; slot < chunk.size(); ++slot)
+        for (const PatchCell& cell : cells[slot])
+          variants.push_back({static_cast<std::int64_t>(slot),
+                              plan_.intervention(layer, cell, activation.select(0, static_cast<std::int64_t>(slot)))});
+      HS_ASSIGN(const std::vector<double> values,
+                measure_variants(engine_, destination, layer, variants, judge, options_.tokens_per_run, task_.cancel));
+      auto value = values.begin();
+      for (std::size_t slot = 0; slot < chunk.size(); ++slot)
+        for (const PatchCell& cell : cells[slot])
+          keep_patched(result_, chunk[slot], layer, cell, *value++);
+      done_ += static_cast<std::int64_t>(variants.size());
+      task_.report("patching activations", done_, total_);
+      if (callback_) HS_TRY(callback_({chunk, layer, &result_}));
+    }
+    return {};
+  }
+
+  const Engine& engine_;
+  const PatchingOptions& options_;
+  const PatchPlan& plan_;
+  const TaskContext& task_;
+  const PatchingCallback& callback_;
+  PatchingResult& result_;
+  std::int64_t done_ = 0, total_ = 0; // cells
+};
+
+} // namespace
+
+Result<PatchAxes> parse_patch_axes(std::string_view name) {
+  for (std::size_t i = 0; i < axes_names.size(); ++i)
+    if (name == axes_names[i]) return static_cast<PatchAxes>(i);
+  return make_error(ErrorCode::invalid_argument,
+                    "\"" + std::string(name) + "\" is not one of auto, layer_position, layer_head, layer_position_head",
+                    {}, "axes");
+}
+
+const char* to_string(PatchAxes axes) { return axes_names[static_cast<std::size_t>(axes)]; }
+
+std::vector<double> PatchingResult::mean_restored() const {
+  return mean_over_first_axis(restored, n_pairs, n_layers * n_positions * n_heads);
+}
+
+Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,
+                                         const PatchingOptions& options, const TaskContext& task,
+                                         const PatchingCallback& callback) {
+  return guarded("patching activations", [&]() -> Result<PatchingResult> {
+    HS_ASSIGN(const PatchPlan plan, plan_patching(engine, pairs, options));
+    PatchingResult result = empty_result(engine, plan);
+    const Status status = Sweep(engine, options, plan, task, callback, result).run();
+    if (!status.ok() && !was_cancelled(status.error())) return status.error();
+    result.complete = status.ok();
+    return result;
+  });
+}
+
+} // namespace headscope

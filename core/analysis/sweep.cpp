@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/analysis/sweep.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include <ATen/ATen.h>
+
+#include "core/model/guard.h"
+
+namespace headscope {
+namespace {
+
+std::int64_t length_of(const TokenRows& rows, std::int64_t row) {
+  return static_cast<std::int64_t>(rows[static_cast<std::size_t>(row)].size());
+}
+
+// The part of a walk's batch that these rows are; engine and padding need the shape only.
+TokenBatch batch_of(const TokenBatch& batch, const at::Tensor& rows) {
+  TokenBatch out;
+  out.tokens = batch.tokens.index_select(0, rows);
+  if (batch.right_pad.empty()) return out;
+  for (std::int64_t i = 0; i < rows.size(0); ++i)
+    out.right_pad.push_back(batch.right_pad[static_cast<std::size_t>(rows[i].item<std::int64_t>())]);
+  return out;
+}
+
+RunRequest variant_request(const LayerWalk& walk, int layer, const at::Tensor& resid, std::span<const Variant> variants,
+                           const std::vector<std::int64_t>& rows) {
+  const at::Tensor index = at::tensor(rows, at::kLong);
+  RunRequest request;
+  request.batch = batch_of(walk.batch(), index);
+  request.start = ResidualStart{layer, resid.index_select(0, index.to(resid.device()))};
+  request.logits = LogitRows::last;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    if (!variants[i].intervention) continue;
+    request.interventions.push_back(*variants[i].intervention);
+    request.interventions.back().row = static_cast<std::int64_t>(i);
+  }
+  return request;
+}
+
+} // namespace
+
+Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what) {
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    const std::string name = std::string(what) + " " + std::to_string(i);
+    if (rows[i].empty()) return make_error(ErrorCode::invalid_argument, name + " is empty", {}, "tokens");
+    if (static_cast<std::int64_t>(rows[i].size()) > config.n_ctx)
+      return make_error(ErrorCode::invalid_argument,
+                        name + " has " + std::to_string(rows[i].size()) + " tokens, the model's context " +
+                            std::to_string(config.n_ctx),
+                        {}, "tokens");
+    for (const std::int64_t id : rows[i])
+      if (id < 0 || id >= config.d_vocab)
+        return make_error(ErrorCode::invalid_argument,
+                          name + " has token id " + std::to_string(id) + ", the vocabulary " +
+                              std::to_string(config.d_vocab) + " tokens",
+                          {}, "tokens");
+  }
+  return {};
+}
+
+std::vector<std::vector<std::int64_t>> chunk_rows(const TokenRows& rows, std::int64_t copies, std::int64_t budget,
+                                                  bool equal_lengths) {
+  std::vector<std::int64_t> order(rows.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::int64_t a, std::int64_t b) { return length_of(rows, a) < length_of(rows, b); });
+  std::vector<std::vector<std::int64_t>> chunks;
+  for (const std::int64_t row : order) {
+    const std::int64_t width = length_of(rows, row);
+    const bool joins = !chunks.empty() &&
+                       (static_cast<std::int64_t>(chunks.back().size()) + 1) * width * copies <= budget &&
+                       (!equal_lengths || length_of(rows, chunks.back().front()) == width);
+    if (!joins) chunks.emplace_back();
+    chunks.back().push_back(row);
+  }
+  return chunks;
+}
+
+TokenRows select_rows(const TokenRows& rows, const std::vector<std::int64_t>& indices) {
+  TokenRows out;
+  for (const std::int64_t index : indices)
+    out.push_back(rows[static_cast<std::size_t>(index)]);
+  return out;
+}
+
+LayerWalk::LayerWalk(const Engine& engine, const TokenRows& rows, CancelToken cancel)
+    : engine_(engine), batch_(TokenBatch::pad(rows, TokenBatch::Side::right)), cancel_(std::move(cancel)) {}
+
+RunRequest LayerWalk::request_to(int layer) const {
+  RunRequest request;
+  request.batch = batch_;
+  if (layer_ >= 0) request.start = ResidualStart{layer_, resid_};
+  request.stop_layer = layer;
+  request.logits = LogitRows::none;
+  request.cancel = cancel_;
+  return request;
+}
+
+Result<at::Tensor> LayerWalk::resid_at(int layer) {
+  if (layer < layer_) return make_error(ErrorCode::internal, "a walk cannot go back to layer " + std::to_string(layer));
+  if (layer > layer_) {
+    HS_ASSIGN(const RunResult result, engine_.run(request_to(layer)));
+    resid_ = result.resid;
+    layer_ = layer;
+  }
+  return resid_;
+}
+
+Result<at::Tensor> LayerWalk::capture(HookSite site) {
+  HS_TRY(resid_at(site.layer));
+  RunRequest request = request_to(site.layer + 1);
+  request.capture = {site};
+  HS_ASSIGN(const RunResult result, engine_.run(request));
+  resid_ = result.resid;
+  layer_ = site.layer + 1;
+  return result.cache.get(site);
+}
+
+Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
+  return guarded("computing the metric", [&]() -> Result<std::vector<double>> {
+    std::vector<Answers> of_rows;
+    if (needs_answers(metric))
+      for (const std::int64_t row : rows)
+        of_rows.push_back(answers[static_cast<std::size_t>(row)]);
+    at::Tensor expected;
+    if (needs_reference(metric))
+      expected = reference.index_select(0, at::tensor(rows, at::kLong).to(reference.device()));
+    HS_ASSIGN(const at::Tensor values, metric_values(metric, logits, of_rows, expected));
+    const at::Tensor on_cpu = values.to(at::kCPU).contiguous();
+    return std::vector<double>(on_cpu.const_data_ptr<double>(), on_cpu.const_data_ptr<double>() + on_cpu.numel());
+  });
+}
+
+Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
+  RunRequest request;
+  request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
+  request.logits = LogitRows::last;
+  request.cancel = cancel;
+  HS_ASSIGN(const RunResult result, engine.run(request));
+  return result.logits;
+}
+
+Result<std::vector<double>> measure_rows(const Engine& engine, const TokenRows& rows, MetricKind metric,
+                                         const std::vector<Answers>& answers, std::int64_t budget,
+                                         const CancelToken& cancel) {
+  if (needs_reference(metric)) return std::vector<double>(rows.size(), 0.0);
+  const Judge judge{metric, answers, {}};
+  std::vector<double> out(rows.size());
+  for (const auto& chunk : chunk_rows(rows, 1, budget, false)) {
+    HS_ASSIGN(const at::Tensor logits, last_logits(engine, select_rows(rows, chunk), cancel));
+    HS_ASSIGN(const std::vector<double> values, judge.values(logits, chunk));
+    for (std::size_t i = 0; i < chunk.size(); ++i)
+      out[static_cast<std::size_t>(chunk[i])] = values[i];
+  }
+  return out;
+}
+
+Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
+                                             const std::vector<Variant>& variants, const Judge& judge,
+                                             std::int64_t budget, const CancelToken& cancel) {
+  return guarded("running the variants", [&]() -> Result<std::vector<double>> {
+    HS_ASSIGN(const at::Tensor resid, walk.resid_at(layer));
+    const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / resid.size(1)));
+    std::vector<double> out;
+    for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
+      const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
+      std::vector<std::int64_t> rows;
+      for (const Variant& variant : some)
+        rows.push_back(variant.row);
+      RunRequest request = variant_request(walk, layer, resid, some, rows);
+      request.cancel = cancel;
+      HS_ASSIGN(const RunResult result, engine.run(request));
+      HS_ASSIGN(const std::vector<double> values, judge.values(result.logits, rows));
+      out.insert(out.end(), values.begin(), values.end());
+    }
+    return out;
+  });
+}
+
+std::vector<double> mean_over_first_axis(const std::vector<double>& values, std::int64_t count, std::int64_t cells) {
+  std::vector<double> out(static_cast<std::size_t>(cells), std::numeric_limits<double>::quiet_NaN());
+  for (std::size_t cell = 0; cell < out.size(); ++cell) {
+    double sum = 0.0;
+    std::int64_t measured = 0;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const double value = values[static_cast<std::size_t>(i) * out.size() + cell];
+      if (std::isnan(value)) continue;
+      sum += value;
+      ++measured;
+    }
+    if (measured > 0) out[cell] = sum / static_cast<double>(measured);
+  }
+  return out;
+}
+
+} // namespace headscope

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What sweeps over layers have in common: prompts walked down the layers once, and at each layer many variants
+// of the rest of the forward pass as rows of one batch.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "core/analysis/metric.h"
+#include "core/base/task.h"
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+using TokenRows = std::vector<std::vector<std::int64_t>>;
+
+// Empty rows, and rows longer than the context, are invalid_argument; `what` names a row, e.g. "prompt".
+Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what);
+
+// Indices of the rows in chunks of similar length, so that a padded chunk times `copies` keeps to the budget of
+// tokens where one row does. `equal_lengths`: no padding at all.
+std::vector<std::vector<std::int64_t>> chunk_rows(const TokenRows& rows, std::int64_t copies, std::int64_t budget,
+                                                  bool equal_lengths);
+
+TokenRows select_rows(const TokenRows& rows, const std::vector<std::int64_t>& indices);
+
+// Goes down the layers with one residual in memory; padding is on the right.
+class LayerWalk {
+public:
+  LayerWalk(const Engine& engine, const TokenRows& rows, CancelToken cancel);
+
+  // resid_pre of `layer` [row, pos, d_model]; layers only ever increase.
+  Result<at::Tensor> resid_at(int layer);
+  // Runs the block of `site` and stands before the next one. Returns the activation there.
+  Result<at::Tensor> capture(HookSite site);
+  const TokenBatch& batch() const { return batch_; }
+
+private:
+  RunRequest request_to(int layer) const;
+
+  const Engine& engine_;
+  TokenBatch batch_;
+  CancelToken cancel_;
+  int layer_ = -1; // of resid_; -1: nothing has run yet
+  at::Tensor resid_;
+};
+
+// How the rows of a walk are judged.
+struct Judge {
+  MetricKind metric = MetricKind::logit_diff;
+  std::vector<Answers> answers; // one a row
+  at::Tensor reference;         // logits [row, d_vocab]; only where the metric needs them
+
+  // Metric of logits that belong to these rows, in this order.
+  Result<std::vector<double>> values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
+};
+
+// Logits of each row's last token [row, d_vocab].
+Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel);
+
+// Metric of every row; at most `budget` tokens a run. Divergences are of the row from itself: 0.
+Result<std::vector<double>> measure_rows(const Engine& engine, const TokenRows& rows, MetricKind metric,
+                                         const std::vector<Answers>& answers, std::int64_t budget,
+                                         const CancelToken& cancel);
+
+struct Variant {
+  std::int64_t row = 0;                     // of the walk
+  std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
+};
+
+// Runs the model from `layer` on for every variant and returns their metrics.
+Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
+                                             const std::vector<Variant>& variants, const Judge& judge,
+                                             std::int64_t budget, const CancelToken& cancel);
+
+inline bool was_cancelled(const Error& error) { return error.code == ErrorCode::cancelled; }
+
+// Mean of each cell over `count` slabs of `cells` values, NaN left out.
+std::vector<double> mean_over_first_axis(const std::vector<double>& values, std::int64_t count, std::int64_t cells);
+
+} // namespace headscope
