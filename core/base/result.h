@@ -2,7 +2,7 @@
 // The one way in which core reports failure: Result<T> holds a value or an Error.
 //
 // Exceptions of Torch, HDF5 and the standard library are caught once, at the edge where the library is
-// called (see core/engine/guard.h), and never cross a public interface of core.
+// called (see core/model/guard.h), and never cross a public interface of core.
 #pragma once
 
 #include <string>

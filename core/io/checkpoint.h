@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A model's files, GGUF or safetensors, behind one interface: configuration, tensors by name, values as floats.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "core/base/result.h"
+#include "core/base/task.h"
+#include "core/io/gguf.h"
+#include "core/io/safetensors.h"
+#include "core/io/tensor_info.h"
+
+namespace headscope {
+
+namespace io {
+enum class ElementType { f32, bf16, f16 };
+} // namespace io
+
+class Checkpoint {
+public:
+  // A .gguf file; or a folder with config.json and *.safetensors, single or sharded with an index; or one
+  // .safetensors file beside its config.json. Errors name the file and the field.
+  static Result<Checkpoint> open(const std::string& path);
+
+  const std::string& path() const { return path_; }     // as given
+  const std::string& folder() const { return folder_; } // where config.json and tokenizer are; GGUF: the file's
+  const char* format() const { return gguf_ ? "gguf" : "safetensors"; }
+  const GgufFile* gguf() const { return gguf_.get(); } // null for safetensors
+
+  // config.json; for GGUF the metadata, whose long arrays (the vocabulary) are left out.
+  const nlohmann::json& config() const { return config_; }
+
+  const std::vector<io::TensorInfo>& tensors() const { return tensors_; }
+  const io::TensorInfo* find(const std::string& name) const; // null: none of that name
+  std::int64_t total_bytes() const;                          // of all tensors, as stored
+  std::string quantisation() const;                          // the type that most bytes are stored in
+
+  // All elements, dequantised and converted, straight into `out`; the file's pages are given back afterwards.
+  // threads 0: all cores. corrupt, naming the tensor, when it holds NaN or infinity.
+  Status read(const std::string& name, void* out, io::ElementType type, int threads) const;
+
+  // Of a GGUF file: the SHA-256 of its bytes. Of a folder: the SHA-256 of the lines "NAME  SHA256\n" of config.json
+  // and the weight files, in the order of their names. Reads every byte once.
+  Result<std::string> identity_sha256(const TaskContext& task) const;
+
+private:
+  static Result<Checkpoint> open_gguf(const std::string& path);
+  static Result<Checkpoint> open_safetensors(const std::string& path, const std::string& folder,
+                                             const std::vector<std::string>& files);
+  const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
+  void index_tensors();
+
+  std::string path_, folder_;
+  nlohmann::json config_;
+  std::shared_ptr<const GgufFile> gguf_;
+  std::vector<std::shared_ptr<const io::SafetensorsFile>> shards_;
+  std::vector<io::TensorInfo> tensors_;
+  std::map<std::string, std::size_t, std::less<>> by_name_;
+};
+
+} // namespace headscope

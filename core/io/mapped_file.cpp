@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/io/mapped_file.h"
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace headscope::io {
+namespace {
+
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+Error system_error(const std::string& path) {
+  const int reason = errno;
+  return make_error(reason == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(reason), path);
+}
+
+} // namespace
+
+Result<MappedFile> MappedFile::open(const std::string& path) {
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (file.fd < 0) return system_error(path);
+  struct stat status {};
+  if (::fstat(file.fd, &status) != 0) return system_error(path);
+  if (!S_ISREG(status.st_mode)) return make_error(ErrorCode::io, "is no regular file", path);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return MappedFile(path, nullptr, 0);
+  void* data = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.fd, 0);
+  if (data == MAP_FAILED) return system_error(path);
+  return MappedFile(path, static_cast<const std::uint8_t*>(data), size);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+MappedFile::~MappedFile() {
+  if (data_) ::munmap(const_cast<std::uint8_t*>(data_), size_);
+}
+
+void MappedFile::advise(std::size_t begin, std::size_t length, int advice, bool whole_pages_only) const {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  if (!data_ || begin >= size_) return;
+  std::size_t first = begin / page * page, last = std::min(begin + length, size_);
+  if (whole_pages_only) {
+    first = (begin + page - 1) / page * page;
+    if (last != size_) last = last / page * page;
+  }
+  if (last > first) ::madvise(const_cast<std::uint8_t*>(data_) + first, last - first, advice);
+}
+
+void MappedFile::drop(std::size_t begin, std::size_t length) const { advise(begin, length, MADV_DONTNEED, true); }
+void MappedFile::will_read(std::size_t begin, std::size_t length) const { advise(begin, length, MADV_WILLNEED, false); }
+
+} // namespace headscope::io
