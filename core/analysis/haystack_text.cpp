@@ -197,8 +197,10 @@ public:
   std::string paragraph() {
     std::string out;
     const std::size_t sentences = 5 + random_.below(5);
-    for (std::size_t i = 0; i < sentences; ++i)
-      out += (i ? " " : "") + fresh_sentence();
+    for (std::size_t i = 0; i < sentences; ++i) {
+      if (i > 0) out += ' ';
+      out += fresh_sentence();
+    }
     return out;
   }
 

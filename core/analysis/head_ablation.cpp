@@ -186,8 +186,8 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
 Result<AblationMethod> parse_ablation_method(std::string_view name) {
   for (std::size_t i = 0; i < method_names.size(); ++i)
     if (name == method_names[i]) return static_cast<AblationMethod>(i);
-  return make_error(ErrorCode::invalid_argument,
-                    "\"" + std::string(name) + "\" is not one of zero, mean, resample, uniform", {}, "method");
+  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of zero, mean, resample, uniform", {},
+                    "method");
 }
 
 const char* to_string(AblationMethod method) { return method_names[static_cast<std::size_t>(method)]; }
@@ -195,8 +195,8 @@ const char* to_string(AblationMethod method) { return method_names[static_cast<s
 Result<Phase> parse_phase(std::string_view name) {
   for (const Phase phase : {Phase::prefill, Phase::decode, Phase::both})
     if (name == to_string(phase)) return phase;
-  return make_error(ErrorCode::invalid_argument, "\"" + std::string(name) + "\" is not one of prefill, decode, both",
-                    {}, "phase");
+  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of prefill, decode, both", {},
+                    "phase");
 }
 
 const char* to_string(Phase phase) {

@@ -106,8 +106,10 @@ Status check_shapes(MetricKind metric, const at::Tensor& logits, std::size_t row
 
 std::string quoted_pieces(const Tokenizer& tokenizer, std::span<const std::int64_t> ids) {
   std::string out;
-  for (const std::int64_t id : ids)
-    out += (out.empty() ? "\"" : ", \"") + tokenizer.text(id) + "\"";
+  for (const std::int64_t id : ids) {
+    if (!out.empty()) out += ", ";
+    out.append("\"").append(tokenizer.text(id)).append("\"");
+  }
   return out;
 }
 
@@ -117,9 +119,10 @@ Result<MetricKind> parse_metric(std::string_view name) {
   std::string known;
   for (std::size_t i = 0; i < metric_names.size(); ++i) {
     if (name == metric_names[i]) return static_cast<MetricKind>(i);
-    known += (i ? ", " : "") + std::string(metric_names[i]);
+    if (i > 0) known += ", ";
+    known += metric_names[i];
   }
-  return make_error(ErrorCode::invalid_argument, "\"" + std::string(name) + "\" is not one of " + known, {}, "metric");
+  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of " + known, {}, "metric");
 }
 
 const char* to_string(MetricKind metric) { return metric_names[static_cast<std::size_t>(metric)]; }
@@ -181,7 +184,7 @@ Result<std::int64_t> answer_token(const Tokenizer& tokenizer, std::string_view t
   HS_ASSIGN(const auto alone, tokenizer.encode(text, plain));
   if (alone.size() == 1) return alone.front();
   return make_error(ErrorCode::mismatch,
-                    "\"" + std::string(text) + "\" is " + std::to_string(alone.size()) + " tokens (" +
+                    std::string(text) + " is " + std::to_string(alone.size()) + " tokens (" +
                         quoted_pieces(tokenizer, alone) +
                         "), not one; choose an answer of one token, with its leading space where it has one",
                     {}, "answer");

@@ -16,8 +16,10 @@ namespace {
 std::string show_tokens(const std::vector<std::int64_t>& ids, const Tokenizer* tokenizer) {
   constexpr std::size_t most = 60;
   std::string out;
-  for (std::size_t i = 0; i < std::min(ids.size(), most); ++i)
-    out += (i ? "|" : "") + (tokenizer ? tokenizer->text(ids[i]) : std::to_string(ids[i]));
+  for (std::size_t i = 0; i < std::min(ids.size(), most); ++i) {
+    if (i > 0) out += '|';
+    out += tokenizer ? tokenizer->text(ids[i]) : std::to_string(ids[i]);
+  }
   return ids.size() > most ? out + "|..." : out;
 }
 

@@ -106,8 +106,8 @@ Result<PatchAxes> parse_patch_axes(std::string_view name) {
   for (std::size_t i = 0; i < axes_names.size(); ++i)
     if (name == axes_names[i]) return static_cast<PatchAxes>(i);
   return make_error(ErrorCode::invalid_argument,
-                    "\"" + std::string(name) + "\" is not one of auto, layer_position, layer_head, layer_position_head",
-                    {}, "axes");
+                    std::string(name) + " is not one of auto, layer_position, layer_head, layer_position_head", {},
+                    "axes");
 }
 
 const char* to_string(PatchAxes axes) { return axes_names[static_cast<std::size_t>(axes)]; }
