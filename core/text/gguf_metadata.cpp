@@ -1,61 +1,100 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Takes the tokenizer.ggml.* metadata out of a GGUF file.
+#include <cmath>
+
 #include "core/io/gguf.h"
 #include "core/text/gguf_tokenizer.h"
 
 namespace headscope {
 namespace {
 
-constexpr const char* prefix = "tokenizer.ggml.";
+// Reads keys that may be absent but, when present, must be of one kind: a control-token list or a BOS id that is
+// passed over in silence would give other token ids, not an error.
+class Metadata {
+public:
+  explicit Metadata(const GgufFile& file) : file_(file) {}
 
-std::string text_of(const GgufFile& file, const std::string& key) {
-  return std::string(file.string(key).value_or(std::string_view{}));
-}
-
-Status read_lists(const GgufFile& file, text::GgufTokenizerData& data) {
-  const auto* tokens = file.strings(std::string(prefix) + "tokens");
-  if (!tokens)
-    return make_error(ErrorCode::corrupt, "must be a list of strings", file.path(), std::string(prefix) + "tokens");
-  data.tokens = *tokens;
-  if (const auto* merges = file.strings(std::string(prefix) + "merges")) data.merges = *merges;
-  for (const char* name : {"scores", "token_type"}) {
-    const std::string key = std::string(prefix) + name;
-    const auto* values = file.numbers(key);
-    if (!values) continue;
-    if (values->size() != tokens->size())
-      return make_error(ErrorCode::corrupt,
-                        "has " + std::to_string(values->size()) + " entries for " + std::to_string(tokens->size()) +
-                            " tokens",
-                        file.path(), key);
-    for (const double value : *values) {
-      if (key.back() == 's')
-        data.scores.push_back(static_cast<float>(value));
-      else
-        data.types.push_back(static_cast<std::int32_t>(value));
-    }
+  Status text(const std::string& key, std::string& out) const {
+    const auto value = file_.string(key);
+    if (!value && file_.has(key)) return broken(key, "must be a string");
+    out = std::string(value.value_or(std::string_view{}));
+    return {};
   }
-  return {};
-}
+
+  Status texts(const std::string& key, std::vector<std::string_view>& out) const {
+    const auto* values = file_.strings(key);
+    if (!values && file_.has(key)) return broken(key, "must be a list of strings");
+    if (values) out = *values;
+    return {};
+  }
+
+  Status id(const std::string& key, std::optional<std::int64_t>& out) const {
+    out = file_.integer(key);
+    if (!out && file_.has(key)) return broken(key, "must be a token id");
+    return {};
+  }
+
+  Status flag(const std::string& key, std::optional<bool>& out) const {
+    out = file_.flag(key);
+    if (!out && file_.has(key)) return broken(key, "must be true or false");
+    return {};
+  }
+
+  Status scores(const std::string& key, std::vector<float>& out) const {
+    return numbers(key, [&](double value) {
+      out.push_back(static_cast<float>(value));
+      return std::isfinite(value);
+    });
+  }
+
+  Status types(const std::string& key, std::vector<std::int32_t>& out) const {
+    return numbers(key, [&](double value) {
+      const bool fits = value >= INT32_MIN && value <= INT32_MAX && value == std::floor(value);
+      out.push_back(fits ? static_cast<std::int32_t>(value) : 0);
+      return fits;
+    });
+  }
+
+private:
+  template <typename Take> Status numbers(const std::string& key, Take take) const {
+    const auto* values = file_.numbers(key);
+    if (!values && file_.has(key)) return broken(key, "must be a list of numbers");
+    for (std::size_t i = 0; values && i < values->size(); ++i) {
+      if (!take((*values)[i]))
+        return broken(key + "[" + std::to_string(i) + "]", "is not a number of this list's kind");
+    }
+    return {};
+  }
+  Error broken(const std::string& key, const char* message) const {
+    return make_error(ErrorCode::corrupt, message, file_.path(), key);
+  }
+
+  const GgufFile& file_;
+};
 
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
-  const std::string base(prefix);
+  const std::string base = "tokenizer.ggml.";
   if (!file.has(base + "model") && !file.has(base + "tokens"))
     return make_error(ErrorCode::not_found, "this file holds no tokenizer", file.path(), base + "model");
+  const Metadata metadata(file);
   text::GgufTokenizerData data;
   data.file = file.path();
-  data.architecture = text_of(file, "general.architecture");
-  data.model = text_of(file, base + "model");
-  data.pre = text_of(file, base + "pre");
-  HS_TRY(read_lists(file, data));
-  data.bos = file.integer(base + "bos_token_id");
-  data.eos = file.integer(base + "eos_token_id");
-  data.unk = file.integer(base + "unknown_token_id");
-  data.pad = file.integer(base + "padding_token_id");
-  data.add_bos = file.flag(base + "add_bos_token");
-  data.add_eos = file.flag(base + "add_eos_token");
-  data.chat_template = text_of(file, "tokenizer.chat_template");
+  HS_TRY(metadata.text("general.architecture", data.architecture));
+  HS_TRY(metadata.text(base + "model", data.model));
+  HS_TRY(metadata.text(base + "pre", data.pre));
+  HS_TRY(metadata.texts(base + "tokens", data.tokens));
+  HS_TRY(metadata.texts(base + "merges", data.merges));
+  HS_TRY(metadata.scores(base + "scores", data.scores));
+  HS_TRY(metadata.types(base + "token_type", data.types));
+  HS_TRY(metadata.id(base + "bos_token_id", data.bos));
+  HS_TRY(metadata.id(base + "eos_token_id", data.eos));
+  HS_TRY(metadata.id(base + "unknown_token_id", data.unk));
+  HS_TRY(metadata.id(base + "padding_token_id", data.pad));
+  HS_TRY(metadata.flag(base + "add_bos_token", data.add_bos));
+  HS_TRY(metadata.flag(base + "add_eos_token", data.add_eos));
+  HS_TRY(metadata.text("tokenizer.chat_template", data.chat_template));
   return text::make_gguf_tokenizer(data);
 }
 
