@@ -196,16 +196,6 @@ at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
 
 // ---- MLP and unembedding
 
-at::Tensor ForwardPass::activate(const at::Tensor& x) const {
-  switch (config_.activation) {
-  case Activation::gelu: return at::gelu(x);
-  case Activation::gelu_tanh: return at::gelu(x, "tanh");
-  case Activation::relu: return at::relu(x);
-  case Activation::silu: return at::silu(x);
-  }
-  return x;
-}
-
 at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
   const at::Tensor x = apply_norm(config_, block.ln2, plan_.visit(HookPoint::mlp_in, layer, resid), plan_,
@@ -215,9 +205,9 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
   if (config_.gated_mlp) {
     const at::Tensor gate = plan_.visit(HookPoint::mlp_pre, layer, in.narrow(-1, 0, config_.d_mlp));
     const at::Tensor up = plan_.visit(HookPoint::mlp_pre_linear, layer, in.narrow(-1, config_.d_mlp, config_.d_mlp));
-    post = activate(gate) * up;
+    post = apply_activation(config_.activation, gate) * up;
   } else {
-    post = activate(plan_.visit(HookPoint::mlp_pre, layer, in));
+    post = apply_activation(config_.activation, plan_.visit(HookPoint::mlp_pre, layer, in));
   }
   at::Tensor out = at::linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out);
   if (config_.post_norms) out = apply_norm(config_, block.ln2_post, out);

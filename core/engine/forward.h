@@ -32,7 +32,6 @@ private:
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections);
   at::Tensor output(int layer, const at::Tensor& z);
-  at::Tensor activate(const at::Tensor& x) const;
   const RotaryTables& tables(int layer);
 
   const Model& model_;

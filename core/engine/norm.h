@@ -2,6 +2,7 @@
 // LayerNorm and RMSNorm with TransformerLens's hook points inside.
 #pragma once
 
+#include "core/engine/block_parts.h"
 #include "core/engine/hook_plan.h"
 
 namespace headscope {
@@ -15,8 +16,5 @@ struct NormSite {
 // x: [..., d]. LayerNorm's hook_normalized is its output; RMSNorm's comes before the weight.
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
                       const NormSite& site);
-
-// The same with no hook points (post-norms, QK norm).
-at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
 
 } // namespace headscope

@@ -3,15 +3,17 @@
 
 find_program(HEADSCOPE_CCACHE ccache)
 if(HEADSCOPE_CCACHE)
+  # The sloppiness is what ccache's manual asks for with precompiled headers.
   set(CMAKE_C_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HEADSCOPE_CCACHE})
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
 endif()
 
 add_library(headscope_options INTERFACE)
 target_include_directories(headscope_options INTERFACE "${CMAKE_SOURCE_DIR}")
 target_compile_options(headscope_options INTERFACE
-  $<$<COMPILE_LANGUAGE:CXX>:-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>
+  $<$<COMPILE_LANGUAGE:CXX>:-fPIC;-Wall;-Wextra;-Wpedantic;-Wshadow;-Wnon-virtual-dtor;-Werror>
   $<$<AND:$<BOOL:${HEADSCOPE_CCACHE}>,$<COMPILE_LANGUAGE:CXX>>:-fpch-preprocess>)
 if(HEADSCOPE_SANITIZE)
   target_compile_options(headscope_options INTERFACE
@@ -19,23 +21,40 @@ if(HEADSCOPE_SANITIZE)
   target_link_options(headscope_options INTERFACE -fsanitize=${HEADSCOPE_SANITIZE})
 endif()
 
-# headscope_library(NAME SOURCES a.cpp ... [LIBS x ...]): a static library of one folder.
-function(headscope_library name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
-  add_library(${name} STATIC ${arg_SOURCES})
-  target_link_libraries(${name} PUBLIC headscope_options ${arg_LIBS})
+# TORCH: compiled against one shared precompiled <ATen/ATen.h>, which otherwise costs each file ten seconds.
+function(headscope_share_torch_headers name)
+  if(NOT TARGET headscope_torch_headers)
+    file(WRITE "${CMAKE_BINARY_DIR}/torch_headers.cpp" "")
+    add_library(headscope_torch_headers OBJECT "${CMAKE_BINARY_DIR}/torch_headers.cpp")
+    target_link_libraries(headscope_torch_headers PRIVATE headscope_options headscope_torch)
+    target_precompile_headers(headscope_torch_headers PRIVATE <ATen/ATen.h>)
+  endif()
+  target_precompile_headers(${name} REUSE_FROM headscope_torch_headers)
 endfunction()
 
-# headscope_test(NAME SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): a GoogleTest
+# headscope_library(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...]): a static library of one folder.
+function(headscope_library name)
+  cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC headscope_options ${arg_LIBS})
+  if(arg_TORCH)
+    headscope_share_torch_headers(${name})
+  endif()
+endfunction()
+
+# headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): a GoogleTest
 # executable, one CTest entry a test case.
 function(headscope_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE headscope_options ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     HEADSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
     HEADSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}"
     HEADSCOPE_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
+  if(arg_TORCH)
+    headscope_share_torch_headers(${name})
+  endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "plugins/sdk/detector.h"
+
+namespace headscope {
+
+// The detectors that come with Headscope, in the order in which they are listed and run.
+std::vector<std::unique_ptr<Detector>> builtin_detectors();
+
+std::unique_ptr<Detector> make_pattern_detector(const std::string& id); // "induction", "previous", "duplicate"
+std::unique_ptr<Detector> make_sink_detector();
+std::unique_ptr<Detector> make_successor_detector();
+std::unique_ptr<Detector> make_retrieval_detector();
+
+} // namespace headscope

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Weight-only circuits: what a token looks like after block 0's MLP, what each head of a layer writes for it,
+// and which tokens that speaks for.
+#pragma once
+
+#include "core/model/model.h"
+
+namespace headscope {
+
+struct EffectiveEmbedding {
+  bool ln2 = false;      // with block 0's norm before the MLP, and the one after it where there is one
+  bool residual = false; // plus the embedding itself
+};
+
+// MLP0(W_E[t]) of each token: [token, d_model], float32. The MLP's own biases are part of it.
+at::Tensor effective_embedding(const Model& model, const at::Tensor& tokens, const EffectiveEmbedding& how);
+
+// x W_V W_O of every head of a layer: [head_index, token, d_model]; grouped heads use their shared K/V head.
+at::Tensor head_outputs(const Model& model, int layer, const at::Tensor& x, bool biases);
+
+// Logits of the given tokens: [head_index, token, candidate].
+at::Tensor read_out(const Model& model, const at::Tensor& written, const at::Tensor& candidates, bool final_norm);
+
+} // namespace headscope

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Induction, previous-token and duplicate-token heads: stripes on repeated random tokens.
+#include <algorithm>
+
+#include "plugins/detectors/builtin.h"
+#include "plugins/detectors/stripes.h"
+
+namespace headscope {
+namespace {
+
+struct Kind {
+  const char *id, *title, *description;
+  // Distance between query and key, for a text of n tokens written twice.
+  std::int64_t (*distance)(std::int64_t n);
+};
+
+constexpr Kind kinds[] = {
+    {"induction", "Induction heads",
+     "Mean attention from each repeated token to the token after its first occurrence, on random tokens written twice",
+     [](std::int64_t n) { return n - 1; }},
+    {"previous", "Previous-token heads",
+     "Mean attention from each token to the one before it, on random tokens written twice",
+     [](std::int64_t) { return std::int64_t{1}; }},
+    {"duplicate", "Duplicate-token heads",
+     "Mean attention from each repeated token to its first occurrence, on random tokens written twice",
+     [](std::int64_t n) { return n; }},
+};
+
+class PatternDetector : public Detector {
+public:
+  explicit PatternDetector(const Kind& kind) : kind_(kind) {}
+
+  std::string id() const override { return kind_.id; }
+  std::string title() const override { return kind_.title; }
+  std::string description() const override { return kind_.description; }
+  std::string reference() const override { return "TransformerLens, detection of pattern heads (stripe means)"; }
+
+  std::vector<OptionSpec> options() const override {
+    return {
+        {"threshold", 0.4, "heads with at least this mean attention are named", {}, 0.0},
+        {"batch", std::int64_t{10}, "number of texts", {}, 1},
+        {"n", std::int64_t{50}, "random tokens in a text, before they repeat", {}, 2},
+        {"low", std::int64_t{1000}, "smallest token id drawn (0 in vocabularies of less than 10,000)", {}, 0},
+        {"high", std::int64_t{9999}, "one more than the largest token id drawn", {}, 1},
+        {"seed", std::int64_t{0}, "of torch's CPU generator", {}, 0},
+    };
+  }
+
+  Status check(const Engine& engine) const override {
+    if (engine.config().d_vocab < 4) return make_error(ErrorCode::unsupported, "the vocabulary is too small", {}, id());
+    return {};
+  }
+
+  Result<DetectorResult> run(const DetectorRun& run) const override {
+    const RepeatedTokens spec = tokens_for(run);
+    if (spec.low >= spec.high)
+      return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
+    StripeSum stripe(run.engine.config(), kind_.distance(spec.n));
+    std::int64_t layers_done = 0;
+    AttentionObserver observer;
+    observer.tile = [&](const PatternTile& tile) {
+      stripe.add(tile);
+      layers_done = std::max<std::int64_t>(layers_done, tile.layer + 1);
+      run.task.report(id() + " heads", layers_done, run.engine.config().n_layers);
+    };
+    RunRequest request;
+    request.batch.tokens = repeated_tokens(spec);
+    request.logits = LogitRows::none;
+    request.observer = &observer;
+    request.cancel = run.task.cancel;
+    const auto ran = run.engine.run(request);
+    if (!ran.ok() && ran.error().code != ErrorCode::cancelled) return ran.error();
+    DetectorResult result = empty_result(run.engine);
+    result.scores = stripe.means();
+    result.description = kind_.description;
+    result.threshold = run.options.number("threshold");
+    result.complete = ran.ok();
+    name_heads(result);
+    add_evidence(result, request.batch.tokens, run.engine);
+    return result;
+  }
+
+private:
+  static RepeatedTokens tokens_for(const DetectorRun& run) {
+    RepeatedTokens spec;
+    spec.batch = run.options.integer("batch");
+    spec.n = run.options.integer("n");
+    spec.seed = static_cast<std::uint64_t>(run.options.integer("seed"));
+    const std::int64_t d_vocab = run.engine.config().d_vocab;
+    spec.high = std::min(run.options.integer("high"), d_vocab);
+    spec.low = d_vocab < 10000 && run.options.integer("low") >= spec.high / 2 ? 0 : run.options.integer("low");
+    return spec;
+  }
+
+  // The texts, so that a score can be followed to what was run.
+  void add_evidence(DetectorResult& result, const at::Tensor& tokens, const Engine& engine) const {
+    const auto& tokenizer = engine.model().tokenizer;
+    for (std::int64_t row = 0; row < tokens.size(0); ++row) {
+      store::Prompt prompt;
+      prompt.id = id() + "-" + std::to_string(row);
+      for (std::int64_t i = 0; i < tokens.size(1); ++i) {
+        const std::int64_t token = tokens[row][i].item<std::int64_t>();
+        prompt.token_ids.push_back(token);
+        prompt.token_pieces.push_back(tokenizer ? tokenizer->piece(token) : std::to_string(token));
+      }
+      if (tokenizer) prompt.text = tokenizer->decode(prompt.token_ids);
+      result.prompts.push_back(std::move(prompt));
+    }
+  }
+
+  const Kind& kind_;
+};
+
+} // namespace
+
+std::unique_ptr<Detector> make_pattern_detector(const std::string& id) {
+  for (const Kind& kind : kinds)
+    if (id == kind.id) return std::make_unique<PatternDetector>(kind);
+  return nullptr;
+}
+
+} // namespace headscope

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Retrieval heads (Wu et al. 2404.15574): heads that, while the model copies a needle out of a long context, attend
+// to the very token that is generated.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/analysis/rouge.h"
+#include "core/engine/generate.h"
+#include "plugins/detectors/builtin.h"
+#include "plugins/detectors/retrieval_prompt.h"
+#include "plugins/detectors/retrieval_score.h"
+
+namespace headscope {
+namespace {
+
+constexpr const char* summary =
+    "Share of a needle's tokens that the head attends to most in the step that generates them, "
+    "mean over the runs in which the model answered from the needle";
+
+struct RunRecord {
+  std::int64_t length = 0, depth = 0;
+  std::string needle;
+  RetrievalPrompt prompt;
+  std::string answer;
+  double rouge = 0.0;
+  bool kept = false;
+  std::vector<double> code, set; // [layer, head]
+  std::vector<CopyCounter::Copy> copies;
+};
+
+double mean(const std::vector<double>& values) {
+  return values.empty() ? std::numeric_limits<double>::quiet_NaN()
+                        : std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
+}
+
+// Ranks from 0, ties get their mean rank.
+std::vector<double> ranks(const std::vector<double>& values) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> out(values.size());
+  for (std::size_t i = 0; i < order.size();) {
+    std::size_t j = i;
+    while (j < order.size() && values[order[j]] == values[order[i]])
+      ++j;
+    for (std::size_t k = i; k < j; ++k)
+      out[order[k]] = (static_cast<double>(i) + static_cast<double>(j) - 1.0) / 2.0;
+    i = j;
+  }
+  return out;
+}
+
+double spearman(const std::vector<double>& a, const std::vector<double>& b) {
+  const std::vector<double> x = ranks(a), y = ranks(b);
+  const double mx = mean(x), my = mean(y);
+  double xy = 0.0, xx = 0.0, yy = 0.0;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    xy += (x[i] - mx) * (y[i] - my);
+    xx += (x[i] - mx) * (x[i] - mx);
+    yy += (y[i] - my) * (y[i] - my);
+  }
+  return xy / std::sqrt(xx * yy);
+}
+
+class RetrievalDetector : public Detector {
+public:
+  std::string id() const override { return "retrieval"; }
+  std::string title() const override { return "Retrieval heads"; }
+  std::string description() const override { return summary; }
+  std::string reference() const override { return "Wu et al. 2024, arXiv 2404.15574; nightdessert/Retrieval_Head"; }
+
+  std::vector<OptionSpec> options() const override {
+    return {
+        {"threshold", 0.1, "heads with at least this score are named", {}, 0.0},
+        {"score",
+         std::string("set"),
+         "set: distinct needle tokens copied; code: every copy counts, as in the authors' code",
+         {"set", "code"}},
+        {"length_min", std::int64_t{300}, "shortest prompt in tokens, reserve included", {}, 1},
+        {"length_max", std::int64_t{700}, "longest prompt in tokens", {}, 1},
+        {"lengths", std::int64_t{3}, "number of lengths between them (the paper: 20)", {}, 1},
+        {"depths", std::int64_t{3}, "number of depths from 0 to 100 % (the paper: 10)", {}, 1},
+        {"needles", std::int64_t{3}, "number of needles, at most 3", {}, 1},
+        {"reserve", std::int64_t{200}, "tokens kept free for question and answer", {}, 0},
+        {"new_tokens", std::int64_t{50}, "longest answer; a newline ends it", {}, 1},
+        {"rouge", 0.5, "runs whose answer has at most this ROUGE-1 recall are not counted", {}, 0.0},
+        {"chat", false, "ask in the model's chat template"},
+        {"seed", std::int64_t{0}, "of the generated haystack", {}, 0},
+    };
+  }
+
+  Status check(const Engine& engine) const override {
+    if (!engine.model().tokenizer)
+      return make_error(ErrorCode::unsupported, "the model has no tokenizer to read text with", {}, id());
+    return {};
+  }
+
+  Result<DetectorResult> run(const DetectorRun& run) const override {
+    HS_ASSIGN(const auto haystack, read_haystack(run));
+    std::vector<RunRecord> plan = planned(run);
+    bool complete = true;
+    std::size_t done = 0;
+    for (RunRecord& record : plan) {
+      run.task.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
+      const Status status = measure(run, haystack, record);
+      complete = status.ok() || status.error().code != ErrorCode::cancelled;
+      if (!complete) break;
+      HS_TRY(status);
+      ++done;
+    }
+    run.task.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
+    plan.resize(done);
+    if (!complete && done == 0) return make_error(ErrorCode::cancelled, "retrieval heads were cancelled");
+    DetectorResult result = summarise(run, plan);
+    result.complete = complete;
+    return result;
+  }
+
+private:
+  static std::int64_t longest(const DetectorRun& run) {
+    return std::max(run.options.integer("length_min"), run.options.integer("length_max"));
+  }
+
+  static Result<std::vector<std::int64_t>> read_haystack(const DetectorRun& run) {
+    std::string text;
+    if (run.haystack.empty()) {
+      text = generated_haystack(static_cast<std::uint64_t>(run.options.integer("seed")),
+                                static_cast<std::size_t>(longest(run) * 8));
+    } else {
+      HS_ASSIGN(text, load_haystack(run.haystack));
+    }
+    return run.engine.model().tokenizer->encode(text, {false, false});
+  }
+
+  static std::vector<RunRecord> planned(const DetectorRun& run) {
+    std::vector<Needle> needles = default_needles();
+    needles.resize(std::min(needles.size(), static_cast<std::size_t>(run.options.integer("needles"))));
+    std::vector<RunRecord> plan;
+    for (const Needle& needle : needles)
+      for (const std::int64_t length :
+           spread(run.options.integer("length_min"), run.options.integer("length_max"), run.options.integer("lengths")))
+        for (const std::int64_t depth : spread(0, 100, run.options.integer("depths"))) {
+          RunRecord record;
+          record.length = length;
+          record.depth = depth;
+          record.needle = needle.name;
+          plan.push_back(std::move(record));
+        }
+    return plan;
+  }
+
+  static Status measure(const DetectorRun& run, const std::vector<std::int64_t>& haystack, RunRecord& record) {
+    const Tokenizer& tokenizer = *run.engine.model().tokenizer;
+    Needle needle;
+    for (const Needle& known : default_needles())
+      if (known.name == record.needle) needle = known;
+    HS_ASSIGN(record.prompt, make_retrieval_prompt(tokenizer, haystack, needle,
+                                                   {record.length, record.depth, run.options.integer("reserve"),
+                                                    run.options.flag("chat")}));
+    CopyCounter counter(run.engine.config(), record.prompt);
+    int passes = 0; // forward passes begun: the first is the prefill, which is not watched
+    AttentionObserver observer;
+    observer.wants = [&](int layer) {
+      if (layer == 0) ++passes;
+      return passes > 1;
+    };
+    observer.tile = [&](const PatternTile& tile) { counter.see(tile); };
+    GenerateOptions generation;
+    generation.max_new_tokens = run.options.integer("new_tokens");
+    generation.last_prompt_token_decodes = true;
+    generation.observer = &observer;
+    generation.task.cancel = run.task.cancel;
+    generation.on_token = [&](std::int64_t token) {
+      counter.generated(token);
+      return tokenizer.text(token).find('\n') == std::string::npos;
+    };
+    HS_ASSIGN(const Generation generated, generate(run.engine, record.prompt.ids, generation));
+    record.answer = tokenizer.decode(generated.tokens, /*skip_special=*/true);
+    record.rouge = rouge1(needle.real_needle, record.answer).recall;
+    record.kept = record.rouge > run.options.number("rouge");
+    record.code = counter.code_score();
+    record.set = counter.set_score();
+    record.copies = counter.copies();
+    return {};
+  }
+
+  static std::vector<float> mean_over(const std::vector<const RunRecord*>& runs, std::size_t heads,
+                                      const std::function<double(const RunRecord&, std::size_t)>& value) {
+    std::vector<float> out(heads, std::numeric_limits<float>::quiet_NaN());
+    if (runs.empty()) return out;
+    for (std::size_t i = 0; i < heads; ++i) {
+      double sum = 0.0;
+      for (const RunRecord* record : runs)
+        sum += value(*record, i);
+      out[i] = static_cast<float>(sum / static_cast<double>(runs.size()));
+    }
+    return out;
+  }
+
+  // Rank correlation of head scores between one half of the runs and the other: are they the same heads?
+  static double split_correlation(const std::vector<const RunRecord*>& kept, std::size_t heads, bool code) {
+    std::vector<double> halves[2] = {std::vector<double>(heads, 0.0), std::vector<double>(heads, 0.0)};
+    for (std::size_t i = 0; i < kept.size(); ++i)
+      for (std::size_t head = 0; head < heads; ++head)
+        halves[i % 2][head] += (code ? kept[i]->code : kept[i]->set)[head];
+    return spearman(halves[0], halves[1]);
+  }
+
+  static DetectorResult summarise(const DetectorRun& run, const std::vector<RunRecord>& records) {
+    std::vector<const RunRecord*> kept;
+    for (const RunRecord& record : records)
+      if (record.kept) kept.push_back(&record);
+    const bool code = run.options.text("score") == "code";
+    DetectorResult result = empty_result(run.engine);
+    const std::size_t heads = result.scores.size();
+    result.description = summary;
+    result.threshold = run.options.number("threshold");
+    result.scores =
+        mean_over(kept, heads, [&](const RunRecord& r, std::size_t i) { return (code ? r.code : r.set)[i]; });
+    result.maps = {
+        {code ? "set_score" : "code_score",
+         code ? "distinct needle tokens copied" : "every copy counted, as in the authors' code", "1",
+         mean_over(kept, heads, [&](const RunRecord& r, std::size_t i) { return (code ? r.set : r.code)[i]; })},
+        {"active_share", "share of the kept runs in which the head copies at all", "1",
+         mean_over(kept, heads, [](const RunRecord& r, std::size_t i) { return r.code[i] > 0.0 ? 1.0 : 0.0; })},
+    };
+    result.findings = {{"runs", static_cast<std::int64_t>(records.size())},
+                       {"runs_kept", static_cast<std::int64_t>(kept.size())}};
+    if (kept.size() >= 4) {
+      const double correlation = split_correlation(kept, heads, code);
+      if (std::isfinite(correlation)) result.findings.push_back({"split_half_rank_correlation", correlation});
+    }
+    if (kept.empty())
+      result.message = "the model answered from the needle in none of " + std::to_string(records.size()) +
+                       " runs; there are no scores";
+    else
+      result.message = std::to_string(kept.size()) + " of " + std::to_string(records.size()) + " runs kept";
+    name_heads(result);
+    add_evidence(records, run.engine, result);
+    return result;
+  }
+
+  static void add_evidence(const std::vector<RunRecord>& records, const Engine& engine, DetectorResult& result) {
+    const Tokenizer& tokenizer = *engine.model().tokenizer;
+    std::vector<std::int64_t> index, length, depth, tokens, begin, end, kept, run, layer, head, step, position, token;
+    std::vector<double> rouge;
+    std::vector<std::string> needle, answer;
+    for (std::size_t i = 0; i < records.size(); ++i) {
+      const RunRecord& record = records[i];
+      store::Prompt prompt;
+      prompt.id = "retrieval-" + std::to_string(i);
+      prompt.text = record.prompt.text;
+      prompt.token_ids = record.prompt.ids;
+      for (const std::int64_t id : record.prompt.ids)
+        prompt.token_pieces.push_back(tokenizer.piece(id));
+      result.prompts.push_back(std::move(prompt));
+      index.push_back(static_cast<std::int64_t>(i));
+      length.push_back(record.length);
+      depth.push_back(record.depth);
+      tokens.push_back(static_cast<std::int64_t>(record.prompt.ids.size()));
+      begin.push_back(record.prompt.span.begin);
+      end.push_back(record.prompt.span.end);
+      kept.push_back(record.kept ? 1 : 0);
+      rouge.push_back(record.rouge);
+      needle.push_back(record.needle);
+      answer.push_back(record.answer);
+      for (const CopyCounter::Copy& copy : record.copies) {
+        run.push_back(static_cast<std::int64_t>(i));
+        layer.push_back(copy.layer);
+        head.push_back(copy.head);
+        step.push_back(copy.step);
+        position.push_back(copy.position);
+        token.push_back(copy.token);
+      }
+    }
+    store::Table runs;
+    runs.columns = {{"run", index, "1", "the prompt is retrieval-N"},
+                    {"length", length, "token", "asked for"},
+                    {"depth", depth, "%", "of the needle in the context"},
+                    {"needle", needle, "", "name of the needle"},
+                    {"tokens", tokens, "token", "of the prompt"},
+                    {"needle_begin", begin, "token", "first token of the needle"},
+                    {"needle_end", end, "token", "one past its last"},
+                    {"kept", kept, "1", "1: the answer came from the needle"},
+                    {"rouge", rouge, "1", "ROUGE-1 recall of the answer, stemmed"},
+                    {"answer", answer, "", "what was generated"}};
+    store::Table copies;
+    copies.columns = {{"run", run, "1", "index into runs"},
+                      {"layer", layer, "1", "layer"},
+                      {"head", head, "1", "head"},
+                      {"step", step, "1", "generated token, from 0"},
+                      {"position", position, "token", "of the prompt, attended most"},
+                      {"token", token, "1", "id, generated and attended"}};
+    result.tables.push_back({"runs", std::move(runs)});
+    result.tables.push_back({"copies", std::move(copies)});
+  }
+};
+
+} // namespace
+
+std::unique_ptr<Detector> make_retrieval_detector() { return std::make_unique<RetrievalDetector>(); }
+
+} // namespace headscope

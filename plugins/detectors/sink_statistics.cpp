@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugins/detectors/sink_statistics.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+namespace headscope {
+namespace {
+
+constexpr std::int64_t most_rows = 1000;
+
+std::vector<float> floats(const at::Tensor& by_head) {
+  const at::Tensor flat = by_head.to(at::kFloat).contiguous().flatten();
+  const float* begin = flat.const_data_ptr<float>();
+  return {begin, begin + flat.numel()};
+}
+
+} // namespace
+
+SinkStatistics::SinkStatistics(const ModelConfig& config, std::int64_t length)
+    : n_layers_(config.n_layers), n_heads_(config.n_heads), length_(length) {}
+
+void SinkStatistics::add(const PatternTile& tile) {
+  if (!current_.defined()) current_ = at::zeros({n_layers_, n_heads_, length_}, at::kDouble);
+  current_[tile.layer] += tile.pattern[0].to(at::kDouble).sum(1).cpu(); // [head, key] over the tile's queries
+}
+
+void SinkStatistics::finish_text() {
+  alphas_.push_back(current_ / at::arange(length_, 0, -1, at::kDouble)); // T - k queries can see key k
+  current_ = at::Tensor();
+}
+
+at::Tensor SinkStatistics::stacked() const { return at::stack(alphas_); }
+
+std::vector<float> SinkStatistics::rate_at(std::int64_t k, double epsilon) const {
+  return floats((stacked().select(3, k) > epsilon).to(at::kDouble).mean(0));
+}
+
+std::vector<float> SinkStatistics::mean_at(std::int64_t k) const { return floats(stacked().select(3, k).mean(0)); }
+
+std::vector<float> SinkStatistics::later_rate(double theta, std::int64_t end) const {
+  if (end <= 1) return std::vector<float>(static_cast<std::size_t>(n_layers_ * n_heads_), 0.0F);
+  return floats((stacked().slice(3, 1, end).amax(3) > theta).to(at::kDouble).mean(0));
+}
+
+std::vector<float> SinkStatistics::later_max(std::int64_t end) const {
+  if (end <= 1) return std::vector<float>(static_cast<std::size_t>(n_layers_ * n_heads_), 0.0F);
+  return floats(stacked().slice(3, 1, end).amax(3).mean(0));
+}
+
+double SinkStatistics::share_at(std::int64_t k, double epsilon) const {
+  return (stacked().select(3, k) > epsilon).to(at::kDouble).mean().item<double>();
+}
+
+double SinkStatistics::overall_mean(std::int64_t k) const { return stacked().select(3, k).mean().item<double>(); }
+
+store::Table SinkStatistics::later_table(double theta, std::int64_t end) const {
+  std::vector<std::int64_t> texts, layers, heads, keys;
+  std::vector<double> values;
+  if (end > 1) {
+    const at::Tensor later = stacked().slice(3, 1, end);
+    const at::Tensor found = (later > theta).nonzero();
+    const at::Tensor order = later.masked_select(later > theta).argsort(0, /*descending=*/true);
+    for (std::int64_t i = 0; i < std::min(order.size(0), most_rows); ++i) {
+      const at::Tensor place = found[order[i].item<std::int64_t>()];
+      const auto at_axis = [&](std::int64_t axis) { return place[axis].item<std::int64_t>(); };
+      texts.push_back(at_axis(0));
+      layers.push_back(at_axis(1));
+      heads.push_back(at_axis(2));
+      keys.push_back(at_axis(3) + 1);
+      values.push_back(later[at_axis(0)][at_axis(1)][at_axis(2)][at_axis(3)].item<double>());
+    }
+  }
+  store::Table table;
+  table.columns = {{"text", texts, "1", "index of the prompt sink-N"},
+                   {"layer", layers, "1", "layer"},
+                   {"head", heads, "1", "head"},
+                   {"key", keys, "token", "position of the sink"},
+                   {"alpha", values, "1", "a_k"}};
+  return table;
+}
+
+} // namespace headscope

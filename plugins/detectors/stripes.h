@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Means of diagonal stripes of the attention pattern on repeated random tokens (TransformerLens's
+// induction, duplicate-token and previous-token scores).
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "core/base/task.h"
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+struct RepeatedTokens {
+  std::int64_t batch = 10;
+  std::int64_t n = 50;     // tokens before they repeat
+  std::int64_t low = 1000; // ids are drawn from [low, high)
+  std::int64_t high = 9999;
+  std::uint64_t seed = 0;
+};
+
+// [batch, 2 n]: the same numbers as torch.manual_seed(seed); torch.randint(low, high, (batch, n)), twice.
+at::Tensor repeated_tokens(const RepeatedTokens& spec);
+
+// Sums one stripe, the weights A[q, q - distance], of every layer's tiles as they stream by.
+class StripeSum {
+public:
+  StripeSum(const ModelConfig& config, std::int64_t distance);
+  void add(const PatternTile& tile);
+  // Mean over the whole stripe and the batch [layer, head]; NaN for a layer that was never seen.
+  std::vector<float> means() const;
+
+private:
+  std::int64_t n_heads_, distance_;
+  std::vector<at::Tensor> sums_;     // [head] float64 a layer
+  std::vector<std::int64_t> counts_; // weights summed, a layer
+};
+
+} // namespace headscope

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A detector's switches: what there is, what was set, and all of it for the result file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/base/result.h"
+#include "core/store/result_types.h"
+
+namespace headscope {
+
+using OptionValue = std::variant<bool, std::int64_t, double, std::string>;
+
+struct OptionSpec {
+  std::string name;
+  OptionValue standard;                  // the default; its kind is the option's kind
+  std::string help;                      // one line
+  std::vector<std::string> allowed = {}; // of a string; empty: any
+  double least = -1e18;                  // of a number
+};
+
+class OptionSet {
+public:
+  OptionSet() = default;
+  explicit OptionSet(std::vector<OptionSpec> specs) : specs_(std::move(specs)) {}
+
+  const std::vector<OptionSpec>& specs() const { return specs_; }
+
+  // From text: true/false/on/off, a whole number, a number, or a string. not_found (with the names there are) or
+  // invalid_argument (with what is allowed).
+  Status set(const std::string& name, const std::string& text);
+
+  // Only for a name and kind that the specs have.
+  bool flag(const std::string& name) const { return std::get<bool>(value(name)); }
+  std::int64_t integer(const std::string& name) const { return std::get<std::int64_t>(value(name)); }
+  double number(const std::string& name) const { return std::get<double>(value(name)); }
+  const std::string& text(const std::string& name) const { return std::get<std::string>(value(name)); }
+
+  // Every option with its value, for the result file.
+  store::Attributes attributes() const;
+
+private:
+  const OptionValue& value(const std::string& name) const;
+
+  std::vector<OptionSpec> specs_;
+  std::map<std::string, OptionValue> set_;
+};
+
+} // namespace headscope
