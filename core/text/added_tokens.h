@@ -17,6 +17,7 @@ namespace headscope::text {
 struct AddedToken {
   std::int64_t id = -1;
   std::string content;
+  std::string piece; // the content, normalized where that is what is looked for; set by index()
   bool special = false;
   bool normalized = false;  // looked for in the normalized text
   bool single_word = false; // only where no word character touches it
@@ -31,10 +32,10 @@ public:
 
   // To be called once after the last add(). `normalize` gives the normalized text of the contents to look for.
   template <typename Normalize> void index(Normalize normalize) {
-    for (const auto& [id, token] : by_id_) {
+    for (auto& [id, token] : by_id_) {
       ByteTrie& trie = token.normalized ? normalized_ : plain_;
-      const std::string key = token.normalized ? normalize(token.content) : token.content;
-      if (!key.empty()) trie.insert(key, static_cast<std::int32_t>(id));
+      token.piece = token.normalized ? normalize(token.content) : token.content;
+      if (!token.piece.empty()) trie.insert(token.piece, static_cast<std::int32_t>(id));
     }
   }
 

@@ -25,7 +25,7 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const Chat
   variables["documents"] = nullptr;
   variables["add_generation_prompt"] = add_generation_prompt;
   const auto name_token = [&](const char* name, std::optional<std::int64_t> id) {
-    if (id) variables[name] = tokenizer.piece(*id);
+    if (id) variables[name] = tokenizer.text(*id);
   };
   name_token("bos_token", tokenizer.bos());
   name_token("eos_token", tokenizer.eos());

@@ -85,13 +85,15 @@ public:
   }
 
   std::string piece(std::int64_t id) const override {
-    if (const AddedToken* token = parts_.added.find(id)) return token->content;
+    if (const AddedToken* token = parts_.added.find(id)) return token->piece;
     return std::string(parts_.vocabulary->piece(id));
   }
 
   std::string text(std::int64_t id) const override {
-    std::string out = piece(id);
-    if (is_special(id) || parts_.spelling == Spelling::plain) return out;
+    const AddedToken* token = parts_.added.find(id);
+    if (token && token->special) return token->content;
+    std::string out = token ? token->content : piece(id);
+    if (parts_.spelling == Spelling::plain) return out;
     if (parts_.spelling == Spelling::byte_level) return byte_level_bytes(out);
     const int byte = byte_of_piece(out);
     if (byte >= 0) return std::string(1, static_cast<char>(byte));

@@ -115,6 +115,11 @@ bool is_punctuation(char32_t c) {
 }
 
 bool is_word(char32_t c) {
+  // The joiners, and letters in circles and squares: alphabetic, though symbols by category.
+  if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+      (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189)) {
+    return true;
+  }
   return in_category(c, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_ND) ||
          in_category(c, UTF8PROC_CATEGORY_PC, UTF8PROC_CATEGORY_PC) ||
          in_category(c, UTF8PROC_CATEGORY_NL, UTF8PROC_CATEGORY_NL);

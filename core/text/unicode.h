@@ -27,7 +27,7 @@ bool is_ascii(std::string_view text);
 bool is_whitespace(char32_t c);  // White_Space
 bool is_numeric(char32_t c);     // general category N
 bool is_punctuation(char32_t c); // general category P, or ASCII punctuation
-bool is_word(char32_t c);        // \w: letters, marks, decimal digits, connectors
+bool is_word(char32_t c);        // \w of UTS 18: alphabetic, marks, decimal digits, connectors, joiners
 bool is_mark(char32_t c);        // general category M
 char32_t to_lower(char32_t c);
 
