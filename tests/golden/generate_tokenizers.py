@@ -4,10 +4,14 @@
 Needs Python 3.11 with: transformers==5.23.0 tokenizers==0.23.3 sentencepiece==0.2.3 gguf==0.19.0 jinja2==3.1.6
 torch==2.11.0 (transformers asks for it to read GGUF files).
 Run from the repository's root: python tests/golden/generate_tokenizers.py [FOLDER WITH THE TWO REAL GGUF FILES]
+
+Trained files (tokenizer.json, *.model) that are there already are kept: training breaks ties by hash order, so that
+another run makes another vocabulary. Everything else is made anew from them.
 """
 
 import json
 import os
+import random
 import sys
 import tempfile
 
@@ -63,6 +67,8 @@ TEXTS = [
     "https://example.com/path?query=value&a=1#frag user@example.org", "C:\\Users\\name\\file.txt /usr/bin", "SELECT * FROM t WHERE a='b';", "$9.99 €5 £3 ¥100 ₿", "!!!???...,,,;;;:::", "a.b,c;d:e!f?g(h)i[j]k{l}m", "snake_case camelCase PascalCase kebab-case",
     "<s>", "</s>", "<unk>", "<bos>", "<eos> <pad>", "<|endoftext|>", "Hello<|endoftext|>world", "<|im_start|>user\nHi<|im_end|>\n", "  <|endoftext|>  ", "<s> [INST] Hi [/INST] answer </s>", "<|im_start|><|im_start|>", "<|im_", "<|endoftext|", "<mask>", " x <mask> y ", "[multimodal]<unused0>",
     "<0x41><0x0A>", "\u2581already\u2581meta\u2581", "\u2581", " \u2581 ", "Ġ Ċ ĉ literal", "tool word toolword tool", "mixed 中文 and English と日本語 и русский", "ends with a dot.", "...", "'", "\"", "\\", "\\n not a newline", "x\u0301\u0302\u0303", "\u0301leading mark", "é", "ÀÉÎÕÜ àéîõü",
+    "a\u200dtool tool\u200db \u200ctool \u24b6tool tool\u24e9 tool", "<|user|>\nHi <|end|>  \n x<|end|>", "a new word newword new  word New Word",
+    "<|endoftext|>\n\n  deep        deeper\n                                code", "<extra_id_0> x<extra_id_1>", "½ｆé e\u0301 각\u200bﬁ",
 ]  # fmt: skip
 
 
@@ -200,6 +206,24 @@ def golden(encode, encode_plain, encode_split, decode, decode_skip):
     return rows
 
 
+INVALID = ["ff", "61ff62", "c3", "c328", "c0af", "e4bd", "e4bd41", "e28228", "eda080", "edb080", "eda080edb080", "f09f98", "f0808080", "f4908080",
+           "80", "80bf80", "f8888080", "fe", "6100ff00", "20ff20ff20", "0d0aff0d0a", "3c6d61736b3eff3c6d61736b3e", "f09f9880f09f98", "d8b3d9"]  # fmt: skip
+
+
+def invalid_rows(encode):
+    return [encode(bytes.fromhex(text).decode("utf-8", errors="replace")) for text in INVALID]
+
+
+def decodes(size, decode, decode_skip):
+    """Ids in no sensible order: fragments of characters, special tokens in the middle, spaces at both ends."""
+    rng = random.Random(7)
+    rows = []
+    for length in (1, 1, 1, 2, 2, 3, 3, 4, 5, 6, 8, 10, 12, 16, 20, 30):
+        ids = [rng.randrange(min(size, 300) if rng.random() < 0.5 else size) for _ in range(length)]
+        rows.append({"ids": ids, "decoded": decode(ids), "skipped": decode_skip(ids)})
+    return rows
+
+
 def golden_fast(fast):
     return golden(
         lambda t: fast(t)["input_ids"], lambda t: fast(t, add_special_tokens=False)["input_ids"],
@@ -213,6 +237,49 @@ def write(path, value):
         # ASCII only, so that NUL, U+FEFF and unpaired marks survive editors.
         json.dump(value, file, ensure_ascii=True, separators=(",", ":"))
         file.write("\n")
+
+
+def from_file(name):
+    return Tokenizer.from_file(os.path.join(OUT, name, "tokenizer.json"))
+
+
+def llama31():
+    tokenizer = with_json(from_file("llama3"), lambda value: value["model"].update(ignore_merges=True))
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=True),
+        processors.TemplateProcessing(single="<|im_start|> $A", pair="<|im_start|> $A <|im_start|> $B", special_tokens=[("<|im_start|>", 1)])])
+    return tokenizer
+
+
+def mistral():
+    tokenizer = from_file("llama2")
+    tokenizer = with_json(tokenizer, lambda value: value.update(normalizer=None))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    return tokenizer
+
+
+def phi3():
+    """Special tokens that take the white space behind them; an added token that is looked for in normalized text."""
+    tokenizer = with_json(from_file("llama2"), lambda value: value.update(post_processor=None))
+    tokenizer.add_special_tokens([AddedToken(t, rstrip=True, normalized=False) for t in ("<|user|>", "<|end|>")])
+    tokenizer.add_tokens([AddedToken("new word", normalized=True)])
+    return tokenizer
+
+
+def neox():
+    tokenizer = from_file("gpt2")
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.add_tokens([AddedToken(" " * n, normalized=True) for n in range(24, 1, -1)])
+    tokenizer.post_processor = processors.ByteLevel(trim_offsets=True)
+    return tokenizer
+
+
+def t5():
+    tokenizer = from_file("unigram")
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Precompiled(charsmap_of_sentencepiece()), normalizers.Strip(left=False), normalizers.Replace(Regex(" {2,}"), META)])
+    tokenizer.add_special_tokens([AddedToken(f"<extra_id_{n}>", normalized=False) for n in range(2)])
+    return tokenizer
 
 
 def trained():
@@ -229,11 +296,27 @@ def trained():
             tokenizer.normalizer = normalizers.NFC()
         folder = os.path.join(OUT, name)
         os.makedirs(folder, exist_ok=True)
-        tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
-        fast = transformers.PreTrainedTokenizerFast(tokenizer_file=os.path.join(folder, "tokenizer.json"))
-        ids = list(range(0, len(fast), 7))
-        write(f"{name}/golden.json", {
-            "rows": golden_fast(fast), "size": len(fast), "piece_ids": ids, "pieces": fast.convert_ids_to_tokens(ids)})
+        if not os.path.exists(os.path.join(folder, "tokenizer.json")):
+            tokenizer.save(os.path.join(folder, "tokenizer.json"), pretty=False)
+        write_golden(name)
+
+
+def derived():
+    """Other families over the same vocabularies."""
+    for name, make in (("llama31", llama31), ("mistral", mistral), ("phi3", phi3), ("neox", neox), ("t5", t5)):
+        os.makedirs(os.path.join(OUT, name), exist_ok=True)
+        make().save(os.path.join(OUT, name, "tokenizer.json"), pretty=False)
+        write_golden(name)
+
+
+def write_golden(name):
+    fast = transformers.PreTrainedTokenizerFast(tokenizer_file=os.path.join(OUT, name, "tokenizer.json"))
+    ids = sorted(set(range(0, len(fast), 7)) | set(fast.added_tokens_decoder))
+    write(f"{name}/golden.json", {
+        "rows": golden_fast(fast), "size": len(fast), "piece_ids": ids, "pieces": fast.convert_ids_to_tokens(ids),
+        "special": [i for i, token in fast.added_tokens_decoder.items() if token.special],
+        "decodes": decodes(len(fast), fast.decode, lambda i: fast.decode(i, skip_special_tokens=True)),
+        "invalid": invalid_rows(lambda t: fast(t)["input_ids"])})
 
 
 def configured():
@@ -270,6 +353,15 @@ def vocab_and_merges():
     write("vocab_and_merges.json", result)
 
 
+def train_sentencepiece(target, **options):
+    if os.path.exists(target):
+        return
+    sentencepiece.SentencePieceTrainer.train(**options)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    with open(options["model_prefix"] + ".model", "rb") as source, open(target, "wb") as copy:
+        copy.write(source.read())
+
+
 def sentencepiece_models():
     with tempfile.TemporaryDirectory() as place:
         corpus = os.path.join(place, "corpus.txt")
@@ -277,14 +369,11 @@ def sentencepiece_models():
             file.write(TRAINING)
         for kind, rule in (("unigram", "nmt_nfkc"), ("bpe", "identity")):
             prefix = os.path.join(place, kind)
-            sentencepiece.SentencePieceTrainer.train(
-                input=corpus, model_prefix=prefix, model_type=kind, vocab_size=700, byte_fallback=True, character_coverage=0.98,
+            target = os.path.join(OUT, "sentencepiece", kind + ".model")
+            train_sentencepiece(
+                target, input=corpus, model_prefix=prefix, model_type=kind, vocab_size=700, byte_fallback=True, character_coverage=0.98,
                 normalization_rule_name=rule, remove_extra_whitespaces=(kind == "unigram"), user_defined_symbols=["[tool]"], num_threads=1,
                 minloglevel=2)
-            target = os.path.join(OUT, "sentencepiece", kind + ".model")
-            os.makedirs(os.path.dirname(target), exist_ok=True)
-            with open(prefix + ".model", "rb") as source, open(target, "wb") as copy:
-                copy.write(source.read())
             processor = sentencepiece.SentencePieceProcessor(model_file=target)
             rows = []
             for text in TEXTS + ["call [tool] now"]:
@@ -292,7 +381,9 @@ def sentencepiece_models():
                     continue  # the library reads these as text, Headscope as control symbols
                 ids = processor.encode(text)
                 rows.append({"text": text, "ids": ids, "decoded": processor.decode(ids)})
-            write(f"sentencepiece/{kind}.json", {"rows": rows, "size": len(processor), "pieces": [processor.id_to_piece(i) for i in range(0, 700, 11)]})
+            write(f"sentencepiece/{kind}.json", {
+                "rows": rows, "size": len(processor), "pieces": [processor.id_to_piece(i) for i in range(0, 700, 11)],
+                "invalid": invalid_rows(processor.encode)})
 
 
 def components():
@@ -347,11 +438,9 @@ def small_map():
         corpus = os.path.join(place, "corpus.txt")
         with open(corpus, "w", encoding="utf-8") as file:
             file.write(TRAINING[:900])
-        sentencepiece.SentencePieceTrainer.train(input=corpus, model_prefix=os.path.join(place, "m"), model_type="bpe", vocab_size=120,
-                                                 normalization_rule_tsv=rules, num_threads=1, minloglevel=2)
-        target = os.path.join(OUT, "sentencepiece", "small_map.model")
-        with open(os.path.join(place, "m.model"), "rb") as source, open(target, "wb") as copy:
-            copy.write(source.read())
+        train_sentencepiece(
+            os.path.join(OUT, "sentencepiece", "small_map.model"), input=corpus, model_prefix=os.path.join(place, "m"), model_type="bpe",
+            vocab_size=120, normalization_rule_tsv=rules, num_threads=1, minloglevel=2)
 
 
 def gguf_cases():
@@ -438,10 +527,9 @@ def real_gguf(folder):
             print("left out:", file)
             continue
         fast = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)
-        rows = golden_fast(fast)
-        for row in rows:
-            row.pop("skipped")
-        write(f"{name}.json", {"rows": rows, "size": len(fast)})
+        write(f"{name}.json", {
+            "rows": golden_fast(fast), "size": len(fast), "invalid": invalid_rows(lambda t: fast(t)["input_ids"]),
+            "decodes": decodes(len(fast), fast.decode, lambda i: fast.decode(i, skip_special_tokens=True))})
 
 
 TEMPLATES = {
@@ -497,6 +585,8 @@ def main():
     vocab_and_merges()
     sentencepiece_models()
     small_map()
+    derived()
+    write("invalid.json", INVALID)
     components()
     chats()
     gguf_cases()

@@ -49,9 +49,29 @@ inline void expect_rows(const Tokenizer& tokenizer, const nlohmann::json& texts,
     EXPECT_EQ(encode(tokenizer, text, {.add_special = false}), rows[i].value("plain", ids)) << texts[i];
     EXPECT_EQ(encode(tokenizer, text, {.parse_special = false}), rows[i].value("split", ids)) << texts[i];
     EXPECT_EQ(tokenizer.decode(ids), rows[i]["decoded"].get<std::string>()) << texts[i];
-    if (rows[i].contains("skipped")) {
-      EXPECT_EQ(tokenizer.decode(ids, true), rows[i]["skipped"].get<std::string>()) << texts[i];
-    }
+    EXPECT_EQ(tokenizer.decode(ids, true), rows[i]["skipped"].get<std::string>()) << texts[i];
+  }
+}
+
+// Ids in no sensible order back to text.
+inline void expect_decodes(const Tokenizer& tokenizer, const nlohmann::json& rows) {
+  ASSERT_FALSE(rows.empty());
+  for (const auto& row : rows) {
+    EXPECT_EQ(tokenizer.decode(row["ids"].get<Ids>()), row["decoded"].get<std::string>()) << row["ids"];
+    EXPECT_EQ(tokenizer.decode(row["ids"].get<Ids>(), true), row["skipped"].get<std::string>()) << row["ids"];
+  }
+}
+
+// The byte strings of invalid.json, which are not UTF-8.
+inline void expect_invalid(const Tokenizer& tokenizer, const nlohmann::json& rows) {
+  const auto texts = golden("invalid.json");
+  ASSERT_EQ(texts.size(), rows.size());
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    const auto digits = texts[i].get<std::string>();
+    std::string bytes;
+    for (std::size_t at = 0; at < digits.size(); at += 2)
+      bytes.push_back(static_cast<char>(std::stoi(digits.substr(at, 2), nullptr, 16)));
+    EXPECT_EQ(encode(tokenizer, bytes), rows[i].get<Ids>()) << digits;
   }
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Whole tokenizers against the ids and texts of transformers and SentencePiece.
+#include <algorithm>
+
 #include "tests/text/golden.h"
 
 namespace headscope::text {
@@ -14,17 +16,29 @@ TEST_P(TokenizerJson, EqualsTransformers) {
   const auto expected = golden(name + "/golden.json");
   expect_rows(*tokenizer, golden("texts.json"), expected["rows"]);
   EXPECT_EQ(tokenizer->vocab_size(), expected["size"].get<std::int64_t>());
+  expect_decodes(*tokenizer, expected["decodes"]);
+  expect_invalid(*tokenizer, expected["invalid"]);
   for (std::size_t i = 0; i < expected["pieces"].size(); ++i) {
     const auto id = expected["piece_ids"][i].get<std::int64_t>();
     const auto piece = expected["pieces"][i].get<std::string>();
     EXPECT_EQ(tokenizer->piece(id), piece);
-    EXPECT_EQ(tokenizer->id_of_piece(piece), id);
+    if (piece != "\xE2\x96\x81new\xE2\x96\x81word") { // an added token shown normalized has no id by that name
+      EXPECT_EQ(tokenizer->id_of_piece(piece), id);
+    }
   }
+  Ids special;
+  for (std::int64_t id = 0; id < tokenizer->vocab_size(); ++id) {
+    if (tokenizer->is_special(id)) special.push_back(id);
+  }
+  auto expected_special = expected["special"].get<Ids>();
+  std::sort(expected_special.begin(), expected_special.end());
+  EXPECT_EQ(special, expected_special);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, TokenizerJson,
                          testing::Values("gpt2", "gpt2_prefix", "llama3", "qwen2", "smollm", "llama2", "gemma",
-                                         "unigram", "unigram_bytes", "lower"),
+                                         "unigram", "unigram_bytes", "lower", "llama31", "mistral", "phi3", "neox",
+                                         "t5"),
                          [](const auto& test) { return std::string(test.param); });
 
 TEST(TokenizerFolder, Kinds) {
@@ -88,6 +102,7 @@ TEST(SentencePieceModel, EqualsTheLibrary) {
       EXPECT_EQ(tokenizer->decode(row["ids"].get<Ids>()), row["decoded"].get<std::string>()) << kind << row["text"];
     }
     EXPECT_EQ(tokenizer->vocab_size(), expected["size"].get<std::int64_t>());
+    expect_invalid(*tokenizer, expected["invalid"]);
     for (std::size_t i = 0; i < expected["pieces"].size(); ++i) {
       EXPECT_EQ(tokenizer->piece(static_cast<std::int64_t>(i) * 11), expected["pieces"][i].get<std::string>());
     }

@@ -60,7 +60,10 @@ TEST(RealGguf, SmolLm2EqualsTransformers) {
   const auto tokenizer = load_real("SmolLM2-135M-Instruct.Q4_1.gguf", 150);
   if (!tokenizer) GTEST_SKIP() << "build/models has no SmolLM2";
   EXPECT_EQ(encode(*tokenizer, "The capital of France is"), (Ids{504, 3575, 282, 4649, 314}));
-  expect_rows(*tokenizer, golden("texts.json"), golden("smollm2.json")["rows"]);
+  const auto expected = golden("smollm2.json");
+  expect_rows(*tokenizer, golden("texts.json"), expected["rows"]);
+  expect_decodes(*tokenizer, expected["decodes"]);
+  expect_invalid(*tokenizer, expected["invalid"]);
   EXPECT_EQ(tokenizer->vocab_size(), 49152);
   EXPECT_EQ(tokenizer->piece(4649), "ĠFrance");
   EXPECT_EQ(tokenizer->text(4649), " France");
@@ -76,7 +79,10 @@ TEST(RealGguf, SmolLm2EqualsTransformers) {
 TEST(RealGguf, Gemma3EqualsTransformers) {
   const auto tokenizer = load_real("gemma-3-270m-q4_k_m.gguf", 400);
   if (!tokenizer) GTEST_SKIP() << "build/models has no Gemma 3";
-  expect_rows(*tokenizer, golden("texts.json"), golden("gemma3.json")["rows"]);
+  const auto expected = golden("gemma3.json");
+  expect_rows(*tokenizer, golden("texts.json"), expected["rows"]);
+  expect_decodes(*tokenizer, expected["decodes"]);
+  expect_invalid(*tokenizer, expected["invalid"]);
   EXPECT_EQ(tokenizer->vocab_size(), 262144);
   EXPECT_EQ(tokenizer->bos(), 2);
   expect_speed(*tokenizer);
