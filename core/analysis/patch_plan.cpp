@@ -161,7 +161,9 @@ void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const Pa
 }
 
 Status check_difference(const PatchingResult& result, MetricKind metric) {
-  constexpr double rounding = 1e-5;
+  // Logits and ranks carry the rounding of large numbers; probabilities and divergences of small ones.
+  const bool of_logits = metric == MetricKind::logit_diff || metric == MetricKind::answer_rank;
+  const double rounding = of_logits ? 1e-5 : 1e-8;
   for (std::size_t i = 0; i < result.clean.size(); ++i) {
     const double clean = result.clean[i], corrupt = result.corrupt[i];
     if (std::abs(clean - corrupt) > rounding * std::max({1.0, std::abs(clean), std::abs(corrupt)})) continue;

@@ -49,11 +49,11 @@ std::set<HookPoint> block_points(const ModelConfig& config) {
   return out;
 }
 
-class Families : public testing::TestWithParam<std::string> {};
-INSTANTIATE_TEST_SUITE_P(Patching, Families, testing::ValuesIn(test::tiny_families()),
-                         [](const auto& info) { return info.param; });
+class PatchedFamilies : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Patching, PatchedFamilies, testing::ValuesIn(test::tiny_families()),
+                         [](const auto& family) { return family.param; });
 
-TEST_P(Families, BatchedEqualsPlainAtEverySiteAndAxes) {
+TEST_P(PatchedFamilies, BatchedEqualsPlainAtEverySiteAndAxes) {
   const Engine engine(test::tiny_model(GetParam()));
   const auto points = block_points(engine.config());
   EXPECT_GE(points.size(), 13u);
@@ -76,7 +76,7 @@ TEST_P(Families, BatchedEqualsPlainAtEverySiteAndAxes) {
   }
 }
 
-TEST_P(Families, BatchedEqualsPlainForEveryMetricAndBudget) {
+TEST_P(PatchedFamilies, BatchedEqualsPlainForEveryMetricAndBudget) {
   const Engine engine(test::tiny_model(GetParam()));
   for (const MetricKind metric :
        {MetricKind::logit_diff, MetricKind::prob_diff, MetricKind::kl_divergence, MetricKind::js_divergence}) {
@@ -192,11 +192,11 @@ TEST(Patching, PatternAndKeysByHeadAreWhatAHookDoes) {
 
 TEST(Patching, EverythingPatchedIsCleanAndNothingChangedIsCorrupt) {
   const Engine engine(test::tiny_model("gpt_neox"));
-  // The residual stream at all positions together carries everything: with one changed token at the last
-  // position, that position of layer 0 restores all and positions before it restore nothing.
-  PatchPair pair{test::tiny_tokens(7, 1), test::tiny_tokens(7, 1), {{3}, {9}}};
+  // Only the last token differs, so its residual restores everything and those before it nothing.
+  PatchPair pair{test::tiny_tokens(7, 1), test::tiny_tokens(7, 1), {{3}, {12}}};
   pair.corrupt.back() = (pair.corrupt.back() + 17) % 50;
   const auto result = must(patch_activations(engine, {pair}, {}));
+  ASSERT_GT(std::abs(result.clean[0] - result.corrupt[0]), 0.5);
   for (int layer = 0; layer < 3; ++layer) {
     for (std::int64_t position = 0; position < 7; ++position)
       EXPECT_NEAR(result.restored[result.index(0, layer, position, 0)], position == 6 ? 1.0 : 0.0, 1e-4);

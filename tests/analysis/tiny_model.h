@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include "core/engine/engine.h"
 
@@ -95,6 +96,7 @@ inline BlockWeights tiny_block(const ModelConfig& config) {
 }
 
 inline std::shared_ptr<Model> tiny_model(const std::string& family) {
+  at::set_num_threads(1); // the models are too small to share out
   at::manual_seed(17);
   auto model = std::make_shared<Model>();
   model->config = tiny_config(family);
@@ -104,7 +106,8 @@ inline std::shared_ptr<Model> tiny_model(const std::string& family) {
   for (std::int64_t layer = 0; layer < config.n_layers; ++layer)
     model->weights.blocks.push_back(tiny_block(config));
   if (config.final_norm) model->weights.ln_final = tiny_norm(config, config.d_model);
-  model->weights.w_u = tiny_matrix(config.d_vocab, config.d_model) * 3.0;
+  // Logits of the order of 10 with and without a norm before them.
+  model->weights.w_u = tiny_matrix(config.d_vocab, config.d_model) * (config.final_norm ? 3.0 : 0.2);
   return model;
 }
 
