@@ -22,6 +22,7 @@ ALLOWED = {
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins": {"core", "plugins"},
     "app/figures": {"core/base", "app/figures"},
+    "app/result_figures": {"core/base", "core/store", "app/figures", "app/result_figures"},
     "app": {"app", "core", "plugins"},
     "tests": {"tests", "app", "core", "plugins", "kernels"},
 }
@@ -35,6 +36,7 @@ FORBIDDEN = [
     ("plugins", "Qt", QT),
     ("app/figures", "Torch", TORCH),
     ("app/gui", "Torch", TORCH),
+    ("app/result_figures", "Torch", TORCH),
     ("kernels", "Torch", TORCH),
     ("core/base", "Torch", TORCH),
     ("core/io", "Torch", TORCH),

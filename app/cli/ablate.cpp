@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "app/cli/ablate_run.h"
+#include "app/cli/command.h"
+#include "app/cli/heads.h"
+#include "app/cli/model_options.h"
+#include "app/cli/prompt_set.h"
+#include "app/cli/values.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  PromptSetOptions prompts;
+  OutputOptions output;
+  std::string heads = "all", method = "zero", phase = "both", metric = "logit_diff";
+  std::vector<std::string> reference;
+  HeadAblationOptions sweep;
+};
+
+Result<HeadAblationOptions> sweep_options(const Options& options, const Model& model) {
+  HeadAblationOptions sweep = options.sweep;
+  HS_ASSIGN(sweep.method, parse_ablation_method(options.method));
+  HS_ASSIGN(sweep.phase, parse_phase(options.phase));
+  HS_ASSIGN(sweep.metric, parse_metric(options.metric));
+  if (options.heads != "all") {
+    HS_ASSIGN(sweep.heads, parse_heads(options.heads, model.config));
+  }
+  for (const std::string& text : options.reference) {
+    HS_ASSIGN(const auto ids, model.tokenizer->encode(text));
+    sweep.reference.push_back(ids);
+  }
+  return sweep;
+}
+
+// [layer][head] of one prompt.
+nlohmann::json effects_json(const HeadAblationResult& result, std::int64_t prompt) {
+  const auto begin = result.effects.begin() + static_cast<std::ptrdiff_t>(result.index(prompt, 0, 0));
+  const std::vector<double> effects(begin, begin + static_cast<std::ptrdiff_t>(result.n_layers * result.n_heads));
+  return matrix(effects, static_cast<std::size_t>(result.n_layers), static_cast<std::size_t>(result.n_heads));
+}
+
+nlohmann::json to_json(const HeadAblationResult& result, const AblationTask& task) {
+  const auto layers = static_cast<std::size_t>(result.n_layers), heads = static_cast<std::size_t>(result.n_heads);
+  if (result.n_prompts == 1)
+    return {{"clean", number(result.clean[0])}, {"effects", effects_json(result, 0)}, {"complete", result.complete}};
+  nlohmann::json prompts = nlohmann::json::array();
+  double clean = 0.0;
+  for (std::int64_t i = 0; i < result.n_prompts; ++i) {
+    prompts.push_back({{"id", task.ids[static_cast<std::size_t>(i)]},
+                       {"clean", number(result.clean[static_cast<std::size_t>(i)])},
+                       {"effects", effects_json(result, i)}});
+    clean += result.clean[static_cast<std::size_t>(i)] / static_cast<double>(result.n_prompts);
+  }
+  return {{"clean", number(clean)},
+          {"effects", matrix(result.mean_effects(), layers, heads)},
+          {"prompts", prompts},
+          {"complete", result.complete}};
+}
+
+void print_strongest(const HeadAblationResult& result, const std::string& metric) {
+  const std::vector<double> effects = result.mean_effects();
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < effects.size(); ++i)
+    if (std::isfinite(effects[i])) order.push_back(i);
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return std::abs(effects[a]) > std::abs(effects[b]); });
+  std::vector<std::vector<std::string>> lines = {{"head", metric + " change"}};
+  for (std::size_t i = 0; i < std::min<std::size_t>(15, order.size()); ++i) {
+    const auto heads = static_cast<std::size_t>(result.n_heads);
+    lines.push_back(
+        {std::to_string(order[i] / heads) + "." + std::to_string(order[i] % heads), fixed(effects[order[i]], 4)});
+  }
+  double clean = 0.0;
+  for (const double value : result.clean)
+    clean += value / static_cast<double>(result.clean.size());
+  std::printf("%s with nothing ablated: %s\n%s", metric.c_str(), fixed(clean, 4).c_str(), aligned(lines).c_str());
+}
+
+Status run(const Options& options, const Console& console) {
+  HS_TRY(check_prompt_set(options.prompts));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.sweep.seed)}));
+  HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const HeadAblationOptions sweep, sweep_options(options, *model));
+  HS_ASSIGN(AblationTask task,
+            make_prompt_set(*model, options.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));
+  task.name = options.method;
+  if (writer) HS_TRY(writer->set_model(model_attributes(*model)));
+  const Engine engine(model);
+  HS_ASSIGN(const HeadAblationResult result, run_ablation(engine, task, sweep, console, writer ? &*writer : nullptr));
+  if (console.json)
+    console.print(to_json(result, task));
+  else
+    print_strongest(result, options.metric);
+  return finish_output(writer, options.output, console, result.complete);
+}
+
+} // namespace
+
+void add_ablate(CLI::App& app, Commands& commands) {
+  CLI::App* command = add_command(
+      app, commands, "ablate", "Measure what taking out each head changes",
+      "headscope ablate --model smollm2 --prompt 'When Mary and John went to the store, John gave a drink to' "
+      "--answer ' Mary' --wrong ' John' --heads all --method zero");
+  auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  add_prompt_set_options(*command, options->prompts);
+  command->add_option("--heads", options->heads, "all, or 18.6,17.3, or a layer")->capture_default_str();
+  command->add_option("--method", options->method, "zero, mean, resample or uniform (attention)")
+      ->capture_default_str();
+  command->add_option("--phase", options->phase, "prefill, decode (only at the last token) or both")
+      ->capture_default_str();
+  command
+      ->add_option("--metric", options->metric,
+                   "logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank or accuracy")
+      ->capture_default_str();
+  command
+      ->add_option("--reference", options->reference,
+                   "A prompt that mean and resample take activations from; may be repeated")
+      ->allow_extra_args(false);
+  command->add_flag("--mean-by-position", options->sweep.mean_by_position, "One mean for each position");
+  command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")->capture_default_str();
+  command->add_option("--tokens-per-run", options->sweep.tokens_per_run, "How many tokens go through the model at once")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  add_output_options(*command, options->output, false);
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/ablate_run.h"
+
+#include <cmath>
+
+#include "app/cli/progress.h"
+
+namespace headscope::cli {
+namespace {
+
+const char* metric_units(MetricKind metric) {
+  switch (metric) {
+  case MetricKind::logit_diff: return "logit";
+  case MetricKind::kl_divergence:
+  case MetricKind::js_divergence: return "nat";
+  case MetricKind::answer_rank: return "rank";
+  default: return "1";
+  }
+}
+
+store::AblationSpec spec_of(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
+  store::AblationSpec spec;
+  spec.name = task.name;
+  spec.n_layers = engine.config().n_layers;
+  spec.n_heads = engine.config().n_heads;
+  spec.prompts = task.ids;
+  spec.method = to_string(options.method);
+  spec.phase = to_string(options.phase);
+  spec.metric = to_string(options.metric);
+  spec.units = metric_units(options.metric);
+  spec.attributes = {{"seed", static_cast<std::int64_t>(options.seed)},
+                     {"mean_by_position", options.mean_by_position},
+                     {"reference_prompts", static_cast<std::int64_t>(options.reference.size())}};
+  return spec;
+}
+
+Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
+  const HeadAblationResult& result = *part.result;
+  for (const std::int64_t prompt : part.prompts) {
+    HS_TRY(writer.write_clean(prompt, static_cast<float>(result.clean[static_cast<std::size_t>(prompt)])));
+    std::vector<float> row;
+    for (std::int64_t head = 0; head < result.n_heads; ++head)
+      row.push_back(static_cast<float>(result.effect(prompt, part.layer, head)));
+    HS_TRY(writer.write_layers(prompt, part.layer, row));
+  }
+  return {};
+}
+
+Status store_prompts(store::ResultWriter& writer, const Engine& engine, const AblationTask& task) {
+  for (std::size_t i = 0; i < task.prompts.size(); ++i) {
+    store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);
+    prompt.attributes = {{"answer_ids", task.prompts[i].answers.answer}, {"wrong_ids", task.prompts[i].answers.wrong}};
+    HS_TRY(writer.add_prompt(prompt));
+  }
+  return {};
+}
+
+} // namespace
+
+Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,
+                                        const HeadAblationOptions& options, const Console& console,
+                                        store::ResultWriter* writer) {
+  std::optional<store::AblationWriter> rows;
+  if (writer) {
+    HS_TRY(store_prompts(*writer, engine, task));
+    HS_ASSIGN(rows, writer->begin_ablation(spec_of(engine, task, options)));
+  }
+  HeadAblationCallback callback;
+  if (rows) callback = [&](const HeadAblationPart& part) { return store_part(*rows, part); };
+  auto result = ablate_heads(engine, task.prompts, options, console.task(), callback);
+  finish_progress();
+  return result;
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/attention_run.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "app/cli/progress.h"
+
+namespace headscope::cli {
+namespace {
+
+class Recorder {
+public:
+  Recorder(const AttentionTask& task, store::AttentionWriter& writer) : task_(task), writer_(writer) {
+    for (const HeadId& head : task.heads)
+      last_layer_ = std::max(last_layer_, head.layer);
+  }
+
+  bool wants(int layer) const {
+    return std::any_of(task_.heads.begin(), task_.heads.end(), [&](const HeadId& head) { return head.layer == layer; });
+  }
+  int last_layer() const { return last_layer_; }
+  const Status& status() const { return status_; }
+
+  void record(const PatternTile& tile) {
+    for (std::size_t i = 0; i < task_.heads.size() && status_.ok(); ++i) {
+      if (task_.heads[i].layer != tile.layer) continue;
+      const at::Tensor rows = tile.pattern[0][task_.heads[i].head].to(at::kCPU, at::kFloat).contiguous();
+      status_ = writer_.write_rows(static_cast<std::int64_t>(i), tile.query_begin,
+                                   {rows.const_data_ptr<float>(), static_cast<std::size_t>(rows.numel())});
+    }
+  }
+
+private:
+  const AttentionTask& task_;
+  store::AttentionWriter& writer_;
+  int last_layer_ = 0;
+  Status status_;
+};
+
+store::AttentionSpec spec_of(const AttentionTask& task) {
+  store::AttentionSpec spec;
+  spec.prompt = task.prompt_id;
+  for (const HeadId& head : task.heads)
+    spec.heads.push_back({head.layer, static_cast<int>(head.head)});
+  spec.n_query = spec.n_key = static_cast<std::int64_t>(task.ids.size());
+  spec.dtype = task.dtype;
+  return spec;
+}
+
+} // namespace
+
+Result<bool> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
+                           store::ResultWriter& writer) {
+  HS_TRY(writer.add_prompt(prompt_of(engine.model(), task.prompt_id, task.ids)));
+  HS_ASSIGN(store::AttentionWriter rows, writer.begin_attention(spec_of(task)));
+  Recorder recorder(task, rows);
+  const TaskContext context = console.task();
+  CancelToken stop = context.cancel;
+  AttentionObserver observer;
+  observer.wants = [&](int layer) {
+    context.report("attention maps", layer, recorder.last_layer() + 1);
+    return recorder.wants(layer);
+  };
+  observer.tile = [&](const PatternTile& tile) { recorder.record(tile); };
+  RunRequest request;
+  request.batch = TokenBatch::single(task.ids);
+  request.stop_layer = recorder.last_layer() + 1; // nobody looks at what comes after
+  request.logits = LogitRows::none;
+  request.observer = &observer;
+  request.cancel = stop;
+  const auto ran = engine.run(request);
+  finish_progress();
+  HS_TRY(recorder.status());
+  if (ran.ok()) return true;
+  if (ran.error().code == ErrorCode::cancelled) return false;
+  return ran.error();
+}
+
+} // namespace headscope::cli

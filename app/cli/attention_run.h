@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Attention maps of chosen heads, streamed row by row from the model into a result file.
+#pragma once
+
+#include <vector>
+
+#include "app/cli/command.h"
+#include "app/cli/result_output.h"
+#include "core/analysis/head_ablation.h"
+
+namespace headscope::cli {
+
+struct AttentionTask {
+  std::string prompt_id;
+  std::vector<std::int64_t> ids;
+  std::vector<HeadId> heads;
+  store::DType dtype = store::DType::float16;
+};
+
+// Never holds more than a tile of any map. False: cancelled; the layers done until then are in the file.
+Result<bool> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
+                           store::ResultWriter& writer);
+
+} // namespace headscope::cli

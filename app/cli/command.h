@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every command of `headscope` shares: where results and errors go, and how a command is registered.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope::cli {
+
+// Results go to standard output and nothing else does; progress, notes and errors go to standard error.
+struct Console {
+  bool json = false;
+  bool quiet = false;
+  std::string command_line;
+  mutable bool printed = false; // a document is on standard output
+
+  void print(const nlohmann::json& document) const; // one document; NaN as null, broken UTF-8 as U+FFFD
+  void note(const std::string& line) const;         // to standard error, unless quiet
+  TaskContext task() const;                         // progress on standard error, cancelled by Ctrl-C
+};
+
+// A command parses its options, then leaves what to do in `chosen`.
+struct Commands {
+  Console console;
+  std::function<Status(const Console&)> chosen;
+};
+
+// One function a command, each in the file of its name.
+void add_model(CLI::App& app, Commands& commands);
+void add_tokens(CLI::App& app, Commands& commands);
+void add_logits(CLI::App& app, Commands& commands);
+void add_generate(CLI::App& app, Commands& commands);
+void add_detect(CLI::App& app, Commands& commands);
+void add_ablate(CLI::App& app, Commands& commands);
+void add_patch(CLI::App& app, Commands& commands);
+void add_attention(CLI::App& app, Commands& commands);
+void add_export(CLI::App& app, Commands& commands);
+void add_inspect(CLI::App& app, Commands& commands);
+void add_survey(CLI::App& app, Commands& commands);
+
+// A subcommand with --json and --quiet, and an example at the end of its --help.
+CLI::App* add_command(CLI::App& app, Commands& commands, const std::string& name, const std::string& description,
+                      const std::string& example);
+
+} // namespace headscope::cli

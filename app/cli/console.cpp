@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+
+#include "app/cli/command.h"
+#include "app/cli/interrupt.h"
+#include "app/cli/progress.h"
+
+namespace headscope::cli {
+
+void Console::print(const nlohmann::json& document) const {
+  const std::string text = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fputc('\n', stdout);
+  printed = true;
+}
+
+void Console::note(const std::string& line) const {
+  if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+TaskContext Console::task() const {
+  TaskContext task;
+  task.cancel = interrupt_token();
+  if (!quiet) task.progress = progress_display();
+  return task;
+}
+
+CLI::App* add_command(CLI::App& app, Commands& commands, const std::string& name, const std::string& description,
+                      const std::string& example) {
+  CLI::App* command = app.add_subcommand(name, description);
+  command->add_flag("--json", commands.console.json, "Print one JSON document");
+  command->add_flag("--quiet,-q", commands.console.quiet, "No progress and no notes");
+  command->footer("Example:\n  " + example);
+  return command;
+}
+
+} // namespace headscope::cli

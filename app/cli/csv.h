@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Comma-separated values as RFC 4180 has them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/base/result.h"
+
+namespace headscope::cli {
+
+struct CsvTable {
+  std::vector<std::string> header;
+  std::vector<std::vector<std::string>> rows; // each as long as the header
+  std::optional<std::size_t> column(const std::string& name) const;
+};
+
+// corrupt, naming the line: an unclosed quote or a row of another length.
+Result<CsvTable> parse_csv(const std::string& text, const std::string& file);
+
+} // namespace headscope::cli

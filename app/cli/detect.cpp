@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+
+#include "app/cli/command.h"
+#include "app/cli/detect_run.h"
+#include "app/cli/model_options.h"
+#include "app/cli/values.h"
+#include "plugins/detectors/builtin.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  DetectOptions detect;
+  OutputOptions output;
+  bool list = false;
+};
+
+std::string default_text(const OptionValue& value) {
+  if (const auto* flag = std::get_if<bool>(&value)) return *flag ? "on" : "off";
+  if (const auto* whole = std::get_if<std::int64_t>(&value)) return std::to_string(*whole);
+  if (const auto* text = std::get_if<std::string>(&value)) return *text;
+  return nlohmann::json(std::get<double>(value)).dump();
+}
+
+Status list(const Console& console) {
+  nlohmann::json json = nlohmann::json::array();
+  for (const auto& detector : builtin_detectors()) {
+    nlohmann::json options = nlohmann::json::array();
+    std::vector<std::vector<std::string>> lines;
+    for (const OptionSpec& spec : detector->options()) {
+      options.push_back({{"name", spec.name},
+                         {"default", default_text(spec.standard)},
+                         {"help", spec.help},
+                         {"allowed", spec.allowed}});
+      lines.push_back({"  " + detector->id() + "." + spec.name, default_text(spec.standard), spec.help});
+    }
+    json.push_back({{"id", detector->id()},
+                    {"title", detector->title()},
+                    {"description", detector->description()},
+                    {"reference", detector->reference()},
+                    {"options", options}});
+    if (!console.json)
+      std::printf("%s: %s\n  %s.\n  After %s\n%s\n", detector->id().c_str(), detector->title().c_str(),
+                  detector->description().c_str(), detector->reference().c_str(), aligned(lines).c_str());
+  }
+  if (console.json) console.print(json);
+  return {};
+}
+
+Status run(const Options& options, const Console& console) {
+  if (options.list) return list(console);
+  if (options.model.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "--model");
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
+  HS_ASSIGN(auto writer, open_output(options.output, console));
+  HS_ASSIGN(const auto model, load(options.model, console, false));
+  if (writer) HS_TRY(writer->set_model(model_attributes(*model)));
+  const Engine engine(model);
+  HS_ASSIGN(const DetectorOutcomes outcomes,
+            run_detectors(plan, engine, options.detect.haystack, console, writer ? &*writer : nullptr));
+  if (console.json)
+    console.print(to_json(outcomes));
+  else
+    std::printf("%s", strongest_heads(outcomes, 8).c_str());
+  return finish_output(writer, options.output, console, outcomes.complete);
+}
+
+} // namespace
+
+void add_detect(CLI::App& app, Commands& commands) {
+  CLI::App* command = add_command(app, commands, "detect", "Find out what attention heads do",
+                                  "headscope detect --model smollm2 --detectors induction,sink --out heads.h5");
+  auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  command->get_option("--model")->required(false);
+  add_detect_options(*command, options->detect);
+  add_output_options(*command, options->output, false);
+  command->add_flag("--list", options->list, "List the detectors and their options");
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/detect_run.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/cli/progress.h"
+#include "app/cli/values.h"
+#include "plugins/detectors/builtin.h"
+
+namespace headscope::cli {
+
+void add_detect_options(CLI::App& command, DetectOptions& options) {
+  command.add_option("--detectors", options.detectors, "Names, comma-separated, or all; --list shows them")
+      ->capture_default_str();
+  command.add_option("--set", options.set, "An option of a detector: NAME.OPTION=VALUE; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option("--haystack", options.haystack,
+                     "A text file or folder to read text from (default: generated from a seed)");
+}
+
+namespace {
+
+std::vector<std::string> split_names(const std::string& text) {
+  std::vector<std::string> names;
+  std::string name;
+  for (const char c : text + ",") {
+    if (c != ',' && c != ' ') {
+      name += c;
+      continue;
+    }
+    if (!name.empty() && std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+    name.clear();
+  }
+  return names;
+}
+
+Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
+  const auto dot = text.find('.'), equals = text.find('=');
+  if (dot == std::string::npos || equals == std::string::npos || dot > equals)
+    return make_error(ErrorCode::invalid_argument, "must be NAME.OPTION=VALUE, not '" + text + "'", {}, "--set");
+  const std::string id = text.substr(0, dot);
+  for (DetectorPlan& entry : plan) {
+    if (entry.detector->id() != id) continue;
+    Status status = entry.options.set(text.substr(dot + 1, equals - dot - 1), text.substr(equals + 1));
+    if (status.ok()) return status;
+    return make_error(status.error().code, status.error().message, {}, "--set " + id + "." + status.error().field);
+  }
+  return make_error(ErrorCode::not_found, "no detector '" + id + "' is chosen", {}, "--set");
+}
+
+} // namespace
+
+Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
+  std::vector<std::unique_ptr<Detector>> known = builtin_detectors();
+  std::vector<std::string> names = split_names(options.detectors);
+  std::string all;
+  for (const auto& detector : known)
+    all += (all.empty() ? "" : ", ") + detector->id();
+  std::vector<DetectorPlan> plan;
+  const bool every = names == std::vector<std::string>{"all"};
+  if (names.empty())
+    return make_error(ErrorCode::invalid_argument, "names no detector; there are " + all, {}, "--detectors");
+  if (every) names.clear();
+  if (every)
+    for (const auto& detector : known)
+      names.push_back(detector->id());
+  for (const std::string& name : names) {
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& d) { return d && d->id() == name; });
+    if (found == known.end())
+      return make_error(ErrorCode::not_found, "there is no detector '" + name + "'; there are " + all, {},
+                        "--detectors");
+    OptionSet set((*found)->options());
+    plan.push_back({std::move(*found), std::move(set)});
+  }
+  for (const std::string& text : options.set)
+    HS_TRY(set_option(plan, text));
+  return plan;
+}
+
+Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
+                                       const std::string& haystack, const Console& console,
+                                       store::ResultWriter* writer) {
+  DetectorOutcomes outcomes;
+  for (const DetectorPlan& entry : plan) {
+    DetectorOutcome outcome{entry.detector->id(), entry.detector->title(), std::nullopt, {}};
+    if (const Status fits = entry.detector->check(engine); !fits.ok()) {
+      outcome.skipped = fits.error().message;
+      console.note(outcome.id + ": skipped, " + outcome.skipped);
+      outcomes.list.push_back(std::move(outcome));
+      continue;
+    }
+    auto result = entry.detector->run({engine, entry.options, haystack, console.task()});
+    finish_progress();
+    if (!result.ok() && result.error().code == ErrorCode::cancelled) {
+      outcomes.complete = false;
+      break;
+    }
+    if (!result.ok()) return result.error();
+    if (!result->message.empty()) console.note(outcome.id + ": " + result->message);
+    if (writer) HS_TRY(write_detector(*writer, *entry.detector, entry.options, haystack, *result));
+    outcomes.complete = result->complete;
+    outcome.result = std::move(*result);
+    outcomes.list.push_back(std::move(outcome));
+    if (!outcomes.complete) break;
+  }
+  return outcomes;
+}
+
+nlohmann::json to_json(const DetectorOutcomes& outcomes) {
+  nlohmann::json detectors = nlohmann::json::object();
+  for (const DetectorOutcome& outcome : outcomes.list) {
+    nlohmann::json& entry = detectors[outcome.id];
+    if (!outcome.result) {
+      entry = {{"skipped", outcome.skipped}};
+      continue;
+    }
+    const DetectorResult& result = *outcome.result;
+    nlohmann::json heads = nlohmann::json::array();
+    for (const store::HeadIndex& head : result.heads)
+      heads.push_back(store::head_label(head));
+    entry["scores"] =
+        matrix(result.scores, static_cast<std::size_t>(result.n_layers), static_cast<std::size_t>(result.n_heads));
+    entry["heads"] = std::move(heads);
+    entry["threshold"] = number(result.threshold);
+    entry["complete"] = result.complete;
+    entry["findings"] = store::to_json(result.findings);
+    if (!result.message.empty()) entry["message"] = result.message;
+  }
+  return {{"detectors", detectors}};
+}
+
+std::string strongest_heads(const DetectorOutcomes& outcomes, std::size_t most) {
+  std::vector<std::vector<std::string>> lines;
+  for (const DetectorOutcome& outcome : outcomes.list) {
+    if (!outcome.result) continue;
+    const DetectorResult& result = *outcome.result;
+    std::vector<std::size_t> order;
+    for (std::size_t i = 0; i < result.scores.size(); ++i)
+      if (std::isfinite(result.scores[i]) && result.scores[i] > 0.0F) order.push_back(i);
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return result.scores[a] > result.scores[b]; });
+    std::string text;
+    const auto heads = static_cast<std::size_t>(result.n_heads);
+    for (std::size_t i = 0; i < std::min(most, order.size()); ++i) {
+      const store::HeadIndex head{static_cast<int>(order[i] / heads), static_cast<int>(order[i] % heads)};
+      text += (i ? "  " : "") + store::head_label(head) + " " + fixed(result.scores[order[i]], 3);
+    }
+    const std::string above = std::to_string(result.heads.size()) + " heads >= " + fixed(result.threshold, 2);
+    lines.push_back({outcome.title, text.empty() ? "no scores" : text, "(" + above + ")"});
+  }
+  return aligned(lines);
+}
+
+} // namespace headscope::cli

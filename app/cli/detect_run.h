@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs detectors on a model and puts what they find into a result file.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/cli/command.h"
+#include "app/cli/result_output.h"
+#include "core/engine/engine.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope::cli {
+
+struct DetectOptions {
+  std::string detectors = "all";
+  std::vector<std::string> set; // "retrieval.depths=10"
+  std::string haystack;
+};
+
+void add_detect_options(CLI::App& command, DetectOptions& options);
+
+struct DetectorPlan {
+  std::unique_ptr<Detector> detector;
+  OptionSet options;
+};
+
+// The named detectors with their options set. Errors name the detector or option and list what there is.
+Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
+
+struct DetectorOutcome {
+  std::string id, title;
+  std::optional<DetectorResult> result; // nothing: it does not fit the model
+  std::string skipped;                  // why
+};
+
+// In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete.
+struct DetectorOutcomes {
+  std::vector<DetectorOutcome> list;
+  bool complete = true;
+};
+Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
+                                       const std::string& haystack, const Console& console,
+                                       store::ResultWriter* writer);
+
+nlohmann::json to_json(const DetectorOutcomes& outcomes);
+// The strongest heads of each kind, as lines for a terminal.
+std::string strongest_heads(const DetectorOutcomes& outcomes, std::size_t most);
+
+} // namespace headscope::cli

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+
+#include "app/cli/command.h"
+#include "app/cli/interrupt.h"
+#include "app/figures/figure.h"
+#include "app/figures/runtime.h"
+#include "app/figures/table.h"
+#include "app/result_figures/result_figures.h"
+
+namespace headscope::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  std::string file, what = "all", formats = "png", folder, heads;
+  figures::RenderOptions render;
+};
+
+std::vector<std::string> split(const std::string& text) {
+  std::vector<std::string> parts;
+  std::string part;
+  for (const char c : text + ",") {
+    if (c != ',') {
+      part += c;
+      continue;
+    }
+    if (!part.empty() && std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(part);
+    part.clear();
+  }
+  return parts;
+}
+
+Result<std::vector<std::string>> parse_formats(const std::string& text) {
+  const std::vector<std::string> formats = split(text);
+  for (const std::string& format : formats)
+    if (format != "csv" && format != "npy" && !figures::parse_format(format).ok())
+      return make_error(ErrorCode::invalid_argument, "must be png, svg, pdf, csv or npy, not '" + format + "'", {},
+                        "--format");
+  if (formats.empty()) return make_error(ErrorCode::invalid_argument, "names no format", {}, "--format");
+  return formats;
+}
+
+// Only maps of these heads; empty: all.
+bool wanted(const ResultItem& item, const std::vector<std::string>& heads) {
+  if (item.part != ResultPart::attention || heads.empty()) return true;
+  return std::any_of(heads.begin(), heads.end(), [&](const std::string& head) {
+    return item.name.size() > head.size() &&
+           item.name.compare(item.name.size() - head.size() - 1, std::string::npos, "-" + head) == 0;
+  });
+}
+
+Status write_one(const ResultFigure& figure, const std::string& format, const std::string& path, const Options& options,
+                 const figures::Provenance& provenance) {
+  if (format == "csv")
+    return figures::write_csv(path, figures::to_table(figure.map), provenance, {options.render.overwrite});
+  if (format == "npy")
+    return figures::write_npy(path, {figure.map.rows, figure.map.cols}, figure.map.values, provenance,
+                              {options.render.overwrite});
+  HS_ASSIGN(const figures::Format picture, figures::parse_format(format));
+  return figures::render(figure.map, path, picture, options.render, provenance);
+}
+
+Status make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error || !fs::is_directory(folder))
+    return make_error(ErrorCode::io, "cannot be made: " + error.message(), folder);
+  return {};
+}
+
+Status run(const Options& options, const Console& console) {
+  HS_ASSIGN(const auto parts, parse_result_parts(options.what));
+  HS_ASSIGN(const auto formats, parse_formats(options.formats));
+  HS_ASSIGN(const auto reader, store::ResultReader::open(options.file));
+  HS_ASSIGN(auto items, list_items(reader, parts));
+  const std::vector<std::string> heads = split(options.heads);
+  std::erase_if(items, [&](const ResultItem& item) { return !wanted(item, heads); });
+  if (items.empty())
+    return make_error(ErrorCode::not_found, "holds nothing of that kind", options.file, "--what " + options.what);
+  HS_TRY(make_folder(options.folder));
+  const figures::FigureRuntime runtime;
+  const TaskContext task = console.task();
+  nlohmann::json files = nlohmann::json::array();
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted; the files written until then are whole");
+    task.report("exporting", static_cast<std::int64_t>(i), static_cast<std::int64_t>(items.size()));
+    const auto figure = figure_of(reader, items[i]);
+    if (!figure.ok() && figure.error().code == ErrorCode::unsupported && options.what == "all") {
+      console.note(figure.error().to_string());
+      continue;
+    }
+    if (!figure.ok()) return figure.error();
+    for (const std::string& format : formats) {
+      const std::string path = (fs::path(options.folder) / (figure->name + "." + format)).string();
+      HS_TRY(write_one(*figure, format, path, options, provenance_of(reader, options.file, items[i])));
+      files.push_back(path);
+      if (!console.json) std::printf("%s\n", path.c_str());
+    }
+  }
+  task.report("exporting", static_cast<std::int64_t>(items.size()), static_cast<std::int64_t>(items.size()));
+  if (console.json) console.print({{"files", files}});
+  return {};
+}
+
+} // namespace
+
+void add_export(CLI::App& app, Commands& commands) {
+  CLI::App* command = add_command(app, commands, "export", "Draw what a result file holds, or write it as numbers",
+                                  "headscope export maps.h5 --what attention --format png,svg,csv --out figures");
+  auto options = std::make_shared<Options>();
+  command->add_option("FILE", options->file, "An HDF5 result file")->required();
+  command->add_option("--what", options->what, "attention, scores, ablation, patching or all")->capture_default_str();
+  command->add_option("--format", options->formats, "png, svg, pdf, csv and npy, comma-separated")
+      ->capture_default_str();
+  command->add_option("--out,-o", options->folder, "The folder to write into")->required();
+  command->add_option("--heads", options->heads, "Only the maps of these heads: 18.6,17.3");
+  command->add_option("--scale", options->render.scale, "Pixels of a PNG for each 1/96 inch")->capture_default_str();
+  command->add_flag("--dark", options->render.dark, "Light text on a dark page");
+  command->add_flag("--force", options->render.overwrite, "Replace existing files");
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

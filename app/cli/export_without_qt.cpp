@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// In builds without Qt (-DHEADSCOPE_QT=OFF), so that the command says what is missing.
+#include "app/cli/command.h"
+
+namespace headscope::cli {
+
+void add_export(CLI::App& app, Commands& commands) {
+  CLI::App* command = add_command(app, commands, "export", "Draw what a result file holds (not in this build)",
+                                  "headscope export maps.h5 --out figures");
+  command->allow_extras();
+  command->callback([&commands] {
+    commands.chosen = [](const Console&) -> Status {
+      return make_error(ErrorCode::unsupported,
+                        "this build has no Qt and draws no figures; copy the result file to a machine whose build has");
+    };
+  });
+}
+
+} // namespace headscope::cli

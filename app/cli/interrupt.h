@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "core/base/task.h"
+
+namespace headscope::cli {
+
+// The first Ctrl-C (or SIGTERM) cancels interrupt_token(), so that work stops at the next layer and what is done is
+// kept; the second ends the program at once.
+void catch_interrupts();
+CancelToken interrupt_token();
+bool interrupted();
+
+} // namespace headscope::cli

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/model_options.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+#include <ATen/Parallel.h>
+
+#include "app/cli/progress.h"
+#include "core/engine/device.h"
+
+namespace headscope::cli {
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--model,-m", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
+  command.add_option("--dtype", options.dtype, "float32, bfloat16 or float16")->capture_default_str();
+  command.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
+  command.add_option("--threads", options.threads, "CPU threads; 0: all cores")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  command.add_flag("--fold-ln", options.fold_ln, "Fold norm weights into the matrices that read them");
+  command.add_flag("--center-writing-weights", options.center_writing_weights,
+                   "Remove the mean of what is written to the residual");
+  command.add_flag("--center-unembed", options.center_unembed, "Remove the mean logit");
+  command.add_flag("--fold-value-biases", options.fold_value_biases, "Move b_V into b_O");
+}
+
+const char* dtype_name(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
+}
+
+namespace {
+
+Result<at::ScalarType> parse_dtype(const std::string& name) {
+  if (name == "float32" || name == "f32") return at::kFloat;
+  if (name == "bfloat16" || name == "bf16") return at::kBFloat16;
+  if (name == "float16" || name == "f16") return at::kHalf;
+  return make_error(ErrorCode::invalid_argument, "must be float32, bfloat16 or float16, not '" + name + "'", {},
+                    "--dtype");
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer) {
+  LoadOptions how;
+  HS_ASSIGN(how.dtype, parse_dtype(options.dtype));
+  HS_ASSIGN(how.device, open_device(options.device));
+  how.processing = {options.fold_ln, options.center_writing_weights, options.center_unembed, options.fold_value_biases};
+  how.threads = options.threads;
+  how.require_tokenizer = need_tokenizer;
+  how.task = console.task();
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  auto model = load_model(options.model, how);
+  finish_progress();
+  return model;
+}
+
+void add_prompt_options(CLI::App& command, PromptOptions& options) {
+  auto* text = command.add_option("--prompt,-p", options.text, "The prompt");
+  command.add_option("--prompt-file", options.file, "Read the prompt from a file")->excludes(text);
+  command.add_flag("--chat", options.chat, "Put the prompt into the model's chat template as the user's message");
+  command.add_flag("--no-bos", options.no_bos, "Add no BOS and no EOS");
+}
+
+Result<std::string> read_text_file(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return make_error(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno), path);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (file.bad() || (text.str().empty() && !file.eof() && file.fail()))
+    return make_error(ErrorCode::io, "cannot be read", path);
+  return text.str();
+}
+
+Result<std::string> prompt_text(const PromptOptions& options) {
+  if (options.file.empty()) return options.text;
+  return read_text_file(options.file);
+}
+
+Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
+                                                const PromptOptions& options) {
+  if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--prompt");
+  std::string prompt = text;
+  if (options.chat) {
+    const std::vector<ChatMessage> messages = {{"user", text}};
+    HS_ASSIGN(prompt, render_chat(*model.tokenizer, messages, true));
+  }
+  HS_ASSIGN(auto ids, model.tokenizer->encode(prompt, {!options.chat && !options.no_bos, true}));
+  if (ids.empty()) return make_error(ErrorCode::invalid_argument, "the prompt has no tokens", {}, "--prompt");
+  if (static_cast<std::int64_t>(ids.size()) > model.config.n_ctx)
+    return make_error(ErrorCode::mismatch,
+                      "the prompt has " + std::to_string(ids.size()) + " tokens, the model's context " +
+                          std::to_string(model.config.n_ctx),
+                      model.identity.path, "--prompt");
+  return ids;
+}
+
+} // namespace headscope::cli

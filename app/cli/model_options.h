@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// --model, --dtype, --device, --threads and the loading of a model with them; prompts and their tokens.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/cli/command.h"
+#include "core/model/model.h"
+
+namespace headscope::cli {
+
+struct ModelOptions {
+  std::string model;
+  std::string dtype = "float32";
+  std::string device = "cpu";
+  int threads = 0;
+  bool fold_ln = false, center_writing_weights = false, center_unembed = false, fold_value_biases = false;
+};
+
+void add_model_options(CLI::App& command, ModelOptions& options);
+
+// Loads it with progress; a model without a tokenizer is an error when one is needed.
+Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
+
+const char* dtype_name(at::ScalarType dtype); // "float32", …
+
+struct PromptOptions {
+  std::string text, file;
+  bool chat = false, no_bos = false;
+};
+
+// --prompt, --prompt-file, --chat and --no-bos.
+void add_prompt_options(CLI::App& command, PromptOptions& options);
+Result<std::string> prompt_text(const PromptOptions& options);
+// invalid_argument for an empty prompt.
+Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
+                                                const PromptOptions& options);
+
+Result<std::string> read_text_file(const std::string& path);
+
+} // namespace headscope::cli

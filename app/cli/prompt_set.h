@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The prompts of a sweep: one from the command line, a file of them, or generated indirect-object prompts.
+#pragma once
+
+#include "app/cli/ablate_run.h"
+#include "app/cli/command.h"
+#include "app/cli/model_options.h"
+
+namespace headscope::cli {
+
+struct PromptSetOptions {
+  PromptOptions prompt;
+  std::string answer, wrong;
+  std::string file; // CSV with the columns prompt (or clean), answer, wrong
+  std::int64_t ioi = 0;
+  std::uint64_t ioi_seed = 0;
+};
+
+void add_prompt_set_options(CLI::App& command, PromptSetOptions& options);
+// What can be said before the model is loaded: exactly one source of prompts, none of them empty.
+Status check_prompt_set(const PromptSetOptions& options);
+// `name` of the task is left to the caller.
+Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
+                                     bool need_wrong);
+
+} // namespace headscope::cli

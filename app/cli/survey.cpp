@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The main job in one file: detectors, the ablation of every head on indirect-object prompts, and the attention maps
+// of the strongest heads.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "app/cli/ablate_run.h"
+#include "app/cli/attention_run.h"
+#include "app/cli/command.h"
+#include "app/cli/detect_run.h"
+#include "app/cli/heads.h"
+#include "app/cli/model_options.h"
+#include "app/cli/values.h"
+#include "core/analysis/ioi_task.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  DetectOptions detect;
+  OutputOptions output;
+  std::int64_t ioi = 16, maps = 12;
+  std::uint64_t seed = 0;
+};
+
+Result<AblationTask> ioi_prompts(const Options& options, const Model& model, std::string& example) {
+  IoiOptions ioi;
+  ioi.count = options.ioi;
+  ioi.seed = options.seed;
+  HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
+  AblationTask task;
+  task.name = "ioi_zero";
+  task.prompts = ablation_prompts(made);
+  for (std::size_t i = 0; i < task.prompts.size(); ++i)
+    task.ids.push_back("ioi-" + std::to_string(i));
+  example = made.cases.front().clean;
+  return task;
+}
+
+std::vector<std::size_t> by_size(const std::vector<double>& values) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < values.size(); ++i)
+    if (std::isfinite(values[i])) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return std::abs(values[a]) > std::abs(values[b]); });
+  return order;
+}
+
+// The strongest head of each detector in turn, then of the ablation, until there are enough.
+std::vector<HeadId> heads_to_draw(const DetectorOutcomes& outcomes, const HeadAblationResult& ablation,
+                                  std::size_t most) {
+  std::vector<std::vector<std::size_t>> orders;
+  for (const DetectorOutcome& outcome : outcomes.list) {
+    if (!outcome.result) continue;
+    std::vector<double> scores(outcome.result->scores.begin(), outcome.result->scores.end());
+    for (double& score : scores)
+      if (!(score > 0.0)) score = std::nan("");
+    orders.push_back(by_size(scores));
+  }
+  orders.push_back(by_size(ablation.mean_effects()));
+  std::vector<HeadId> heads;
+  for (std::size_t rank = 0; rank < 3 * most && heads.size() < most; ++rank)
+    for (const auto& order : orders) {
+      if (rank >= order.size() || heads.size() >= most) continue;
+      const HeadId head{static_cast<int>(static_cast<std::int64_t>(order[rank]) / ablation.n_heads),
+                        static_cast<std::int64_t>(order[rank]) % ablation.n_heads};
+      if (std::find(heads.begin(), heads.end(), head) == heads.end()) heads.push_back(head);
+    }
+  return heads;
+}
+
+std::string strongest_effects(const HeadAblationResult& ablation, std::size_t most) {
+  const std::vector<double> effects = ablation.mean_effects();
+  const std::vector<std::size_t> order = by_size(effects);
+  std::string text;
+  for (std::size_t i = 0; i < std::min(most, order.size()); ++i) {
+    const auto heads = static_cast<std::size_t>(ablation.n_heads);
+    text += (i ? "  " : "") + std::to_string(order[i] / heads) + "." + std::to_string(order[i] % heads) + " " +
+            fixed(effects[order[i]], 3);
+  }
+  return text;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double value : values)
+    sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+Status run(const Options& options, const Console& console) {
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.seed)}));
+  HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_TRY(writer->set_model(model_attributes(*model)));
+  const Engine engine(model);
+  std::string example;
+  HS_ASSIGN(const AblationTask task, ioi_prompts(options, *model, example));
+  HS_ASSIGN(const DetectorOutcomes outcomes, run_detectors(plan, engine, options.detect.haystack, console, &*writer));
+  if (!outcomes.complete) return finish_output(writer, options.output, console, false);
+  HS_ASSIGN(const HeadAblationResult ablation, run_ablation(engine, task, {}, console, &*writer));
+  if (!ablation.complete) return finish_output(writer, options.output, console, false);
+  AttentionTask maps;
+  maps.prompt_id = "maps";
+  maps.heads = heads_to_draw(outcomes, ablation, static_cast<std::size_t>(options.maps));
+  HS_ASSIGN(maps.ids, encode_prompt(*model, example + " " + example, {}));
+  HS_ASSIGN(const bool complete, run_attention(engine, maps, console, *writer));
+  HS_TRY(finish_output(writer, options.output, console, complete));
+  nlohmann::json json = to_json(outcomes);
+  json["file"] = options.output.path;
+  json["ablation"] = {{"clean", number(mean_of(ablation.clean))},
+                      {"effects", matrix(ablation.mean_effects(), static_cast<std::size_t>(ablation.n_layers),
+                                         static_cast<std::size_t>(ablation.n_heads))}};
+  if (console.json)
+    console.print(json);
+  else
+    std::printf("Strongest heads of %s\n%sZero-ablation on %zu indirect-object prompts (logit difference %s): %s\n",
+                model->identity.name.c_str(), strongest_heads(outcomes, 6).c_str(), task.prompts.size(),
+                fixed(mean_of(ablation.clean), 3).c_str(), strongest_effects(ablation, 6).c_str());
+  return {};
+}
+
+} // namespace
+
+void add_survey(CLI::App& app, Commands& commands) {
+  CLI::App* command =
+      add_command(app, commands, "survey",
+                  "Detect heads, ablate each on indirect-object prompts and store attention maps, in one file",
+                  "headscope survey --model smollm2 --out survey.h5");
+  auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  add_detect_options(*command, options->detect);
+  command->add_option("--ioi", options->ioi, "Indirect-object prompts")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--maps", options->maps, "Attention maps of this many heads")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", options->seed, "Of the prompts")->capture_default_str();
+  add_output_options(*command, options->output, true);
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <cstdio>
+#include <memory>
+
+#include "app/cli/command.h"
+#include "app/cli/model_options.h"
+#include "app/cli/values.h"
+#include "core/io/checkpoint.h"
+#include "core/model/model_store.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  std::string model, text, file;
+  bool no_special = false, plain_text = false;
+};
+
+// The tokenizer alone: no weights are read.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
+  HS_ASSIGN(const std::string path, resolve_model_path(model));
+  HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(path));
+  return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
+}
+
+Status run(const Options& options, const Console& console) {
+  std::string text = options.text;
+  if (!options.file.empty()) {
+    HS_ASSIGN(text, read_text_file(options.file));
+  }
+  HS_ASSIGN(const auto tokenizer, open_tokenizer(options.model));
+  HS_ASSIGN(const auto ids, tokenizer->encode(text, {!options.no_special, !options.plain_text}));
+  nlohmann::json pieces = nlohmann::json::array();
+  std::vector<std::vector<std::string>> lines = {{"position", "id", "piece", "text"}};
+  for (const std::int64_t id : ids) {
+    pieces.push_back(tokenizer->piece(id));
+    lines.push_back({std::to_string(lines.size() - 1), std::to_string(id), one_line(tokenizer->piece(id)),
+                     "|" + one_line(tokenizer->text(id)) + "|"});
+  }
+  if (console.json)
+    console.print({{"ids", ids}, {"pieces", pieces}});
+  else
+    std::printf("%s", aligned(lines).c_str());
+  return {};
+}
+
+} // namespace
+
+void add_tokens(CLI::App& app, Commands& commands) {
+  CLI::App* command = add_command(app, commands, "tokens", "Show a text as the model's tokenizer splits it",
+                                  "headscope tokens --model smollm2 --text 'The capital of France is' --json");
+  auto options = std::make_shared<Options>();
+  command->add_option("--model,-m", options->model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
+  auto* text = command->add_option("--text,-t", options->text, "The text");
+  command->add_option("--text-file", options->file, "Read the text from a file")->excludes(text);
+  command->add_flag("--no-special", options->no_special, "Add no BOS and no EOS");
+  command->add_flag("--plain-text", options->plain_text, "Special tokens written in the text stay text");
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/version.h"
+
+#include <torch/headeronly/version.h>
+
+#include "core/engine/device.h"
+
+namespace headscope::cli {
+
+std::string headscope_version() { return HEADSCOPE_VERSION; }
+std::string libtorch_version() { return TORCH_VERSION; }
+
+std::string version_text() {
+  return "headscope " + headscope_version() + "\nLibTorch " + libtorch_version() + "\n" + describe_cuda();
+}
+
+} // namespace headscope::cli

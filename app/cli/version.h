@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <string>
+
+namespace headscope::cli {
+
+std::string headscope_version();
+std::string libtorch_version();
+// Several lines for `headscope --version`: Headscope, LibTorch, HDF5, and whether there is CUDA.
+std::string version_text();
+
+} // namespace headscope::cli

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/result_figures/result_figures.h"
+
+#include <filesystem>
+
+namespace headscope {
+namespace {
+
+using figures::HeatmapFigure;
+
+std::string text_attribute(const store::Attributes& attributes, const std::string& name) {
+  const store::AttributeValue* value = store::find_attribute(attributes, name);
+  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
+  return text ? *text : std::string();
+}
+
+std::string model_name(const store::ResultReader& reader) {
+  const auto model = reader.model();
+  return model.ok() ? text_attribute(*model, "name") : std::string();
+}
+
+std::string joined(std::initializer_list<std::string> parts) {
+  std::string text;
+  for (const std::string& part : parts)
+    if (!part.empty()) text += (text.empty() ? "" : ", ") + part;
+  return text;
+}
+
+void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
+  map.rows = n_layers;
+  map.cols = n_heads;
+  map.x_axis = "head";
+  map.y_axis = "layer";
+}
+
+Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
+  ResultFigure out{item.name, {}};
+  const std::string title = text_attribute(scores.attributes, "title");
+  out.map.title = title.empty() ? item.group : title;
+  out.map.subtitle = joined({model_name(reader), scores.description});
+  by_head(out.map, scores.n_layers, scores.n_heads);
+  out.map.values = scores.scores;
+  out.map.scale.label = item.group + " score";
+  out.map.scale.units = scores.units == "1" ? "" : scores.units;
+  out.map.scale.low = 0.0;
+  out.map.square_cells = false;
+  for (std::size_t i = 0; i < std::min<std::size_t>(scores.heads.size(), 10); ++i)
+    out.map.marks.push_back({scores.heads[i].layer, scores.heads[i].head, ""});
+  out.map.annotate_values = true;
+  return out;
+}
+
+Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const store::Ablation ablation, reader.ablation(item.group));
+  ResultFigure out{item.name, {}};
+  const auto prompts = ablation.spec.prompts.size();
+  out.map.title = "Change of " + ablation.spec.metric + " with each head ablated (" + ablation.spec.method + ")";
+  out.map.subtitle =
+      joined({model_name(reader), "mean over " + std::to_string(prompts) + (prompts == 1 ? " prompt" : " prompts"),
+              "phase: " + ablation.spec.phase});
+  by_head(out.map, ablation.spec.n_layers, ablation.spec.n_heads);
+  out.map.values = ablation.mean;
+  out.map.scale.kind = figures::ScaleKind::diverging;
+  out.map.scale.label = "ablated minus clean";
+  out.map.scale.units = ablation.spec.units;
+  out.map.square_cells = false;
+  out.map.annotate_values = true;
+  return out;
+}
+
+Result<ResultFigure> patching_figure(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const store::Patching patching, reader.patching(item.group));
+  if (patching.spec.axes.size() != 2)
+    return make_error(ErrorCode::unsupported,
+                      "has three axes; a map shows two (patch with --axes layer_position or layer_head)", {},
+                      item.name);
+  ResultFigure out{item.name, {}};
+  out.map.title = "Restored " + patching.spec.metric + ", " + patching.spec.site + " patched";
+  out.map.subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
+  out.map.rows = patching.spec.shape[0];
+  out.map.cols = patching.spec.shape[1];
+  out.map.y_axis = patching.spec.axes[0];
+  out.map.x_axis = patching.spec.axes[1];
+  if (patching.spec.axes[1] == "position") out.map.x_ticks = patching.spec.clean_tokens;
+  out.map.values = patching.restored;
+  out.map.scale.kind = figures::ScaleKind::diverging;
+  out.map.scale.label = "restored";
+  out.map.square_cells = false;
+  return out;
+}
+
+Result<ResultFigure> attention_figure(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const store::AttentionSpec spec, reader.attention(item.group));
+  HS_ASSIGN(const store::Prompt prompt, reader.prompt(spec.prompt));
+  ResultFigure out{item.name, {}};
+  out.map.title = "Attention of head " + store::head_label(spec.heads[item.index]);
+  out.map.subtitle = joined({model_name(reader), "weight of each key token for each query token"});
+  out.map.rows = spec.n_query;
+  out.map.cols = spec.n_key;
+  HS_ASSIGN(out.map.values,
+            reader.attention_tile(item.group, static_cast<std::int64_t>(item.index), 0, spec.n_query, 0, spec.n_key));
+  out.map.x_axis = "key token";
+  out.map.y_axis = "query token";
+  out.map.x_ticks = prompt.token_texts.empty() ? prompt.token_pieces : prompt.token_texts;
+  out.map.y_ticks = out.map.x_ticks;
+  out.map.causal_mask = spec.n_key >= spec.n_query;
+  out.map.scale.label = "attention weight";
+  out.map.scale.low = 0.0;
+  return out;
+}
+
+} // namespace
+
+Result<std::vector<ResultPart>> parse_result_parts(const std::string& name) {
+  using enum ResultPart;
+  if (name == "all") return std::vector<ResultPart>{scores, ablation, patching, attention};
+  if (name == "attention") return std::vector<ResultPart>{attention};
+  if (name == "scores") return std::vector<ResultPart>{scores};
+  if (name == "ablation") return std::vector<ResultPart>{ablation};
+  if (name == "patching") return std::vector<ResultPart>{patching};
+  return make_error(ErrorCode::invalid_argument,
+                    "must be attention, scores, ablation, patching or all, not '" + name + "'", {}, "--what");
+}
+
+Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, const std::vector<ResultPart>& parts) {
+  std::vector<ResultItem> items;
+  const auto add_group = [&](ResultPart part, const std::string& group, const std::string& prefix) -> Status {
+    HS_ASSIGN(const auto names, reader.list(group));
+    for (const std::string& name : names)
+      items.push_back({part, name, 0, prefix + name});
+    return {};
+  };
+  for (const ResultPart part : parts) {
+    if (part == ResultPart::scores) HS_TRY(add_group(part, "/detectors", "scores-"));
+    if (part == ResultPart::ablation) HS_TRY(add_group(part, "/ablation", "ablation-"));
+    if (part == ResultPart::patching) HS_TRY(add_group(part, "/patching", "patching-"));
+    if (part != ResultPart::attention) continue;
+    HS_ASSIGN(const auto prompts, reader.list("/attention"));
+    for (const std::string& prompt : prompts) {
+      HS_ASSIGN(const store::AttentionSpec spec, reader.attention(prompt));
+      const std::string prefix = prompts.size() > 1 ? "attention-" + prompt + "-" : "attention-";
+      for (std::size_t i = 0; i < spec.heads.size(); ++i)
+        items.push_back({part, prompt, i, prefix + store::head_label(spec.heads[i])});
+    }
+  }
+  return items;
+}
+
+Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultItem& item) {
+  switch (item.part) {
+  case ResultPart::scores: return scores_figure(reader, item);
+  case ResultPart::ablation: return ablation_figure(reader, item);
+  case ResultPart::patching: return patching_figure(reader, item);
+  case ResultPart::attention: return attention_figure(reader, item);
+  }
+  return make_error(ErrorCode::internal, "is of no known part", {}, item.name);
+}
+
+figures::Provenance provenance_of(const store::ResultReader& reader, const std::string& file, const ResultItem& item) {
+  figures::Provenance provenance;
+  if (const auto model = reader.model(); model.ok()) {
+    provenance.add("model", text_attribute(*model, "name"));
+    provenance.add("model_sha256", text_attribute(*model, "sha256"));
+    provenance.add("dtype", text_attribute(*model, "dtype"));
+    provenance.add("device", text_attribute(*model, "device"));
+  }
+  const store::FileInfo& info = reader.info();
+  provenance.add("item", item.name);
+  provenance.add("result_file", std::filesystem::path(file).filename().string());
+  provenance.add("created", info.created);
+  provenance.add("complete", info.complete ? "true" : "false");
+  provenance.add("command", info.provenance.command_line);
+  provenance.add("headscope_version", info.provenance.headscope_version);
+  provenance.add("libtorch_version", info.provenance.libtorch_version);
+  return provenance;
+}
+
+} // namespace headscope

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What of a result file can be drawn, as figures: one mapping for the command line and the window.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/figures/figure.h"
+#include "core/base/result.h"
+#include "core/store/result_file.h"
+
+namespace headscope {
+
+enum class ResultPart { attention, scores, ablation, patching };
+
+// "attention", "scores", "ablation", "patching", or "all"; invalid_argument for any other.
+Result<std::vector<ResultPart>> parse_result_parts(const std::string& name);
+
+struct ResultFigure {
+  std::string name; // for a file: "attention-18.6", "scores-induction"
+  figures::HeatmapFigure map;
+};
+
+// The names of everything the file has of a part, cheaply; figure_of() then reads one.
+struct ResultItem {
+  ResultPart part = ResultPart::scores;
+  std::string group;     // detector, ablation, patching or prompt
+  std::size_t index = 0; // attention: the head's place in the file
+  std::string name;
+};
+Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, const std::vector<ResultPart>& parts);
+Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultItem& item);
+
+// Where a figure comes from: model, SHA-256, versions, command, file.
+figures::Provenance provenance_of(const store::ResultReader& reader, const std::string& file, const ResultItem& item);
+
+} // namespace headscope
