@@ -34,7 +34,7 @@ std::string valid_utf8(std::string_view bytes) {
   return text;
 }
 
-std::string quoted(std::string_view field) {
+std::string csv_field(std::string_view field) {
   const std::string text = valid_utf8(field);
   const bool plain = text.find_first_of(",\"\r\n") == std::string::npos && !text.empty() && text.front() != ' ' &&
                      text.back() != ' ' && text.front() != '\t' && text.back() != '\t';
@@ -111,14 +111,14 @@ Status write_csv(const std::string& path, const Table& table, const Provenance& 
   std::size_t rows = 0;
   HS_TRY(check_table(path, table, rows));
   const bool labelled = !table.row_labels.empty();
-  std::string text = labelled ? quoted(table.row_header) : "";
+  std::string text = labelled ? csv_field(table.row_header) : "";
   for (std::size_t c = 0; c < table.columns.size(); ++c) {
     if (c > 0 || labelled) text += ',';
-    text += quoted(table.columns[c]);
+    text += csv_field(table.columns[c]);
   }
   text += "\r\n";
   for (std::size_t r = 0; r < rows; ++r) {
-    if (labelled) text += quoted(table.row_labels[r]);
+    if (labelled) text += csv_field(table.row_labels[r]);
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       if (c > 0 || labelled) text += ',';
       // An empty line would be no record at all.
