@@ -11,6 +11,9 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const Chat
     return make_error(ErrorCode::not_found, "the model has no chat template; give it plain text instead", "",
                       "chat_template");
   }
+  if (messages.empty()) { // transformers refuses it too
+    return make_error(ErrorCode::invalid_argument, "a conversation needs at least one message", "", "messages");
+  }
   HS_ASSIGN(const auto chat, text::JinjaTemplate::parse(tokenizer.chat_template()));
   text::JinjaVariables variables;
   text::JinjaValue list = text::JinjaValue::array();

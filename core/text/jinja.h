@@ -4,7 +4,9 @@
 //
 // Statements: if/elif/else, for (with else and an if clause), set, break, continue, generation.
 // Expressions: literals, attributes, items, slices, calls, filters, tests, inline if, and the operators
-// or and not in is == != < <= > >= + - * / // % ~.
+// or and not in is == != < <= > >= + - * / // % ~ (comparisons one at a time).
+// Filters: trim upper lower string safe length count tojson default d join items replace first last list reverse
+// select reject selectattr rejectattr map.
 // Functions: namespace, raise_exception, range, strftime_now. Macros, imports and inheritance are not there.
 #pragma once
 

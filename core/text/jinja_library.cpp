@@ -155,6 +155,81 @@ JinjaValue default_filter(const JinjaValue& value, const Arguments& arguments, c
   return arguments.empty() ? JinjaValue("") : arguments[0];
 }
 
+// "a.b" of a value, as the filters' `attribute` names it.
+JinjaValue attribute_of(JinjaValue value, const std::string& path) {
+  for (std::size_t at = 0; at <= path.size();) {
+    const std::size_t dot = std::min(path.find('.', at), path.size());
+    if (!value.is_object()) return undefined();
+    value = item_of(value, path.substr(at, dot - at));
+    at = dot + 1;
+  }
+  return value;
+}
+
+const JinjaValue& list_of(const JinjaValue& value, const std::string& filter) {
+  static const JinjaValue none = JinjaValue::array();
+  if (is_undefined(value)) return none;
+  if (!value.is_array()) refuse("'" + filter + "' needs a list");
+  return value;
+}
+
+// select, reject, selectattr, rejectattr: the elements that pass a test, or that are true.
+JinjaValue chosen(const std::string& name, const JinjaValue& value, const Arguments& arguments) {
+  const bool by_attribute = name.ends_with("attr");
+  const std::size_t at = by_attribute ? 1 : 0; // where the test's name is
+  const Arguments rest(arguments.begin() + static_cast<std::ptrdiff_t>(std::min(at + 1, arguments.size())),
+                       arguments.end());
+  JinjaValue out = JinjaValue::array();
+  for (const JinjaValue& element : list_of(value, name)) {
+    const JinjaValue subject = by_attribute ? attribute_of(element, text_argument(arguments, 0, name)) : element;
+    const bool passes =
+        arguments.size() > at ? apply_test(text_argument(arguments, at, name), subject, rest) : truth(subject);
+    if (passes == name.starts_with("select")) out.push_back(element);
+  }
+  return out;
+}
+
+// map(attribute="a") or map("filter", arguments ...).
+JinjaValue mapped(const JinjaValue& value, const Arguments& arguments, const Named& named) {
+  const JinjaValue* attribute = nullptr;
+  const JinjaValue* otherwise = nullptr;
+  for (const auto& [name, given] : named) {
+    if (name == "attribute" && given.is_string())
+      attribute = &given;
+    else if (name == "default")
+      otherwise = &given;
+    else
+      unsupported("map option", name);
+  }
+  JinjaValue out = JinjaValue::array();
+  for (const JinjaValue& element : list_of(value, "map")) {
+    if (!attribute) {
+      const Arguments rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
+      out.push_back(apply_filter(text_argument(arguments, 0, "map"), element, rest, {}));
+      continue;
+    }
+    const JinjaValue found = attribute_of(element, attribute->get_ref<const std::string&>());
+    out.push_back(is_undefined(found) && otherwise ? *otherwise : found);
+  }
+  return out;
+}
+
+// The characters of a text, the keys of a dictionary.
+JinjaValue list_filter(const JinjaValue& value) {
+  if (value.is_array()) return value;
+  JinjaValue out = JinjaValue::array();
+  if (value.is_object()) {
+    for (const auto& [key, member] : value.items())
+      out.push_back(key);
+  } else if (value.is_string()) {
+    for (std::size_t i = 0; i < length_of(value); ++i)
+      out.push_back(item_of(value, i));
+  } else if (!is_undefined(value)) {
+    refuse("'list' needs a list, a text or a dictionary");
+  }
+  return out;
+}
+
 JinjaValue range(const Arguments& arguments) {
   if (arguments.empty() || arguments.size() > 3) refuse("range() takes one to three numbers");
   const auto number = [&](std::size_t index) { return arguments[index].get<std::int64_t>(); };
@@ -185,7 +260,10 @@ JinjaValue apply_filter(const std::string& name, const JinjaValue& value, const 
   if (name == "replace") return replaced(to_text(value), arguments);
   if (name == "first") return item_of(value, 0);
   if (name == "last") return item_of(value, -1);
-  if (name == "list" && value.is_array()) return value;
+  if (name == "list") return list_filter(value);
+  if (name == "select" || name == "reject" || name == "selectattr" || name == "rejectattr")
+    return chosen(name, value, arguments);
+  if (name == "map") return mapped(value, arguments, named);
   if (name == "reverse") return slice_of(value, nullptr, nullptr, -1);
   unsupported("filter", name);
 }
@@ -200,14 +278,20 @@ bool apply_test(const std::string& name, const JinjaValue& value, const Argument
   if (name == "none") return value.is_null();
   if (name == "string") return value.is_string();
   if (name == "mapping") return value.is_object();
-  if (name == "iterable" || name == "sequence") return value.is_array() || value.is_object() || value.is_string();
+  if (name == "iterable" || name == "sequence")
+    return value.is_array() || value.is_object() || value.is_string() || is_undefined(value);
   if (name == "number") return value.is_number() || value.is_boolean();
   if (name == "integer") return value.is_number_integer();
+  if (name == "float") return value.is_number_float();
   if (name == "boolean") return value.is_boolean();
   if (name == "true") return value.is_boolean() && value.get<bool>();
   if (name == "false") return value.is_boolean() && !value.get<bool>();
-  if (name == "equalto" || name == "eq") return truth(binary("==", value, argument()));
-  if (name == "ne") return !truth(binary("==", value, argument()));
+  if (name == "equalto" || name == "eq" || name == "==") return truth(binary("==", value, argument()));
+  if (name == "ne" || name == "!=") return !truth(binary("==", value, argument()));
+  if (name == "lt" || name == "lessthan" || name == "<") return truth(binary("<", value, argument()));
+  if (name == "gt" || name == "greaterthan" || name == ">") return truth(binary(">", value, argument()));
+  if (name == "le" || name == "<=") return truth(binary("<=", value, argument()));
+  if (name == "ge" || name == ">=") return truth(binary(">=", value, argument()));
   if (name == "in") return contains(argument(), value);
   if (name == "odd" || name == "even") return (binary("%", value, 2) == JinjaValue(0)) == (name == "even");
   if (name == "divisibleby") return binary("%", value, argument()) == JinjaValue(0);

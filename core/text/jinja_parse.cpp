@@ -1,209 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+// Recursive descent over the tokens of a chat template.
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <charconv>
 
-#include "core/text/jinja_tree.h"
+#include "core/text/jinja_lexer.h"
 
 namespace headscope::text::jinja {
 
 namespace {
-
-enum class TokenKind {
-  text,
-  begin_output,
-  end_output,
-  begin_statement,
-  end_statement,
-  name,
-  string,
-  number,
-  symbol,
-  end
-};
-
-struct Token {
-  TokenKind kind = TokenKind::end;
-  std::string text;
-  int line = 1;
-};
-
-[[noreturn]] void fail(ErrorCode code, const std::string& message, int line) {
-  throw Failure{code, std::string("line ").append(std::to_string(line)).append(": ").append(message)};
-}
-
-bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-bool is_name(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
-
-class Lexer {
-public:
-  explicit Lexer(std::string_view source) {
-    for (std::size_t i = 0; i < source.size(); ++i) {
-      if (source[i] == '\r') {
-        source_.push_back('\n');
-        if (i + 1 < source.size() && source[i + 1] == '\n') ++i;
-      } else {
-        source_.push_back(source[i]);
-      }
-    }
-    if (source_.ends_with('\n')) source_.pop_back(); // keep_trailing_newline is off
-  }
-
-  std::vector<Token> run() {
-    while (at_ < source_.size())
-      data();
-    tokens_.push_back({TokenKind::end, "", line()});
-    return std::move(tokens_);
-  }
-
-private:
-  int line() const {
-    return 1 + static_cast<int>(std::count(source_.begin(), source_.begin() + static_cast<std::ptrdiff_t>(at_), '\n'));
-  }
-
-  // Text up to the next tag, then the tag.
-  void data() {
-    std::size_t open = at_;
-    for (;; ++open) {
-      open = source_.find('{', open);
-      if (open == std::string::npos || open + 1 >= source_.size()) {
-        put_text(source_.substr(at_));
-        at_ = source_.size();
-        return;
-      }
-      const char c = source_[open + 1];
-      if (c == '{' || c == '%' || c == '#') break;
-    }
-    const char type = source_[open + 1];
-    std::string text = source_.substr(at_, open - at_);
-    const char sign = open + 2 < source_.size() ? source_[open + 2] : ' ';
-    if (sign == '-') {
-      while (!text.empty() && is_space(text.back()))
-        text.pop_back();
-    } else if (sign != '+' && type != '{') {
-      strip_line_start(text);
-    }
-    put_text(text);
-    at_ = open + 2;
-    if (sign == '-' || (sign == '+' && type != '{')) ++at_;
-    if (type == '#') return comment();
-    tokens_.push_back({type == '{' ? TokenKind::begin_output : TokenKind::begin_statement, "", line()});
-    inside(type);
-  }
-
-  void put_text(const std::string& text) {
-    if (!text.empty()) tokens_.push_back({TokenKind::text, text, line()});
-  }
-
-  // lstrip_blocks: blanks between the start of the line and a statement go away.
-  void strip_line_start(std::string& text) const {
-    const std::size_t start = text.rfind('\n') + 1; // 0 when there is none
-    if (start == 0 && !line_start_) return;
-    if (std::all_of(text.begin() + static_cast<std::ptrdiff_t>(start), text.end(), is_space)) text.resize(start);
-  }
-
-  // trim_blocks, "-%}" and "+%}"; at_ is behind the tag.
-  void after_tag(char sign, bool trims) {
-    const std::size_t end = at_;
-    if (sign == '-') {
-      while (at_ < source_.size() && is_space(source_[at_]))
-        ++at_;
-    } else if (trims && sign != '+' && at_ < source_.size() && source_[at_] == '\n') {
-      ++at_;
-    }
-    line_start_ = at_ > end && source_[at_ - 1] == '\n';
-  }
-
-  void comment() {
-    const std::size_t close = source_.find("#}", at_);
-    if (close == std::string::npos) fail(ErrorCode::corrupt, "'{#' without '#}'", line());
-    const char sign = close > at_ ? source_[close - 1] : ' ';
-    at_ = close + 2;
-    after_tag(sign, true);
-  }
-
-  void inside(char type) {
-    const std::string close = type == '{' ? "}}" : "%}";
-    const TokenKind end = type == '{' ? TokenKind::end_output : TokenKind::end_statement;
-    int depth = 0; // of brackets, so that {{ {'a': {}} }} works
-    while (true) {
-      while (at_ < source_.size() && is_space(source_[at_]))
-        ++at_;
-      if (at_ >= source_.size()) fail(ErrorCode::corrupt, "a tag is not closed", line());
-      const char c = source_[at_];
-      const bool sign = (c == '-' || c == '+') && source_.compare(at_ + 1, 2, close) == 0;
-      if (sign || (depth == 0 && source_.compare(at_, 2, close) == 0)) {
-        tokens_.push_back({end, "", line()});
-        at_ += sign ? 3 : 2;
-        after_tag(sign ? c : ' ', type == '%');
-        return;
-      }
-      if (c == '{' || c == '(' || c == '[') ++depth;
-      if ((c == '}' || c == ')' || c == ']') && --depth < 0) {
-        fail(ErrorCode::corrupt, std::string("unexpected '").append(1, c).append("'"), line());
-      }
-      expression_token(c);
-    }
-  }
-
-  void expression_token(char c) {
-    if (c == '"' || c == '\'') return string(c);
-    const std::size_t begin = at_;
-    const int where = line();
-    if (is_name(c)) {
-      const bool number = std::isdigit(static_cast<unsigned char>(c));
-      while (at_ < source_.size() &&
-             (is_name(source_[at_]) || (number && source_[at_] == '.' && at_ + 1 < source_.size() &&
-                                        std::isdigit(static_cast<unsigned char>(source_[at_ + 1]))))) {
-        ++at_;
-      }
-      tokens_.push_back({number ? TokenKind::number : TokenKind::name, source_.substr(begin, at_ - begin), where});
-      return;
-    }
-    static constexpr std::array<std::string_view, 6> pairs = {"==", "!=", "<=", ">=", "//", "**"};
-    const std::string two = source_.substr(at_, 2);
-    const bool pair = std::find(pairs.begin(), pairs.end(), two) != pairs.end();
-    if (!pair && std::string_view("+-*/%~<>=()[]{},.:|").find(c) == std::string_view::npos) {
-      fail(ErrorCode::corrupt, std::string("unexpected '") + c + "'", where);
-    }
-    tokens_.push_back({TokenKind::symbol, pair ? two : std::string(1, c), where});
-    at_ += pair ? 2 : 1;
-  }
-
-  void string(char quote) {
-    const int where = line();
-    std::string out;
-    for (++at_; at_ < source_.size() && source_[at_] != quote; ++at_) {
-      if (source_[at_] != '\\' || at_ + 1 >= source_.size()) {
-        out.push_back(source_[at_]);
-        continue;
-      }
-      const char c = source_[++at_];
-      if (c == 'n')
-        out.push_back('\n');
-      else if (c == 't')
-        out.push_back('\t');
-      else if (c == 'r')
-        out.push_back('\r');
-      else if (c == '\\' || c == '\'' || c == '"')
-        out.push_back(c);
-      else if (c == 'u' || c == 'x' || c == 'N' || c == 'U' || std::isdigit(static_cast<unsigned char>(c))) {
-        fail(ErrorCode::unsupported, std::string("the string escape \\") + c + " is not supported", where);
-      } else {
-        (out += '\\') += c;
-      }
-    }
-    if (at_ >= source_.size()) fail(ErrorCode::corrupt, "a string is not closed", where);
-    ++at_;
-    tokens_.push_back({TokenKind::string, out, where});
-  }
-
-  std::string source_;
-  std::size_t at_ = 0;
-  bool line_start_ = true;
-  std::vector<Token> tokens_;
-};
 
 class Parser {
 public:
@@ -416,16 +221,20 @@ private:
 
   ExpressionPtr comparison() {
     ExpressionPtr left = infix(0);
-    while (true) {
+    for (bool chained = false;; chained = true) {
       static constexpr std::array<std::string_view, 6> symbols = {"==", "!=", "<", "<=", ">", ">="};
       const bool symbol =
           now().kind == TokenKind::symbol && std::find(symbols.begin(), symbols.end(), now().text) != symbols.end();
+      const bool negated = is_word("not") && tokens_[at_ + 1].text == "in";
+      // a < b < c means (a < b) and (b < c) in Python.
+      if (chained && (symbol || negated || is_word("in")))
+        fail(ErrorCode::unsupported, "chained comparisons are not supported", now().line);
       if (symbol) {
         const std::string operation = take().text;
         left = make(ExpressionKind::binary, operation, std::move(left), infix(0));
       } else if (take_word("in")) {
         left = make(ExpressionKind::binary, "in", std::move(left), infix(0));
-      } else if (is_word("not") && tokens_[at_ + 1].text == "in") {
+      } else if (negated) {
         take();
         take();
         left = make(ExpressionKind::unary, "not", make(ExpressionKind::binary, "in", std::move(left), infix(0)));
@@ -448,11 +257,14 @@ private:
     return left;
   }
 
-  ExpressionPtr unary() {
+  // The sign belongs to the operand, not to what the filters make of it.
+  ExpressionPtr unary() { return filters(signed_operand()); }
+
+  ExpressionPtr signed_operand() {
     const Depth depth(*this);
-    if (take_symbol("-")) return make(ExpressionKind::unary, "-", unary());
-    if (take_symbol("+")) return unary();
-    return suffixes(primary());
+    if (take_symbol("-")) return make(ExpressionKind::unary, "-", signed_operand());
+    if (take_symbol("+")) return signed_operand();
+    return postfix(primary());
   }
 
   ExpressionPtr primary() {
@@ -518,7 +330,7 @@ private:
     return out;
   }
 
-  ExpressionPtr suffixes(ExpressionPtr value) {
+  ExpressionPtr postfix(ExpressionPtr value) {
     while (true) {
       if (take_symbol(".")) {
         if (now().kind == TokenKind::number) {
@@ -532,11 +344,20 @@ private:
       } else if (take_symbol("(")) {
         value = make(ExpressionKind::call, "", std::move(value));
         call_arguments(*value);
-      } else if (take_symbol("|")) {
+      } else {
+        return value;
+      }
+    }
+  }
+
+  ExpressionPtr filters(ExpressionPtr value) {
+    while (true) {
+      if (take_symbol("|")) {
         value = make(ExpressionKind::filter, need_name(), std::move(value));
         if (take_symbol("(")) call_arguments(*value);
       } else if (take_word("is")) {
         value = test(std::move(value));
+        if (is_word("is")) fail_here("tests cannot be chained");
       } else {
         return value;
       }
@@ -588,7 +409,7 @@ private:
     } else if (now().kind == TokenKind::string || now().kind == TokenKind::number ||
                (now().kind == TokenKind::name && !is_word("else") && !is_word("and") && !is_word("or") &&
                 !is_word("if") && !is_word("is") && !is_word("in") && !is_word("not"))) {
-      out->arguments.push_back(suffixes(primary()));
+      out->arguments.push_back(postfix(primary()));
     }
     return negated ? make(ExpressionKind::unary, "not", std::move(out)) : std::move(out);
   }
@@ -600,6 +421,6 @@ private:
 
 } // namespace
 
-std::shared_ptr<const Block> parse(std::string_view source) { return Parser(Lexer(source).run()).run(); }
+std::shared_ptr<const Block> parse(std::string_view source) { return Parser(tokens_of(source)).run(); }
 
 } // namespace headscope::text::jinja

@@ -112,6 +112,13 @@ bool contains(const JinjaValue& container, const JinjaValue& value) {
 JinjaValue binary(const std::string& operation, const JinjaValue& left, const JinjaValue& right) {
   if (operation == "==" || operation == "!=") {
     const bool both_undefined = is_undefined(left) && is_undefined(right);
+    const bool mixed = (left.is_boolean() && right.is_number()) || (left.is_number() && right.is_boolean());
+    if (mixed) { // Python's True is 1
+      const auto number = [](const JinjaValue& v) {
+        return v.is_boolean() ? (v.get<bool>() ? 1.0 : 0.0) : v.get<double>();
+      };
+      return (operation == "==") == (number(left) == number(right));
+    }
     const bool equal = both_undefined || (!is_undefined(left) && !is_undefined(right) && left == right);
     return (operation == "==") == equal;
   }

@@ -70,6 +70,11 @@ TEST(Chat, ErrorsNameTheConstruct) {
   expect_error("{{ 1 // 0 }}", ErrorCode::corrupt, "division by zero");
   expect_error("{{ 'a' + 1 }}", ErrorCode::corrupt, "'+'");
   expect_error("{{ missing.a }}", ErrorCode::corrupt, "undefined");
+  expect_error("{{ -'abc'|length }}", ErrorCode::corrupt, "'-'"); // the sign is the operand's, not the length's
+  expect_error("{{ 1 is not none is true }}", ErrorCode::corrupt, "chained");
+  expect_error("{{ 1 < 2 < 3 }}", ErrorCode::unsupported, "chained");
+  expect_error("{{ '\\ud800' }}", ErrorCode::corrupt, "names no character");
+  expect_error("{{ '\\x4' }}", ErrorCode::corrupt, "names no character");
   expect_error("{{ [1] }}", ErrorCode::unsupported, "list");
   expect_error("{% endif %}", ErrorCode::unsupported, "endif");
   expect_error("{{ " + std::string(5000, '(') + "1" + std::string(5000, ')') + " }}", ErrorCode::corrupt, "too deeply");
@@ -87,6 +92,17 @@ TEST(Chat, PrefixesNeverCrash) {
       if (chat.ok()) (void)chat->render(variables(all["conversations"][1], true)).ok();
     }
   }
+}
+
+TEST(Chat, NoMessages) {
+  TemporaryFolder folder;
+  std::filesystem::copy_file(golden_path("gpt2/tokenizer.json"), folder.path() + "/tokenizer.json");
+  folder.write("tokenizer_config.json", "{\"chat_template\": \"{{ messages | length }}\"}");
+  const auto tokenizer = load(folder.path());
+  ASSERT_TRUE(tokenizer);
+  const auto text = render_chat(*tokenizer, {}, true);
+  ASSERT_FALSE(text.ok());
+  EXPECT_EQ(text.error().code, ErrorCode::invalid_argument);
 }
 
 TEST(Chat, NoTemplate) {

@@ -67,12 +67,17 @@ TEST(RealGguf, SmolLm2EqualsTransformers) {
   EXPECT_EQ(tokenizer->vocab_size(), 49152);
   EXPECT_EQ(tokenizer->piece(4649), "ĠFrance");
   EXPECT_EQ(tokenizer->text(4649), " France");
-  const ChatMessage message{"user", "Hi"};
-  const auto chat = render_chat(*tokenizer, std::span(&message, 1), true);
-  ASSERT_TRUE(chat.ok());
-  EXPECT_EQ(*chat,
-            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n"
-            "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+  const auto conversations = golden("chat.json")["conversations"];
+  EXPECT_EQ(expected["chat"].size(), 2 * conversations.size());
+  for (const auto& row : expected["chat"]) {
+    std::vector<ChatMessage> messages;
+    for (const auto& message : conversations[row["conversation"].get<std::size_t>()])
+      messages.push_back({message["role"], message["content"]});
+    const auto chat = render_chat(*tokenizer, messages, row["prompt"].get<bool>());
+    ASSERT_TRUE(chat.ok()) << chat.error().to_string();
+    EXPECT_EQ(*chat, row["text"].get<std::string>());
+    EXPECT_EQ(encode(*tokenizer, *chat, {.add_special = false}), row["ids"].get<Ids>()) << *chat;
+  }
   expect_speed(*tokenizer);
 }
 
