@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A tokenizer out of a GGUF file's own bytes: the case of gguf_cases.json that is broken key by key.
 #include <cstring>
+#include <random>
 
 #include "core/io/gguf.h"
 #include "tests/text/golden.h"
@@ -58,12 +59,18 @@ protected:
 
   std::string path() const { return folder_.path() + "/test.gguf"; }
 
-  Result<std::unique_ptr<Tokenizer>> load_file() {
+  std::string file_bytes() const {
     std::string out = "GGUF" + bytes_of<std::uint32_t>(3) + bytes_of<std::uint64_t>(0);
     out += bytes_of<std::uint64_t>(pairs_.size());
     for (const auto& [key, value] : pairs_)
       out += text(key) + value;
-    folder_.write("test.gguf", out);
+    return out;
+  }
+
+  Result<std::unique_ptr<Tokenizer>> load_file() { return load_bytes(file_bytes()); }
+
+  Result<std::unique_ptr<Tokenizer>> load_bytes(const std::string& bytes) {
+    folder_.write("test.gguf", bytes);
     HS_ASSIGN(const GgufFile file, GgufFile::open(path()));
     return load_tokenizer_gguf(file);
   }
@@ -142,6 +149,23 @@ TEST_F(GgufFileTokenizer, NumbersThatAreNone) {
   values.pop_back();
   values[3] = 1.0F;
   expect_error("tokenizer.ggml.scores", list_value(f32, values), "tokenizer.ggml.scores");
+}
+
+// Single bytes of the file changed, from a fixed seed.
+TEST_F(GgufFileTokenizer, DamagedBytes) {
+  const std::string good = file_bytes();
+  std::mt19937 random(20240605);
+  for (int round = 0; round < 400; ++round) {
+    std::string bytes = good;
+    for (int i = 0; i <= round % 3; ++i)
+      bytes[random() % bytes.size()] = static_cast<char>(random() % 256);
+    if (round % 10 == 0) bytes.resize(random() % bytes.size());
+    const auto tokenizer = load_bytes(bytes);
+    if (tokenizer.ok())
+      (void)(*tokenizer)->decode(encode(**tokenizer, "Hello  world\n123 <|im_end|>"), true);
+    else
+      EXPECT_EQ(tokenizer.error().file, path()) << tokenizer.error().to_string();
+  }
 }
 
 } // namespace
