@@ -42,15 +42,18 @@ std::string sha256_hex(const void* data, std::size_t size) {
   return finish_hex(context.get());
 }
 
-Result<std::string> sha256_file(const std::string& path) {
+Result<std::string> sha256_file(const std::string& path, const std::function<bool(std::int64_t)>& proceed) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) return make_error(ErrorCode::io, std::string("cannot open: ") + std::strerror(errno), path);
   const DigestContext context = begin_sha256();
   std::vector<unsigned char> buffer(1U << 20U);
+  std::int64_t done = 0;
   while (true) {
     const std::size_t got = std::fread(buffer.data(), 1, buffer.size(), file.get());
     EVP_DigestUpdate(context.get(), buffer.data(), got);
     if (got < buffer.size()) break;
+    done += static_cast<std::int64_t>(got);
+    if (proceed && !proceed(done)) return make_error(ErrorCode::cancelled, "hashing was cancelled", path);
   }
   if (std::ferror(file.get())) return make_error(ErrorCode::io, std::string("cannot read: ") + std::strerror(errno), path);
   return finish_hex(context.get());

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/base/result.h"
@@ -10,6 +12,8 @@ namespace headscope {
 
 // Lower-case hexadecimal SHA-256.
 std::string sha256_hex(const void* data, std::size_t size);
-Result<std::string> sha256_file(const std::string& path);
+
+// `proceed`, when given, hears the number of bytes read so far, often; cancelled once it says false.
+Result<std::string> sha256_file(const std::string& path, const std::function<bool(std::int64_t)>& proceed = {});
 
 } // namespace headscope

@@ -16,6 +16,8 @@ namespace {
 namespace fs = std::filesystem;
 using nlohmann::json;
 
+constexpr const char* index_name = "model.safetensors.index.json";
+
 Result<json> read_json(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::error_code error;
@@ -27,47 +29,57 @@ Result<json> read_json(const std::string& path) {
   return parsed;
 }
 
-// The shards that an index names, each once.
-Result<std::vector<std::string>> files_of_index(const std::string& path) {
-  HS_ASSIGN(const json index, read_json(path));
-  if (!index.contains("weight_map") || !index["weight_map"].is_object())
-    return make_error(ErrorCode::corrupt, "must be an object of tensor names and files", path, "weight_map");
+struct WeightFiles {
+  std::vector<std::string> paths;
+  std::string index;                        // the path of the index, or empty
+  std::map<std::string, std::string> shard; // of each tensor that the index lists: its file's name
+};
+
+Result<WeightFiles> files_of_index(const fs::path& base) {
+  WeightFiles files;
+  files.index = (base / index_name).string();
+  HS_ASSIGN(const json index, read_json(files.index));
+  if (!index.contains("weight_map") || !index["weight_map"].is_object() || index["weight_map"].empty())
+    return make_error(ErrorCode::corrupt, "must be an object of tensor names and files", files.index, "weight_map");
   std::set<std::string> names;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
-    if (!file.is_string() || file.get<std::string>().find('/') != std::string::npos)
-      return make_error(ErrorCode::corrupt, "must name a file in the same folder", path, "weight_map." + tensor);
-    names.insert(file.get<std::string>());
+    const std::string name = file.is_string() ? file.get<std::string>() : "";
+    if (name.empty() || fs::path(name).filename() != name || name == "." || name == "..")
+      return make_error(ErrorCode::corrupt, "must name a file in the same folder", files.index, "weight_map." + tensor);
+    files.shard[tensor] = name;
+    names.insert(name);
   }
-  return std::vector<std::string>(names.begin(), names.end());
+  std::error_code error;
+  for (const std::string& name : names) {
+    if (!fs::exists(base / name, error))
+      return make_error(ErrorCode::not_found, "names " + name + ", which is missing", files.index, "weight_map");
+    files.paths.push_back((base / name).string());
+  }
+  return files;
 }
 
-Result<std::vector<std::string>> weight_files(const std::string& folder) {
+Result<WeightFiles> weight_files(const std::string& folder) {
   const fs::path base(folder);
   std::error_code error;
-  if (fs::exists(base / "model.safetensors.index.json", error)) {
-    const std::string index = (base / "model.safetensors.index.json").string();
-    HS_ASSIGN(const std::vector<std::string> names, files_of_index(index));
-    std::vector<std::string> files;
-    for (const std::string& name : names) {
-      if (!fs::exists(base / name, error))
-        return make_error(ErrorCode::not_found, "names " + name + ", which is missing", index, "weight_map");
-      files.push_back((base / name).string());
-    }
+  if (fs::exists(base / index_name, error)) return files_of_index(base);
+  WeightFiles files;
+  if (fs::exists(base / "model.safetensors", error)) {
+    files.paths = {(base / "model.safetensors").string()};
     return files;
   }
-  if (fs::exists(base / "model.safetensors", error))
-    return std::vector<std::string>{(base / "model.safetensors").string()};
-  std::vector<std::string> files;
   bool pickles = false;
   for (const auto& entry : fs::directory_iterator(base, error)) {
-    if (entry.path().extension() == ".safetensors") files.push_back(entry.path().string());
-    pickles = pickles || entry.path().extension() == ".bin" || entry.path().extension() == ".pt";
+    const fs::path kind = entry.path().extension();
+    if (kind == ".safetensors") files.paths.push_back(entry.path().string());
+    pickles = pickles || kind == ".bin" || kind == ".pt" || kind == ".pth";
   }
-  std::sort(files.begin(), files.end());
-  if (!files.empty()) return files;
+  if (error) return make_error(ErrorCode::io, error.message(), folder);
+  std::sort(files.paths.begin(), files.paths.end());
+  if (!files.paths.empty()) return files;
   if (pickles)
     return make_error(ErrorCode::unsupported,
-                      "has weights only as a Python pickle (.bin); save the model with safe_serialization=True",
+                      "has weights only as a Python pickle (.bin, .pt); convert them to safetensors: save the model "
+                      "with safe_serialization=True",
                       folder);
   return make_error(ErrorCode::not_found, "has no *.safetensors", folder);
 }
@@ -110,6 +122,18 @@ Result<Checkpoint> Checkpoint::open_safetensors(const std::string& path, const s
   return checkpoint;
 }
 
+Result<Checkpoint> Checkpoint::open_folder(const std::string& folder) {
+  HS_ASSIGN(const WeightFiles files, weight_files(folder));
+  HS_ASSIGN(Checkpoint checkpoint, open_safetensors(folder, folder, files.paths));
+  for (const auto& [tensor, shard] : files.shard) {
+    const io::TensorInfo* info = checkpoint.find(tensor);
+    if (!info || fs::path(checkpoint.file_of(*info).path()).filename() != shard)
+      return make_error(ErrorCode::corrupt, "is said to be in " + shard + ", which does not hold it", files.index,
+                        "weight_map." + tensor);
+  }
+  return checkpoint;
+}
+
 Result<Checkpoint> Checkpoint::open(const std::string& path) {
   std::error_code error;
   const fs::path given(path);
@@ -122,8 +146,7 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
           ErrorCode::not_found,
           inside.empty() ? "has no config.json" : "has no config.json; did you mean " + inside + " in it?", path);
     }
-    HS_ASSIGN(const std::vector<std::string> files, weight_files(path));
-    return open_safetensors(path, path, files);
+    return open_folder(path);
   }
   if (!fs::exists(given, error)) return make_error(ErrorCode::not_found, "does not exist", path);
   if (given.extension() == ".safetensors") {
@@ -158,35 +181,54 @@ const io::MappedFile& Checkpoint::file_of(const io::TensorInfo& tensor) const {
   return gguf_ ? gguf_->file() : shards_[tensor.file]->file();
 }
 
-Status Checkpoint::read(const std::string& name, void* out, io::ElementType type, int threads) const {
+bool Checkpoint::quantised() const {
+  // Only GGUF has such types; its floats are the ones with blocks of one element.
+  return gguf_ && std::any_of(tensors_.begin(), tensors_.end(), [&](const io::TensorInfo& info) {
+           return kernels::quant_layout(static_cast<std::uint32_t>(gguf_->type(info)))->block_size > 1;
+         });
+}
+
+Status Checkpoint::read(const std::string& name, void* out, io::ElementType type, int threads,
+                        std::optional<io::RowRange> rows) const {
   const io::TensorInfo* info = find(name);
   if (!info) return make_error(ErrorCode::corrupt, "this tensor is missing", path_, name);
-  const io::MappedFile& file = file_of(*info);
-  file.will_read(info->offset, info->bytes);
-  Status status =
-      io::read_tensor(*info, file.bytes().subspan(info->offset, info->bytes), out, type, threads, file.path());
-  file.drop(info->offset, info->bytes);
-  return status;
+  const std::int64_t all = info->shape.empty() ? 1 : info->shape[0];
+  const io::RowRange range = rows.value_or(io::RowRange{0, all});
+  if (range.begin < 0 || range.end < range.begin || range.end > all)
+    return make_error(ErrorCode::invalid_argument,
+                      "has rows 0 to " + std::to_string(all) + ", not " + std::to_string(range.begin) + " to " +
+                          std::to_string(range.end),
+                      path_, name);
+  const auto row = static_cast<std::uint64_t>(all == 0 ? 0 : info->elements() / all);
+  return io::read_tensor(file_of(*info), *info, static_cast<std::uint64_t>(range.begin) * row,
+                         static_cast<std::uint64_t>(range.end - range.begin) * row, out, type, threads);
 }
 
 Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {
-  if (gguf_) {
-    task.report("hashing", 0, 1);
-    return sha256_file(path_);
-  }
-  std::vector<std::string> files = {(fs::path(folder_) / "config.json").string()};
+  std::vector<const io::MappedFile*> files;
+  if (gguf_) files.push_back(&gguf_->file());
   for (const auto& shard : shards_)
-    files.push_back(shard->file().path());
-  std::sort(files.begin(), files.end(),
-            [](const std::string& a, const std::string& b) { return fs::path(a).filename() < fs::path(b).filename(); });
-  std::string lines;
-  for (std::size_t i = 0; i < files.size(); ++i) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "hashing was cancelled", files[i]);
-    task.report("hashing", static_cast<std::int64_t>(i), static_cast<std::int64_t>(files.size()));
-    HS_ASSIGN(const std::string digest, sha256_file(files[i]));
-    lines += fs::path(files[i]).filename().string() + "  " + digest + "\n";
+    files.push_back(&shard->file());
+  std::map<std::string, std::string> paths; // by name, which is the order of the lines
+  std::int64_t total = 0, before = 0;
+  for (const io::MappedFile* file : files) {
+    paths[fs::path(file->path()).filename().string()] = file->path();
+    total += static_cast<std::int64_t>(file->bytes().size());
   }
-  return sha256_hex(lines.data(), lines.size());
+  if (!gguf_) paths["config.json"] = (fs::path(folder_) / "config.json").string();
+  std::string lines, digest;
+  for (const auto& [name, path] : paths) {
+    std::int64_t here = 0;
+    const auto proceed = [&](std::int64_t done) {
+      here = done;
+      task.report("hashing", before + done, total);
+      return !task.cancel.cancelled();
+    };
+    HS_ASSIGN(digest, sha256_file(path, proceed));
+    before += here;
+    lines += name + "  " + digest + "\n";
+  }
+  return gguf_ ? digest : sha256_hex(lines.data(), lines.size());
 }
 
 } // namespace headscope

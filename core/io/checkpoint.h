@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,12 @@ namespace headscope {
 
 namespace io {
 enum class ElementType { f32, bf16, f16 };
+
+// Rows [begin, end) of a tensor's first axis.
+struct RowRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
 } // namespace io
 
 class Checkpoint {
@@ -33,17 +40,20 @@ public:
   const char* format() const { return gguf_ ? "gguf" : "safetensors"; }
   const GgufFile* gguf() const { return gguf_.get(); } // null for safetensors
 
-  // config.json; for GGUF the metadata, whose long arrays (the vocabulary) are left out.
+  // config.json; for GGUF the metadata, whose arrays of 4096 elements and more (the vocabulary) are left out.
   const nlohmann::json& config() const { return config_; }
 
   const std::vector<io::TensorInfo>& tensors() const { return tensors_; }
   const io::TensorInfo* find(const std::string& name) const; // null: none of that name
   std::int64_t total_bytes() const;                          // of all tensors, as stored
   std::string quantisation() const;                          // the type that most bytes are stored in
+  bool quantised() const;                                    // some tensor is stored in blocks
 
-  // All elements, dequantised and converted, straight into `out`; the file's pages are given back afterwards.
-  // threads 0: all cores. corrupt, naming the tensor, when it holds NaN or infinity.
-  Status read(const std::string& name, void* out, io::ElementType type, int threads) const;
+  // All elements, or those of some rows, dequantised and converted straight into `out`; the file's pages are given
+  // back as they are done with. threads 0: all cores. corrupt, naming the tensor and the element, when it holds NaN
+  // or infinity; unsupported for a value that `type` cannot hold.
+  Status read(const std::string& name, void* out, io::ElementType type, int threads,
+              std::optional<io::RowRange> rows = std::nullopt) const;
 
   // Of a GGUF file: the SHA-256 of its bytes. Of a folder: the SHA-256 of the lines "NAME  SHA256\n" of config.json
   // and the weight files, in the order of their names. Reads every byte once.
@@ -53,6 +63,7 @@ private:
   static Result<Checkpoint> open_gguf(const std::string& path);
   static Result<Checkpoint> open_safetensors(const std::string& path, const std::string& folder,
                                              const std::vector<std::string>& files);
+  static Result<Checkpoint> open_folder(const std::string& folder);
   const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
   void index_tensors();
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/io/gguf.h"
 
-#include <cmath>
+#include "core/io/gguf_json.h"
 
 namespace headscope {
 namespace {
@@ -44,38 +44,21 @@ const std::vector<std::string_view>* GgufFile::strings(std::string_view key) con
 }
 
 const std::vector<double>* GgufFile::numbers(std::string_view key) const {
-  return value_as<std::vector<double>>(metadata_, key);
+  const auto* array = value_as<NumberArray>(metadata_, key);
+  return array ? &array->values : nullptr;
 }
 
-nlohmann::json GgufFile::metadata_json(std::size_t longest_array) const {
+std::vector<std::string_view> GgufFile::keys() const {
+  std::vector<std::string_view> keys;
+  for (const auto& [key, value] : metadata_)
+    keys.emplace_back(key);
+  return keys;
+}
+
+nlohmann::json GgufFile::metadata_json(std::size_t array_limit) const {
   nlohmann::json json = nlohmann::json::object();
-  for (const auto& [key, value] : metadata_) {
-    nlohmann::json& entry = json[key];
-    if (const auto* text = std::get_if<std::string_view>(&value))
-      entry = std::string(*text);
-    else if (const auto* u = std::get_if<std::uint64_t>(&value))
-      entry = *u;
-    else if (const auto* i = std::get_if<std::int64_t>(&value))
-      entry = *i;
-    else if (const auto* d = std::get_if<double>(&value))
-      entry = *d;
-    else if (const auto* b = std::get_if<bool>(&value))
-      entry = *b;
-    else if (const auto* nested = std::get_if<Nested>(&value))
-      entry = **nested;
-    else if (const auto* texts = std::get_if<std::vector<std::string_view>>(&value)) {
-      if (texts->size() > longest_array)
-        entry = {{"length", texts->size()}};
-      else
-        for (const std::string_view item : *texts)
-          entry.push_back(std::string(item));
-    } else if (const auto* list = std::get_if<std::vector<double>>(&value)) {
-      if (list->size() > longest_array)
-        entry = {{"length", list->size()}};
-      else
-        entry = *list;
-    }
-  }
+  for (const auto& [key, value] : metadata_)
+    json[key] = std::visit(GgufJson{array_limit}, value);
   return json;
 }
 

@@ -40,16 +40,22 @@ public:
   const std::vector<std::string_view>* strings(std::string_view key) const;
   const std::vector<double>* numbers(std::string_view key) const; // an array of any numbers
 
-  // All of it; arrays of more than `longest_array` elements become {"length": n}.
-  nlohmann::json metadata_json(std::size_t longest_array = 64) const;
+  std::vector<std::string_view> keys() const; // sorted
+
+  // All of it, in valid UTF-8; arrays of `array_limit` elements or more (the vocabulary) become {"length": n}.
+  nlohmann::json metadata_json(std::size_t array_limit = 4096) const;
 
   // ---- Tensors. Shapes are row-major: GGUF's dimensions reversed.
   const std::vector<io::TensorInfo>& tensors() const { return tensors_; }
   kernels::QuantType type(const io::TensorInfo& tensor) const;
 
+  struct NumberArray {
+    std::vector<double> values; // integers beyond 2^53 lose their last digits
+    enum class Kind { integer, real, boolean } kind = Kind::real;
+  };
   using Nested = std::shared_ptr<nlohmann::json>; // an array of arrays, which no tokenizer or config here reads
   using Value = std::variant<std::uint64_t, std::int64_t, double, bool, std::string_view, std::vector<std::string_view>,
-                             std::vector<double>, Nested>;
+                             NumberArray, Nested>;
 
 private:
   explicit GgufFile(io::MappedFile file) : file_(std::move(file)) {}

@@ -5,7 +5,9 @@
 #include <cstring>
 
 #include "core/io/gguf.h"
+#include "core/io/gguf_json.h"
 #include "core/io/tensor_layout.h"
+#include "core/io/utf8.h"
 
 namespace headscope {
 
@@ -13,6 +15,7 @@ namespace {
 
 enum class ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 constexpr int deepest_array = 4;
+constexpr std::size_t longest_nested = 4096; // arrays within arrays serve only listings
 
 std::size_t scalar_bytes(ValueType type) {
   switch (type) {
@@ -52,6 +55,12 @@ GgufFile::Value scalar(ValueType type, const std::uint8_t* p) {
   case ValueType::i64: return load<std::int64_t>(p);
   default: return load<double>(p);
   }
+}
+
+GgufFile::NumberArray::Kind kind_of(ValueType type) {
+  using Kind = GgufFile::NumberArray::Kind;
+  if (type == ValueType::boolean) return Kind::boolean;
+  return type == ValueType::f32 || type == ValueType::f64 ? Kind::real : Kind::integer;
 }
 
 double as_double(const GgufFile::Value& value) {
@@ -101,6 +110,7 @@ private:
   Status pair(std::uint64_t index);
   Result<GgufFile::Value> value(ValueType type, const std::string& key, int depth);
   Result<GgufFile::Value> array(const std::string& key, int depth);
+  Result<GgufFile::Value> nested(const std::string& key, std::uint64_t count, int depth);
   Status tensor(std::uint64_t index);
   Status place_tensors();
 
@@ -138,6 +148,7 @@ Status GgufParser::pair(std::uint64_t index) {
   std::uint32_t type = 0;
   if (!take_string(key) || !take(type)) return corrupt("goes past the end of the file; it is truncated", place);
   if (key.empty() || key.size() > 65535) return corrupt("its key is empty or implausibly long", place);
+  if (io::readable_utf8(key) != key) return corrupt("its key is no UTF-8", place);
   HS_ASSIGN(GgufFile::Value read, value(static_cast<ValueType>(type), std::string(key), 0));
   if (!file_.metadata_.emplace(std::string(key), std::move(read)).second)
     return corrupt("appears twice", std::string(key));
@@ -173,17 +184,28 @@ Result<GgufFile::Value> GgufParser::array(const std::string& key, int depth) {
     return GgufFile::Value(std::move(texts));
   }
   if (type != ValueType::array) {
-    std::vector<double> numbers(static_cast<std::size_t>(count));
-    for (double& number : numbers) {
+    GgufFile::NumberArray numbers;
+    numbers.kind = kind_of(type);
+    numbers.values.resize(static_cast<std::size_t>(count));
+    for (double& number : numbers.values) {
       number = as_double(scalar(type, bytes_.data() + at_));
       at_ += smallest;
     }
     return GgufFile::Value(std::move(numbers));
   }
   if (depth >= deepest_array) return corrupt("nests arrays too deeply", key);
-  for (std::uint64_t i = 0; i < count; ++i)
-    HS_TRY(array(key, depth + 1));
-  return GgufFile::Value(std::make_shared<nlohmann::json>(nlohmann::json{{"length", count}}));
+  return nested(key, count, depth);
+}
+
+Result<GgufFile::Value> GgufParser::nested(const std::string& key, std::uint64_t count, int depth) {
+  const bool keep = count < longest_nested;
+  auto list = std::make_shared<nlohmann::json>(nlohmann::json::array());
+  for (std::uint64_t i = 0; i < count; ++i) {
+    HS_ASSIGN(const GgufFile::Value inner, array(key, depth + 1));
+    if (keep) list->push_back(std::visit(GgufJson{longest_nested}, inner));
+  }
+  if (!keep) *list = {{"length", count}};
+  return GgufFile::Value(std::move(list));
 }
 
 Status GgufParser::tensor(std::uint64_t index) {
@@ -194,6 +216,7 @@ Status GgufParser::tensor(std::uint64_t index) {
   io::TensorInfo info;
   info.name = std::string(name);
   if (info.name.empty()) return corrupt("has no name", place);
+  if (io::readable_utf8(info.name) != info.name) return corrupt("its name is no UTF-8", place);
   if (axes > 4) return corrupt("has " + std::to_string(axes) + " axes; at most 4 are allowed", info.name);
   for (std::uint32_t i = 0; i < axes; ++i) {
     std::int64_t size = 0;
@@ -220,9 +243,10 @@ Status GgufParser::tensor(std::uint64_t index) {
 }
 
 Status GgufParser::place_tensors() {
-  const std::int64_t alignment = file_.integer("general.alignment").value_or(32);
+  const char* key = "general.alignment";
+  const std::int64_t alignment = file_.has(key) ? file_.integer(key).value_or(0) : 32;
   if (alignment < 1 || alignment > (1 << 20) || (alignment & (alignment - 1)) != 0)
-    return corrupt("must be a power of two", "general.alignment");
+    return corrupt("must be a power of two, at most 1048576", key);
   const auto step = static_cast<std::uint64_t>(alignment);
   const std::uint64_t begin = (at_ + step - 1) / step * step;
   std::vector<std::string> names;

@@ -28,7 +28,8 @@ Error system_error(const std::string& path) {
 } // namespace
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  // Not blocking: a named pipe must be refused below, not waited for.
+  Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return system_error(path);
   struct stat status {};
   if (::fstat(file.fd, &status) != 0) return system_error(path);

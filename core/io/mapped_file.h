@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A file's bytes, mapped read-only.
+// A file's bytes, mapped read-only. They are the file's own: whoever truncates it meanwhile ends this process.
 #pragma once
 
 #include <cstddef>

@@ -2,15 +2,14 @@
 // Converts one stored tensor to floats, on several threads.
 #pragma once
 
-#include <span>
-
 #include "core/base/result.h"
 #include "core/io/checkpoint.h"
 
 namespace headscope::io {
 
-// `stored`: the tensor's bytes; dtype as in TensorInfo. Fills `out` with info.elements() values of `type`.
-Status read_tensor(const TensorInfo& info, std::span<const std::uint8_t> stored, void* out, ElementType type,
-                   int threads, const std::string& file);
+// Elements [first, first + count) of a tensor of this file, whole blocks, as `count` values of `type`. Pages are given
+// back to the system as they are done with, so that the stored form never fills memory beside the converted one.
+Status read_tensor(const MappedFile& file, const TensorInfo& info, std::uint64_t first, std::uint64_t count, void* out,
+                   ElementType type, int threads);
 
 } // namespace headscope::io

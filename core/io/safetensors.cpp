@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/io/tensor_layout.h"
+#include "core/io/utf8.h"
 
 namespace headscope::io {
 namespace {
@@ -122,6 +123,9 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
   std::uint64_t offset = 0;
   for (const TensorToWrite& tensor : tensors) {
     std::uint64_t elements = 0;
+    if (readable_utf8(tensor.name) != tensor.name || tensor.name == "__metadata__")
+      return make_error(ErrorCode::invalid_argument, "is no name that safetensors allows", path,
+                        readable_utf8(tensor.name));
     if (header.contains(tensor.name) || !count_elements(tensor.shape, elements) ||
         elements * safetensors_element_bytes(tensor.dtype) != tensor.bytes.size())
       return make_error(ErrorCode::invalid_argument,
@@ -130,7 +134,7 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
         {"dtype", tensor.dtype}, {"shape", tensor.shape}, {"data_offsets", {offset, offset + tensor.bytes.size()}}};
     offset += tensor.bytes.size();
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
   const std::string partial = path + ".partial";
   std::FILE* file = std::fopen(partial.c_str(), "wb");

@@ -43,12 +43,12 @@ void narrow_to_f16(const float* in, std::size_t count, std::uint16_t* out) {
     out[i] = float_to_f16(in[i]);
 }
 
-std::size_t first_not_finite(const float* values, std::size_t count) {
+std::size_t first_from(const float* values, std::size_t count, std::uint32_t magnitude) {
 #if defined(__x86_64__)
-  if (has_avx2()) return avx2::first_not_finite(values, count);
+  if (has_avx2()) return avx2::first_from(values, count, magnitude);
 #endif
   std::size_t i = 0;
-  while (i < count && (float_to_bits(values[i]) & 0x7f800000u) != 0x7f800000u)
+  while (i < count && (float_to_bits(values[i]) & 0x7fffffffu) < magnitude)
     ++i;
   return i;
 }

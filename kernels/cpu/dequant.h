@@ -19,7 +19,10 @@ void dequantise(QuantType type, const void* blocks, std::size_t count, float* ou
 void narrow_to_bf16(const float* in, std::size_t count, std::uint16_t* out);
 void narrow_to_f16(const float* in, std::size_t count, std::uint16_t* out);
 
-// Index of the first NaN or infinity, or count.
-std::size_t first_not_finite(const float* values, std::size_t count);
+// Bit patterns of the smallest magnitudes that are infinite, as float32 or once rounded to 16 bits; NaN is above all.
+constexpr std::uint32_t infinite_f32 = 0x7f800000u, infinite_bf16 = 0x7f7f8000u, infinite_f16 = 0x477ff000u;
+
+// Index of the first value whose magnitude has at least these bits, or count.
+std::size_t first_from(const float* values, std::size_t count, std::uint32_t magnitude);
 
 } // namespace headscope::kernels

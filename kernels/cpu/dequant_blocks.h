@@ -19,23 +19,23 @@ static inline std::uint32_t load32(const std::uint8_t* p) {
   return value;
 }
 
-static inline void q4_0(const std::uint8_t* b, float* y) {
+static inline void q4_0(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b);
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 16; ++i)
     y[i] = static_cast<float>((b[2 + i] & 0xf) - 8) * d;
+  for (int i = 0; i < 16; ++i)
     y[i + 16] = static_cast<float>((b[2 + i] >> 4) - 8) * d;
-  }
 }
 
-static inline void q4_1(const std::uint8_t* b, float* y) {
+static inline void q4_1(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b), m = load_half(b + 2);
-  for (int i = 0; i < 16; ++i) {
+  for (int i = 0; i < 16; ++i)
     y[i] = static_cast<float>(b[4 + i] & 0xf) * d + m;
+  for (int i = 0; i < 16; ++i)
     y[i + 16] = static_cast<float>(b[4 + i] >> 4) * d + m;
-  }
 }
 
-static inline void q5_0(const std::uint8_t* b, float* y) {
+static inline void q5_0(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b);
   const std::uint32_t high = load32(b + 2);
   for (int i = 0; i < 16; ++i) {
@@ -45,7 +45,7 @@ static inline void q5_0(const std::uint8_t* b, float* y) {
   }
 }
 
-static inline void q5_1(const std::uint8_t* b, float* y) {
+static inline void q5_1(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b), m = load_half(b + 2);
   const std::uint32_t high = load32(b + 4);
   for (int i = 0; i < 16; ++i) {
@@ -55,13 +55,13 @@ static inline void q5_1(const std::uint8_t* b, float* y) {
   }
 }
 
-static inline void q8_0(const std::uint8_t* b, float* y) {
+static inline void q8_0(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b);
   for (int i = 0; i < 32; ++i)
     y[i] = static_cast<float>(static_cast<std::int8_t>(b[2 + i])) * d;
 }
 
-static inline void iq4_nl(const std::uint8_t* b, float* y) {
+static inline void iq4_nl(const std::uint8_t* __restrict b, float* __restrict y) {
   constexpr std::int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
   const float d = load_half(b);
   for (int i = 0; i < 16; ++i) {
@@ -70,7 +70,7 @@ static inline void iq4_nl(const std::uint8_t* b, float* y) {
   }
 }
 
-static inline void q2_k(const std::uint8_t* b, float* y) {
+static inline void q2_k(const std::uint8_t* __restrict b, float* __restrict y) {
   const std::uint8_t *scales = b, *q = b + 16;
   const float d = load_half(b + 80), dmin = load_half(b + 82);
   int group = 0;
@@ -84,14 +84,18 @@ static inline void q2_k(const std::uint8_t* b, float* y) {
       }
 }
 
-static inline void q3_k(const std::uint8_t* b, float* y) {
-  const std::uint8_t *high = b, *q = b + 32, *packed = b + 96;
-  const float d = load_half(b + 108);
-  std::int8_t scales[16];
+static inline void q3_k_scales(const std::uint8_t* packed, std::int8_t* scales) {
   for (int i = 0; i < 16; ++i) {
     const int low = i < 8 ? packed[i] & 0xf : packed[i - 8] >> 4;
     scales[i] = static_cast<std::int8_t>((low | (((packed[8 + i % 4] >> (2 * (i / 4))) & 3) << 4)) - 32);
   }
+}
+
+static inline void q3_k(const std::uint8_t* __restrict b, float* __restrict y) {
+  const std::uint8_t *high = b, *q = b + 32;
+  const float d = load_half(b + 108);
+  std::int8_t scales[16];
+  q3_k_scales(b + 96, scales);
   int group = 0;
   std::uint8_t bit = 1;
   for (int half = 0; half < 2; ++half, q += 32)
@@ -114,7 +118,7 @@ static inline void k_scale(int j, const std::uint8_t* q, int& scale, int& low) {
   }
 }
 
-static inline void q4_k(const std::uint8_t* b, float* y) {
+static inline void q4_k(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b), dmin = load_half(b + 2);
   const std::uint8_t* q = b + 16;
   for (int j = 0; j < 8; j += 2, q += 32, y += 64) {
@@ -130,7 +134,7 @@ static inline void q4_k(const std::uint8_t* b, float* y) {
   }
 }
 
-static inline void q5_k(const std::uint8_t* b, float* y) {
+static inline void q5_k(const std::uint8_t* __restrict b, float* __restrict y) {
   const float d = load_half(b), dmin = load_half(b + 2);
   const std::uint8_t *high = b + 16, *q = b + 48;
   for (int j = 0; j < 8; j += 2, q += 32, y += 64) {
@@ -146,26 +150,24 @@ static inline void q5_k(const std::uint8_t* b, float* y) {
   }
 }
 
-static inline void q6_k(const std::uint8_t* b, float* y) {
+static inline void q6_k(const std::uint8_t* __restrict b, float* __restrict y) {
   const std::uint8_t *low = b, *high = b + 128;
   const auto* scales = reinterpret_cast<const std::int8_t*>(b + 192);
   const float d = load_half(b + 208);
   for (int half = 0; half < 2; ++half, y += 128, low += 64, high += 32, scales += 8)
-    for (int i = 0; i < 32; ++i) {
-      const int s = i / 16, h = high[i];
-      y[i] = d * static_cast<float>(scales[s]) * static_cast<float>(((low[i] & 0xf) | ((h & 3) << 4)) - 32);
-      y[i + 32] = d * static_cast<float>(scales[s + 2]) *
-                  static_cast<float>(((low[i + 32] & 0xf) | (((h >> 2) & 3) << 4)) - 32);
-      y[i + 64] =
-          d * static_cast<float>(scales[s + 4]) * static_cast<float>(((low[i] >> 4) | (((h >> 4) & 3) << 4)) - 32);
-      y[i + 96] =
-          d * static_cast<float>(scales[s + 6]) * static_cast<float>(((low[i + 32] >> 4) | (((h >> 6) & 3) << 4)) - 32);
+    for (int group = 0; group < 8; ++group) { // 16 elements with one scale
+      const std::uint8_t *l = low + 16 * (group % 4), *h = high + 16 * (group % 2);
+      const float scale = d * static_cast<float>(scales[group]);
+      const int low_shift = group / 4 * 4, high_shift = group / 2 * 2;
+      for (int i = 0; i < 16; ++i)
+        y[16 * group + i] =
+            scale * static_cast<float>((((l[i] >> low_shift) & 0xf) | (((h[i] >> high_shift) & 3) << 4)) - 32);
     }
 }
 
-static inline void f16(const std::uint8_t* b, float* y) { *y = load_half(b); }
-static inline void bf16(const std::uint8_t* b, float* y) { *y = bf16_to_float(load16(b)); }
-static inline void f32(const std::uint8_t* b, float* y) { std::memcpy(y, b, 4); }
+static inline void f16(const std::uint8_t* __restrict b, float* __restrict y) { *y = load_half(b); }
+static inline void bf16(const std::uint8_t* __restrict b, float* __restrict y) { *y = bf16_to_float(load16(b)); }
+static inline void f32(const std::uint8_t* __restrict b, float* __restrict y) { std::memcpy(y, b, 4); }
 
 template <void (*Block)(const std::uint8_t*, float*), std::size_t Size, std::size_t Bytes>
 static inline void each(const void* blocks, std::size_t count, float* out) {
