@@ -27,8 +27,8 @@ def main() -> None:
         import generate_real
         generate_real.main(pathlib.Path(arguments.models))
     if arguments.only in (None, "detectors"):
-        import generate_detectors
-        generate_detectors.main(pathlib.Path(arguments.models))
+        import generate_heads
+        generate_heads.main(pathlib.Path(arguments.models))
 
 
 if __name__ == "__main__":

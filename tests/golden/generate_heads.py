@@ -2,6 +2,7 @@
 """What the detectors must find in the packaged models, computed from transformers' attention weights and raw parameters.
 
 Where a definition leaves a choice open, the choice is written to the file's `options` and to README.md."""
+import itertools
 import json
 import pathlib
 
@@ -31,7 +32,7 @@ RETRIEVAL = [  # needle, sentences of FILLER before it, question, reference answ
      "The secret password of the museum is purple elephant seventeen."),
     ("The best thing to do in San Francisco is eat a sandwich and sit in Dolores Park on a sunny day.", 5,
      "What is the best thing to do in San Francisco?", "eat a sandwich and sit in Dolores Park on a sunny day."),
-    ("Anna hid the silver key under the third stone of the garden wall.", 0, "Where did Anna hide the silver key?",
+    ("Anna hid the silver key under the third stone of the garden wall.", 8, "Where did Anna hide the silver key?",
      "under the third stone of the garden wall"),
 ]
 
@@ -46,8 +47,8 @@ LISTS = {  # words, wraps
     "ordinal_words": (ORDINALS.split(), False),
     "days": (DAYS.split(), True),
     "months": (MONTHS.split(), True),
-    "day_abbreviations": ([day[:3] for day in DAYS.split()], True),
-    "month_abbreviations": ([month[:3] for month in MONTHS.split()], True),
+    "day_abbreviations": ([day[:3] for day in DAYS.split()], False),
+    "month_abbreviations": ([month[:3] for month in MONTHS.split()], False),
     "letters": ([chr(c) for c in range(ord("A"), ord("Z") + 1)], False),
     "roman_numerals": (ROMAN.split(), False),
 }
@@ -101,6 +102,24 @@ def check_stripes(scores):
         assert [divmod(i, scores[kind].shape[1]) for i in best] == list(values), (kind, best)
         for (layer, head), value in values.items():
             assert abs(scores[kind][layer, head] - value) < 1e-4, (kind, layer, head, scores[kind][layer, head])
+
+
+# ---- Detection patterns: TransformerLens's own functions on transformers' attention
+
+def detection_patterns(model, tokenizer, name):
+    from transformer_lens import head_detector as tl
+    tokens = tokenizer(generate_real.PROMPTS[1], return_tensors="pt").input_ids
+    weights = attention(model, tokens)[:, 0]
+    scores = {}
+    for kind in ("previous_token_head", "duplicate_token_head", "induction_head"):
+        pattern = getattr(tl, f"get_{kind}_detection_pattern")(tokens)
+        for measure, bos, current in itertools.product(("mul", "abs"), (False, True), (False, True)):
+            options = dict(error_measure=measure, exclude_bos=bos, exclude_current_token=current)
+            key = f"{kind}.{measure}" + ".exclude_bos" * bos + ".exclude_current_token" * current
+            scores[key] = numbers([[tl.compute_head_attention_similarity_score(head.clone(), pattern, **options) for head in layer]
+                                   for layer in weights])
+    write(f"detection_patterns_{name}", {
+        "model": generate_real.FILES[name], "options": {"abs": "TransformerLens rounds L mean|A-P| to three decimals"}, "tokens": tokens[0], **scores})
 
 
 # ---- Attention sinks
@@ -168,6 +187,9 @@ def successor(model, tokenizer, name):
         every = list(zip(words, words[1:])) + ([(words[-1], words[0])] if wraps else [])
         pairs = [pair for pair in every if pair[0] in found and pair[1] in found]
         entry = {"words": words, "wraps": wraps, "ids": found, "pairs": pairs, "dropped": [pair for pair in every if pair not in pairs]}
+        if key.endswith("abbreviations"):
+            around = [pair for pair in [(words[-1], words[0])] if set(pair) <= set(found)]
+            entry["successes_of_the_wrap_alone"] = successes(model, found, around, **variants["default"])[0].tolist() if around else None
         for variant, options in variants.items():
             if not pairs:
                 continue
@@ -187,7 +209,7 @@ def successor(model, tokenizer, name):
                     "candidates": "every single-token word of the list, the word itself included",
                     "dropped": "pairs one of whose words is not one token; no jump over a missing word",
                     "pooled": "successes of all lists but the held-out ones over their pairs; numbers count once a pair, lists are not weighted",
-                    "wraps": "days, months and both lists of abbreviations",
+                    "wraps": "days and months; of abbreviations the wrapping pair is counted apart",
                     "smallest gap between the two greatest entries of a row, in standard deviations of that row": gaps},
         "held_out": sorted(HELD_OUT), "pairs_pooled": totals["default"][1],
         **{f"score_{variant}": total.double() / n for variant, (total, n) in totals.items()}, "lists": lists})
@@ -223,7 +245,8 @@ def retrieval_case(model, tokenizer, case, scorer):
     needle, before, question, answer = case
     sentences = FILLER.replace(". ", ".|").split("|")
     context = " ".join(sentences[:before] + [needle] + sentences[before:])
-    prompt = tokenizer(f"{context}\n\nQuestion: {question}\nAnswer:").input_ids
+    chat = [{"role": "user", "content": f"{context}\n\n{question}"}]
+    prompt = tokenizer(tokenizer.apply_chat_template(chat, add_generation_prompt=True, tokenize=False), add_special_tokens=False).input_ids
     spaced = (" " if before else "") + needle
     needle_ids = tokenizer(spaced, add_special_tokens=False).input_ids
     start, end = needle_span(prompt, needle_ids)
@@ -261,11 +284,11 @@ def retrieval(model, tokenizer, name):
     kept = [case for case in cases if case["kept"]]
     for case in cases:
         print(" ", repr(case["generated_text"]), case["rouge1_recall"], torch.tensor(case["code"]).max().item())
-    assert kept
+    assert 0 < len(kept) < len(cases)
     means = {f"mean_{kind}": torch.tensor([case[kind] for case in kept]).mean(0) for kind in ("code", "set", "set_positions")}
     write(f"retrieval_{name}", {
         "model": generate_real.FILES[name],
-        "options": {"prompt": "context + '\\n\\nQuestion: ' + question + '\\nAnswer:'", "needle_tokens": "with the space before it where the prompt has one",
+        "options": {"prompt": "the model's chat template around context + '\\n\\n' + question", "needle_tokens": "with the space before it where the prompt has one",
                     "span": "first window of |needle| tokens with |set(window) & set(needle)| / |set(needle)| > 0.9",
                     "decode": "all but the last prompt token prefilled; at most 50 greedy steps; the newline token ends it and its step is scored",
                     "row": "of the step that produced the token, last query", "code": "hits / |needle|, repeats counted",
@@ -280,6 +303,7 @@ def main(folder):
     for name in generate_real.FILES:
         model, tokenizer = generate_real.load(folder, name)
         stripes(model, name)
+        detection_patterns(model, tokenizer, name)
         sinks(model, tokenizer, name)
         if name == "smollm2":
             successor(model, tokenizer, name)
