@@ -49,6 +49,12 @@ def specifications():
     yield "gpt_neox_serial", t.GPTNeoXConfig(**neox, rotary_pct=0.5, use_parallel_residual=False)
     yield "opt", t.OPTConfig(vocab_size=VOCAB, num_hidden_layers=2, num_attention_heads=4, hidden_size=32, word_embed_proj_dim=32, ffn_dim=48,
                              max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0)
+    # What GGUF can say of Gemma: its scale is that of the head size, and every sixth layer of Gemma 3 is global.
+    yield "gemma2_file", t.Gemma2Config(**dict(GQA, tie_word_embeddings=True), head_dim=16, sliding_window=5, query_pre_attn_scalar=16,
+                                        attn_logit_softcapping=5.0, final_logit_softcapping=3.0)
+    yield "gemma3_file", t.Gemma3TextConfig(**dict(GQA, num_hidden_layers=6, tie_word_embeddings=True), head_dim=16, sliding_window=5,
+                                            query_pre_attn_scalar=16, rope_parameters={
+        "full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1e6), "sliding_attention": rope("default")})
 
 
 def build(config, seed):
@@ -57,6 +63,8 @@ def build(config, seed):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             gain = 0.6 if parameter.dim() > 1 else 0.3
+            if config.model_type == "gpt2" and "attn" in name and parameter.dim() > 1:
+                gain = 2.0  # or its heads attend almost evenly
             noise = torch.randn_like(parameter) * gain / (parameter.shape[-1] ** 0.5 if parameter.dim() > 1 else 1.0)
             centre = 1.0 if "norm" in name.lower() or "ln_" in name else 0.0
             if config.model_type.startswith("gemma"):
@@ -84,22 +92,23 @@ def folder(name, model, **kwargs):
 
 
 def padded(model, rows):
-    """Last-token logits of each row alone, checked against transformers' own left padding."""
-    alone = torch.stack([model(row[None], use_cache=False).logits[0, -1] for row in rows])
+    """Logits of each row alone, and of its last token; checked against transformers' own left padding."""
+    alone = [model(row[None], use_cache=False).logits[0] for row in rows]
     width = max(len(row) for row in rows)
     tokens = torch.zeros(len(rows), width, dtype=torch.long)
     mask = torch.zeros_like(tokens)
     for i, row in enumerate(rows):
         tokens[i, width - len(row):], mask[i, width - len(row):] = row, 1
     together = model(tokens, attention_mask=mask, position_ids=(mask.cumsum(-1) - 1).clamp(min=0) if model.config.model_type != "opt" else None,
-                     use_cache=False).logits[:, -1]
-    assert torch.allclose(alone, together, atol=1e-4), (alone - together).abs().max()
-    return alone
+                     use_cache=False).logits
+    for row, padded_row in zip(alone, together):
+        assert torch.allclose(row, padded_row[width - len(row):], atol=1e-5), (row - padded_row[width - len(row):]).abs().max()
+    return {"logits": torch.stack([row[-1] for row in alone]), "lengths": torch.tensor([len(row) for row in rows]),
+            **{f"logits_{i}": row for i, row in enumerate(alone)}}
 
 
 def gradients(model, tokens):
     """d (logit[last, 3] - logit[last, 7]) / d activation."""
-    sites = ("hook_resid_pre", "hook_mlp_out", "attn.hook_q", "attn.hook_k", "attn.hook_v", "attn.hook_z", "attn.hook_pattern")
     with probe.Probe(model) as p:
         logits = model(tokens, use_cache=False).logits
         raw, n = dict(p.raw), len(p.layers)
@@ -109,10 +118,18 @@ def gradients(model, tokens):
         wanted[f"grad.blocks.{i}.attn.hook_z"] = raw[(i, "attention")][5]
         wanted[f"grad.blocks.{i}.attn.hook_pattern"] = raw[(i, "attention")][6]
         wanted[f"grad.blocks.{i}.hook_mlp_out"] = raw[(i, "ln2_post" if "ln2_post" in p.parts else "down")]
+        for key in ("qkv",) if "qkv" in p.parts else ("q", "k", "v"):
+            wanted[(i, key)] = raw[(i, key)]
     metric = (logits[:, -1, 3] - logits[:, -1, 7]).sum()
-    values = torch.autograd.grad(metric, list(wanted.values()), allow_unused=True)
-    assert all(v is not None for v in values) and sites
-    return {"metric": metric.detach()[None], **dict(zip(wanted, values))}
+    found = dict(zip(wanted, torch.autograd.grad(metric, list(wanted.values()))))
+    named = {key: value for key, value in found.items() if isinstance(key, str)}
+    p.raw.update({key: value for key, value in found.items() if not isinstance(key, str)})
+    for i in range(n):  # split into heads like the activations
+        for key, value in zip("qkv", p.qkv(i)):
+            named[f"grad.blocks.{i}.attn.hook_{key}"] = value
+    for key, value in named.items():
+        assert value.abs().max() > 1e-2, (key, "is too small for the tests' tolerance")
+    return {"metric": metric.detach()[None], **named}
 
 
 def interventions(model, tokens, other):
@@ -150,6 +167,7 @@ def interventions(model, tokens, other):
     def put(x):
         x[:, 5] = patch
         return x
+    out["patch"] = patch
     out["patch_resid_pre_1_5"] = with_hook(on_input(layers[1], put))
     module = probe.importlib.import_module(type(model).__module__)
     original = module.eager_attention_forward
@@ -193,13 +211,19 @@ def hooked_transformer(name, mlp, seed):
     if mlp:
         s["ln_final.w"], s["ln_final.b"] = 1 + torch.randn(d_model) * 0.3, torch.randn(d_model) * 0.3
 
+    hooks = {}
+
     def norm(x, where):
         x = x - x.mean(-1, keepdim=True)
-        x = x / (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
-        return x * s[where + ".w"] + s[where + ".b"] if mlp else x
+        scale = (x.pow(2).mean(-1, keepdim=True) + 1e-5).sqrt()
+        y = x / scale
+        y = y * s[where + ".w"] + s[where + ".b"] if mlp else y
+        # TransformerLens's own LayerNorm records the quotient before weight and bias; ours, like LayerNorm's of transformers, the output.
+        hooks[where + ".hook_scale"], hooks[where + ".hook_normalized"] = scale, y
+        return y
 
     tokens = torch.randint(3, VOCAB, (2, TOKENS))
-    hooks = {"tokens": tokens, "hook_embed": s["embed.W_E"][tokens], "hook_pos_embed": s["pos_embed.W_pos"][:TOKENS].expand(2, -1, -1)}
+    hooks |= {"tokens": tokens, "hook_embed": s["embed.W_E"][tokens], "hook_pos_embed": s["pos_embed.W_pos"][:TOKENS].expand(2, -1, -1)}
     x = hooks["hook_embed"] + hooks["hook_pos_embed"]
     causal = torch.ones(TOKENS, TOKENS, dtype=torch.bool).triu(1)
     for i in range(n_layers):
@@ -223,8 +247,7 @@ def hooked_transformer(name, mlp, seed):
             hooks.update({b + "mlp.hook_pre": pre, b + "mlp.hook_post": post, b + "hook_mlp_out": mlp_out})
             x = x + mlp_out
         hooks[b + "hook_resid_post"] = x
-    hooks["ln_final.hook_normalized"] = norm(x, "ln_final")
-    hooks["logits"] = hooks["ln_final.hook_normalized"] @ s["unembed.W_U"] + s["unembed.b_U"]
+    hooks["logits"] = norm(x, "ln_final") @ s["unembed.W_U"] + s["unembed.b_U"]
     path = MODELS / name
     path.mkdir(parents=True, exist_ok=True)
     (path / "config.json").write_text(json.dumps(config, indent=1) + "\n")
@@ -239,7 +262,7 @@ def one(name, config, seed, generated):
     torch.manual_seed(seed + 1000)
     tokens = torch.randint(3, VOCAB, (2, TOKENS))
     logits, hooks = probe.run(model, tokens)
-    out = {"tokens": tokens, "logits": logits, **hooks}
+    out = {"tokens": tokens, "logits": logits, **({} if name.endswith("_file") else hooks)}
     if name in ("gpt2", "llama", "gemma3"):
         for dtype in (torch.bfloat16, torch.float16):
             out["logits_" + str(dtype).split(".")[1]] = build(config, seed).to(dtype)(tokens, use_cache=False).logits
@@ -248,7 +271,7 @@ def one(name, config, seed, generated):
     save(name, out)
     if name in ("gpt2", "llama", "gemma3", "opt"):
         rows = [tokens[0], tokens[1, :11], tokens[0, 2:9]]
-        save("padding_" + name, {"tokens": tokens, "logits": padded(model, rows)})
+        save("padding_" + name, {"tokens": tokens, **padded(model, rows)})
     if name in ("gpt2", "llama"):
         save("interventions_" + name, interventions(model, tokens[:1], tokens[1:]))
     if name in ("gpt2", "llama", "gemma3", "gpt_neox", "mistral", "opt", "llama_dynamic"):
