@@ -16,6 +16,14 @@ at::Tensor effective_embedding(const Model& model, const at::Tensor& tokens, con
   return (how.residual ? out + embedded : out).to(at::kFloat);
 }
 
+std::string describe_embedding(const ModelConfig& config, const EffectiveEmbedding& how) {
+  std::string embedded = "W_E[t]";
+  if (config.embed_scale != 1.0) embedded = std::to_string(config.embed_scale) + " " + embedded;
+  std::string out = "MLP0(" + (how.ln2 ? "ln2(" + embedded + ")" : embedded) + ")";
+  if (how.ln2 && config.post_norms) out = "ln2_post(" + out + ")";
+  return how.residual ? out + " + " + embedded : out;
+}
+
 at::Tensor head_outputs(const Model& model, int layer, const at::Tensor& x, bool biases) {
   const ModelConfig& config = model.config;
   const BlockWeights& block = model.weights.blocks[static_cast<std::size_t>(layer)];
@@ -31,7 +39,9 @@ at::Tensor head_outputs(const Model& model, int layer, const at::Tensor& x, bool
 }
 
 at::Tensor read_out(const Model& model, const at::Tensor& written, const at::Tensor& candidates, bool final_norm) {
-  const at::Tensor x = final_norm ? apply_norm(model.config, model.weights.ln_final, written) : written;
+  const NormWeights& ln = model.weights.ln_final; // float32 like what the heads wrote
+  const NormWeights ln32{ln.w.defined() ? ln.w.to(at::kFloat) : ln.w, ln.b.defined() ? ln.b.to(at::kFloat) : ln.b};
+  const at::Tensor x = final_norm ? apply_norm(model.config, ln32, written) : written;
   const at::Tensor w_u = model.weights.w_u.index_select(0, candidates.to(model.device)).to(at::kFloat);
   return at::matmul(x, w_u.t());
 }

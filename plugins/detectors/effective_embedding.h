@@ -3,6 +3,8 @@
 // and which tokens that speaks for.
 #pragma once
 
+#include <string>
+
 #include "core/model/model.h"
 
 namespace headscope {
@@ -14,6 +16,10 @@ struct EffectiveEmbedding {
 
 // MLP0(W_E[t]) of each token: [token, d_model], float32. The MLP's own biases are part of it.
 at::Tensor effective_embedding(const Model& model, const at::Tensor& tokens, const EffectiveEmbedding& how);
+
+// The same in words, for this model: "MLP0(W_E[t])". Embeddings are scaled where the model scales them (Gemma), and
+// the norm after the MLP belongs to ln2.
+std::string describe_embedding(const ModelConfig& config, const EffectiveEmbedding& how);
 
 // x W_V W_O of every head of a layer: [head_index, token, d_model]; grouped heads use their shared K/V head.
 at::Tensor head_outputs(const Model& model, int layer, const at::Tensor& x, bool biases);

@@ -2,6 +2,7 @@
 // Induction, previous-token and duplicate-token heads: stripes on repeated random tokens.
 #include <algorithm>
 
+#include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/stripes.h"
 
@@ -40,7 +41,7 @@ public:
         {"threshold", 0.4, "heads with at least this mean attention are named", {}, 0.0},
         {"batch", std::int64_t{10}, "number of texts", {}, 1},
         {"n", std::int64_t{50}, "random tokens in a text, before they repeat", {}, 2},
-        {"low", std::int64_t{1000}, "smallest token id drawn (0 in vocabularies of less than 10,000)", {}, 0},
+        {"low", std::int64_t{1000}, "smallest token id drawn (0 where the vocabulary ends before twice that)", {}, 0},
         {"high", std::int64_t{9999}, "one more than the largest token id drawn", {}, 1},
         {"seed", std::int64_t{0}, "of torch's CPU generator", {}, 0},
     };
@@ -52,6 +53,11 @@ public:
   }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
+    return guarded("finding " + id() + " heads", [&] { return measure(run); });
+  }
+
+private:
+  Result<DetectorResult> measure(const DetectorRun& run) const {
     const RepeatedTokens spec = tokens_for(run);
     if (spec.low >= spec.high)
       return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
@@ -69,18 +75,18 @@ public:
     request.observer = &observer;
     request.cancel = run.task.cancel;
     const auto ran = run.engine.run(request);
-    if (!ran.ok() && ran.error().code != ErrorCode::cancelled) return ran.error();
+    if (!ran.ok() && (ran.error().code != ErrorCode::cancelled || layers_done == 0)) return ran.error();
     DetectorResult result = empty_result(run.engine);
     result.scores = stripe.means();
     result.description = kind_.description;
     result.threshold = run.options.number("threshold");
     result.complete = ran.ok();
+    result.findings = {{"low", spec.low}, {"high", spec.high}}; // as drawn from, in a small vocabulary too
     name_heads(result);
     add_evidence(result, request.batch.tokens, run.engine);
     return result;
   }
 
-private:
   static RepeatedTokens tokens_for(const DetectorRun& run) {
     RepeatedTokens spec;
     spec.batch = run.options.integer("batch");
@@ -88,7 +94,8 @@ private:
     spec.seed = static_cast<std::uint64_t>(run.options.integer("seed"));
     const std::int64_t d_vocab = run.engine.config().d_vocab;
     spec.high = std::min(run.options.integer("high"), d_vocab);
-    spec.low = d_vocab < 10000 && run.options.integer("low") >= spec.high / 2 ? 0 : run.options.integer("low");
+    spec.low = run.options.integer("low");
+    if (spec.high == d_vocab && d_vocab < 2 * spec.low) spec.low = 0;
     return spec;
   }
 

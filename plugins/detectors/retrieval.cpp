@@ -8,6 +8,7 @@
 
 #include "core/analysis/rouge.h"
 #include "core/engine/generate.h"
+#include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_prompt.h"
 #include "plugins/detectors/retrieval_score.h"
@@ -86,7 +87,10 @@ public:
         {"reserve", std::int64_t{200}, "tokens kept free for question and answer", {}, 0},
         {"new_tokens", std::int64_t{50}, "longest answer; a newline ends it", {}, 1},
         {"rouge", 0.5, "runs whose answer has at most this ROUGE-1 recall are not counted", {}, 0.0},
-        {"chat", false, "ask in the model's chat template"},
+        {"chat",
+         std::string("auto"),
+         "ask in the model's chat template; auto: where it has one",
+         {"auto", "on", "off"}},
         {"seed", std::int64_t{0}, "of the generated haystack", {}, 0},
     };
   }
@@ -98,8 +102,14 @@ public:
   }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
+    return guarded("finding retrieval heads", [&] { return search(run); });
+  }
+
+private:
+  static Result<DetectorResult> search(const DetectorRun& run) {
     HS_ASSIGN(const auto haystack, read_haystack(run));
     std::vector<RunRecord> plan = planned(run);
+    HS_TRY(check_lengths(run, haystack));
     bool complete = true;
     std::size_t done = 0;
     for (RunRecord& record : plan) {
@@ -118,7 +128,6 @@ public:
     return result;
   }
 
-private:
   static std::int64_t longest(const DetectorRun& run) {
     return std::max(run.options.integer("length_min"), run.options.integer("length_max"));
   }
@@ -135,10 +144,8 @@ private:
   }
 
   static std::vector<RunRecord> planned(const DetectorRun& run) {
-    std::vector<Needle> needles = default_needles();
-    needles.resize(std::min(needles.size(), static_cast<std::size_t>(run.options.integer("needles"))));
     std::vector<RunRecord> plan;
-    for (const Needle& needle : needles)
+    for (const Needle& needle : needles(run))
       for (const std::int64_t length :
            spread(run.options.integer("length_min"), run.options.integer("length_max"), run.options.integer("lengths")))
         for (const std::int64_t depth : spread(0, 100, run.options.integer("depths"))) {
@@ -151,14 +158,46 @@ private:
     return plan;
   }
 
+  static bool uses_chat(const DetectorRun& run) {
+    const std::string& chat = run.options.text("chat");
+    return chat == "on" || (chat == "auto" && !run.engine.model().tokenizer->chat_template().empty());
+  }
+
+  static std::vector<Needle> needles(const DetectorRun& run) {
+    std::vector<Needle> chosen = default_needles();
+    chosen.resize(std::min(chosen.size(), static_cast<std::size_t>(run.options.integer("needles"))));
+    return chosen;
+  }
+
+  // Before the first of perhaps hundreds of runs: the shortest prompt has room for the needle, the longest one and
+  // its answer fit the model.
+  static Status check_lengths(const DetectorRun& run, const std::vector<std::int64_t>& haystack) {
+    const std::int64_t n_ctx = run.engine.config().n_ctx, answer = run.options.integer("new_tokens");
+    for (const Needle& needle : needles(run))
+      for (const char* option : {"length_min", "length_max"}) {
+        HS_ASSIGN(
+            const RetrievalPrompt prompt,
+            make_retrieval_prompt(*run.engine.model().tokenizer, haystack, needle,
+                                  {run.options.integer(option), 100, run.options.integer("reserve"), uses_chat(run)}));
+        const auto length = static_cast<std::int64_t>(prompt.ids.size());
+        if (length + answer > n_ctx)
+          return make_error(ErrorCode::invalid_argument,
+                            "makes a prompt of " + std::to_string(length) + " tokens, which with " +
+                                std::to_string(answer) + " new ones pass the model's context of " +
+                                std::to_string(n_ctx),
+                            {}, std::string("retrieval.") + option);
+      }
+    return {};
+  }
+
   static Status measure(const DetectorRun& run, const std::vector<std::int64_t>& haystack, RunRecord& record) {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
     Needle needle;
     for (const Needle& known : default_needles())
       if (known.name == record.needle) needle = known;
-    HS_ASSIGN(record.prompt, make_retrieval_prompt(tokenizer, haystack, needle,
-                                                   {record.length, record.depth, run.options.integer("reserve"),
-                                                    run.options.flag("chat")}));
+    HS_ASSIGN(record.prompt,
+              make_retrieval_prompt(tokenizer, haystack, needle,
+                                    {record.length, record.depth, run.options.integer("reserve"), uses_chat(run)}));
     CopyCounter counter(run.engine.config(), record.prompt);
     int passes = 0; // forward passes begun: the first is the prefill, which is not watched
     AttentionObserver observer;
@@ -227,7 +266,8 @@ private:
          mean_over(kept, heads, [](const RunRecord& r, std::size_t i) { return r.code[i] > 0.0 ? 1.0 : 0.0; })},
     };
     result.findings = {{"runs", static_cast<std::int64_t>(records.size())},
-                       {"runs_kept", static_cast<std::int64_t>(kept.size())}};
+                       {"runs_kept", static_cast<std::int64_t>(kept.size())},
+                       {"chat", uses_chat(run)}};
     if (kept.size() >= 4) {
       const double correlation = split_correlation(kept, heads, code);
       if (std::isfinite(correlation)) result.findings.push_back({"split_half_rank_correlation", correlation});

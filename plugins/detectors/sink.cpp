@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "core/analysis/haystack.h"
+#include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/sink_statistics.h"
 
@@ -49,6 +50,11 @@ public:
   }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
+    return guarded("finding attention sinks", [&] { return measure(run); });
+  }
+
+private:
+  Result<DetectorResult> measure(const DetectorRun& run) const {
     HS_ASSIGN(const auto rows, texts(run));
     const auto length = static_cast<std::int64_t>(rows.front().size());
     HS_ASSIGN(const double theta, later_threshold(run.options.text("theta"), length));
@@ -72,11 +78,13 @@ public:
     run.task.report("attention sinks", statistics.texts(), static_cast<std::int64_t>(rows.size()));
     DetectorResult result = summarise(run, statistics, theta);
     result.complete = complete;
-    add_evidence(result, rows, run.engine);
+    if (static_cast<std::int64_t>(rows.size()) < run.options.integer("texts"))
+      result.message = run.haystack + " holds only " + std::to_string(rows.size()) + " texts of " +
+                       std::to_string(length) + " tokens";
+    add_evidence(result, rows, statistics.texts(), run.engine);
     return result;
   }
 
-private:
   Result<std::vector<std::vector<std::int64_t>>> texts(const DetectorRun& run) const {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
     const std::int64_t length = std::min(run.options.integer("tokens"), run.engine.config().n_ctx);
@@ -133,6 +141,7 @@ private:
     };
     result.findings = {
         {"texts", statistics.texts()},
+        {"tokens", statistics.length()},
         {"sink_1", statistics.share_at(0, epsilon)},
         {"theta", theta},
     };
@@ -154,9 +163,9 @@ private:
   }
 
   static void add_evidence(DetectorResult& result, const std::vector<std::vector<std::int64_t>>& rows,
-                           const Engine& engine) {
+                           std::int64_t measured, const Engine& engine) {
     const Tokenizer& tokenizer = *engine.model().tokenizer;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(measured); ++i) {
       store::Prompt prompt;
       prompt.id = "sink-" + std::to_string(i);
       prompt.token_ids = rows[i];

@@ -20,6 +20,7 @@ constexpr const char* summary =
 // Successes of one list [layer, head].
 struct ListScore {
   const TokenList* list = nullptr;
+  at::Tensor x; // effective embedding of its words [word, d_model]; undefined without pairs
   std::vector<double> successes;
 };
 
@@ -58,11 +59,13 @@ private:
     for (const OrdinalList& list : ordinal_lists())
       lists.push_back(tokenise_list(list, *run.engine.model().tokenizer));
     std::vector<ListScore> scores;
-    for (const TokenList& list : lists)
-      scores.push_back(
-          {&list, std::vector<double>(
-                      static_cast<std::size_t>(run.engine.config().n_layers * run.engine.config().n_heads), 0.0)});
     DetectorResult result = empty_result(run.engine);
+    for (const TokenList& list : lists) {
+      ListScore score{&list, {}, std::vector<double>(result.scores.size(), 0.0)};
+      if (!list.pairs.empty())
+        score.x = effective_embedding(run.engine.model(), at::tensor(list.tokens, at::kLong), embedding(run.options));
+      scores.push_back(std::move(score));
+    }
     std::int64_t layers = 0;
     for (; layers < result.n_layers && !run.task.cancel.cancelled(); ++layers) {
       run.task.report("successor heads", layers, result.n_layers);
@@ -76,13 +79,15 @@ private:
     return result;
   }
 
+  static EffectiveEmbedding embedding(const OptionSet& options) {
+    return {options.flag("ln2"), options.flag("residual")};
+  }
+
   static void measure_layer(const DetectorRun& run, int layer, ListScore& score) {
     const TokenList& list = *score.list;
     if (list.pairs.empty()) return;
     const Model& model = run.engine.model();
-    EffectiveEmbedding how{run.options.flag("ln2"), run.options.flag("residual")};
-    const at::Tensor x = effective_embedding(model, at::tensor(list.tokens, at::kLong), how); // [word, d_model]
-    const at::Tensor written = head_outputs(model, layer, x, run.options.flag("biases"));     // [head, word, d_model]
+    const at::Tensor written = head_outputs(model, layer, score.x, run.options.flag("biases")); // [head, word, d_model]
     const at::Tensor scores =
         read_out(model, written, at::tensor(list.tokens, at::kLong), run.options.flag("final_norm"));
     const at::Tensor best = scores.argmax(2).cpu(); // [head, word]
@@ -121,6 +126,7 @@ private:
       result.scores[i] = static_cast<float>(pooled[i] / static_cast<double>(pairs));
     result.description = summary;
     result.threshold = run.options.number("threshold");
+    result.findings.push_back({"effective_embedding", describe_embedding(run.engine.config(), embedding(run.options))});
     result.findings.push_back({"pairs", static_cast<std::int64_t>(pairs)});
     result.findings.push_back({"dropped", dropped});
     if (pairs == 0)
