@@ -7,6 +7,7 @@
 #include "app/cli/command.h"
 #include "app/cli/heads.h"
 #include "app/cli/model_options.h"
+#include "app/cli/prompt_file.h"
 #include "app/cli/prompt_set.h"
 #include "app/cli/values.h"
 
@@ -18,23 +19,49 @@ struct Options {
   PromptSetOptions prompts;
   OutputOptions output;
   std::string heads = "all", method = "zero", phase = "both", metric = "logit_diff";
+  std::string reference_file;
   std::vector<std::string> reference;
   HeadAblationOptions sweep;
 };
 
-Result<HeadAblationOptions> sweep_options(const Options& options, const Model& model) {
+// What can be said without the model.
+Result<HeadAblationOptions> sweep_options(const Options& options) {
   HeadAblationOptions sweep = options.sweep;
   HS_ASSIGN(sweep.method, parse_ablation_method(options.method));
   HS_ASSIGN(sweep.phase, parse_phase(options.phase));
   HS_ASSIGN(sweep.metric, parse_metric(options.metric));
+  return sweep;
+}
+
+Status choose_heads_and_reference(const Options& options, const Model& model, HeadAblationOptions& sweep) {
   if (options.heads != "all") {
     HS_ASSIGN(sweep.heads, parse_heads(options.heads, model.config));
   }
   for (const std::string& text : options.reference) {
-    HS_ASSIGN(const auto ids, model.tokenizer->encode(text));
+    HS_ASSIGN(const auto ids, encode_prompt(model, text, options.prompts.prompt));
     sweep.reference.push_back(ids);
   }
-  return sweep;
+  if (options.reference_file.empty()) return {};
+  HS_ASSIGN(const auto rows, read_prompt_file(options.reference_file));
+  for (const PromptRow& row : rows) {
+    HS_ASSIGN(const auto ids, encode_prompt(model, row.prompt, options.prompts.prompt));
+    sweep.reference.push_back(ids);
+  }
+  return {};
+}
+
+Status store_options(store::ResultWriter& writer, const Options& options) {
+  store::Attributes used = option_attributes(options.prompts);
+  used.push_back({"heads", options.heads});
+  used.push_back({"method", options.method});
+  used.push_back({"phase", options.phase});
+  used.push_back({"metric", options.metric});
+  used.push_back({"reference", options.reference});
+  used.push_back({"reference_file", options.reference_file});
+  used.push_back({"mean_by_position", options.sweep.mean_by_position});
+  used.push_back({"seed", static_cast<std::int64_t>(options.sweep.seed)});
+  used.push_back({"tokens_per_run", options.sweep.tokens_per_run});
+  return writer.set_options("ablate", used);
 }
 
 // [layer][head] of one prompt.
@@ -83,13 +110,19 @@ void print_strongest(const HeadAblationResult& result, const std::string& metric
 
 Status run(const Options& options, const Console& console) {
   HS_TRY(check_prompt_set(options.prompts));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.sweep.seed)}));
+  HS_ASSIGN(HeadAblationOptions sweep, sweep_options(options));
+  HS_ASSIGN(auto writer, open_output(options.output, console,
+                                     {static_cast<std::int64_t>(options.sweep.seed),
+                                      static_cast<std::int64_t>(options.prompts.ioi_seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
-  HS_ASSIGN(const HeadAblationOptions sweep, sweep_options(options, *model));
+  HS_TRY(choose_heads_and_reference(options, *model, sweep));
   HS_ASSIGN(AblationTask task,
             make_prompt_set(*model, options.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));
   task.name = options.method;
-  if (writer) HS_TRY(writer->set_model(model_attributes(*model)));
+  if (writer) {
+    HS_TRY(store_model(*writer, *model, options.model));
+    HS_TRY(store_options(*writer, options));
+  }
   const Engine engine(model);
   HS_ASSIGN(const HeadAblationResult result, run_ablation(engine, task, sweep, console, writer ? &*writer : nullptr));
   if (console.json)
@@ -109,7 +142,8 @@ void add_ablate(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_prompt_set_options(*command, options->prompts);
-  command->add_option("--heads", options->heads, "all, or 18.6,17.3, or a layer")->capture_default_str();
+  command->add_option("--heads", options->heads, "all, heads (18.6,17.3 or 18.0-3), layers (18 or 10-12)")
+      ->capture_default_str();
   command->add_option("--method", options->method, "zero, mean, resample or uniform (attention)")
       ->capture_default_str();
   command->add_option("--phase", options->phase, "prefill, decode (only at the last token) or both")
@@ -122,6 +156,8 @@ void add_ablate(CLI::App& app, Commands& commands) {
       ->add_option("--reference", options->reference,
                    "A prompt that mean and resample take activations from; may be repeated")
       ->allow_extra_args(false);
+  command->add_option("--reference-file", options->reference_file,
+                      "A file of such prompts: .csv, .jsonl, or one a line");
   command->add_flag("--mean-by-position", options->sweep.mean_by_position, "One mean for each position");
   command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")->capture_default_str();
   command->add_option("--tokens-per-run", options->sweep.tokens_per_run, "How many tokens go through the model at once")

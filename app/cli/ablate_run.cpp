@@ -67,6 +67,7 @@ Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask
   }
   HeadAblationCallback callback;
   if (rows) callback = [&](const HeadAblationPart& part) { return store_part(*rows, part); };
+  console.begin_step();
   auto result = ablate_heads(engine, task.prompts, options, console.task(), callback);
   finish_progress();
   return result;

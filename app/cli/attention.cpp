@@ -29,7 +29,11 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(task.ids, encode_prompt(*model, text, options.prompt));
   HS_ASSIGN(task.heads, parse_heads(options.heads, model->config));
   task.dtype = options.precision == "float32" ? store::DType::float32 : store::DType::float16;
-  HS_TRY(writer->set_model(model_attributes(*model)));
+  HS_TRY(store_model(*writer, *model, options.model));
+  store::Attributes used = option_attributes(options.prompt);
+  used.push_back({"heads", options.heads});
+  used.push_back({"precision", options.precision});
+  HS_TRY(writer->set_options("attention", used));
   const Engine engine(model);
   HS_ASSIGN(const bool complete, run_attention(engine, task, console, *writer));
   HS_TRY(finish_output(writer, options.output, console, complete));
@@ -54,7 +58,8 @@ void add_attention(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_prompt_options(*command, options->prompt);
-  command->add_option("--heads", options->heads, "all, or 18.6,17.3, or a layer")->capture_default_str();
+  command->add_option("--heads", options->heads, "all, heads (18.6,17.3 or 18.0-3), layers (18 or 10-12)")
+      ->capture_default_str();
   command->add_option("--precision", options->precision, "float16 or float32 weights in the file")
       ->capture_default_str();
   add_output_options(*command, options->output, true);

@@ -56,6 +56,7 @@ Result<bool> run_attention(const Engine& engine, const AttentionTask& task, cons
   HS_TRY(writer.add_prompt(prompt_of(engine.model(), task.prompt_id, task.ids)));
   HS_ASSIGN(store::AttentionWriter rows, writer.begin_attention(spec_of(task)));
   Recorder recorder(task, rows);
+  console.begin_step();
   const TaskContext context = console.task();
   CancelToken stop = context.cancel;
   AttentionObserver observer;

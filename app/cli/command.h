@@ -19,10 +19,13 @@ struct Console {
   bool quiet = false;
   std::string command_line;
   mutable bool printed = false; // a document is on standard output
+  int steps = 0;                // of a command that does several things one after the other; 0: does not say
+  mutable int step = 0;
 
   void print(const nlohmann::json& document) const; // one document; NaN as null, broken UTF-8 as U+FFFD
   void note(const std::string& line) const;         // to standard error, unless quiet
   TaskContext task() const;                         // progress on standard error, cancelled by Ctrl-C
+  void begin_step() const { ++step; }               // progress then says "[2/5]" where `steps` is set
 };
 
 // A command parses its options, then leaves what to do in `chosen`.

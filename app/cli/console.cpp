@@ -21,7 +21,13 @@ void Console::note(const std::string& line) const {
 TaskContext Console::task() const {
   TaskContext task;
   task.cancel = interrupt_token();
-  if (!quiet) task.progress = progress_display();
+  if (quiet) return task;
+  task.progress = progress_display();
+  if (steps == 0) return task;
+  const std::string place = "[" + std::to_string(step) + "/" + std::to_string(steps) + "] ";
+  task.progress = [place, show = progress_display()](const Progress& progress) {
+    show({place + progress.stage, progress.done, progress.total});
+  };
   return task;
 }
 

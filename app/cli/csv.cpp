@@ -73,6 +73,7 @@ Result<CsvTable> parse_csv(const std::string& text, const std::string& file) {
                             std::to_string(table.header.size()),
                         file, "line " + std::to_string(records[i].line));
     table.rows.push_back(records[i].cells);
+    table.lines.push_back(records[i].line);
   }
   return table;
 }

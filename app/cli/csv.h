@@ -13,6 +13,7 @@ namespace headscope::cli {
 struct CsvTable {
   std::vector<std::string> header;
   std::vector<std::vector<std::string>> rows; // each as long as the header
+  std::vector<int> lines;                     // where each row begins in the file
   std::optional<std::size_t> column(const std::string& name) const;
 };
 

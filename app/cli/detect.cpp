@@ -53,9 +53,9 @@ Status run(const Options& options, const Console& console) {
   if (options.list) return list(console);
   if (options.model.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "--model");
   HS_ASSIGN(const auto plan, plan_detectors(options.detect));
-  HS_ASSIGN(auto writer, open_output(options.output, console));
+  HS_ASSIGN(auto writer, open_output(options.output, console, seeds_of(plan)));
   HS_ASSIGN(const auto model, load(options.model, console, false));
-  if (writer) HS_TRY(writer->set_model(model_attributes(*model)));
+  if (writer) HS_TRY(store_model(*writer, *model, options.model));
   const Engine engine(model);
   HS_ASSIGN(const DetectorOutcomes outcomes,
             run_detectors(plan, engine, options.detect.haystack, console, writer ? &*writer : nullptr));

@@ -78,11 +78,20 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
   return plan;
 }
 
+std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan) {
+  std::vector<std::int64_t> seeds;
+  for (const DetectorPlan& entry : plan)
+    for (const OptionSpec& spec : entry.options.specs())
+      if (spec.name == "seed") seeds.push_back(entry.options.integer(spec.name));
+  return seeds;
+}
+
 Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
                                        const std::string& haystack, const Console& console,
                                        store::ResultWriter* writer) {
   DetectorOutcomes outcomes;
   for (const DetectorPlan& entry : plan) {
+    console.begin_step();
     DetectorOutcome outcome{entry.detector->id(), entry.detector->title(), std::nullopt, {}};
     if (const Status fits = entry.detector->check(engine); !fits.ok()) {
       outcome.skipped = fits.error().message;
@@ -104,6 +113,11 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
     outcomes.list.push_back(std::move(outcome));
     if (!outcomes.complete) break;
   }
+  const bool none = std::all_of(outcomes.list.begin(), outcomes.list.end(),
+                                [](const DetectorOutcome& outcome) { return !outcome.result; });
+  if (none && outcomes.complete)
+    return make_error(ErrorCode::unsupported, outcomes.list.front().id + ": " + outcomes.list.front().skipped,
+                      engine.model().identity.path, "--detectors");
   return outcomes;
 }
 

@@ -29,6 +29,9 @@ struct DetectorPlan {
 // The named detectors with their options set. Errors name the detector or option and list what there is.
 Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
 
+// The seed of each that has one.
+std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan);
+
 struct DetectorOutcome {
   std::string id, title;
   std::optional<DetectorResult> result; // nothing: it does not fit the model
@@ -36,6 +39,7 @@ struct DetectorOutcome {
 };
 
 // In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete.
+// unsupported when none of them fits the model.
 struct DetectorOutcomes {
   std::vector<DetectorOutcome> list;
   bool complete = true;

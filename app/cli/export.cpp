@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  std::string file, what = "all", formats = "png", folder, heads;
+  std::string file, what = "all", formats = "png", folder, heads, prefix;
   figures::RenderOptions render;
 };
 
@@ -75,6 +75,8 @@ Status make_folder(const std::string& folder) {
 Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const auto parts, parse_result_parts(options.what));
   HS_ASSIGN(const auto formats, parse_formats(options.formats));
+  if (options.prefix.find('/') != std::string::npos)
+    return make_error(ErrorCode::invalid_argument, "must not hold a /; the folder is --out", {}, "--name");
   HS_ASSIGN(const auto reader, store::ResultReader::open(options.file));
   HS_ASSIGN(auto items, list_items(reader, parts));
   const std::vector<std::string> heads = split(options.heads);
@@ -95,7 +97,7 @@ Status run(const Options& options, const Console& console) {
     }
     if (!figure.ok()) return figure.error();
     for (const std::string& format : formats) {
-      const std::string path = (fs::path(options.folder) / (figure->name + "." + format)).string();
+      const std::string path = (fs::path(options.folder) / (options.prefix + figure->name + "." + format)).string();
       HS_TRY(write_one(*figure, format, path, options, provenance_of(reader, options.file, items[i])));
       files.push_back(path);
       if (!console.json) std::printf("%s\n", path.c_str());
@@ -118,6 +120,7 @@ void add_export(CLI::App& app, Commands& commands) {
       ->capture_default_str();
   command->add_option("--out,-o", options->folder, "The folder to write into")->required();
   command->add_option("--heads", options->heads, "Only the maps of these heads: 18.6,17.3");
+  command->add_option("--name", options->prefix, "Begin the names of the files with this");
   command->add_option("--scale", options->render.scale, "Pixels of a PNG for each 1/96 inch")->capture_default_str();
   command->add_flag("--dark", options->render.dark, "Light text on a dark page");
   command->add_flag("--force", options->render.overwrite, "Replace existing files");

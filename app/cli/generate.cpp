@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/generate.h"
 
+#include <algorithm>
 #include <cstdio>
 
 #include "app/cli/command.h"
@@ -15,44 +16,86 @@ struct Options {
   ModelOptions model;
   PromptOptions prompt;
   GenerateOptions generation;
-  std::string zero_heads, phase = "both";
+  std::vector<std::string> ablate, stop;
 };
 
-// Every chosen head's z set to zero in the chosen phase.
-Result<std::vector<Intervention>> ablations(const Options& options, const ModelConfig& config) {
-  std::vector<Intervention> list;
-  if (options.zero_heads.empty()) return list;
-  HS_ASSIGN(const auto heads, parse_heads(options.zero_heads, config));
-  HS_ASSIGN(const Phase phase, parse_phase(options.phase));
+// "HEADS:METHOD" or "HEADS:METHOD:PHASE", e.g. "18.6,17.3:zero:decode".
+Status add_ablation(const std::string& text, const ModelConfig& config, std::vector<Intervention>& list) {
+  const auto colon = text.find(':');
+  const std::string rest = colon == std::string::npos ? "zero" : text.substr(colon + 1);
+  const auto second = rest.find(':');
+  const std::string method = rest.substr(0, second);
+  if (method != "zero" && method != "uniform")
+    return make_error(ErrorCode::invalid_argument,
+                      "must be HEADS:METHOD[:PHASE] with the method zero or uniform, not '" + text + "'", {},
+                      "--ablate");
+  HS_ASSIGN(const auto heads, parse_heads(text.substr(0, colon), config));
+  HS_ASSIGN(const Phase phase, parse_phase(second == std::string::npos ? "both" : rest.substr(second + 1)));
   for (const HeadId& head : heads) {
     Intervention intervention;
-    intervention.site = {HookPoint::z, head.layer};
+    const bool zero = method == "zero";
+    intervention.site = {zero ? HookPoint::z : HookPoint::pattern, head.layer};
+    intervention.kind = zero ? InterventionKind::zero : InterventionKind::uniform;
     intervention.head = head.head;
     intervention.phase = phase;
     list.push_back(intervention);
   }
-  return list;
+  return {};
 }
 
-// Prints text as it comes, holding back a character whose bytes are not all there yet.
-class Stream {
+// The text so far: printed as it comes where asked, holding back what may still change, and cut at a stop text.
+class Continuation {
 public:
-  explicit Stream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-  void add(std::int64_t token) {
-    ids_.push_back(token);
-    const std::string text = tokenizer_.decode(ids_, true);
-    const bool whole = text.size() < 3 || text.compare(text.size() - 3, 3, "\xEF\xBF\xBD") != 0;
-    if (!whole || text.size() <= printed_) return;
-    std::fwrite(text.data() + printed_, 1, text.size() - printed_, stdout);
-    std::fflush(stdout);
-    printed_ = text.size();
+  Continuation(const Tokenizer& tokenizer, const std::vector<std::string>& stop, bool print)
+      : tokenizer_(tokenizer), stop_(stop), print_(print) {
+    for (const std::string& text : stop)
+      held_back_ = std::max(held_back_, text.size());
   }
 
+  // False: a stop text has come.
+  bool add(std::int64_t token) {
+    ids_.push_back(token);
+    text_ = tokenizer_.decode(ids_, true);
+    std::size_t end = std::string::npos;
+    for (const std::string& stop : stop_)
+      end = std::min(end, text_.find(stop));
+    stopped_ = end != std::string::npos;
+    if (stopped_) text_.resize(end);
+    // A character whose bytes are not all there yet is U+FFFD at the end; what may begin a stop text waits too.
+    const bool whole = text_.size() < 3 || text_.compare(text_.size() - 3, 3, "\xEF\xBF\xBD") != 0;
+    const std::size_t sure = stopped_ ? text_.size() : text_.size() - std::min(text_.size(), held_back_);
+    if (whole) show(sure);
+    return !stopped_;
+  }
+  void finish() { show(text_.size()); }
+
+  const std::vector<std::int64_t>& ids() const { return ids_; }
+  const std::string& text() const { return text_; }
+  bool stopped() const { return stopped_; }
+
 private:
+  void show(std::size_t end) {
+    while (end > printed_ && end < text_.size() && (text_[end] & 0xC0) == 0x80)
+      --end; // not inside a character
+    if (!print_ || end <= printed_) return;
+    std::fwrite(text_.data() + printed_, 1, end - printed_, stdout);
+    std::fflush(stdout);
+    printed_ = end;
+  }
+
   const Tokenizer& tokenizer_;
+  const std::vector<std::string>& stop_;
+  bool print_ = false, stopped_ = false;
   std::vector<std::int64_t> ids_;
-  std::size_t printed_ = 0;
+  std::string text_;
+  std::size_t printed_ = 0, held_back_ = 0;
 };
+
+const char* why_ended(const Generation& generation, const Continuation& continuation, const Model& model) {
+  if (continuation.stopped()) return "stop";
+  const auto eos = model.tokenizer->eos();
+  return eos && !generation.tokens.empty() && generation.tokens.back() == *eos ? "eos" : "length";
+}
 
 Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const std::string text, prompt_text(options.prompt));
@@ -60,23 +103,23 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const auto ids, encode_prompt(*model, text, options.prompt));
   GenerateOptions generation = options.generation;
-  HS_ASSIGN(generation.interventions, ablations(options, model->config));
+  for (const std::string& spec : options.ablate)
+    HS_TRY(add_ablation(spec, model->config, generation.interventions));
   generation.task.cancel = console.task().cancel;
   if (console.json) generation.task.progress = console.task().progress;
-  std::vector<std::int64_t> tokens;
-  Stream stream(*model->tokenizer);
-  generation.on_token = [&](std::int64_t token) {
-    tokens.push_back(token);
-    if (!console.json) stream.add(token);
-    return true;
-  };
+  Continuation continuation(*model->tokenizer, options.stop, !console.json);
+  generation.on_token = [&](std::int64_t token) { return continuation.add(token); };
   const auto generated = generate(Engine(model), ids, generation);
   finish_progress();
+  continuation.finish();
   if (!console.json) std::printf("\n");
-  if (!generated.ok()) return generated.error();
-  if (console.json)
-    console.print({{"prompt_ids", ids}, {"ids", tokens}, {"text", model->tokenizer->decode(tokens, true)}});
-  return {};
+  const bool cut_short = !generated.ok() && generated.error().code == ErrorCode::cancelled;
+  if (console.json && (generated.ok() || cut_short))
+    console.print({{"prompt_ids", ids},
+                   {"ids", continuation.ids()},
+                   {"text", continuation.text()},
+                   {"ended_by", cut_short ? "interruption" : why_ended(*generated, continuation, *model)}});
+  return generated.ok() ? Status() : generated.error();
 }
 
 } // namespace
@@ -101,8 +144,11 @@ void add_generate(CLI::App& app, Commands& commands) {
   command->add_option("--top-p", generation.top_p, "Sample from the smallest set with this probability")
       ->capture_default_str();
   command->add_option("--seed", generation.seed, "Of the sampling")->capture_default_str();
-  command->add_option("--zero-heads", options->zero_heads, "Zero these heads while generating: 18.6,17.3 or a layer");
-  command->add_option("--phase", options->phase, "When: prefill, decode or both")->capture_default_str();
+  command->add_option("--stop", options->stop, "End before this text; may be repeated")->allow_extra_args(false);
+  command
+      ->add_option("--ablate", options->ablate,
+                   "HEADS:METHOD[:PHASE], e.g. 18.6,17.3:zero:decode; methods zero and uniform; may be repeated")
+      ->allow_extra_args(false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
 }

@@ -46,7 +46,7 @@ Status run(const std::string& path, const Console& console) {
 
 void add_inspect(CLI::App& app, Commands& commands) {
   CLI::App* command =
-      add_command(app, commands, "inspect", "Show what a result file holds", "headscope inspect results.h5");
+      add_command(app, commands, "inspect", "Show what a result file holds", "headscope inspect maps.h5");
   auto path = std::make_shared<std::string>();
   command->add_option("FILE", *path, "An HDF5 result file")->required();
   command->callback(

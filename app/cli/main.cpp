@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
 #include <cstdio>
+#include <cstring>
 
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
@@ -31,6 +33,22 @@ int report(const Error& error, const Console& console) {
                      {"file", error.file},
                      {"field", error.field}}}});
   return exit_code(error.code);
+}
+
+// A command line that cannot be parsed: one line, with the command whose --help would tell.
+Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+  std::string command = "headscope";
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    command += " " + at->get_name();
+  }
+  std::string message = error.what();
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  return make_error(ErrorCode::invalid_argument, message + "; see " + command + " --help");
+}
+
+bool asks_for_json(int argc, char** argv) {
+  return std::any_of(argv + 1, argv + argc, [](const char* word) { return std::strcmp(word, "--json") == 0; });
 }
 
 void add_all(CLI::App& app, Commands& commands) {
@@ -72,8 +90,8 @@ int run(int argc, char** argv) {
     }
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
-    app.exit(error);
-    return exit_code(ErrorCode::invalid_argument);
+    commands.console.json = asks_for_json(argc, argv);
+    return report(usage_error(app, error), commands.console);
   }
   if (!commands.chosen) return exit_code(ErrorCode::invalid_argument);
   catch_interrupts();

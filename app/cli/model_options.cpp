@@ -57,6 +57,17 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
   return model;
 }
 
+store::Attributes option_attributes(const ModelOptions& options) {
+  return {{"model", options.model},
+          {"dtype", options.dtype},
+          {"device", options.device},
+          {"threads", static_cast<std::int64_t>(at::get_num_threads())},
+          {"fold_ln", options.fold_ln},
+          {"center_writing_weights", options.center_writing_weights},
+          {"center_unembed", options.center_unembed},
+          {"fold_value_biases", options.fold_value_biases}};
+}
+
 void add_prompt_options(CLI::App& command, PromptOptions& options) {
   auto* text = command.add_option("--prompt,-p", options.text, "The prompt");
   command.add_option("--prompt-file", options.file, "Read the prompt from a file")->excludes(text);
@@ -72,6 +83,10 @@ Result<std::string> read_text_file(const std::string& path) {
   if (file.bad() || (text.str().empty() && !file.eof() && file.fail()))
     return make_error(ErrorCode::io, "cannot be read", path);
   return text.str();
+}
+
+store::Attributes option_attributes(const PromptOptions& options) {
+  return {{"chat", options.chat}, {"add_special", !options.chat && !options.no_bos}};
 }
 
 Result<std::string> prompt_text(const PromptOptions& options) {

@@ -8,6 +8,7 @@
 
 #include "app/cli/command.h"
 #include "core/model/model.h"
+#include "core/store/result_types.h"
 
 namespace headscope::cli {
 
@@ -24,6 +25,8 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 // Loads it with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
 
+store::Attributes option_attributes(const ModelOptions& options);
+
 const char* dtype_name(at::ScalarType dtype); // "float32", …
 
 struct PromptOptions {
@@ -34,9 +37,11 @@ struct PromptOptions {
 // --prompt, --prompt-file, --chat and --no-bos.
 void add_prompt_options(CLI::App& command, PromptOptions& options);
 Result<std::string> prompt_text(const PromptOptions& options);
-// invalid_argument for an empty prompt.
+// invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
                                                 const PromptOptions& options);
+
+store::Attributes option_attributes(const PromptOptions& options);
 
 Result<std::string> read_text_file(const std::string& path);
 

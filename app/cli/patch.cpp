@@ -109,7 +109,9 @@ Status run(const Options& options, const Console& console) {
   for (const auto& [text, field] : {std::pair(&options.clean, "--clean"), {&options.corrupt, "--corrupt"}})
     if (text->empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, field);
   PatchingOptions patching = options.patching;
-  HS_ASSIGN(patching.site, parse_hook_point(options.site));
+  const auto site = parse_hook_point(options.site);
+  if (!site.ok()) return make_error(site.error().code, "'" + options.site + "' " + site.error().message, {}, "--site");
+  patching.site = *site;
   if (options.axes != "auto") {
     HS_ASSIGN(patching.axes, parse_patch_axes(options.axes));
   }
@@ -121,7 +123,14 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const PatchingResult result, patch_activations(engine, {pair}, patching, console.task()));
   finish_progress();
   if (writer) {
-    HS_TRY(writer->set_model(model_attributes(*model)));
+    HS_TRY(store_model(*writer, *model, options.model));
+    HS_TRY(writer->set_options("patch", {{"site", options.site},
+                                         {"axes", options.axes},
+                                         {"metric", options.metric},
+                                         {"noising", options.patching.noising},
+                                         {"answer", options.answer},
+                                         {"wrong", options.wrong},
+                                         {"tokens_per_run", options.patching.tokens_per_run}}));
     HS_TRY(store_result(*writer, *model, pair, patching, result));
   }
   if (console.json)

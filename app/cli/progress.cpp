@@ -62,7 +62,7 @@ private:
   void draw(const Progress& progress, double elapsed, bool finished) {
     char line[256];
     if (progress.total <= 0) {
-      std::snprintf(line, sizeof line, "%-20s %lld", progress.stage.c_str(), static_cast<long long>(progress.done));
+      std::snprintf(line, sizeof line, "%-24s %lld", progress.stage.c_str(), static_cast<long long>(progress.done));
     } else {
       const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
       const auto measured = static_cast<double>(progress.done - first_);
@@ -76,7 +76,7 @@ private:
         bar[i] = i < static_cast<int>(share * 24.0) ? '#' : '.';
       bar[24] = '\0';
       if (terminal_)
-        std::snprintf(line, sizeof line, "%-20s [%s] %3.0f %%  %s", progress.stage.c_str(), bar, 100.0 * share,
+        std::snprintf(line, sizeof line, "%-24s [%s] %3.0f %%  %s", progress.stage.c_str(), bar, 100.0 * share,
                       time.c_str());
       else
         std::snprintf(line, sizeof line, "%s: %.0f %%, %s", progress.stage.c_str(), 100.0 * share, time.c_str());

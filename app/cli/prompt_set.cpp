@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/prompt_set.h"
 
-#include "app/cli/csv.h"
+#include "app/cli/prompt_file.h"
 #include "core/analysis/ioi_task.h"
 
 namespace headscope::cli {
@@ -10,7 +10,8 @@ void add_prompt_set_options(CLI::App& command, PromptSetOptions& options) {
   add_prompt_options(command, options.prompt);
   command.add_option("--answer", options.answer, "The right next token, e.g. ' Mary'");
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
-  command.add_option("--prompts-file", options.file, "CSV with the columns prompt,answer,wrong");
+  command.add_option("--prompts-file", options.file,
+                     "Prompts: .csv with the columns prompt,answer,wrong, or .jsonl with these fields");
   command.add_option("--ioi", options.ioi, "Use N generated indirect-object prompts")->check(CLI::NonNegativeNumber);
   command.add_option("--ioi-seed", options.ioi_seed, "Of the generated prompts")->capture_default_str();
 }
@@ -28,28 +29,7 @@ Status check_prompt_set(const PromptSetOptions& options) {
 
 namespace {
 
-struct Row {
-  std::string prompt, answer, wrong;
-};
-
-Result<std::vector<Row>> rows_of_file(const std::string& path) {
-  HS_ASSIGN(const std::string text, read_text_file(path));
-  HS_ASSIGN(const CsvTable table, parse_csv(text, path));
-  const auto column = [&](std::initializer_list<const char*> names) {
-    for (const char* name : names)
-      if (const auto index = table.column(name)) return index;
-    return std::optional<std::size_t>{};
-  };
-  const auto prompt = column({"prompt", "clean"}), answer = column({"answer"}), wrong = column({"wrong"});
-  if (!prompt) return make_error(ErrorCode::invalid_argument, "has no column prompt (or clean)", path, "header");
-  std::vector<Row> rows;
-  for (const auto& cells : table.rows)
-    rows.push_back({cells[*prompt], answer ? cells[*answer] : "", wrong ? cells[*wrong] : ""});
-  if (rows.empty()) return make_error(ErrorCode::invalid_argument, "has no prompts", path);
-  return rows;
-}
-
-Result<Answers> answers_of(const Model& model, const Row& row, bool need_answer, bool need_wrong) {
+Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong) {
   Answers answers;
   if (row.answer.empty() && need_answer)
     return make_error(ErrorCode::invalid_argument, "this metric needs one", {}, "--answer");
@@ -65,36 +45,56 @@ Result<Answers> answers_of(const Model& model, const Row& row, bool need_answer,
   return answers;
 }
 
+Result<AblationTask> generated_prompts(const Model& model, const PromptSetOptions& options) {
+  IoiOptions ioi;
+  ioi.count = options.ioi;
+  ioi.seed = options.ioi_seed;
+  HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
+  AblationTask task;
+  task.prompts = ablation_prompts(made);
+  for (std::size_t i = 0; i < task.prompts.size(); ++i)
+    task.ids.push_back("ioi-" + std::to_string(i));
+  return task;
+}
+
 } // namespace
 
 Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                      bool need_wrong) {
-  AblationTask task;
-  if (options.ioi > 0) {
-    IoiOptions ioi;
-    ioi.count = options.ioi;
-    ioi.seed = options.ioi_seed;
-    HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
-    task.prompts = ablation_prompts(made);
-    for (std::size_t i = 0; i < task.prompts.size(); ++i)
-      task.ids.push_back("ioi-" + std::to_string(i));
-    return task;
-  }
-  std::vector<Row> rows;
+  if (options.ioi > 0) return generated_prompts(model, options);
+  std::vector<PromptRow> rows;
   if (options.file.empty()) {
     HS_ASSIGN(const std::string text, prompt_text(options.prompt));
-    rows = {{text, options.answer, options.wrong}};
+    rows = {{text, options.answer, options.wrong, {}}};
   } else {
-    HS_ASSIGN(rows, rows_of_file(options.file));
+    HS_ASSIGN(rows, read_prompt_file(options.file));
   }
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    AblationPrompt prompt;
-    HS_ASSIGN(prompt.tokens, encode_prompt(model, rows[i].prompt, options.prompt));
-    HS_ASSIGN(prompt.answers, answers_of(model, rows[i], need_answer, need_wrong));
-    task.prompts.push_back(std::move(prompt));
-    task.ids.push_back("prompt-" + std::to_string(i));
+  AblationTask task;
+  for (const PromptRow& row : rows) {
+    const auto located = [&](const Error& error) {
+      if (options.file.empty()) return error;
+      return make_error(error.code, error.field + ": " + error.message, options.file, row.place);
+    };
+    auto tokens = encode_prompt(model, row.prompt, options.prompt);
+    if (!tokens.ok()) return located(tokens.error());
+    auto answers = answers_of(model, row, need_answer, need_wrong);
+    if (!answers.ok()) return located(answers.error());
+    task.ids.push_back("prompt-" + std::to_string(task.prompts.size()));
+    task.prompts.push_back({std::move(*tokens), std::move(*answers)});
   }
   return task;
+}
+
+store::Attributes option_attributes(const PromptSetOptions& options) {
+  store::Attributes used = option_attributes(options.prompt);
+  if (!options.file.empty()) used.push_back({"prompts_file", options.file});
+  if (options.ioi > 0) {
+    used.push_back({"ioi", options.ioi});
+    used.push_back({"ioi_seed", static_cast<std::int64_t>(options.ioi_seed)});
+  }
+  if (!options.answer.empty()) used.push_back({"answer", options.answer});
+  if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
+  return used;
 }
 
 } // namespace headscope::cli

@@ -11,7 +11,7 @@ namespace headscope::cli {
 struct PromptSetOptions {
   PromptOptions prompt;
   std::string answer, wrong;
-  std::string file; // CSV with the columns prompt (or clean), answer, wrong
+  std::string file; // see prompt_file.h
   std::int64_t ioi = 0;
   std::uint64_t ioi_seed = 0;
 };
@@ -22,5 +22,7 @@ Status check_prompt_set(const PromptSetOptions& options);
 // `name` of the task is left to the caller.
 Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                      bool need_wrong);
+
+store::Attributes option_attributes(const PromptSetOptions& options);
 
 } // namespace headscope::cli

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/result_output.h"
 
-#include "app/cli/model_options.h"
 #include "app/cli/progress.h"
 #include "app/cli/version.h"
 
@@ -23,9 +22,9 @@ Result<std::optional<store::ResultWriter>> open_output(const OutputOptions& opti
   return std::optional<store::ResultWriter>(std::move(writer));
 }
 
-store::Attributes model_attributes(const Model& model) {
+Status store_model(store::ResultWriter& writer, const Model& model, const ModelOptions& options) {
   const ModelConfig& config = model.config;
-  return {
+  HS_TRY(writer.set_model({
       {"name", model.identity.name},
       {"architecture", config.architecture},
       {"path", model.identity.path},
@@ -42,7 +41,8 @@ store::Attributes model_attributes(const Model& model) {
       {"d_mlp", config.d_mlp},
       {"d_vocab", config.d_vocab},
       {"n_ctx", config.n_ctx},
-  };
+  }));
+  return writer.set_options("model", option_attributes(options));
 }
 
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids) {

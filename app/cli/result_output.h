@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/cli/command.h"
+#include "app/cli/model_options.h"
 #include "core/analysis/head_ablation.h"
 #include "core/model/model.h"
 #include "core/store/result_file.h"
@@ -26,7 +27,8 @@ void add_output_options(CLI::App& command, OutputOptions& options, bool required
 Result<std::optional<store::ResultWriter>> open_output(const OutputOptions& options, const Console& console,
                                                        const std::vector<std::int64_t>& seeds = {});
 
-store::Attributes model_attributes(const Model& model);
+// /model, and how it was loaded as /options/model.
+Status store_model(store::ResultWriter& writer, const Model& model, const ModelOptions& options);
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids);
 
 // Scores, maps, findings, prompts and tables of one detector, and its options.

@@ -11,6 +11,7 @@
 #include "app/cli/detect_run.h"
 #include "app/cli/heads.h"
 #include "app/cli/model_options.h"
+#include "app/cli/progress.h"
 #include "app/cli/values.h"
 #include "core/analysis/ioi_task.h"
 
@@ -21,7 +22,7 @@ struct Options {
   ModelOptions model;
   DetectOptions detect;
   OutputOptions output;
-  std::int64_t ioi = 16, maps = 12;
+  std::int64_t ioi = 8, maps = 12;
   std::uint64_t seed = 0;
 };
 
@@ -90,36 +91,68 @@ double mean_of(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-Status run(const Options& options, const Console& console) {
-  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.seed)}));
-  HS_ASSIGN(const auto model, load(options.model, console, true));
-  HS_TRY(writer->set_model(model_attributes(*model)));
-  const Engine engine(model);
+struct Survey {
+  DetectorOutcomes detectors;
+  std::optional<HeadAblationResult> ablation;
+  std::size_t prompts = 0;
+};
+
+// False: cancelled; what was done until then is in the survey and the file.
+Result<bool> work(const Options& options, const std::vector<DetectorPlan>& plan, const Engine& engine,
+                  const Console& console, store::ResultWriter& writer, Survey& survey) {
   std::string example;
-  HS_ASSIGN(const AblationTask task, ioi_prompts(options, *model, example));
-  HS_ASSIGN(const DetectorOutcomes outcomes, run_detectors(plan, engine, options.detect.haystack, console, &*writer));
-  if (!outcomes.complete) return finish_output(writer, options.output, console, false);
-  HS_ASSIGN(const HeadAblationResult ablation, run_ablation(engine, task, {}, console, &*writer));
-  if (!ablation.complete) return finish_output(writer, options.output, console, false);
+  HS_ASSIGN(const AblationTask task, ioi_prompts(options, engine.model(), example));
+  survey.prompts = task.prompts.size();
+  HS_ASSIGN(survey.detectors, run_detectors(plan, engine, options.detect.haystack, console, &writer));
+  if (!survey.detectors.complete) return false;
+  HS_ASSIGN(survey.ablation, run_ablation(engine, task, {}, console, &writer));
+  if (!survey.ablation->complete) return false;
   AttentionTask maps;
   maps.prompt_id = "maps";
-  maps.heads = heads_to_draw(outcomes, ablation, static_cast<std::size_t>(options.maps));
-  HS_ASSIGN(maps.ids, encode_prompt(*model, example + " " + example, {}));
-  HS_ASSIGN(const bool complete, run_attention(engine, maps, console, *writer));
-  HS_TRY(finish_output(writer, options.output, console, complete));
-  nlohmann::json json = to_json(outcomes);
-  json["file"] = options.output.path;
-  json["ablation"] = {{"clean", number(mean_of(ablation.clean))},
-                      {"effects", matrix(ablation.mean_effects(), static_cast<std::size_t>(ablation.n_layers),
-                                         static_cast<std::size_t>(ablation.n_heads))}};
-  if (console.json)
-    console.print(json);
+  maps.heads = heads_to_draw(survey.detectors, *survey.ablation, static_cast<std::size_t>(options.maps));
+  HS_ASSIGN(maps.ids, encode_prompt(engine.model(), example + " " + example, {}));
+  return run_attention(engine, maps, console, writer);
+}
+
+nlohmann::json to_json(const Survey& survey, const std::string& file, bool complete) {
+  nlohmann::json json = to_json(survey.detectors);
+  json["file"] = file;
+  json["complete"] = complete;
+  json["ablation"] = nullptr;
+  if (survey.ablation)
+    json["ablation"] = {
+        {"clean", number(mean_of(survey.ablation->clean))},
+        {"effects", matrix(survey.ablation->mean_effects(), static_cast<std::size_t>(survey.ablation->n_layers),
+                           static_cast<std::size_t>(survey.ablation->n_heads))}};
+  return json;
+}
+
+void print_text(const Survey& survey, const std::string& model) {
+  std::printf("Strongest heads of %s\n%s", model.c_str(), strongest_heads(survey.detectors, 6).c_str());
+  if (survey.ablation)
+    std::printf("Zero-ablation on %zu indirect-object prompts (logit difference %s): %s\n", survey.prompts,
+                fixed(mean_of(survey.ablation->clean), 3).c_str(), strongest_effects(*survey.ablation, 6).c_str());
+}
+
+Status run(const Options& options, const Console& from) {
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
+  Console console = from;
+  console.steps = static_cast<int>(plan.size()) + 2; // the ablation and the maps
+  std::vector<std::int64_t> seeds = seeds_of(plan);
+  seeds.push_back(static_cast<std::int64_t>(options.seed));
+  HS_ASSIGN(auto writer, open_output(options.output, console, seeds));
+  HS_ASSIGN(const auto model, load(options.model, from, true));
+  HS_TRY(store_model(*writer, *model, options.model));
+  HS_TRY(writer->set_options(
+      "survey", {{"ioi", options.ioi}, {"maps", options.maps}, {"seed", static_cast<std::int64_t>(options.seed)}}));
+  Survey survey;
+  HS_ASSIGN(const bool complete, work(options, plan, Engine(model), console, *writer, survey));
+  finish_progress();
+  if (from.json)
+    from.print(to_json(survey, options.output.path, complete));
   else
-    std::printf("Strongest heads of %s\n%sZero-ablation on %zu indirect-object prompts (logit difference %s): %s\n",
-                model->identity.name.c_str(), strongest_heads(outcomes, 6).c_str(), task.prompts.size(),
-                fixed(mean_of(ablation.clean), 3).c_str(), strongest_effects(ablation, 6).c_str());
-  return {};
+    print_text(survey, model->identity.name);
+  return finish_output(writer, options.output, console, complete);
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
@@ -12,7 +13,8 @@ namespace headscope::cli {
 namespace {
 
 struct Options {
-  std::string model, text, file;
+  std::string model, file;
+  std::optional<std::string> text; // may well be empty
   bool no_special = false, plain_text = false;
 };
 
@@ -24,7 +26,9 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
 }
 
 Status run(const Options& options, const Console& console) {
-  std::string text = options.text;
+  if (!options.text && options.file.empty())
+    return make_error(ErrorCode::invalid_argument, "give --text or --text-file", {}, "--text");
+  std::string text = options.text.value_or("");
   if (!options.file.empty()) {
     HS_ASSIGN(text, read_text_file(options.file));
   }

@@ -68,6 +68,7 @@ public:
 
   std::string decode(std::span<const std::int64_t> ids, bool skip_special) const override {
     std::vector<std::string> pieces;
+    // A special token is skipped whatever its spelling; tokenizers 0.23 keeps one whose normalized spelling differs.
     for (const std::int64_t id : ids) {
       if (!known(id) || (skip_special && is_special(id))) continue;
       pieces.push_back(piece(id));

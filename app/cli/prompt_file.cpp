@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/prompt_file.h"
+
+#include <sstream>
+
+#include <nlohmann/json.hpp>
+
+#include "app/cli/csv.h"
+#include "app/cli/model_options.h"
+
+namespace headscope::cli {
+namespace {
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::string& path) {
+  HS_ASSIGN(const CsvTable table, parse_csv(text, path));
+  auto prompt = table.column("prompt");
+  if (!prompt) prompt = table.column("clean");
+  if (!prompt) return make_error(ErrorCode::invalid_argument, "has no column prompt (or clean)", path, "header");
+  const auto answer = table.column("answer"), wrong = table.column("wrong");
+  std::vector<PromptRow> rows;
+  for (std::size_t i = 0; i < table.rows.size(); ++i) {
+    const auto& cells = table.rows[i];
+    rows.push_back({cells[*prompt], answer ? cells[*answer] : "", wrong ? cells[*wrong] : "",
+                    "line " + std::to_string(table.lines[i])});
+  }
+  return rows;
+}
+
+Result<PromptRow> from_json(const std::string& line, const std::string& path, const std::string& place) {
+  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+  if (!json.is_object()) return make_error(ErrorCode::corrupt, "is not a JSON object", path, place);
+  PromptRow row{{}, {}, {}, place};
+  const char* prompt = json.contains("prompt") ? "prompt" : "clean";
+  if (!json.contains(prompt))
+    return make_error(ErrorCode::invalid_argument, "has no field prompt (or clean)", path, place);
+  for (const auto& [key, text] : {std::pair(prompt, &row.prompt), {"answer", &row.answer}, {"wrong", &row.wrong}}) {
+    const auto found = json.find(key);
+    if (found == json.end() || found->is_null()) continue;
+    if (!found->is_string())
+      return make_error(ErrorCode::invalid_argument, std::string("the field ") + key + " is not a string", path, place);
+    *text = found->get<std::string>();
+  }
+  return row;
+}
+
+Result<std::vector<PromptRow>> from_lines(const std::string& text, const std::string& path, bool json) {
+  std::istringstream lines(text);
+  std::vector<PromptRow> rows;
+  std::string line;
+  for (int number = 1; std::getline(lines, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    const std::string place = "line " + std::to_string(number);
+    PromptRow row{line, {}, {}, place};
+    if (json) {
+      HS_ASSIGN(row, from_json(line, path, place));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+} // namespace
+
+Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
+  HS_ASSIGN(const std::string text, read_text_file(path));
+  auto rows = ends_with(path, ".csv") ? from_csv(text, path) : from_lines(text, path, ends_with(path, ".jsonl"));
+  if (!rows.ok()) return rows;
+  if (rows->empty()) return make_error(ErrorCode::invalid_argument, "has no prompts", path);
+  for (const PromptRow& row : *rows)
+    if (row.prompt.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", path, row.place);
+  return rows;
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,306 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every kind of bad input gives one line that names the file and the field, and its own exit code."""
+import json
+import os
+import unittest
+
+import numpy as np
+
+from damage import Gguf, Safetensors
+from harness import Case, run, write_tokenizer
+
+QUESTION = ("--prompt", "abc", "--answer", "d", "--wrong", "e")
+
+
+class WeightFiles(Case):
+    def weights(self):
+        return Safetensors(self.small_model() / "model.safetensors")
+
+    def test_the_whole_file_is_good(self):
+        self.good("model", "info", self.small_model())
+
+    def test_truncated(self):
+        path = self.small_model() / "model.safetensors"
+        data = path.read_bytes()
+        for size in (0, 5, 100, len(data) // 2, len(data) - 1):
+            path.write_bytes(data[:size])
+            self.bad("corrupt", "model", "info", path.parent, file=path)
+
+    def test_oversized(self):
+        path = self.small_model() / "model.safetensors"
+        path.write_bytes(path.read_bytes() + b"\0" * 7)
+        self.bad("corrupt", "model", "info", path.parent, file=path)
+
+    def test_wrong_magic(self):
+        path = self.small_model() / "model.safetensors"
+        for start in (b"\xff" * 8, b"PK\x03\x04\0\0\0\0", b"not json"):
+            path.write_bytes(start + path.read_bytes()[8:])
+            self.bad("corrupt", "model", "info", path.parent, file=path)
+
+    def test_overlapping_offsets(self):
+        weights = self.weights()
+        a, b = weights.names()[:2]
+        weights.header[b]["data_offsets"] = weights.header[a]["data_offsets"]
+        weights.header[b]["shape"] = weights.header[a]["shape"]
+        weights.write()
+        error = self.bad("corrupt", "model", "info", weights.path.parent, file=weights.path)
+        self.assertTrue(a in error["field"] + error["message"] or b in error["field"] + error["message"], error)
+
+    def test_not_a_number(self):
+        for value in (np.nan, np.inf, -np.inf):
+            weights = self.weights()
+            weights.values("model.layers.1.mlp.up_proj.weight")[13] = value
+            weights.write()
+            self.bad("corrupt", "model", "info", weights.path.parent, file=weights.path, field="model.layers.1.mlp.up_proj.weight")
+
+    def test_missing_tensor(self):
+        weights, name = self.weights(), "model.layers.1.self_attn.q_proj.weight"
+        weights.header[name + ".old"] = weights.header.pop(name)
+        weights.write()
+        self.bad("corrupt", "model", "info", weights.path.parent, file=weights.path.parent, field=name)
+
+    def test_unknown_dtype(self):
+        weights = self.weights()
+        name = weights.names()[0]
+        weights.header[name]["dtype"] = "F4"
+        weights.write()
+        self.bad("unsupported", "model", "info", weights.path.parent, file=weights.path, field=name)
+
+    def test_a_shape_the_config_does_not_promise(self):
+        weights = self.weights()
+        entry = weights.header["model.layers.0.mlp.up_proj.weight"]
+        entry["shape"] = entry["shape"][::-1]
+        weights.write()
+        self.bad("mismatch", "model", "info", weights.path.parent, file=weights.path.parent, field="model.layers.0.mlp.up_proj.weight")
+
+
+class ModelFolders(Case):
+    def config(self, **changes):
+        path = self.small_model() / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+        return path
+
+    def test_unknown_architecture(self):
+        path = self.config(architectures=["MambaForCausalLM"], model_type="mamba")
+        self.bad("unsupported", "model", "info", path.parent, file=path, field="mamba")
+
+    def test_broken_config(self):
+        path = self.small_model() / "config.json"
+        path.write_text(path.read_text()[:50])
+        self.bad("corrupt", "model", "info", path.parent, file=path)
+
+    def test_missing_field(self):
+        path = self.small_model() / "config.json"
+        config = json.loads(path.read_text())
+        del config["num_hidden_layers"]
+        path.write_text(json.dumps(config))
+        self.bad("corrupt", "model", "info", path.parent, file=path, field="num_hidden_layers")
+
+    def test_heads_that_do_not_divide(self):
+        path = self.config(num_key_value_heads=3)
+        self.assertIn(run("model", "info", path.parent).returncode, (6, 8))
+
+    def test_no_such_model(self):
+        self.bad("not_found", "model", "info", self.folder / "nothing", file=self.folder / "nothing")
+        self.bad("not_found", "model", "info", "smollm3", file="smollm3")
+
+    def test_a_folder_without_weights(self):
+        folder = self.small_model()
+        (folder / "model.safetensors").unlink()
+        self.bad("not_found", "model", "info", folder, file=folder)
+
+    def test_no_tokenizer(self):
+        folder = self.small_model(tokenizer=False)
+        self.bad("not_found", "logits", "--model", folder, "--prompt", "a", file=folder, field="tokenizer")
+
+    def test_a_tokenizer_of_another_model(self):
+        folder = self.small_model()
+        write_tokenizer(folder, size=140)
+        self.bad("mismatch", "logits", "--model", folder, "--prompt", "a", file=folder, field="vocab")
+
+    def test_a_broken_tokenizer(self):
+        folder = self.small_model()
+        path = folder / "tokenizer.json"
+        path.write_text(path.read_text()[:-40])
+        self.bad("corrupt", "tokens", "--model", folder, "--text", "a", file=path)
+
+
+class GgufFiles(Case):
+    def file(self, gguf):
+        return gguf.write(self.folder / "model.gguf")
+
+    def test_the_whole_file_is_good(self):
+        self.assertEqual(self.good("model", "info", self.file(Gguf()))["n_layers"], 1)
+
+    def test_truncated(self):
+        path = self.folder / "model.gguf"
+        data = Gguf().bytes()
+        for size in (0, 3, 20, 200, len(data) // 2, len(data) - 1):
+            path.write_bytes(data[:size])
+            self.bad("corrupt", "model", "info", path, file=path)
+
+    def test_wrong_magic_and_version(self):
+        gguf = Gguf()
+        gguf.magic = b"GGML"
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf")
+        for version in (1, 77):
+            gguf = Gguf()
+            gguf.version = version
+            self.bad("unsupported", "model", "info", self.file(gguf), file="model.gguf", field="version")
+
+    def test_overlapping_offsets(self):
+        gguf = Gguf()
+        gguf.offsets["blk.0.attn_k.weight"] = 0
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf")
+
+    def test_an_offset_outside(self):
+        gguf = Gguf()
+        gguf.offsets["blk.0.attn_k.weight"] = 1 << 40
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.attn_k.weight")
+
+    def test_unknown_quantisation(self):
+        gguf = Gguf()
+        gguf.tensor("blk.0.attn_k.weight")[2] = 16  # IQ2_XXS
+        self.bad("unsupported", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.attn_k.weight")
+
+    def test_not_a_number(self):
+        gguf = Gguf()
+        gguf.tensor("blk.0.ffn_up.weight")[3][5] = np.nan
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.ffn_up.weight")
+
+    def test_missing_tensor(self):
+        gguf = Gguf()
+        gguf.tensors.remove(gguf.tensor("blk.0.ffn_up.weight"))
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.ffn_up.weight")
+
+    def test_unknown_architecture(self):
+        self.bad("unsupported", "model", "info", self.file(Gguf("rwkv7")), file="model.gguf", field="rwkv7")
+
+
+class Prompts(Case):
+    def test_empty(self):
+        model = self.small_model()
+        self.bad("invalid_argument", "logits", "--model", model, "--prompt", "", field="--prompt")
+        self.bad("invalid_argument", "logits", "--model", model, field="--prompt")
+        self.bad("invalid_argument", "generate", "--model", model, "--prompt", "", field="--prompt")
+        self.bad("invalid_argument", "ablate", "--model", model, "--prompt", "", "--answer", "a", "--wrong", "b", field="--prompt")
+        self.bad("invalid_argument", "patch", "--model", model, "--clean", "", "--corrupt", "a", field="--clean")
+        self.bad("invalid_argument", "attention", "--model", model, "--prompt", "", "--out", self.folder / "a.h5", field="--prompt")
+        (self.folder / "empty.txt").write_text("")
+        self.bad("invalid_argument", "logits", "--model", model, "--prompt-file", self.folder / "empty.txt", field="--prompt")
+        self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
+
+    def test_longer_than_the_context(self):
+        model, text = self.small_model(), "a" * 65
+        self.good("logits", "--model", model, "--prompt", text[1:])
+        for call in (("logits", "--prompt", text), ("generate", "--prompt", text), ("attention", "--prompt", text, "--out", self.folder / "a.h5"),
+                     ("ablate", "--prompt", text, "--answer", "b", "--wrong", "c"), ("patch", "--clean", text, "--corrupt", text)):
+            self.bad("mismatch", call[0], "--model", model, *call[1:], field="64")
+        self.bad("mismatch", "generate", "--model", model, "--prompt", text[2:], "-n", 2, field="64")
+        self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
+
+    def test_answers(self):
+        model = self.small_model()
+        self.bad("mismatch", "ablate", "--model", model, "--prompt", "a", "--answer", "bc", "--wrong", "d", field="--answer")
+        self.bad("invalid_argument", "ablate", "--model", model, "--prompt", "a", "--answer", "b", field="--wrong")
+
+    def test_prompts_of_unequal_length(self):
+        self.bad("mismatch", "patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "ab", "--answer", "c", "--wrong", "d")
+
+    def test_prompts_without_a_difference(self):
+        self.bad("mismatch", "patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "abc", "--answer", "c", "--wrong", "d")
+
+    def test_files_of_prompts(self):
+        model, path = self.small_model(), self.folder / "p.csv"
+        for text, code, field in (("", "corrupt", ""), ("a,b\n1,2\n", "invalid_argument", "header"),
+                                  ("prompt,answer,wrong\nx,y,z\nx,y\n", "corrupt", "line 3"),
+                                  ("prompt,answer,wrong\nx,\"y,z\n", "corrupt", "line 2"),
+                                  ("prompt,answer,wrong\nx,yy,z\n", "mismatch", "line 2"),
+                                  ("prompt,answer,wrong\n,y,z\n", "invalid_argument", "line 2")):
+            path.write_text(text)
+            self.bad(code, "ablate", "--model", model, "--prompts-file", path, file=path, field=field)
+        path = self.folder / "p.jsonl"
+        for text, code in (("{\"prompt\": \"a\"\n", "corrupt"), ("[1]\n", "corrupt"), ("{\"prompt\": 3}\n", "invalid_argument"),
+                           ("{\"text\": \"a\"}\n", "invalid_argument")):
+            path.write_text(text)
+            self.bad(code, "ablate", "--model", model, "--prompts-file", path, file=path, field="line 1")
+        self.bad("not_found", "ablate", "--model", model, "--prompts-file", self.folder / "no.csv", file="no.csv")
+
+
+class Options(Case):
+    def test_names(self):
+        model = self.small_model()
+        out = ("--out", self.folder / "a.h5")
+        for code, field, call in (
+                ("invalid_argument", "--heads", ("ablate", *QUESTION, "--heads", "9.9", *out)),
+                ("invalid_argument", "--heads", ("ablate", *QUESTION, "--heads", "first", *out)),
+                ("invalid_argument", "--heads", ("ablate", *QUESTION, "--heads", "1-0", *out)),
+                ("invalid_argument", "knockout", ("ablate", *QUESTION, "--method", "knockout", *out)),
+                ("invalid_argument", "never", ("ablate", *QUESTION, "--phase", "never", *out)),
+                ("invalid_argument", "loss", ("ablate", *QUESTION, "--metric", "loss", *out)),
+                ("invalid_argument", "--site", ("patch", "--clean", "a", "--corrupt", "b", "--site", "hook_nothing", *out)),
+                ("invalid_argument", "diagonal", ("patch", "--clean", "a", "--corrupt", "b", "--axes", "diagonal", *out)),
+                ("not_found", "--detectors", ("detect", "--detectors", "telepathy", *out)),
+                ("not_found", "--set", ("detect", "--detectors", "sink", "--set", "sink.colour=1", *out)),
+                ("invalid_argument", "--set", ("detect", "--detectors", "sink", "--set", "sink.texts=many", *out)),
+                ("invalid_argument", "--set", ("detect", "--detectors", "sink", "--set", "texts", *out)),
+                ("not_found", "haystack", ("detect", "--detectors", "retrieval", "--haystack", self.folder / "haystack", *out)),
+                ("invalid_argument", "--precision", ("attention", "--prompt", "a", "--precision", "int8", *out)),
+                ("invalid_argument", "--dtype", ("logits", "--prompt", "a", "--dtype", "int8")),
+                ("invalid_argument", "tpu", ("logits", "--prompt", "a", "--device", "tpu")),
+                ("invalid_argument", "--position", ("logits", "--prompt", "a", "--position", "1")),
+                ("invalid_argument", "--ablate", ("generate", "--prompt", "a", "--ablate", "0:freeze")),
+        ):
+            with self.subTest(call=call):
+                self.bad(code, call[0], "--model", model, *call[1:], field=field)
+                self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
+
+    def test_usage(self):
+        for call in ((), ("dance",), ("logits",), ("logits", "--model"), ("logits", "--model", "m", "--prompt", "a", "--sideways"),
+                     ("logits", "--model", "m", "--top", "none"), ("export", "a.h5"), ("model",), ("generate", "--model", "m", "-n", "-3")):
+            error = self.bad("invalid_argument", *call)
+            self.assertIn("--help", error["message"])
+
+    def test_a_detector_that_does_not_fit(self):
+        self.bad("unsupported", "detect", "--model", self.small_model("attn_only"), "--detectors", "successor", "--out", self.folder / "a.h5",
+                 field="successor")
+        self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
+
+
+class ResultFiles(Case):
+    def test_existing_file_is_kept(self):
+        out = self.folder / "r.h5"
+        for call in (("ablate", *QUESTION), ("attention", "--prompt", "abc"), ("patch", "--clean", "ab", "--corrupt", "ac", "--answer", "d", "--wrong", "e"),
+                     ("detect", "--detectors", "sink", "--set", "sink.tokens=16")):
+            out.write_bytes(b"precious")
+            self.bad("already_exists", call[0], "--model", self.small_model(), *call[1:], "--out", out, file=out)
+            self.assertEqual(out.read_bytes(), b"precious")
+            self.good(call[0], "--model", self.small_model(), *call[1:], "--out", out, "--force")
+            self.assertEqual(out.read_bytes()[:4], b"\x89HDF")
+
+    def test_unusable_folder(self):
+        self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", self.folder / "no" / "r.h5", file="r.h5")
+        (self.folder / "file").write_text("")
+        self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", self.folder / "file" / "r.h5", file="r.h5")
+
+    def test_unwritable_folder(self):
+        # Root may write anywhere but below /proc.
+        folder = "/proc/self" if os.geteuid() == 0 else self.folder / "sealed"
+        if os.geteuid() != 0:
+            folder.mkdir(mode=0o555)
+        self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", f"{folder}/r.h5", file="r.h5")
+
+    def test_reading_damaged_files(self):
+        good = self.folder / "good.h5"
+        self.good("attention", "--model", self.small_model(), "--prompt", "abc", "--out", good)
+        bad = self.folder / "bad.h5"
+        for data in (b"", b"not HDF5 at all", good.read_bytes()[:2000]):
+            bad.write_bytes(data)
+            self.bad("corrupt", "inspect", bad, file=bad)
+            self.bad("corrupt", "export", bad, "--out", self.folder / "figures", file=bad)
+        self.bad("not_found", "inspect", self.folder / "none.h5", file="none.h5")
+        self.assertFalse((self.folder / "figures").exists())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures and tables of result files: the files that are named, the numbers in them, where they come from."""
+import csv
+import json
+import struct
+import unittest
+import xml.dom.minidom
+
+import h5py
+import numpy as np
+
+from harness import Case, run
+
+PROMPT = "The cat sat, the cat"
+
+
+class Export(Case):
+    def setUp(self):
+        super().setUp()
+        self.out = self.folder / "r.h5"
+        self.figures = self.folder / "figures"
+
+    def attention(self, *more):
+        self.good("attention", "--model", self.small_model(), "--prompt", PROMPT, "--heads", "1.2,0.3", "--out", self.out, *more)
+
+    def export(self, *more):
+        files = self.good("export", self.out, "--out", self.figures, *more)["files"]
+        self.assertEqual(sorted(files), sorted(str(p) for p in self.figures.iterdir() if not p.name.endswith((".csv.json", ".npy.json"))))
+        return {file.rsplit("/", 1)[1] for file in files}
+
+    def read_csv(self, name):
+        with open(self.figures / name, newline="", encoding="utf-8") as file:
+            rows = list(csv.reader(file))
+        return rows[0][1:], [row[0] for row in rows[1:]], [row[1:] for row in rows[1:]]
+
+    def test_every_format(self):
+        self.attention()
+        names = self.export("--what", "attention", "--format", "png,svg,pdf,csv,npy")
+        self.assertEqual(names, {f"attention-{head}.{end}" for head in ("1.2", "0.3") for end in ("png", "svg", "pdf", "csv", "npy")})
+        png = (self.figures / "attention-1.2.png").read_bytes()
+        self.assertEqual(png[:8], b"\x89PNG\r\n\x1a\n")
+        width, height = struct.unpack(">II", png[16:24])
+        self.assertTrue(width > 400 and height > 400)
+        self.assertIn(b"model_sha256", png)
+        svg = (self.figures / "attention-1.2.svg").read_text()
+        xml.dom.minidom.parseString(svg)
+        sha = json.loads((self.figures / "attention-1.2.csv.json").read_text())["model_sha256"]
+        self.assertEqual(len(sha), 64)
+        self.assertIn(sha, svg)
+        self.assertEqual((self.figures / "attention-1.2.pdf").read_bytes()[:5], b"%PDF-")
+
+    def test_numbers_are_the_stored_ones(self):
+        self.attention()
+        self.export("--what", "attention", "--format", "csv,npy")
+        with h5py.File(self.out) as f:
+            stored = f["attention/prompt-0/pattern"][:].astype(np.float32)
+        for index, head in enumerate(("1.2", "0.3")):
+            columns, rows, cells = self.read_csv(f"attention-{head}.csv")
+            self.assertEqual([c.replace(" ", "") for c in columns], [c.replace(" ", "") for c in PROMPT])
+            self.assertEqual(columns, rows)
+            for q in range(len(PROMPT)):
+                for k in range(len(PROMPT)):
+                    if k > q:
+                        self.assertEqual(cells[q][k], "")  # not seen by this query
+                    else:
+                        self.assertEqual(np.float32(cells[q][k]), stored[index][q][k])
+            self.assertTrue(np.array_equal(np.load(self.figures / f"attention-{head}.npy"), stored[index]))
+
+    def test_scores_ablation_and_patching(self):
+        model = self.small_model()
+        self.good("detect", "--model", model, "--detectors", "induction,sink", "--set", "induction.n=10", "--set", "sink.tokens=32", "--out", self.out)
+        self.assertEqual(self.export("--what", "scores", "--format", "csv,svg"),
+                         {f"scores-{name}.{end}" for name in ("induction", "sink") for end in ("csv", "svg")})
+        with h5py.File(self.out) as f:
+            cells = np.array(self.read_csv("scores-induction.csv")[2], dtype=np.float32)
+            self.assertTrue(np.array_equal(cells, f["detectors/induction/scores"][:]))
+        svg = (self.figures / "scores-induction.svg").read_text()
+        self.assertIn("Induction heads", svg)
+        self.out = self.folder / "a.h5"
+        self.good("ablate", "--model", model, "--prompt", "abc", "--answer", "d", "--wrong", "e", "--out", self.out)
+        self.figures = self.folder / "ablation"
+        self.assertEqual(self.export("--format", "csv"), {"ablation-zero.csv"})
+        with h5py.File(self.out) as f:
+            self.assertTrue(np.array_equal(np.array(self.read_csv("ablation-zero.csv")[2], dtype=np.float32), f["ablation/zero/mean"][:]))
+        self.out = self.folder / "p.h5"
+        self.good("patch", "--model", model, "--clean", "abc", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--out", self.out)
+        self.figures = self.folder / "patching"
+        self.assertEqual(self.export("--what", "patching", "--format", "csv,png"), {"patching-resid_pre.csv", "patching-resid_pre.png"})
+        columns, _, cells = self.read_csv("patching-resid_pre.csv")
+        self.assertEqual(columns, list("abc"))
+        with h5py.File(self.out) as f:
+            self.assertTrue(np.array_equal(np.array(cells, dtype=np.float32), f["patching/resid_pre/restored"][:]))
+
+    def test_some_heads_a_name_and_a_size(self):
+        self.attention()
+        self.assertEqual(self.export("--heads", "0.3", "--name", "cat-", "--scale", "1", "--dark"), {"cat-attention-0.3.png"})
+        small = struct.unpack(">II", (self.figures / "cat-attention-0.3.png").read_bytes()[16:24])
+        self.good("export", self.out, "--out", self.folder / "large", "--heads", "0.3", "--scale", "2")
+        large = struct.unpack(">II", (self.folder / "large" / "attention-0.3.png").read_bytes()[16:24])
+        self.assertEqual(large, (2 * small[0], 2 * small[1]))
+
+    def test_existing_files_are_kept(self):
+        self.attention()
+        self.export("--heads", "0.3")
+        path = self.figures / "attention-0.3.png"
+        path.write_bytes(b"precious")
+        self.bad("already_exists", "export", self.out, "--out", self.figures, "--heads", "0.3", file=path)
+        self.assertEqual(path.read_bytes(), b"precious")
+        self.good("export", self.out, "--out", self.figures, "--heads", "0.3", "--force")
+        self.assertEqual(path.read_bytes()[1:4], b"PNG")
+
+    def test_what_is_not_there(self):
+        self.attention()
+        self.bad("not_found", "export", self.out, "--what", "scores", "--out", self.figures, file=self.out)
+        self.bad("not_found", "export", self.out, "--heads", "1.1", "--out", self.figures, file=self.out)
+        self.bad("invalid_argument", "export", self.out, "--what", "dreams", "--out", self.figures, field="--what")
+        self.bad("invalid_argument", "export", self.out, "--format", "gif", "--out", self.figures, field="--format")
+        self.bad("invalid_argument", "export", self.out, "--name", "../x", "--out", self.figures, field="--name")
+        self.assertFalse(self.figures.exists())
+
+    def test_an_unusable_folder(self):
+        self.attention()
+        (self.folder / "file").write_text("")
+        self.bad("io", "export", self.out, "--out", self.folder / "file" / "figures", file="figures")
+
+    def test_interrupted_results_can_be_drawn(self):
+        self.attention()
+        with h5py.File(self.out, "r+") as f:  # as an interruption leaves it
+            f.attrs["complete"] = np.array(0, dtype=f.attrs.get_id("complete").dtype)
+            f["attention/prompt-0/pattern"][1] = np.nan
+        self.assertEqual(self.export("--format", "svg,csv"), {f"attention-{h}.{e}" for h in ("1.2", "0.3") for e in ("svg", "csv")})
+
+
+if __name__ == "__main__":
+    unittest.main()
