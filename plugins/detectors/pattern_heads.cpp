@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Induction, previous-token and duplicate-token heads: stripes on repeated random tokens.
 #include <algorithm>
+#include <optional>
+
+#include <ATen/ATen.h>
 
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
+#include "plugins/detectors/detection_pattern.h"
 #include "plugins/detectors/stripes.h"
 
 namespace headscope {
@@ -34,11 +38,18 @@ public:
   std::string id() const override { return kind_.id; }
   std::string title() const override { return kind_.title; }
   std::string description() const override { return kind_.description; }
-  std::string reference() const override { return "TransformerLens, detection of pattern heads (stripe means)"; }
+  std::string reference() const override { return "TransformerLens: stripe means, and head_detector for mul and abs"; }
 
   std::vector<OptionSpec> options() const override {
     return {
-        {"threshold", 0.4, "heads with at least this mean attention are named", {}, 0.0},
+        {"threshold", 0.4, "heads with at least this score are named"},
+        {"measure",
+         std::string("stripe"),
+         "stripe: mean over the diagonal; mul, abs: likeness to the ideal pattern P, sum(A P) / sum(A) or 1 - T mean|A "
+         "- P|",
+         {"stripe", "mul", "abs"}},
+        {"exclude_bos", false, "mul and abs: without attention to the first token"},
+        {"exclude_current_token", false, "mul and abs: without attention to the query's own token"},
         {"batch", std::int64_t{10}, "number of texts", {}, 1},
         {"n", std::int64_t{50}, "random tokens in a text, before they repeat", {}, 2},
         {"low", std::int64_t{1000}, "smallest token id drawn (0 where the vocabulary ends before twice that)", {}, 0},
@@ -61,30 +72,46 @@ private:
     const RepeatedTokens spec = tokens_for(run);
     if (spec.low >= spec.high)
       return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
+    const at::Tensor tokens = repeated_tokens(spec);
     StripeSum stripe(run.engine.config(), kind_.distance(spec.n));
+    std::optional<SimilaritySum> likeness = similarity(run, tokens);
     std::int64_t layers_done = 0;
     AttentionObserver observer;
     observer.tile = [&](const PatternTile& tile) {
-      stripe.add(tile);
+      likeness ? likeness->add(tile) : stripe.add(tile);
       layers_done = std::max<std::int64_t>(layers_done, tile.layer + 1);
       run.task.report(id() + " heads", layers_done, run.engine.config().n_layers);
     };
     RunRequest request;
-    request.batch.tokens = repeated_tokens(spec);
+    request.batch.tokens = tokens;
     request.logits = LogitRows::none;
     request.observer = &observer;
     request.cancel = run.task.cancel;
     const auto ran = run.engine.run(request);
     if (!ran.ok() && (ran.error().code != ErrorCode::cancelled || layers_done == 0)) return ran.error();
     DetectorResult result = empty_result(run.engine);
-    result.scores = stripe.means();
-    result.description = kind_.description;
+    result.scores = likeness ? likeness->means() : stripe.means();
+    result.description =
+        likeness ? "Likeness of the attention pattern to that of " + title() + ", on random tokens written twice"
+                 : kind_.description;
     result.threshold = run.options.number("threshold");
     result.complete = ran.ok();
     result.findings = {{"low", spec.low}, {"high", spec.high}}; // as drawn from, in a small vocabulary too
     name_heads(result);
-    add_evidence(result, request.batch.tokens, run.engine);
+    add_evidence(result, tokens, run.engine);
     return result;
+  }
+
+  // Nothing for the stripe measure.
+  std::optional<SimilaritySum> similarity(const DetectorRun& run, const at::Tensor& tokens) const {
+    const std::string& measure = run.options.text("measure");
+    if (measure == "stripe") return std::nullopt;
+    std::vector<at::Tensor> expected;
+    for (std::int64_t row = 0; row < tokens.size(0); ++row)
+      expected.push_back(detection_pattern(id(), tokens[row]));
+    return SimilaritySum(run.engine.config(), at::stack(expected),
+                         {measure == "mul" ? Similarity::mul : Similarity::abs, run.options.flag("exclude_bos"),
+                          run.options.flag("exclude_current_token")});
   }
 
   static RepeatedTokens tokens_for(const DetectorRun& run) {

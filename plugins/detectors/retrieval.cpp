@@ -6,12 +6,10 @@
 #include <limits>
 #include <numeric>
 
-#include "core/analysis/rouge.h"
-#include "core/engine/generate.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_prompt.h"
-#include "plugins/detectors/retrieval_score.h"
+#include "plugins/detectors/retrieval_run.h"
 
 namespace headscope {
 namespace {
@@ -24,11 +22,8 @@ struct RunRecord {
   std::int64_t length = 0, depth = 0;
   std::string needle;
   RetrievalPrompt prompt;
-  std::string answer;
-  double rouge = 0.0;
+  RetrievalRun outcome;
   bool kept = false;
-  std::vector<double> code, set; // [layer, head]
-  std::vector<CopyCounter::Copy> copies;
 };
 
 double mean(const std::vector<double>& values) {
@@ -198,30 +193,9 @@ private:
     HS_ASSIGN(record.prompt,
               make_retrieval_prompt(tokenizer, haystack, needle,
                                     {record.length, record.depth, run.options.integer("reserve"), uses_chat(run)}));
-    CopyCounter counter(run.engine.config(), record.prompt);
-    int passes = 0; // forward passes begun: the first is the prefill, which is not watched
-    AttentionObserver observer;
-    observer.wants = [&](int layer) {
-      if (layer == 0) ++passes;
-      return passes > 1;
-    };
-    observer.tile = [&](const PatternTile& tile) { counter.see(tile); };
-    GenerateOptions generation;
-    generation.max_new_tokens = run.options.integer("new_tokens");
-    generation.last_prompt_token_decodes = true;
-    generation.observer = &observer;
-    generation.task.cancel = run.task.cancel;
-    generation.on_token = [&](std::int64_t token) {
-      counter.generated(token);
-      return tokenizer.text(token).find('\n') == std::string::npos;
-    };
-    HS_ASSIGN(const Generation generated, generate(run.engine, record.prompt.ids, generation));
-    record.answer = tokenizer.decode(generated.tokens, /*skip_special=*/true);
-    record.rouge = rouge1(needle.real_needle, record.answer).recall;
-    record.kept = record.rouge > run.options.number("rouge");
-    record.code = counter.code_score();
-    record.set = counter.set_score();
-    record.copies = counter.copies();
+    HS_ASSIGN(record.outcome, run_retrieval(run.engine, record.prompt, needle.real_needle,
+                                            run.options.integer("new_tokens"), run.task.cancel));
+    record.kept = record.outcome.rouge > run.options.number("rouge");
     return {};
   }
 
@@ -243,7 +217,7 @@ private:
     std::vector<double> halves[2] = {std::vector<double>(heads, 0.0), std::vector<double>(heads, 0.0)};
     for (std::size_t i = 0; i < kept.size(); ++i)
       for (std::size_t head = 0; head < heads; ++head)
-        halves[i % 2][head] += (code ? kept[i]->code : kept[i]->set)[head];
+        halves[i % 2][head] += (code ? kept[i]->outcome.code : kept[i]->outcome.set)[head];
     return spearman(halves[0], halves[1]);
   }
 
@@ -256,14 +230,15 @@ private:
     const std::size_t heads = result.scores.size();
     result.description = summary;
     result.threshold = run.options.number("threshold");
-    result.scores =
-        mean_over(kept, heads, [&](const RunRecord& r, std::size_t i) { return (code ? r.code : r.set)[i]; });
+    result.scores = mean_over(
+        kept, heads, [&](const RunRecord& r, std::size_t i) { return (code ? r.outcome.code : r.outcome.set)[i]; });
     result.maps = {
         {code ? "set_score" : "code_score",
          code ? "distinct needle tokens copied" : "every copy counted, as in the authors' code", "1",
-         mean_over(kept, heads, [&](const RunRecord& r, std::size_t i) { return (code ? r.set : r.code)[i]; })},
+         mean_over(kept, heads,
+                   [&](const RunRecord& r, std::size_t i) { return (code ? r.outcome.set : r.outcome.code)[i]; })},
         {"active_share", "share of the kept runs in which the head copies at all", "1",
-         mean_over(kept, heads, [](const RunRecord& r, std::size_t i) { return r.code[i] > 0.0 ? 1.0 : 0.0; })},
+         mean_over(kept, heads, [](const RunRecord& r, std::size_t i) { return r.outcome.code[i] > 0.0 ? 1.0 : 0.0; })},
     };
     result.findings = {{"runs", static_cast<std::int64_t>(records.size())},
                        {"runs_kept", static_cast<std::int64_t>(kept.size())},
@@ -303,10 +278,10 @@ private:
       begin.push_back(record.prompt.span.begin);
       end.push_back(record.prompt.span.end);
       kept.push_back(record.kept ? 1 : 0);
-      rouge.push_back(record.rouge);
+      rouge.push_back(record.outcome.rouge);
       needle.push_back(record.needle);
-      answer.push_back(record.answer);
-      for (const CopyCounter::Copy& copy : record.copies) {
+      answer.push_back(record.outcome.answer);
+      for (const CopyCounter::Copy& copy : record.outcome.copies) {
         run.push_back(static_cast<std::int64_t>(i));
         layer.push_back(copy.layer);
         head.push_back(copy.head);

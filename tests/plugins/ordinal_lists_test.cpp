@@ -25,9 +25,9 @@ TEST(OrdinalLists, AreThoseOfThePaperWithRomanNumeralsHeldOut) {
   for (const OrdinalList& list : ordinal_lists())
     sizes.push_back(list.name + " " + std::to_string(list.words.size()) + (list.wraps ? " wraps" : "") +
                     (list.held_out ? " held out" : ""));
-  EXPECT_THAT(sizes, ElementsAre("numbers 200", "number_words 20", "ordinals 10", "days 7 wraps", "months 12 wraps",
-                                 "day_abbreviations 7 wraps", "month_abbreviations 12 wraps", "letters 26",
-                                 "roman_numerals 20 held out"));
+  EXPECT_THAT(sizes,
+              ElementsAre("numbers 200", "number_words 20", "ordinals 10", "days 7 wraps", "months 12 wraps",
+                          "day_abbreviations 7", "month_abbreviations 12", "letters 26", "roman_numerals 20 held out"));
   EXPECT_EQ(ordinal_lists()[0].words.back(), "200");
   EXPECT_EQ(ordinal_lists()[7].words.back(), "Z");
 }
