@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
 
 namespace headscope::cli {
@@ -48,6 +49,7 @@ Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
 
 Status store_prompts(store::ResultWriter& writer, const Engine& engine, const AblationTask& task) {
   for (std::size_t i = 0; i < task.prompts.size(); ++i) {
+    if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
     store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);
     prompt.attributes = {{"answer_ids", task.prompts[i].answers.answer}, {"wrong_ids", task.prompts[i].answers.wrong}};
     HS_TRY(writer.add_prompt(prompt));

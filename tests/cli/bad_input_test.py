@@ -116,7 +116,7 @@ class ModelFolders(Case):
     def test_a_tokenizer_of_another_model(self):
         folder = self.small_model()
         write_tokenizer(folder, size=140)
-        self.bad("mismatch", "logits", "--model", folder, "--prompt", "a", file=folder, field="vocab")
+        self.bad("mismatch", "logits", "--model", folder, "--prompt", "a", file=folder, field="tokenizer")
 
     def test_a_broken_tokenizer(self):
         folder = self.small_model()

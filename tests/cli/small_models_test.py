@@ -173,7 +173,11 @@ class Ablate(Case):
 
     def test_mean_and_resample(self):
         call = ("ablate", "--model", self.small_model(), "--prompt", "abcdef", "--answer", "g", "--wrong", "h")
-        self.assertClose(self.good(*call, "--method", "resample", "--reference", "abcdef")["effects"], np.zeros((2, 4)), 1e-5)
+        # Another prompt's z at every position is what patching puts there.
+        resampled = self.good(*call, "--method", "resample", "--reference", "uvwxyz")
+        patched = self.good("patch", "--model", self.small_model(), "--clean", "uvwxyz", "--corrupt", "abcdef", "--answer", "g", "--wrong", "h",
+                            "--site", "z", "--axes", "layer_head")
+        self.assertClose(resampled["effects"], np.array(patched["restored"]) * (patched["clean"] - patched["corrupt"]), 1e-4)
         (self.folder / "texts.txt").write_text("fedcba\nabc abc\n")
         from_file = self.good(*call, "--method", "mean", "--reference-file", self.folder / "texts.txt")
         from_line = self.good(*call, "--method", "mean", "--reference", "fedcba", "--reference", "abc abc")
