@@ -7,7 +7,6 @@ namespace headscope::cli {
 
 std::string headscope_version();
 std::string libtorch_version();
-std::string hdf5_version();
 // Several lines for `headscope --version`: Headscope, LibTorch, HDF5, and whether there is CUDA.
 std::string version_text();
 

@@ -17,4 +17,7 @@ namespace headscope::store {
 inline constexpr const char* kFormatName = "headscope-result";
 inline constexpr int kFormatVersion = 1;
 
+// Of the HDF5 library in use: "1.10.8".
+std::string hdf5_version();
+
 } // namespace headscope::store
