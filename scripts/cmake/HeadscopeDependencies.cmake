@@ -50,7 +50,7 @@ else()
 endif()
 
 if(HEADSCOPE_QT)
-  find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Svg)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Core Gui Svg Widgets Charts Test)
 endif()
 if(HEADSCOPE_TESTS)
   find_package(GTest 1.12 REQUIRED)

@@ -52,6 +52,10 @@ class CheckLayers(unittest.TestCase):
         self.check("kernels/cpu/a.h", "<torch/torch.h>", 1)
         self.check("app/figures/a.h", "<ATen/core/Tensor.h>", 1)
         self.check("core/engine/a.h", "<hdf5.h>", 1)
+        self.check("app/gui/views/a.cpp", "<ATen/ATen.h>", 1)
+        self.check("app/gui/engine/a.h", "<ATen/ATen.h>", 1)
+        self.check("app/gui/engine/a.cpp", "<QString>", 1)
+        self.check("app/gui/engine/a.cpp", "<ATen/ATen.h>", 0)
 
     def test_a_folder_that_nobody_knows(self):
         with tempfile.TemporaryDirectory() as folder:

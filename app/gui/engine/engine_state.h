@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the engine's thread owns. Only the .cpp files of this folder include it: it knows Torch.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "app/gui/engine/values.h"
+#include "core/engine/engine.h"
+
+namespace headscope::gui {
+
+// A prompt's clean run, kept so that the next look at it starts where something changes.
+struct CleanRun {
+  std::vector<std::int64_t> tokens;
+  std::vector<at::Tensor> resid_pre; // a layer: [1, pos, d_model]
+  at::Tensor logits;                 // [pos, d_vocab]
+};
+
+struct EngineState {
+  std::optional<Engine> engine; // unset: no model is open
+  std::optional<CleanRun> clean;
+};
+
+// not_found when no model is open.
+Result<const Engine*> open_engine(const EngineState& state);
+
+// The clean run of these tokens, from the state or made now.
+Result<const CleanRun*> clean_run(EngineState& state, const std::vector<std::int64_t>& tokens,
+                                  const CancelToken& cancel);
+
+TokenInfo token_info(const Tokenizer& tokenizer, std::int64_t id);
+
+} // namespace headscope::gui

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Opening a model, and a prompt's tokens. Jobs of the engine's thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/values.h"
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope::gui {
+
+struct EngineState;
+std::shared_ptr<EngineState> make_engine_state();
+
+struct ModelRequest {
+  std::string path; // a folder, a .gguf file, or a packaged model's name
+  std::string dtype = "float32", device = "cpu";
+};
+
+// Takes the place of the model that is open, and keeps that one when this fails.
+Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const TaskContext& task);
+
+struct PromptRequest {
+  std::string text;
+  bool chat = false;       // in the model's chat template, as the user's message
+  bool add_special = true; // BOS as the model adds it; not with chat
+};
+
+// invalid_argument for an empty prompt, mismatch for one longer than the context.
+Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request);
+
+// What tokens of the model's vocabulary these ids are.
+Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const std::vector<std::int64_t>& ids);
+
+} // namespace headscope::gui

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What the window and the engine's thread say to each other: plain values, no Torch and no Qt.
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace headscope::gui {
+
+struct HeadRef {
+  int layer = 0;
+  int head = 0;
+  friend bool operator==(const HeadRef&, const HeadRef&) = default;
+  friend auto operator<=>(const HeadRef&, const HeadRef&) = default;
+  std::string label() const { return std::to_string(layer) + "." + std::to_string(head); }
+};
+
+struct ModelInfo {
+  std::string name, path, architecture, format, quantisation, sha256, dtype, device;
+  int n_layers = 0, n_heads = 0, n_kv_heads = 0;
+  std::int64_t d_model = 0, d_head = 0, d_mlp = 0, d_vocab = 0, n_ctx = 0;
+  bool has_chat_template = false;
+};
+
+struct TokenInfo {
+  std::int64_t id = 0;
+  std::string piece; // as in the vocabulary: "ĠParis"
+  std::string text;  // the bytes it stands for; may be a fragment of a UTF-8 character
+  bool special = false;
+};
+
+enum class AblateHow : std::uint8_t { zero, mean, resample, uniform };
+enum class AblateWhen : std::uint8_t { prefill, decode, both };
+
+// One head taken out.
+struct AblatedHead {
+  HeadRef head;
+  AblateHow how = AblateHow::zero;
+  AblateWhen when = AblateWhen::both;
+  friend bool operator==(const AblatedHead&, const AblatedHead&) = default;
+};
+
+const char* to_string(AblateHow how);   // "zero" …
+const char* to_string(AblateWhen when); // "prefill" …
+
+// A next token.
+struct Candidate {
+  TokenInfo token;
+  double logit = 0.0, probability = 0.0;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Light and dark, font size, and the colours of values: one look for all views.
+#pragma once
+
+#include <QColor>
+#include <QString>
+
+#include "app/figures/color_map.h"
+
+class QWidget;
+
+namespace headscope::gui {
+
+enum class Theme { system, light, dark };
+
+// For the whole application. `font_scale`: 1 is the system's size.
+void apply_theme(Theme theme, double font_scale);
+bool is_dark();
+
+struct Inks {
+  QColor page, text, muted, accent, warning, grid, nan;
+};
+const Inks& inks(); // of the theme in use
+
+QColor value_color(const figures::ResolvedScale& scale, double value); // NaN: inks().nan
+// Black or white, whichever reads better on it.
+QColor text_on(const QColor& background);
+
+// A token as a label: whitespace visible, short.
+QString token_text(const std::string& bytes, std::size_t max_length = 14);
+
+} // namespace headscope::gui

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What every view of the window is: a widget over the shared workspace that can say what it shows as a figure.
+#pragma once
+
+#include <optional>
+
+#include <QWidget>
+
+#include "app/figures/figure.h"
+#include "app/figures/table.h"
+#include "app/gui/workspace/workspace.h"
+
+namespace headscope::gui {
+
+// What export and copy make files of.
+struct ViewExport {
+  QString name; // begins the file names: "attention-18.6"
+  figures::Figure figure;
+  // The numbers behind it, for CSV and NPY; unset for a map, whose own numbers are taken.
+  std::optional<figures::Table> table;
+};
+
+class View : public QWidget {
+  Q_OBJECT
+public:
+  // `id` names it on the command line and in the session, e.g. "attention"; `title` is its tab.
+  View(Workspace& workspace, const QString& id, const QString& title, QWidget* parent)
+      : QWidget(parent), workspace_(workspace), id_(id), title_(title) {
+    setObjectName(id);
+    setAccessibleName(title);
+  }
+
+  const QString& id() const { return id_; }
+  const QString& title() const { return title_; }
+
+  // Nothing when there is nothing to export.
+  virtual std::optional<ViewExport> exported() const { return std::nullopt; }
+  // False while what is shown will still change by itself although no job is under way.
+  virtual bool settled() const { return true; }
+  // Whether another view can do without this one at first: such a view computes nothing while hidden.
+  bool watched() const { return isVisible(); }
+
+protected:
+  Workspace& workspace() const { return workspace_; }
+
+private:
+  Workspace& workspace_;
+  QString id_, title_;
+};
+
+} // namespace headscope::gui

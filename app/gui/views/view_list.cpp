@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/view_list.h"
+
+namespace headscope::gui {
+
+const std::vector<ViewKind>& all_views() {
+  static const std::vector<ViewKind> views = {};
+  return views;
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/window/job_bar.h"
+
+#include <cmath>
+
+#include <QHBoxLayout>
+
+namespace headscope::gui {
+namespace {
+constexpr double shown_after_seconds = 0.3;
+}
+
+QString duration_text(double seconds) {
+  const auto whole = static_cast<qint64>(std::ceil(seconds));
+  if (whole < 60) return JobBar::tr("%1 s").arg(whole);
+  if (whole < 3600) return JobBar::tr("%1 min %2 s").arg(whole / 60).arg(whole % 60);
+  return JobBar::tr("%1 h %2 min").arg(whole / 3600).arg(whole % 3600 / 60);
+}
+
+JobBar::JobBar(JobQueue& queue, QWidget* parent)
+    : QWidget(parent), queue_(queue), text_(new QLabel), bar_(new QProgressBar), cancel_(new QToolButton) {
+  auto* row = new QHBoxLayout(this);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->addWidget(text_);
+  row->addWidget(bar_);
+  row->addWidget(cancel_);
+  bar_->setFixedWidth(160);
+  bar_->setTextVisible(false);
+  bar_->setAccessibleName(tr("Progress"));
+  cancel_->setText(tr("Cancel"));
+  cancel_->setAccessibleName(tr("Cancel the running job"));
+  setVisible(false);
+  connect(cancel_, &QToolButton::clicked, this, [this] { queue_.cancel(shown_); });
+  connect(&queue_, &JobQueue::changed, this, &JobBar::update_job);
+}
+
+void JobBar::update_job() {
+  const std::vector<JobStatus> jobs = queue_.jobs();
+  for (const JobStatus& job : jobs)
+    if (job.running && job.seconds >= shown_after_seconds) return show_job(job, jobs.size() - 1);
+  shown_ = 0;
+  setVisible(false);
+}
+
+void JobBar::show_job(const JobStatus& job, std::size_t waiting) {
+  shown_ = job.id;
+  QString text = job.spec.title;
+  if (job.total > 0) text += tr(" · %1 of %2").arg(job.done).arg(job.total);
+  if (job.seconds_left >= 1.0) text += tr(" · %1 left").arg(duration_text(job.seconds_left));
+  if (waiting > 0) text += tr(" · %n waiting", nullptr, static_cast<int>(waiting));
+  text_->setText(text);
+  bar_->setRange(0, job.total > 0 ? 1000 : 0);
+  bar_->setValue(job.total > 0 ? static_cast<int>(1000 * job.done / job.total) : 0);
+  setVisible(true);
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The running job in the status bar: what it does, how far it is, the time left, and a button that cancels it.
+#pragma once
+
+#include <QLabel>
+#include <QProgressBar>
+#include <QToolButton>
+#include <QWidget>
+
+#include "app/gui/work/job_queue.h"
+
+namespace headscope::gui {
+
+class JobBar : public QWidget {
+  Q_OBJECT
+public:
+  // Shows the job of the queue that has run longest; nothing for work of under a third of a second.
+  explicit JobBar(JobQueue& queue, QWidget* parent = nullptr);
+
+private:
+  void update_job();
+  void show_job(const JobStatus& job, std::size_t waiting);
+
+  JobQueue& queue_;
+  JobId shown_ = 0;
+  QLabel* text_;
+  QProgressBar* bar_;
+  QToolButton* cancel_;
+};
+
+// "12 s", "3 min 5 s".
+QString duration_text(double seconds);
+
+} // namespace headscope::gui

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/window/main_window.h"
+
+#include <QActionGroup>
+#include <QApplication>
+#include <QClipboard>
+#include <QCloseEvent>
+#include <QDesktopServices>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenuBar>
+#include <QMessageBox>
+#include <QMimeData>
+#include <QStatusBar>
+#include <QUrl>
+#include <QVBoxLayout>
+
+#include "app/gui/window/export_dialog.h"
+#include "app/gui/window/job_bar.h"
+#include "app/gui/window/message_bar.h"
+#include "app/gui/window/start_screen.h"
+
+namespace headscope::gui {
+namespace {
+
+constexpr int layout_version = 1; // a layout saved with another one is not taken
+constexpr double font_step = 1.1;
+
+bool is_result(const QString& path) {
+  return path.endsWith(QStringLiteral(".h5"), Qt::CaseInsensitive) ||
+         path.endsWith(QStringLiteral(".hdf5"), Qt::CaseInsensitive);
+}
+
+} // namespace
+
+MainWindow::MainWindow(const QString& session_file, QWidget* parent)
+    : QMainWindow(parent), session_(session_file.isEmpty() ? Session{} : read_session(session_file)),
+      session_file_(session_file), messages_(new MessageBar), start_(new StartScreen) {
+  setWindowTitle(tr("Headscope"));
+  setAcceptDrops(true);
+  setDockNestingEnabled(true);
+  setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
+  // The message bar stands above everything that is docked.
+  auto* messages = new QToolBar(tr("Messages"));
+  messages->setObjectName(QStringLiteral("messages"));
+  messages->setMovable(false);
+  messages->addWidget(messages_);
+  messages->toggleViewAction()->setVisible(false);
+  setCentralWidget(start_);
+  make_views();
+  make_menus();
+  addToolBar(Qt::TopToolBarArea, messages);
+  statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
+  statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
+  connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
+  connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
+  connect(messages_, &MessageBar::log_wanted, this, [this] {
+    QDesktopServices::openUrl(QUrl::fromLocalFile(QFileInfo(session_path()).path() + QStringLiteral("/log.txt")));
+  });
+  connect(start_, &StartScreen::open_wanted, this, &MainWindow::open_path);
+  connect(start_, &StartScreen::dialog_wanted, this, &MainWindow::open_dialog);
+  connect(&workspace_, &Workspace::model_changed, this, &MainWindow::take_up_rest);
+  for (const auto signal : {&Workspace::model_changed, &Workspace::result_changed}) {
+    connect(&workspace_, signal, this, &MainWindow::update_start_screen);
+    connect(&workspace_, signal, this, &MainWindow::show_title);
+  }
+  set_look(session_.theme, session_.font_scale);
+  resize(1280, 800);
+  reset_layout();
+  if (!session_.geometry.isEmpty()) restoreGeometry(session_.geometry);
+  if (!session_.layout.isEmpty()) restoreState(session_.layout, layout_version);
+  show_recent();
+  update_start_screen();
+}
+
+MainWindow::~MainWindow() = default;
+
+void MainWindow::make_views() {
+  for (const ViewKind& kind : all_views()) {
+    View* view = kind.make(workspace_, this);
+    auto* dock = new QDockWidget(view->title(), this);
+    dock->setObjectName(QStringLiteral("dock-") + view->id());
+    dock->setWidget(view);
+    docks_[view->id()] = dock;
+    views_.push_back(view);
+  }
+}
+
+void MainWindow::reset_layout() {
+  std::map<Place, QDockWidget*> first;
+  for (const ViewKind& kind : all_views()) {
+    QDockWidget* dock = docks_[kind.id];
+    dock->setFloating(false);
+    removeDockWidget(dock);
+    addDockWidget(kind.place == Place::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
+  }
+  // The places stand beside each other, the views of one place as tabs.
+  for (const ViewKind& kind : all_views()) {
+    QDockWidget* dock = docks_[kind.id];
+    const auto there = first.find(kind.place);
+    if (there == first.end()) {
+      if (kind.place == Place::right && first.count(Place::center))
+        splitDockWidget(first[Place::center], dock, Qt::Horizontal);
+      first[kind.place] = dock;
+    } else {
+      tabifyDockWidget(there->second, dock);
+    }
+    dock->show();
+  }
+  QList<QDockWidget*> docks;
+  QList<int> widths;
+  for (const auto& [place, dock] : first) {
+    dock->raise();
+    docks.append(dock);
+    widths.append(place == Place::center ? 560 : 360);
+  }
+  resizeDocks(docks, widths, Qt::Horizontal);
+}
+
+View* MainWindow::view(const QString& id) const {
+  const auto found = std::find_if(views_.begin(), views_.end(), [&](const View* v) { return v->id() == id; });
+  return found == views_.end() ? nullptr : *found;
+}
+
+void MainWindow::raise_view(const QString& id) {
+  const auto found = docks_.find(id);
+  if (found == docks_.end()) return;
+  found->second->show();
+  found->second->raise();
+}
+
+// The view that has the focus, or else the one on top in the middle.
+View* MainWindow::current_view() const {
+  for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())
+    if (auto* focused = qobject_cast<View*>(widget)) return focused;
+  for (const ViewKind& kind : all_views())
+    if (kind.place == Place::center && !view(kind.id)->visibleRegion().isEmpty()) return view(kind.id);
+  return views_.empty() ? nullptr : views_.front();
+}
+
+void MainWindow::set_look(Theme theme, double font_scale) {
+  session_.theme = theme;
+  session_.font_scale = font_scale;
+  apply_theme(theme, font_scale);
+}
+
+void MainWindow::open_path(const QString& path) {
+  if (is_result(path))
+    workspace_.open_result(path);
+  else
+    workspace_.open_model({path.toStdString(), "float32", "cpu"});
+  session_.add_recent(path);
+  show_recent();
+}
+
+void MainWindow::open_dialog() {
+  const QString path = QFileDialog::getOpenFileName(
+      this, tr("Open a model or a result file"), {},
+      tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json);;All files (*)"));
+  if (path.isEmpty()) return;
+  // A file of a Hugging Face folder stands for the folder.
+  const QFileInfo file(path);
+  const bool of_folder =
+      file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");
+  open_path(of_folder ? file.absolutePath() : path);
+}
+
+void MainWindow::update_start_screen() {
+  const bool empty = !workspace_.model() && !workspace_.result();
+  start_->setVisible(empty);
+  for (const auto& [id, dock] : docks_)
+    if (empty) dock->hide();
+  const auto hidden = [](const auto& dock) { return dock.second->isHidden(); };
+  if (!empty && std::all_of(docks_.begin(), docks_.end(), hidden)) reset_layout();
+}
+
+void MainWindow::show_title() {
+  QStringList parts;
+  if (workspace_.model()) parts.append(QString::fromStdString(workspace_.model()->name));
+  if (workspace_.result()) parts.append(QFileInfo(QString::fromStdString(workspace_.result()->path)).fileName());
+  parts.append(tr("Headscope"));
+  setWindowTitle(parts.join(QStringLiteral(" — ")));
+}
+
+void MainWindow::step_head(int layers, int heads) {
+  const auto head = workspace_.selection().head();
+  if (!head || workspace_.n_layers() == 0) return;
+  workspace_.selection().set_head({std::clamp(head->layer + layers, 0, workspace_.n_layers() - 1),
+                                   std::clamp(head->head + heads, 0, workspace_.n_heads() - 1)});
+}
+
+// Keys that no view and no input has taken.
+void MainWindow::keyPressEvent(QKeyEvent* event) {
+  switch (event->key()) {
+  case Qt::Key_Up: return step_head(-1, 0);
+  case Qt::Key_Down: return step_head(1, 0);
+  case Qt::Key_Left: return step_head(0, -1);
+  case Qt::Key_Right: return step_head(0, 1);
+  case Qt::Key_A:
+    if (event->modifiers() == Qt::NoModifier && workspace_.selection().head())
+      return workspace_.ablation().toggle(*workspace_.selection().head());
+    break;
+  default: break;
+  }
+  QMainWindow::keyPressEvent(event);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+  if (event->mimeData()->hasUrls()) event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent* event) {
+  for (const QUrl& url : event->mimeData()->urls())
+    if (url.isLocalFile()) open_path(url.toLocalFile());
+}
+
+void MainWindow::copy_picture() {
+  View* view = current_view();
+  if (!view) return;
+  const std::optional<ViewExport> content = view->exported();
+  if (!content) {
+    QApplication::clipboard()->setPixmap(view->grab());
+    return;
+  }
+  const Result<QImage> picture = picture_of(*content, is_dark(), devicePixelRatioF() * 2);
+  if (picture.ok())
+    QApplication::clipboard()->setImage(*picture);
+  else
+    workspace_.report(tr("Copy"), picture.error());
+}
+
+// ---- Menus
+
+void MainWindow::make_menus() {
+  make_file_menu();
+  make_edit_menu();
+  make_view_menu();
+  make_help_menu();
+}
+
+void MainWindow::make_file_menu() {
+  QMenu* menu = menuBar()->addMenu(tr("&File"));
+  menu->addAction(tr("&Open…"), QKeySequence::Open, this, &MainWindow::open_dialog);
+  menu->addAction(tr("Open the &default model"), this, [this] { open_path(QStringLiteral("smollm2")); });
+  recent_ = menu->addMenu(tr("Open &recent"));
+  menu->addSeparator();
+  menu->addAction(tr("&Export the view…"), QKeySequence(Qt::CTRL | Qt::Key_E), this, [this] {
+    if (View* view = current_view()) export_view(*view, workspace_, this);
+  });
+  menu->addAction(tr("Cancel &jobs"), QKeySequence(Qt::CTRL | Qt::Key_Period), this, [this] {
+    workspace_.engine().cancel_all();
+    workspace_.files().cancel_all();
+  });
+  menu->addAction(tr("Close the result &file"), &workspace_, &Workspace::close_result);
+  menu->addSeparator();
+  menu->addAction(tr("&Quit"), QKeySequence::Quit, this, &QWidget::close);
+}
+
+void MainWindow::make_edit_menu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Edit"));
+  QAction* undo = workspace_.undo().createUndoAction(this, tr("&Undo"));
+  undo->setShortcut(QKeySequence::Undo);
+  QAction* redo = workspace_.undo().createRedoAction(this, tr("&Redo"));
+  redo->setShortcut(QKeySequence::Redo);
+  menu->addActions({undo, redo});
+  menu->addSeparator();
+  menu->addAction(tr("&Copy the view as a picture"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_C), this,
+                  &MainWindow::copy_picture);
+}
+
+void MainWindow::make_view_menu() {
+  view_menu_ = menuBar()->addMenu(tr("&View"));
+  for (const View* view : views_)
+    view_menu_->addAction(docks_[view->id()]->toggleViewAction());
+  view_menu_->addSeparator();
+  view_menu_->addAction(tr("&Reset layout"), this, &MainWindow::reset_layout);
+  QMenu* themes = view_menu_->addMenu(tr("&Theme"));
+  auto* group = new QActionGroup(this);
+  const std::pair<QString, Theme> choices[] = {
+      {tr("As the &system"), Theme::system}, {tr("&Light"), Theme::light}, {tr("&Dark"), Theme::dark}};
+  for (const auto& [name, theme] : choices) {
+    QAction* action = themes->addAction(name, this, [this, theme = theme] { set_look(theme, session_.font_scale); });
+    action->setCheckable(true);
+    action->setChecked(theme == session_.theme);
+    group->addAction(action);
+  }
+  const auto scale_font = [this](double by) {
+    set_look(session_.theme, std::clamp(session_.font_scale * by, 0.5, 3.0));
+  };
+  view_menu_->addAction(tr("&Larger text"), QKeySequence::ZoomIn, this, [scale_font] { scale_font(font_step); });
+  view_menu_->addAction(tr("S&maller text"), QKeySequence::ZoomOut, this,
+                        [scale_font] { scale_font(1.0 / font_step); });
+}
+
+void MainWindow::make_help_menu() {
+  QMenu* menu = menuBar()->addMenu(tr("&Help"));
+  menu->addAction(tr("&Keys"), this, [this] {
+    QMessageBox::information(this, tr("Keys"),
+                             tr("Arrows: to the next layer or head\nA: ablate the head, or put it back\n"
+                                "/: find a head or a token\nCtrl+Z, Ctrl+Shift+Z: undo and redo\n"
+                                "Ctrl+E: export the view\nCtrl+.: cancel jobs"));
+  });
+  menu->addAction(tr("&About Headscope"), this, [this] {
+    QMessageBox::about(this, tr("About Headscope"),
+                       tr("Headscope %1\nA mechanistic interpretability workbench.\nGPL-3.0-or-later")
+                           .arg(QCoreApplication::applicationVersion()));
+  });
+}
+
+void MainWindow::show_recent() {
+  recent_->clear();
+  for (const QString& path : session_.recent)
+    recent_->addAction(path, this, [this, path] { open_path(path); });
+  recent_->setEnabled(!session_.recent.isEmpty());
+  start_->set_recent(session_.recent);
+}
+
+// ---- Session
+
+void MainWindow::restore_session() {
+  resuming_ = !session_.model.isEmpty();
+  if (!session_.result.isEmpty()) workspace_.open_result(session_.result);
+  if (resuming_) workspace_.open_model({session_.model.toStdString(), "float32", "cpu"});
+}
+
+// What of the session needs the model.
+void MainWindow::take_up_rest() {
+  if (!std::exchange(resuming_, false)) return;
+  const auto fits = [this](HeadRef head) {
+    return head.layer < workspace_.n_layers() && head.head < workspace_.n_heads();
+  };
+  if (!session_.heads.empty() && std::all_of(session_.heads.begin(), session_.heads.end(), fits))
+    workspace_.selection().set_heads(session_.heads);
+  const auto& out = session_.ablated;
+  if (!out.empty() && std::all_of(out.begin(), out.end(), [&](const AblatedHead& a) { return fits(a.head); }))
+    workspace_.ablation().set_heads(out, tr("heads of the session before"));
+  if (!session_.prompt.text.empty()) workspace_.set_prompt(session_.prompt);
+}
+
+Session MainWindow::current_session() const {
+  Session session = session_;
+  auto& workspace = const_cast<Workspace&>(workspace_); // accessors that hand out what may be changed
+  session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
+  session.result = workspace.result() ? QString::fromStdString(workspace.result()->path) : QString();
+  session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
+  session.heads = workspace.selection().heads();
+  session.ablated = workspace.ablation().heads();
+  session.geometry = saveGeometry();
+  session.layout = saveState(layout_version);
+  return session;
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  if (!session_file_.isEmpty()) write_session(session_file_, current_session());
+  workspace_.engine().cancel_all();
+  workspace_.files().cancel_all();
+  QMainWindow::closeEvent(event);
+}
+
+} // namespace headscope::gui

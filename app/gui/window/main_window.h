@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The window: docks of views, menus, messages, the job in the status bar, and the session.
+#pragma once
+
+#include <map>
+
+#include <QDockWidget>
+#include <QMainWindow>
+#include <QStackedWidget>
+
+#include "app/gui/views/view_list.h"
+#include "app/gui/window/session.h"
+
+namespace headscope::gui {
+
+class MessageBar;
+class StartScreen;
+
+class MainWindow : public QMainWindow {
+  Q_OBJECT
+public:
+  // `session_file`: where the session is kept; empty: nowhere.
+  explicit MainWindow(const QString& session_file, QWidget* parent = nullptr);
+  ~MainWindow() override;
+
+  Workspace& workspace() { return workspace_; }
+  View* view(const QString& id) const; // null when there is none of that id
+  void raise_view(const QString& id);
+  void reset_layout();
+  void set_look(Theme theme, double font_scale);
+
+  // A model (folder, .gguf, packaged name) or a result file (.h5), by what the path looks like.
+  void open_path(const QString& path);
+  // Files, prompt, selection and ablated heads of the session before.
+  void restore_session();
+  const MessageBar& messages() const { return *messages_; }
+
+protected:
+  void closeEvent(QCloseEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
+  void dragEnterEvent(QDragEnterEvent* event) override;
+  void dropEvent(QDropEvent* event) override;
+
+private:
+  void make_views();
+  void make_menus();
+  void make_file_menu();
+  void make_edit_menu();
+  void make_view_menu();
+  void make_help_menu();
+  void open_dialog();
+  void show_recent();
+  void show_title();
+  void update_start_screen();
+  View* current_view() const;
+  void copy_picture();
+  void step_head(int layers, int heads);
+  void take_up_rest();
+  Session current_session() const;
+
+  Workspace workspace_;
+  Session session_;
+  QString session_file_;
+  std::map<QString, QDockWidget*> docks_;
+  std::vector<View*> views_;
+  MessageBar* messages_;
+  StartScreen* start_;
+  QMenu* recent_ = nullptr;
+  QMenu* view_menu_ = nullptr;
+  bool resuming_ = false; // the session's prompt and heads still wait for its model
+};
+
+} // namespace headscope::gui

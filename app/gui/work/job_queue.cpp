@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/work/job_queue.h"
+
+#include <algorithm>
+#include <atomic>
+
+namespace headscope::gui {
+
+struct JobQueue::Job {
+  JobId id = 0;
+  JobSpec spec;
+  Work work;
+  CancelToken cancel;
+  std::mutex mutex; // of the progress
+  Progress progress;
+  std::atomic<bool> running = false;
+  QElapsedTimer clock; // set before `running`
+};
+
+JobQueue::JobQueue(const QString& name, QObject* parent) : QObject(parent) {
+  setObjectName(name);
+  ticker_.setInterval(100);
+  connect(&ticker_, &QTimer::timeout, this, &JobQueue::changed);
+  thread_ = std::thread([this] { run(); });
+}
+
+JobQueue::~JobQueue() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+    waiting_.clear();
+    if (running_) running_->cancel.cancel();
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+JobId JobQueue::enqueue(const JobSpec& spec, Work work) {
+  if (!spec.lane.isEmpty()) drop_lane(spec.lane);
+  auto job = std::make_shared<Job>();
+  job->id = next_++;
+  job->spec = spec;
+  job->work = std::move(work);
+  jobs_[job->id] = job;
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(job);
+  }
+  wake_.notify_one();
+  ticker_.start();
+  Q_EMIT changed();
+  return job->id;
+}
+
+void JobQueue::cancel(JobId id) {
+  const auto found = jobs_.find(id);
+  if (found == jobs_.end()) return;
+  found->second->cancel.cancel();
+  const std::lock_guard lock(mutex_);
+  const auto waits = std::find(waiting_.begin(), waiting_.end(), found->second);
+  if (waits == waiting_.end()) return;
+  waiting_.erase(waits);
+  QMetaObject::invokeMethod(
+      this, [this, id] { forget(id); }, Qt::QueuedConnection);
+}
+
+void JobQueue::cancel_all() {
+  for (const JobStatus& job : jobs())
+    cancel(job.id);
+}
+
+void JobQueue::drop_lane(const QString& lane) {
+  std::vector<JobId> old;
+  for (const auto& [id, job] : jobs_)
+    if (job->spec.lane == lane) old.push_back(id);
+  for (const JobId id : old) {
+    cancel(id);
+    forget(id);
+  }
+}
+
+bool JobQueue::busy(const QString& lane) const {
+  return std::any_of(jobs_.begin(), jobs_.end(), [&](const auto& entry) { return entry.second->spec.lane == lane; });
+}
+
+std::vector<JobStatus> JobQueue::jobs() const {
+  std::vector<JobStatus> list;
+  for (const auto& [id, job] : jobs_) {
+    JobStatus status{id, job->spec, job->running, {}, 0, 0, 0.0, -1.0};
+    if (status.running) {
+      const std::lock_guard lock(job->mutex);
+      status.stage = QString::fromStdString(job->progress.stage);
+      status.done = job->progress.done;
+      status.total = job->progress.total;
+      status.seconds = static_cast<double>(job->clock.elapsed()) / 1000.0;
+      if (status.total > 0 && status.done > 0 && status.seconds > 0.5)
+        status.seconds_left =
+            status.seconds * static_cast<double>(status.total - status.done) / static_cast<double>(status.done);
+    }
+    list.push_back(status);
+  }
+  return list;
+}
+
+void JobQueue::forget(JobId id) {
+  if (jobs_.erase(id) == 0) return;
+  if (jobs_.empty()) ticker_.stop();
+  Q_EMIT changed();
+}
+
+void JobQueue::deliver(JobId id, const Delivery& delivery, bool last) {
+  if (jobs_.count(id) == 0) return; // a newer job has taken its place
+  if (last) forget(id);             // first, so that the delivery may ask whether anything is still under way
+  if (delivery) delivery();
+}
+
+// ---- On the thread
+
+void JobQueue::run() {
+  for (;;) {
+    JobPointer job;
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
+      if (stop_) return;
+      job = waiting_.front();
+      waiting_.pop_front();
+      running_ = job;
+    }
+    run_one(job);
+    const std::lock_guard lock(mutex_);
+    running_.reset();
+  }
+}
+
+void JobQueue::run_one(const JobPointer& job) {
+  job->clock.start();
+  job->running = true;
+  TaskContext task;
+  task.cancel = job->cancel;
+  task.progress = [job](const Progress& progress) {
+    const std::lock_guard lock(job->mutex);
+    job->progress = progress;
+  };
+  const JobId id = job->id;
+  const auto post = [this, id](bool last) {
+    return [this, id, last](Delivery delivery) {
+      QMetaObject::invokeMethod(
+          this, [this, id, last, delivery = std::move(delivery)] { deliver(id, delivery, last); },
+          Qt::QueuedConnection);
+    };
+  };
+  Delivery answer = job->work(task, post(false));
+  job->work = {}; // frees what it holds before the answer is seen
+  post(true)(std::move(answer));
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A job queue whose thread owns a state that nobody else touches: the engine, or the result files.
+#pragma once
+
+#include <exception>
+#include <memory>
+#include <utility>
+
+#include <QPointer>
+
+#include "app/gui/work/job_queue.h"
+#include "core/base/result.h"
+
+namespace headscope::gui {
+
+// What a job that gives a T is handed on its thread.
+template <class T> struct JobContext {
+  TaskContext task;
+  std::function<void(T)> partial; // what is known so far; may be empty
+};
+
+// The edge for exceptions is the work itself; one that comes out of it is a defect, and must not end the program.
+template <class T, class Call> Result<T> guarded_call(const Call& call) {
+  try {
+    return call();
+  } catch (const std::exception& error) {
+    return make_error(ErrorCode::internal, error.what());
+  }
+}
+
+// State may be an incomplete type where jobs are posted.
+template <class State> class Worker : public JobQueue {
+public:
+  Worker(const QString& name, std::shared_ptr<State> state, QObject* parent = nullptr)
+      : JobQueue(name, parent), state_(std::move(state)) {}
+
+  template <class T> struct Handlers {
+    std::function<void(Result<T>)> done; // once, unless the job is dropped or the receiver is gone
+    std::function<void(T)> partial = {}; // as often as the job posts
+  };
+
+  // Work runs on the thread, the handlers on the interface thread.
+  template <class T>
+  JobId post(const JobSpec& spec, QObject* receiver, std::function<Result<T>(State&, const JobContext<T>&)> work,
+             Handlers<T> handlers) {
+    const QPointer<QObject> alive(receiver);
+    auto shared = std::make_shared<Handlers<T>>(std::move(handlers));
+    return enqueue(spec,
+                   [state = state_, alive, shared, work = std::move(work)](const TaskContext& task,
+                                                                           const Post& post_delivery) -> Delivery {
+                     JobContext<T> context{task, {}};
+                     if (shared->partial)
+                       context.partial = [alive, shared, post_delivery](T value) {
+                         post_delivery([alive, shared, value = std::make_shared<T>(std::move(value))] {
+                           if (alive) shared->partial(std::move(*value));
+                         });
+                       };
+                     auto answer = std::make_shared<Result<T>>(guarded_call<T>([&] { return work(*state, context); }));
+                     return [alive, shared, answer] {
+                       if (alive && shared->done) shared->done(std::move(*answer));
+                     };
+                   });
+  }
+
+private:
+  std::shared_ptr<State> state_;
+};
+
+struct EngineState; // app/gui/engine/engine_state.h
+using EngineWorker = Worker<EngineState>;
+struct FileState; // app/gui/files/file_state.h
+using FileWorker = Worker<FileState>;
+
+} // namespace headscope::gui

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The heads that are taken out at the moment; every change can be undone.
+#pragma once
+
+#include <vector>
+
+#include <QObject>
+#include <QUndoStack>
+
+#include "app/gui/engine/values.h"
+
+namespace headscope::gui {
+
+class AblationState : public QObject {
+  Q_OBJECT
+public:
+  explicit AblationState(QUndoStack& undo, QObject* parent = nullptr) : QObject(parent), undo_(undo) {}
+
+  const std::vector<AblatedHead>& heads() const { return heads_; } // by layer and head
+  const AblatedHead* find(HeadRef head) const;
+  // How the next head is taken out.
+  AblateHow how() const { return how_; }
+  AblateWhen when() const { return when_; }
+  // Changes the heads that are out already too.
+  void set_method(AblateHow how, AblateWhen when);
+
+  void toggle(HeadRef head);
+  void set_heads(std::vector<AblatedHead> heads, const QString& what); // `what` names the step, for Undo
+  void clear();
+
+Q_SIGNALS:
+  void changed();
+
+private:
+  friend class AblationStep;
+  struct Value {
+    std::vector<AblatedHead> heads;
+    AblateHow how = AblateHow::zero;
+    AblateWhen when = AblateWhen::both;
+    friend bool operator==(const Value&, const Value&) = default;
+  };
+  void push(Value next, const QString& what);
+  void apply(const Value& value);
+
+  QUndoStack& undo_;
+  std::vector<AblatedHead> heads_;
+  AblateHow how_ = AblateHow::zero;
+  AblateWhen when_ = AblateWhen::both;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is being looked at: one for the whole window, so that a selection in one view moves all others. A setter that
+// changes nothing says nothing.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include <QObject>
+
+#include "app/gui/engine/values.h"
+
+namespace headscope::gui {
+
+class Selection : public QObject {
+  Q_OBJECT
+public:
+  using QObject::QObject;
+
+  // The head that every view shows; unset before anything is open.
+  std::optional<HeadRef> head() const;
+  // All that are selected, in order of selection; the last is head().
+  const std::vector<HeadRef>& heads() const { return heads_; }
+  bool contains(HeadRef head) const;
+  void set_head(HeadRef head) { set_heads({head}); }
+  void set_heads(std::vector<HeadRef> heads);
+  void toggle_head(HeadRef head); // adds it, or takes it out
+
+  // Views show this head alone, whatever else is selected.
+  bool isolated() const { return isolated_; }
+  void set_isolated(bool isolated);
+
+  // Pinned token positions of the prompt.
+  std::optional<int> query() const { return query_; }
+  std::optional<int> key() const { return key_; }
+  void set_tokens(std::optional<int> query, std::optional<int> key);
+
+Q_SIGNALS:
+  void heads_changed();
+  void tokens_changed();
+
+private:
+  std::vector<HeadRef> heads_;
+  bool isolated_ = false;
+  std::optional<int> query_, key_;
+};
+
+} // namespace headscope::gui

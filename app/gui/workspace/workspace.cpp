@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/workspace/workspace.h"
+
+#include <algorithm>
+
+namespace headscope::gui {
+
+Workspace::Workspace(QObject* parent)
+    : QObject(parent), ablation_(undo_), engine_(QStringLiteral("engine"), make_engine_state()),
+      files_(QStringLiteral("files"), make_file_state()) {}
+
+Workspace::~Workspace() = default;
+
+int Workspace::n_layers() const { return model_ ? model_->n_layers : result_ ? result_->n_layers : 0; }
+int Workspace::n_heads() const { return model_ ? model_->n_heads : result_ ? result_->n_heads : 0; }
+
+void Workspace::report(const QString& what, const Error& error) {
+  if (error.code != ErrorCode::cancelled) Q_EMIT failed(what, error);
+}
+
+void Workspace::open_model(const ModelRequest& request) {
+  engine_.post<ModelInfo>({QStringLiteral("model"), tr("Opening the model")}, this,
+                          [request](EngineState& state, const JobContext<ModelInfo>& job) {
+                            return headscope::gui::open_model(state, request, job.task);
+                          },
+                          {[this](Result<ModelInfo> info) {
+                            if (info.ok())
+                              take_model(std::move(*info));
+                            else
+                              report(tr("The model was not opened"), info.error());
+                          }});
+}
+
+void Workspace::take_model(ModelInfo info) {
+  const bool other = !model_ || model_->sha256 != info.sha256;
+  model_ = std::move(info);
+  if (other) {
+    undo_.clear();
+    ablation_.set_heads({}, {});
+    undo_.clear();
+    scores_.remove_source("live");
+  }
+  const bool fits = selection_.head() && selection_.head()->layer < n_layers() && selection_.head()->head < n_heads();
+  if (!fits) selection_.set_head({0, 0});
+  Q_EMIT model_changed();
+  // The prompt again, in this model's tokens.
+  if (!prompt_.request().text.empty() && prompt_.stored_id().empty()) set_prompt(prompt_.request());
+}
+
+void Workspace::open_result(const QString& path) {
+  files_.post<ResultSummary>({QStringLiteral("result"), tr("Opening %1").arg(path)}, this,
+                             [path = path.toStdString()](FileState& state, const JobContext<ResultSummary>& job) {
+                               return headscope::gui::open_result(state, path, job.task);
+                             },
+                             {[this](Result<ResultSummary> summary) {
+                               if (summary.ok())
+                                 take_result(std::move(*summary));
+                               else
+                                 report(tr("The file was not opened"), summary.error());
+                             }});
+}
+
+void Workspace::take_result(ResultSummary summary) {
+  if (result_) scores_.remove_source(result_->path);
+  result_ = std::move(summary);
+  for (const HeadScores& scores : result_->scores)
+    scores_.put(scores);
+  if (!selection_.head() && n_layers() > 0) {
+    const auto& maps = result_->attention;
+    selection_.set_head(maps.empty() || maps.front().heads.empty() ? HeadRef{0, 0} : maps.front().heads.front());
+  }
+  Q_EMIT result_changed();
+  if (!live() && !result_->attention.empty()) show_stored_prompt(result_->attention.front().prompt);
+}
+
+void Workspace::close_result() {
+  if (!result_) return;
+  scores_.remove_source(result_->path);
+  result_.reset();
+  Q_EMIT result_changed();
+}
+
+void Workspace::set_prompt(const PromptRequest& request) {
+  engine_.post<std::vector<TokenInfo>>(
+      {QStringLiteral("prompt"), tr("Reading the prompt")}, this,
+      [request](EngineState& state, const JobContext<std::vector<TokenInfo>>&) { return tokenize(state, request); },
+      {[this, request](Result<std::vector<TokenInfo>> tokens) {
+        if (!tokens.ok()) return report(tr("The prompt was not taken"), tokens.error());
+        selection_.set_tokens(std::nullopt, std::nullopt);
+        prompt_.set_live(request, std::move(*tokens));
+      }});
+}
+
+void Workspace::show_stored_prompt(const std::string& id) {
+  if (!result_) return;
+  const auto& prompts = result_->prompts;
+  const auto found = std::find_if(prompts.begin(), prompts.end(), [&](const StoredPrompt& p) { return p.id == id; });
+  if (found == prompts.end()) return;
+  selection_.set_tokens(std::nullopt, std::nullopt);
+  prompt_.set_stored(found->id, found->text, found->tokens);
+}
+
+} // namespace headscope::gui

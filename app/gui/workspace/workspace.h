@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Everything that the views share: the two worker threads, the model and the result file that are open, the prompt,
+// the selection, the scores and the ablated heads. Views read it, listen to it and change it; they never know each
+// other.
+#pragma once
+
+#include <optional>
+
+#include <QObject>
+#include <QUndoStack>
+
+#include "app/gui/engine/model_job.h"
+#include "app/gui/files/result_summary.h"
+#include "app/gui/work/worker.h"
+#include "app/gui/workspace/ablation_state.h"
+#include "app/gui/workspace/prompt_state.h"
+#include "app/gui/workspace/score_board.h"
+#include "app/gui/workspace/selection.h"
+
+namespace headscope::gui {
+
+class Workspace : public QObject {
+  Q_OBJECT
+public:
+  explicit Workspace(QObject* parent = nullptr);
+  ~Workspace() override;
+
+  EngineWorker& engine() { return engine_; }
+  FileWorker& files() { return files_; }
+  QUndoStack& undo() { return undo_; }
+  Selection& selection() { return selection_; }
+  PromptState& prompt() { return prompt_; }
+  ScoreBoard& scores() { return scores_; }
+  AblationState& ablation() { return ablation_; }
+
+  const std::optional<ModelInfo>& model() const { return model_; }
+  const std::optional<ResultSummary>& result() const { return result_; }
+  // Layers and heads of the model, or else of the result file; 0 with neither.
+  int n_layers() const;
+  int n_heads() const;
+  // The prompt's tokens can go through the open model.
+  bool live() const { return model_ && prompt_.stored_id().empty() && !prompt_.tokens().empty(); }
+
+  // Jobs; what went wrong comes as failed().
+  void open_model(const ModelRequest& request);
+  void open_result(const QString& path);
+  void close_result();
+  void set_prompt(const PromptRequest& request);
+  void show_stored_prompt(const std::string& id); // of the open result
+
+  bool settled() const { return engine_.idle() && files_.idle(); }
+
+  // For views: says an error to the user. `what` is what could not be done: "The prompt".
+  void report(const QString& what, const Error& error);
+
+Q_SIGNALS:
+  void model_changed();
+  void result_changed();
+  void failed(const QString& what, const headscope::Error& error);
+  void noted(const QString& text); // good news for the message bar
+
+private:
+  void take_model(ModelInfo info);
+  void take_result(ResultSummary summary);
+
+  QUndoStack undo_;
+  Selection selection_;
+  PromptState prompt_;
+  ScoreBoard scores_;
+  AblationState ablation_;
+  std::optional<ModelInfo> model_;
+  std::optional<ResultSummary> result_;
+  EngineWorker engine_; // last: their threads end before anything that they speak of
+  FileWorker files_;
+};
+
+} // namespace headscope::gui

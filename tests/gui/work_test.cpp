@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The worker thread: newest wins, cancel, dropped answers, gone receivers, closing in the middle.
+#include <QTest>
+
+#include <atomic>
+#include <chrono>
+
+#include "app/gui/work/worker.h"
+
+namespace headscope::gui {
+namespace {
+
+struct Counter {
+  std::atomic<int> runs = 0;
+};
+using CounterWorker = Worker<Counter>;
+
+// Runs until it is cancelled.
+Result<int> endless(const TaskContext& task) {
+  for (int i = 0;; ++i) {
+    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    task.report("waiting", i, 1000000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+} // namespace
+
+class WorkTest : public QObject {
+  Q_OBJECT
+private Q_SLOTS:
+  void answers_arrive_on_the_interface_thread_in_order() {
+    auto state = std::make_shared<Counter>();
+    CounterWorker worker(QStringLiteral("test"), state);
+    std::vector<int> answers;
+    for (int i = 0; i < 20; ++i)
+      worker.post<int>({{}, {}}, this,
+                       [i](Counter& c, const JobContext<int>&) { return Result<int>(i + 100 * (c.runs++)); },
+                       {[&](const Result<int>& answer) {
+                         QCOMPARE(QThread::currentThread(), thread());
+                         answers.push_back(*answer);
+                       }});
+    QVERIFY(!worker.idle());
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(answers.size(), 20U);
+    for (int i = 0; i < 20; ++i)
+      QCOMPARE(answers[static_cast<std::size_t>(i)], 101 * i);
+  }
+
+  void the_newest_of_a_lane_wins() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    int old_answers = 0, partials = 0, newest = 0;
+    for (int i = 0; i < 50; ++i)
+      worker.post<int>({QStringLiteral("lane"), {}}, this,
+                       [](Counter&, const JobContext<int>& job) {
+                         job.partial(1);
+                         return endless(job.task);
+                       },
+                       {[&](const Result<int>&) { ++old_answers; }, [&](int) { ++partials; }});
+    QTest::qWait(20); // one of them is running now, and has posted something
+    partials = 0;
+    worker.post<int>({QStringLiteral("lane"), {}}, this,
+                     [](Counter&, const JobContext<int>&) { return Result<int>(7); },
+                     {[&](const Result<int>& answer) { newest = *answer; }});
+    QTRY_COMPARE(newest, 7);
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(old_answers, 0);
+    QCOMPARE(partials, 0);
+  }
+
+  void other_lanes_are_left_alone() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    int answers = 0;
+    for (const char* lane : {"a", "b", "c"})
+      worker.post<int>({QString::fromLatin1(lane), {}}, this,
+                       [](Counter&, const JobContext<int>&) { return Result<int>(1); },
+                       {[&](const Result<int>&) { ++answers; }});
+    QTRY_COMPARE(answers, 3);
+  }
+
+  void a_cancelled_job_still_answers() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    std::optional<ErrorCode> code;
+    const JobId id = worker.post<int>({QStringLiteral("long"), QStringLiteral("Waiting")}, this,
+                                      [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+                                      {[&](const Result<int>& answer) { code = answer.error().code; }});
+    QTRY_VERIFY(!worker.jobs().empty() && worker.jobs().front().done > 3);
+    QCOMPARE(worker.jobs().front().spec.title, QStringLiteral("Waiting"));
+    worker.cancel(id);
+    QTRY_VERIFY(code.has_value());
+    QCOMPARE(*code, ErrorCode::cancelled);
+  }
+
+  void a_waiting_job_that_is_cancelled_never_runs() {
+    auto state = std::make_shared<Counter>();
+    CounterWorker worker(QStringLiteral("test"), state);
+    const JobId first =
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+    const JobId second =
+        worker.post<int>({{}, {}}, this, [](Counter& c, const JobContext<int>&) { return Result<int>(++c.runs); }, {});
+    worker.cancel(second);
+    worker.cancel(first);
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(state->runs.load(), 0);
+  }
+
+  void a_receiver_may_be_gone() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    int answers = 0;
+    auto receiver = std::make_unique<QObject>();
+    worker.post<int>({{}, {}}, receiver.get(), [](Counter&, const JobContext<int>&) { return Result<int>(1); },
+                     {[&](const Result<int>&) { ++answers; }});
+    receiver.reset();
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(answers, 0);
+  }
+
+  void closing_in_the_middle_ends_the_job() {
+    auto worker = std::make_unique<CounterWorker>(QStringLiteral("test"), std::make_shared<Counter>());
+    int answers = 0;
+    worker->post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+                      {[&](const Result<int>&) { ++answers; }});
+    QTest::qWait(10);
+    worker.reset(); // joins
+    QTest::qWait(10);
+    QCOMPARE(answers, 0);
+  }
+
+  void an_exception_ends_the_job_and_nothing_else() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    int answers = 0;
+    worker.post<int>({{}, {}}, this,
+                     [](Counter&, const JobContext<int>&) -> Result<int> { throw std::runtime_error("a defect"); },
+                     {[&](const Result<int>& answer) {
+                       QCOMPARE(answer.error().code, ErrorCode::internal);
+                       ++answers;
+                     }});
+    worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>&) { return Result<int>(1); },
+                     {[&](const Result<int>&) { ++answers; }});
+    QTRY_COMPARE(answers, 2);
+  }
+};
+
+} // namespace headscope::gui
+
+QTEST_GUILESS_MAIN(headscope::gui::WorkTest)
+#include "work_test.moc"
