@@ -162,7 +162,7 @@ void add_ablate(CLI::App& app, Commands& commands) {
   command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")->capture_default_str();
   command->add_option("--tokens-per-run", options->sweep.tokens_per_run, "How many tokens go through the model at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

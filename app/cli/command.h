@@ -47,6 +47,9 @@ void add_export(CLI::App& app, Commands& commands);
 void add_inspect(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
 
+// A number not below `least`; says so in words (CLI11's own ranges print every digit of the largest double).
+CLI::Validator at_least(double least);
+
 // A subcommand with --json and --quiet, and an example at the end of its --help.
 CLI::App* add_command(CLI::App& app, Commands& commands, const std::string& name, const std::string& description,
                       const std::string& example);

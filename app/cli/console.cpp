@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <cstdio>
+#include <sstream>
 
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
@@ -29,6 +30,20 @@ TaskContext Console::task() const {
     show({place + progress.stage, progress.done, progress.total});
   };
   return task;
+}
+
+CLI::Validator at_least(double least) {
+  std::ostringstream text;
+  text << least;
+  const std::string name = text.str();
+  return CLI::Validator(
+      [least, name](const std::string& word) {
+        double value = 0.0;
+        const bool number = CLI::detail::lexical_cast(word, value);
+        return number && value >= least ? std::string()
+                                        : "must be a number of at least " + name + ", not '" + word + "'";
+      },
+      "AT LEAST " + name);
 }
 
 CLI::App* add_command(CLI::App& app, Commands& commands, const std::string& name, const std::string& description,

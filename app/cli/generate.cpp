@@ -134,13 +134,11 @@ void add_generate(CLI::App& app, Commands& commands) {
   GenerateOptions& generation = options->generation;
   command->add_option("--max-new-tokens,-n", generation.max_new_tokens, "Tokens at most")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
-  command->add_option("--temperature", generation.temperature, "0: greedy")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
+  command->add_option("--temperature", generation.temperature, "0: greedy")->capture_default_str()->check(at_least(0));
   command->add_option("--top-k", generation.top_k, "Sample from the k likeliest; 0: all")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command->add_option("--top-p", generation.top_p, "Sample from the smallest set with this probability")
       ->capture_default_str();
   command->add_option("--seed", generation.seed, "Of the sampling")->capture_default_str();

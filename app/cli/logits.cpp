@@ -114,7 +114,7 @@ void add_logits(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_prompt_options(*command, options->prompt);
-  command->add_option("--top", options->top, "How many tokens")->capture_default_str()->check(CLI::PositiveNumber);
+  command->add_option("--top", options->top, "How many tokens")->capture_default_str()->check(at_least(1));
   command->add_option("--position", options->position,
                       "After this token of the prompt instead of the last; negative counts from the end");
   command->add_flag("--all", options->all, "After every token of the prompt")->excludes("--position");

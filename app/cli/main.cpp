@@ -35,16 +35,32 @@ int report(const Error& error, const Console& console) {
   return exit_code(error.code);
 }
 
+// The command that was called, and its name in full.
+std::pair<const CLI::App*, std::string> called(const CLI::App& app) {
+  std::pair<const CLI::App*, std::string> at = {&app, "headscope"};
+  while (!at.first->get_subcommands().empty()) {
+    at.first = at.first->get_subcommands().front();
+    at.second += " " + at.first->get_name();
+  }
+  return at;
+}
+
+// CLI11 takes whatever follows an option for its value, also the next option: "--model --json".
+Status check_values(const CLI::App& app) {
+  const auto [command, name] = called(app);
+  for (const CLI::Option* option : command->get_options())
+    for (const std::string& value : option->results())
+      if (option->get_items_expected_min() > 0 && value.rfind("--", 0) == 0 && command->get_option_no_throw(value))
+        return make_error(ErrorCode::invalid_argument,
+                          option->get_name() + " needs a value before " + value + "; see " + name + " --help");
+  return {};
+}
+
 // A command line that cannot be parsed: one line, with the command whose --help would tell.
 Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
-  std::string command = "headscope";
-  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
-    at = at->get_subcommands().front();
-    command += " " + at->get_name();
-  }
   std::string message = error.what();
   std::replace(message.begin(), message.end(), '\n', ' ');
-  return make_error(ErrorCode::invalid_argument, message + "; see " + command + " --help");
+  return make_error(ErrorCode::invalid_argument, message + "; see " + called(app).second + " --help");
 }
 
 bool asks_for_json(int argc, char** argv) {
@@ -92,6 +108,10 @@ int run(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     commands.console.json = asks_for_json(argc, argv);
     return report(usage_error(app, error), commands.console);
+  }
+  if (const Status status = check_values(app); !status.ok()) {
+    commands.console.json = asks_for_json(argc, argv);
+    return report(status.error(), commands.console);
   }
   if (!commands.chosen) return exit_code(ErrorCode::invalid_argument);
   catch_interrupts();

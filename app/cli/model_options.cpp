@@ -19,7 +19,7 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: all cores")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber);
+      ->check(at_least(0));
   command.add_flag("--fold-ln", options.fold_ln, "Fold norm weights into the matrices that read them");
   command.add_flag("--center-writing-weights", options.center_writing_weights,
                    "Remove the mean of what is written to the residual");

@@ -169,7 +169,7 @@ void add_patch(CLI::App& app, Commands& commands) {
   command
       ->add_option("--tokens-per-run", options->patching.tokens_per_run, "How many tokens go through the model at once")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

@@ -12,7 +12,7 @@ void add_prompt_set_options(CLI::App& command, PromptSetOptions& options) {
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
   command.add_option("--prompts-file", options.file,
                      "Prompts: .csv with the columns prompt,answer,wrong, or .jsonl with these fields");
-  command.add_option("--ioi", options.ioi, "Use N generated indirect-object prompts")->check(CLI::NonNegativeNumber);
+  command.add_option("--ioi", options.ioi, "Use N generated indirect-object prompts")->check(at_least(0));
   command.add_option("--ioi-seed", options.ioi_seed, "Of the generated prompts")->capture_default_str();
 }
 

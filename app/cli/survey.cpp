@@ -165,12 +165,10 @@ void add_survey(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_detect_options(*command, options->detect);
-  command->add_option("--ioi", options->ioi, "Indirect-object prompts")
-      ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+  command->add_option("--ioi", options->ioi, "Indirect-object prompts")->capture_default_str()->check(at_least(1));
   command->add_option("--maps", options->maps, "Attention maps of this many heads")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   command->add_option("--seed", options->seed, "Of the prompts")->capture_default_str();
   add_output_options(*command, options->output, true);
   command->callback(

@@ -26,8 +26,9 @@ TEST(Gguf, MetadataOfEveryKind) {
   }
   EXPECT_EQ(json["list.long"], nlohmann::json({{"length", 5000}}));
   EXPECT_EQ(file->metadata_json(6000)["list.long"], expected["list.long"]);
-  EXPECT_EQ(file->keys().size(), expected.size());
-  EXPECT_TRUE(std::is_sorted(file->keys().begin(), file->keys().end()));
+  const auto keys = file->keys();
+  EXPECT_EQ(keys.size(), expected.size());
+  EXPECT_TRUE(std::is_sorted(keys.begin(), keys.end()));
 }
 
 TEST(Gguf, Accessors) {

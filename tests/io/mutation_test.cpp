@@ -41,7 +41,7 @@ std::string damage(std::string bytes, std::size_t header, Random& random) {
     case 0: bytes[at] = static_cast<char>(random.below(256)); break;
     case 1: bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8))); break;
     case 2: bytes.erase(at, 1 + random.below(8)); break;
-    case 3: bytes.insert(at, bytes.substr(random.below(header), 1 + random.below(40))); break;
+    case 3: bytes.insert(at, bytes.substr(random.below(bytes.size()), 1 + random.below(40))); break;
     case 4: bytes.replace(at, 8, number); break;
     case 5: bytes.replace(at, 4, number.substr(0, 4)); break;
     default: bytes.resize(std::max<std::size_t>(16, random.below(bytes.size()))); break;

@@ -64,11 +64,11 @@ TEST(Similarity, IsByHand) {
   EXPECT_FLOAT_EQ(score(Similarity::mul, false, true), 1.05F / 1.55F);
   EXPECT_FLOAT_EQ(score(Similarity::mul, true, false), 0.3F / 0.75F);
   EXPECT_FLOAT_EQ(score(Similarity::mul, true, true), 1.0F);
-  // |A - P|: 1 / .25 .25 / .5 .7 .2, over 3 tokens.
-  EXPECT_FLOAT_EQ(score(Similarity::abs, false, false), 1.0F - 2.9F / 3.0F);
-  EXPECT_FLOAT_EQ(score(Similarity::abs, false, true), 1.0F - 1.45F / 3.0F);
-  EXPECT_FLOAT_EQ(score(Similarity::abs, true, false), 1.0F - 1.15F / 3.0F);
-  EXPECT_FLOAT_EQ(score(Similarity::abs, true, true), 1.0F - 0.7F / 3.0F);
+  // |A - P|: 1 / .25 .25 / .5 .7 .2, over 3 tokens; a difference of nearly equal numbers, so not to the last digit.
+  EXPECT_NEAR(score(Similarity::abs, false, false), 1.0F - 2.9F / 3.0F, 1e-6);
+  EXPECT_NEAR(score(Similarity::abs, false, true), 1.0F - 1.45F / 3.0F, 1e-6);
+  EXPECT_NEAR(score(Similarity::abs, true, false), 1.0F - 1.15F / 3.0F, 1e-6);
+  EXPECT_NEAR(score(Similarity::abs, true, true), 1.0F - 0.7F / 3.0F, 1e-6);
 }
 
 TEST(Similarity, IsTheMeanOverTheBatchOfEachTextsOwn) {

@@ -170,15 +170,11 @@ TEST(PatternHeads, CancelledBeforeTheStartIsAnError) {
   TaskContext task;
   task.cancel.cancel();
   const auto detector = make_pattern_detector("previous");
-  const auto result = detector->run({engine,
-                                     OptionSet({{"threshold", 0.4, ""},
-                                                {"batch", std::int64_t{2}, ""},
-                                                {"n", std::int64_t{5}, ""},
-                                                {"low", std::int64_t{0}, ""},
-                                                {"high", std::int64_t{50}, ""},
-                                                {"seed", std::int64_t{0}, ""}}),
-                                     {},
-                                     task});
+  OptionSet options(detector->options());
+  for (const auto& [name, value] :
+       {std::pair("batch", "2"), std::pair("n", "5"), std::pair("low", "0"), std::pair("high", "50")})
+    ASSERT_TRUE(options.set(name, value).ok());
+  const auto result = detector->run({engine, options, {}, task});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, ErrorCode::cancelled);
 }
