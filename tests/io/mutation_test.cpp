@@ -34,7 +34,7 @@ std::string damage(std::string bytes, std::size_t header, Random& random) {
                                                      1ULL << 63,
                                                      UINT64_MAX - 31,
                                                      UINT64_MAX};
-  for (std::size_t left = 1 + random.below(3); left > 0; --left) {
+  for (std::size_t left = 1 + random.below(3); left > 0 && bytes.size() > 16; --left) {
     const std::size_t at = random.below(std::min(header, bytes.size() - 8));
     const std::string number = u64(numbers[random.below(numbers.size())]);
     switch (random.below(7)) {
@@ -76,8 +76,9 @@ void attack(const std::string& good, std::size_t header, const std::string& name
     SCOPED_TRACE(round);
     opened += use(folder.write(name, damage(good, header, random)));
   }
-  // Changes inside texts and scales are no damage; but most must be noticed, and some must get through.
-  EXPECT_GT(opened, rounds / 100);
+  // Changes inside texts and scales are no damage; but most must be noticed, and some must get through: of JSON with
+  // exact sizes only a few in a thousand do.
+  EXPECT_GT(opened, rounds / 1000);
   EXPECT_LT(opened, rounds / 2);
 }
 
