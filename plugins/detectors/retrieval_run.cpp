@@ -20,6 +20,7 @@ Result<RetrievalRun> run_retrieval(const Engine& engine, const RetrievalPrompt& 
   GenerateOptions generation;
   generation.max_new_tokens = max_new_tokens;
   generation.last_prompt_token_decodes = true;
+  generation.stop_at_eos = false; // as in the authors' code, only a newline ends an answer
   generation.observer = &observer;
   generation.task.cancel = cancel;
   generation.on_token = [&](std::int64_t token) {

@@ -22,7 +22,7 @@ struct RetrievalRun {
   std::vector<CopyCounter::Copy> copies;
 };
 
-// Greedy; the last prompt token is the first decode step, and a token with a newline, or EOS, ends the answer.
+// Greedy; the last prompt token is the first decode step, and a token with a newline ends the answer.
 Result<RetrievalRun> run_retrieval(const Engine& engine, const RetrievalPrompt& prompt, const std::string& expected,
                                    std::int64_t max_new_tokens, const CancelToken& cancel);
 

@@ -65,6 +65,20 @@ protected:
       }
   }
 
+  // A rate may differ from the reference only where a text is on its threshold to within rounding: `expected` holds the
+  // rates, and those of a threshold a little higher and a little lower.
+  static void expect_rates(const std::vector<float>& rates, const nlohmann::json& expected, const std::string& what) {
+    const std::size_t heads = expected.at(0).at(0).size();
+    int loose = 0;
+    for (std::size_t i = 0; i < rates.size(); ++i) {
+      const auto at = [&](int k) { return expected[k][i / heads][i % heads].get<double>(); };
+      EXPECT_GE(rates[i], at(1) - 1e-6) << what << " " << i / heads << "." << i % heads;
+      EXPECT_LE(rates[i], at(2) + 1e-6) << what << " " << i / heads << "." << i % heads;
+      loose += at(2) > at(1) + 1e-6 ? 1 : 0;
+    }
+    EXPECT_LE(loose, 3) << what;
+  }
+
   static const std::vector<float>& map_named(const DetectorResult& result, const std::string& name) {
     for (const ScoreMap& map : result.maps)
       if (map.name == name) return map.values;
@@ -85,15 +99,13 @@ protected:
 
   static void expect_sinks() {
     const auto& expected = golden.at("sink");
-    // A rate may differ only where rounding could carry an alpha over its threshold.
-    ASSERT_GT(expected.at("margin").get<double>(), 1e-5);
     const DetectorResult result = detect("sink"), paper = detect("sink", {{"theta", "5/T"}});
     ASSERT_EQ(result.prompts.size(), 20U);
     EXPECT_EQ(result.prompts.back().token_ids, expected.at("tokens").get<std::vector<std::int64_t>>());
-    expect_scores(result.scores, expected.at("rate"), 1e-6, "rate of the first token");
+    expect_rates(result.scores, expected.at("rate"), "rate of the first token");
     expect_scores(map_named(result, "alpha_first"), expected.at("alpha_first"), 1e-4, "alpha of the first token");
-    expect_scores(map_named(result, "later_rate"), expected.at("later_rate"), 1e-6, "rate of later sinks");
-    expect_scores(map_named(paper, "later_rate"), expected.at("later_rate_5_T"), 1e-6, "rate of later sinks, 5/T");
+    expect_rates(map_named(result, "later_rate"), expected.at("later_rate"), "rate of later sinks");
+    expect_rates(map_named(paper, "later_rate"), expected.at("later_rate_5_T"), "rate of later sinks, 5/T");
     expect_scores(map_named(result, "later_alpha"), expected.at("later_alpha"), 1e-4, "alpha of later sinks");
     const auto& columns = result.tables.at(0).table.columns;
     const auto& rates = std::get<std::vector<double>>(columns.at(1).values);
