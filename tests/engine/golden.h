@@ -2,12 +2,14 @@
 // The reference files of tests/golden as tensors.
 #pragma once
 
+#include <cstdlib>
 #include <map>
 #include <string>
 
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
+#include "core/engine/device.h"
 #include "core/engine/engine.h"
 #include "core/io/safetensors.h"
 
@@ -31,7 +33,16 @@ inline Tensors read_golden(const std::string& name) {
   return tensors;
 }
 
+// Where the tests run: $HEADSCOPE_TEST_DEVICE ("cuda" on a machine with a GPU), or else the CPU.
+inline at::Device test_device() {
+  const char* name = std::getenv("HEADSCOPE_TEST_DEVICE");
+  const auto device = open_device(name ? name : "cpu");
+  if (!device.ok()) throw std::runtime_error(device.error().to_string());
+  return *device;
+}
+
 inline std::shared_ptr<const Model> load_golden(const std::string& name, LoadOptions options = {}) {
+  options.device = test_device();
   auto model = load_model(golden_path("models/" + name), options);
   if (!model.ok()) throw std::runtime_error(model.error().to_string());
   return *model;
@@ -40,7 +51,7 @@ inline std::shared_ptr<const Model> load_golden(const std::string& name, LoadOpt
 // Largest absolute difference; infinities must be at the same places.
 inline double max_error(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes()) return INFINITY;
-  const at::Tensor x = a.to(at::kDouble), y = b.to(at::kDouble);
+  const at::Tensor x = a.to(at::kCPU, at::kDouble), y = b.to(at::kCPU, at::kDouble);
   const at::Tensor both = x.isinf().logical_and(y.isinf()).logical_and(x.eq(y));
   return at::where(both, at::zeros_like(x), (x - y).abs()).max().item<double>();
 }

@@ -81,7 +81,7 @@ TEST_P(HalfPrecision, IsNoWorseThanTransformers) {
   ASSERT_TRUE(result.ok()) << result.error().to_string();
   const at::Tensor truth = golden.at("logits");
   const at::Tensor theirs = golden.at(dtype == at::kHalf ? "logits_float16" : "logits_bfloat16");
-  const double ours = (result->logits.to(at::kFloat) - truth).norm().item<double>();
+  const double ours = (result->logits.to(at::kCPU, at::kFloat) - truth).norm().item<double>();
   const double reference = (theirs - truth).norm().item<double>();
   std::printf("[ MEASURED ] %s %s error norm %.3g, transformers %.3g\n", name.c_str(), c10::toString(dtype), ours,
               reference);
