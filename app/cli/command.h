@@ -45,6 +45,7 @@ void add_patch(CLI::App& app, Commands& commands);
 void add_attention(CLI::App& app, Commands& commands);
 void add_export(CLI::App& app, Commands& commands);
 void add_inspect(CLI::App& app, Commands& commands);
+void add_plant(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
 
 // A subcommand with --json and --quiet, and an example at the end of its --help.
