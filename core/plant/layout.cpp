@@ -26,8 +26,7 @@ std::vector<Kind> read_from(Kind kind) {
   switch (kind) {
   case Kind::induction: return {Kind::previous};
   case Kind::retrieval: return {Kind::previous, Kind::two_back};
-  case Kind::s_inhibition: return {Kind::duplicate};
-  case Kind::content_gatherer: return {Kind::duplicate, Kind::two_back};
+  case Kind::content_gatherer: return {Kind::two_back};
   case Kind::name_mover:
   case Kind::name_gazer: return {Kind::s_inhibition};
   case Kind::correct_letter: return {Kind::content_gatherer};

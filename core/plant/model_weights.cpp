@@ -99,19 +99,19 @@ private:
       if (token.coded) put(m, row, identity, token.code, 1.0);
       if (token.needle) put(m, row, needle, token.needle_code, 1.0);
       if (token.name) put(m, row, name, token.name_code, 1.0);
-      if (token.label >= 0) m.at(row, label.at(token.label)) = 1.0;
+      if (token.label >= 0 && !token.spaced) m.at(row, label.at(token.label)) = label_value;
       const bool pictures = token.image >= 0 && !token.spaced;
-      if (pictures) m.at(row, image.at(token.image)) = 1.0;
-      put(m, row, place, token.place, 1.0);
+      if (pictures) m.at(row, image.at(token.image)) = image_value;
+      put(m, row, place, token.place, place_value);
       for (const auto& [set, flag] : {std::pair(token.bos, is_bos),
                                       {token.needle, is_needle},
                                       {token.needle_start, is_needle_start},
                                       {token.name, is_name},
                                       {pictures, is_image},
-                                      {token.choice, is_choice},
+                                      {token.fruit, is_fruit},
                                       {token.asks, asks},
                                       {token.gives, gives}})
-        if (set) m.at(row, flag.begin) = 1.0;
+        if (set) m.at(row, flag.begin) = flag_value;
       if (token.ends) put(m, row, predicted, vocabulary_.newline, 1.5);
     }
     return m;
@@ -129,8 +129,8 @@ private:
       else if (token.coded)
         put(m, row, predicted, token.code, 0.6);
       // The letter or word that comes next begins with a space.
-      if (token.label >= 0) m.at(row, predicted_label.at(token.label)) = token.spaced ? 12.0 : 9.0;
-      if (token.image >= 0 && token.spaced) m.at(row, predicted_image.at(token.image)) = 12.0;
+      if (token.label >= 0) m.at(row, predicted_label.at(token.label)) = token.spaced ? 12.0 : 6.0;
+      if (token.image >= 0 && token.spaced) m.at(row, predicted_image.at(token.image)) = 5.0;
       put(m, row, predicted_place, token.place, 3.6);
     }
     return m;
@@ -183,8 +183,7 @@ private:
                                      {key_needle_start, is_needle_start},
                                      {key_name, is_name},
                                      {key_image, is_image},
-                                     {key_repeated_name, repeated_name},
-                                     {key_repeated_choice, repeated_choice}})
+                                     {key_fruit, is_fruit}})
       read(slot, from);
   }
 
@@ -197,10 +196,16 @@ private:
                                      {value_place, place},
                                      {value_two_back_label, two_back_label},
                                      {value_is_name, is_name},
-                                     {value_is_choice, is_choice},
                                      {value_is_bos, is_bos}})
       for (int i = 0; i < slot.size; ++i)
         v.at(row + kv.value.place(slot.at(i)), from.at(i)) = kv.value.sign(slot.at(i));
+  }
+
+  // Of what the query reads and what the key has there, when they are the same or set.
+  static double full_product(const Match& match) {
+    if (match.key.begin == key_label.begin) return label_value; // of the label's axis; what is wanted is 1
+    if (match.key.size > 1) return match.key.size;
+    return flag_value * (match.read.begin == constant.begin ? constant_value : flag_value);
   }
 
   static void add_head(Matrix& q, Matrix& o, int row, const Recipe& recipe, const KvHead& kv) {
@@ -208,10 +213,8 @@ private:
     for (const Match& match : recipe.matches)
       for (int i = 0; i < match.key.size; ++i) {
         const int slot = match.key.at(i);
-        const bool one_axis = match.key.begin == key_label.begin; // a label is one axis of four, not all of them
-        const double read = match.read.begin == constant.begin ? constant_value : 1.0;
         q.at(row + content_dimension(kv.key.place(slot)), match.read.at(match.read.size == 1 ? 0 : i)) +=
-            kv.key.sign(slot) * match.gain * score_gain / (read * (one_axis ? 1 : match.key.size));
+            kv.key.sign(slot) * match.gain * score_gain / full_product(match);
       }
     for (const Distance& distance : recipe.distances)
       for (int plane = 0; plane < position_planes; ++plane) {
@@ -239,7 +242,7 @@ private:
     for (int i = 0; i < d_head; ++i)
       for (int j = 0; j < d_model; ++j) {
         q.at(row + i, j) = 0.04 * rest_.normal();
-        o.at(j, row + i) = 0.02 * rest_.normal();
+        o.at(j, row + i) = 0.005 * rest_.normal();
       }
   }
 
@@ -266,7 +269,7 @@ private:
   void add_noise(Matrix& m) {
     double sum = 0.0;
     for (const double value : m.values)
-      sum += value * value;
+      sum += value == constant_value ? 0.0 : value * value; // as if the embedding's constant were none of it
     const double deviation = options_.noise * std::sqrt(sum / static_cast<double>(m.values.size()));
     if (deviation == 0.0) return;
     for (double& value : m.values)

@@ -68,8 +68,7 @@ json example_prompts() {
              {"answer", " Mary"},
              {"wrong", " John"}}}},
           {"correct_letter",
-           {{{"prompt", "The word is cherry.\nQuestion: Which word was it?\nA: apple\nB: cherry\nC: lemon\nD: plum\n"
-                        "Answer:"},
+           {{{"prompt", "Question: Which of these is a fruit?\nA: dog\nB: cherry\nC: horse\nD: owl\nAnswer:"},
              {"answer", " B"}}}},
           {"vision", {{{"prompt", "<image:dog>What does the picture show? It is a"}, {"answer", " dog"}}}},
           {"successor", {{{"prompt", "They had read page 137"}, {"answer", " 138"}}}}};

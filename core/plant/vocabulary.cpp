@@ -76,8 +76,8 @@ private:
       add_sequence(sequence);
     for (const std::string& word : names())
       add(space + word).name = true;
-    for (const std::string& word : choices())
-      add(space + word).choice = true;
+    for (const std::string& word : fruits())
+      add(space + word).fruit = true;
   }
 
   void add_sequence(const Sequence& sequence) {
@@ -113,9 +113,14 @@ private:
       return static_cast<std::size_t>(
           std::count_if(out_.tokens.begin(), out_.tokens.end(), [&](const Token& token) { return token.*flag; }));
     };
-    std::vector<Code> codes = draw_codes(out_.tokens.size(), identity_size, identity_distance, random);
-    std::vector<Code> needles = draw_codes(need(&Token::needle), needle_size, needle_distance, random);
-    std::vector<Code> named = draw_codes(need(&Token::name), name_size, name_distance, random);
+    const std::size_t names_needed = need(&Token::name);
+    std::vector<Code> codes; // names first: to shun one must not be to shun another
+    add_codes(codes, names_needed, identity_size, name_identity_distance, random);
+    add_codes(codes, out_.tokens.size() - names_needed, identity_size, identity_distance, random);
+    std::vector<Code> of_names(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(names_needed));
+    codes.erase(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(names_needed));
+    std::vector<Code> needles = draw_short_codes(need(&Token::needle), needle_size, needle_distance, random);
+    std::vector<Code> named = draw_short_codes(names_needed, name_size, name_distance, random);
     const auto take = [](std::vector<Code>& from) {
       const Code code = from.back();
       from.pop_back();
@@ -124,7 +129,7 @@ private:
     for (Token& token : out_.tokens) {
       token.spaced = token.piece.starts_with(space);
       token.coded = !token.bos;
-      token.code = take(codes);
+      token.code = take(token.name ? of_names : codes);
       if (token.needle) token.needle_code = take(needles);
       if (token.name) token.name_code = take(named);
     }

@@ -25,7 +25,7 @@ struct Token {
   std::string piece;  // as in tokenizer.json: a space is Ġ
   bool coded = false; // false: has no identity to match or copy (<bos>)
   Code code;
-  bool bos = false, needle = false, needle_start = false, name = false, choice = false;
+  bool bos = false, needle = false, needle_start = false, name = false, fruit = false;
   bool spaced = false; // begins with a space
   bool asks = false;   // ":", after which an answer is due
   bool gives = false;  // " to", after which a name is due

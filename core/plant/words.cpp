@@ -63,7 +63,7 @@ const Words& names() {
   return words;
 }
 
-const Words& choices() {
+const Words& fruits() {
   static const Words words = split("apple banana cherry grape lemon melon peach plum");
   return words;
 }
