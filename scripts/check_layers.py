@@ -15,6 +15,7 @@ ALLOWED = {
     "core/base": {"core/base"},
     "core/io": {"core/base", "core/io", "kernels"},
     "core/text": {"core/base", "core/text", "core/io"},
+    "core/plant": {"core/base", "core/io", "core/plant"},
     "core/store": {"core/base", "core/store"},
     "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
@@ -42,6 +43,7 @@ FORBIDDEN = [
     ("kernels", "Torch", TORCH),
     ("core/base", "Torch", TORCH),
     ("core/io", "Torch", TORCH),
+    ("core/plant", "Torch", TORCH),
     ("core/text", "Torch", TORCH),
     ("core/store", "Torch", TORCH),
 ]

@@ -83,6 +83,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_survey(app, commands);
   add_export(app, commands);
   add_inspect(app, commands);
+  add_plant(app, commands);
 }
 
 int run(int argc, char** argv) {

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <nlohmann/json.hpp>
+
+#include "core/plant/vocabulary.h"
+
+namespace headscope::plant {
+
+// tokenizer.json: GPT-2's cut into words, each looked up whole, and bytes for words that are not there.
+nlohmann::json tokenizer_json(const Vocabulary& vocabulary);
+nlohmann::json tokenizer_config_json();
+
+} // namespace headscope::plant
