@@ -51,6 +51,7 @@ void add_circuit(CLI::App& app, Commands& commands);
 void add_paths(CLI::App& app, Commands& commands);
 void add_plant(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
+void add_bench(CLI::App& app, Commands& commands);
 
 // A number not below `least`; says so in words (CLI11's own ranges print every digit of the largest double).
 CLI::Validator at_least(double least);

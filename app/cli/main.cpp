@@ -82,6 +82,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_paths(app, commands);
   add_survey(app, commands);
   add_export(app, commands);
+  add_bench(app, commands);
   add_inspect(app, commands);
   add_plant(app, commands);
 }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// headscope bench sweep: how long a zero-ablation sweep over heads takes, on token ids that another program can use
+// too.
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <random>
+
+#include "app/cli/command.h"
+#include "app/cli/heads.h"
+#include "app/cli/model_options.h"
+#include "app/cli/progress.h"
+#include "app/cli/values.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  std::int64_t batch = 8, length = 64, heads = 24, tokens_per_run = 4096;
+  std::uint64_t seed = 0;
+  std::string tokens; // a file of rows
+};
+
+Result<std::vector<std::vector<std::int64_t>>> read_rows(const std::string& path) {
+  HS_ASSIGN(const std::string text, read_text_file(path));
+  const auto json = nlohmann::json::parse(text, nullptr, false);
+  const auto bad = [&](const char* what) { return make_error(ErrorCode::invalid_argument, what, path, "--tokens"); };
+  if (!json.is_array() || json.empty()) return bad("must be a JSON list of rows of token ids");
+  std::vector<std::vector<std::int64_t>> rows;
+  for (const auto& row : json) {
+    if (!row.is_array() || row.size() != json.front().size()) return bad("its rows must be lists of one length");
+    rows.emplace_back();
+    for (const auto& id : row) {
+      if (!id.is_number_integer()) return bad("must hold whole numbers");
+      rows.back().push_back(id.get<std::int64_t>());
+    }
+  }
+  return rows;
+}
+
+Result<std::vector<AblationPrompt>> prompts_of(const Options& options, const ModelConfig& config) {
+  std::vector<std::vector<std::int64_t>> rows;
+  if (!options.tokens.empty()) {
+    HS_ASSIGN(rows, read_rows(options.tokens));
+  } else {
+    std::mt19937_64 random(options.seed); // its numbers are the same everywhere; a distribution's are not
+    rows.resize(static_cast<std::size_t>(options.batch));
+    for (auto& row : rows)
+      for (std::int64_t i = 0; i < options.length; ++i)
+        row.push_back(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(config.d_vocab)));
+  }
+  std::vector<AblationPrompt> prompts;
+  for (auto& row : rows)
+    prompts.push_back({std::move(row), {{1}, {2}}}); // any two tokens: the work is the same
+  return prompts;
+}
+
+// As many heads as asked for, evenly over the layers; in each layer the first ones.
+std::vector<HeadId> spread_heads(std::int64_t count, const ModelConfig& config) {
+  const std::int64_t all = config.n_layers * config.n_heads;
+  count = std::min(count, all);
+  std::vector<HeadId> heads;
+  for (std::int64_t i = 0; i < count; ++i) {
+    const std::int64_t layer = i % config.n_layers * config.n_layers / std::min(count, config.n_layers);
+    heads.push_back({static_cast<int>(count < config.n_layers ? layer : i % config.n_layers), i / config.n_layers});
+  }
+  return heads;
+}
+
+nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<HeadId>& heads) {
+  nlohmann::json effects = nlohmann::json::object();
+  for (const HeadId& head : heads) {
+    nlohmann::json& of_head = effects[head_name(head)] = nlohmann::json::array();
+    for (std::int64_t prompt = 0; prompt < result.n_prompts; ++prompt)
+      of_head.push_back(number(result.effect(prompt, head.layer, head.head)));
+  }
+  return effects;
+}
+
+Status run_sweep(const Options& options, const Console& console) {
+  HS_ASSIGN(const auto model, load(options.model, console, false));
+  const Engine engine(model);
+  HS_ASSIGN(const auto prompts, prompts_of(options, model->config));
+  HeadAblationOptions how;
+  how.heads = spread_heads(options.heads, model->config);
+  how.tokens_per_run = options.tokens_per_run;
+  HeadAblationOptions warm = how; // the first pass through a library is slower: thread pools, kernels
+  warm.heads.resize(1);
+  HS_ASSIGN(const HeadAblationResult first, ablate_heads(engine, prompts, warm, console.task()));
+  if (!first.complete) return make_error(ErrorCode::cancelled, "interrupted");
+  const auto begin = std::chrono::steady_clock::now();
+  HS_ASSIGN(const HeadAblationResult result, ablate_heads(engine, prompts, how, console.task()));
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  finish_progress();
+  if (!result.complete) return make_error(ErrorCode::cancelled, "interrupted");
+  const auto heads = static_cast<double>(how.heads.size());
+  const auto tokens = static_cast<double>(prompts.size() * prompts.front().tokens.size());
+  if (console.json) {
+    console.print({{"ms_per_head", 1000.0 * seconds / heads},
+                   {"tokens_per_s", tokens * heads / seconds},
+                   {"seconds", seconds},
+                   {"heads", how.heads.size()},
+                   {"batch", prompts.size()},
+                   {"len", prompts.front().tokens.size()},
+                   {"effects", effects_json(result, how.heads)}});
+    return {};
+  }
+  std::printf("%.2f ms a head, %.0f tokens/s (%zu heads, %zu x %zu tokens)\n", 1000.0 * seconds / heads,
+              tokens * heads / seconds, how.heads.size(), prompts.size(), prompts.front().tokens.size());
+  return {};
+}
+
+} // namespace
+
+void add_bench(CLI::App& app, Commands& commands) {
+  CLI::App* bench = app.add_subcommand("bench", "Measure how fast Headscope is on this machine");
+  bench->require_subcommand(1);
+  CLI::App* command = add_command(*bench, commands, "sweep", "Time a zero-ablation sweep over heads",
+                                  "headscope bench sweep --model smollm2 --batch 8 --len 64 --heads 24 --json");
+  auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  command->add_option("--batch", options->batch, "Prompts")->capture_default_str()->check(at_least(1));
+  command->add_option("--len", options->length, "Tokens in each")->capture_default_str()->check(at_least(1));
+  command->add_option("--heads", options->heads, "Heads, evenly over the layers")
+      ->capture_default_str()
+      ->check(at_least(1));
+  command->add_option("--tokens", options->tokens, "A JSON file with the rows of token ids to use");
+  command->add_option("--seed", options->seed, "Of the token ids where there is no file")->capture_default_str();
+  command->add_option("--tokens-per-run", options->tokens_per_run, "How many tokens go through the model at once")
+      ->capture_default_str()
+      ->check(at_least(1));
+  command->callback([&commands, options] {
+    commands.chosen = [options](const Console& console) { return run_sweep(*options, console); };
+  });
+}
+
+} // namespace headscope::cli
