@@ -23,20 +23,6 @@ std::string show_tokens(const std::vector<std::int64_t>& ids, const Tokenizer* t
   return ids.size() > most ? out + "|..." : out;
 }
 
-Status check_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer) {
-  for (std::size_t i = 0; i < pairs.size(); ++i) {
-    const auto &clean = pairs[i].clean, &corrupt = pairs[i].corrupt;
-    if (clean.size() == corrupt.size()) continue;
-    return make_error(ErrorCode::mismatch,
-                      "pair " + std::to_string(i) + ": the clean prompt has " + std::to_string(clean.size()) +
-                          " tokens and the corrupt prompt " + std::to_string(corrupt.size()) +
-                          ", so their positions do not correspond. Clean: " + show_tokens(clean, tokenizer) +
-                          "  Corrupt: " + show_tokens(corrupt, tokenizer),
-                      {}, "tokens");
-  }
-  return {};
-}
-
 std::int64_t heads_of(HookPoint site, const ModelConfig& config) {
   switch (hook_axes(site)) {
   case HookAxes::pos_d: return 0;
@@ -84,6 +70,20 @@ std::vector<std::int64_t> every_position(std::int64_t length) {
 
 } // namespace
 
+Status check_equal_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer) {
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    const auto &clean = pairs[i].clean, &corrupt = pairs[i].corrupt;
+    if (clean.size() == corrupt.size()) continue;
+    return make_error(ErrorCode::mismatch,
+                      "pair " + std::to_string(i) + ": the clean prompt has " + std::to_string(clean.size()) +
+                          " tokens and the corrupt prompt " + std::to_string(corrupt.size()) +
+                          ", so their positions do not correspond. Clean: " + show_tokens(clean, tokenizer) +
+                          "  Corrupt: " + show_tokens(corrupt, tokenizer),
+                      {}, "tokens");
+  }
+  return {};
+}
+
 std::vector<PatchCell> PatchPlan::cells(std::int64_t length) const {
   std::vector<PatchCell> out;
   const bool by_position = axes != PatchAxes::layer_head, by_head = axes != PatchAxes::layer_position;
@@ -130,7 +130,7 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
   }
   HS_TRY(check_rows(plan.clean, config, "clean prompt"));
   HS_TRY(check_rows(plan.corrupt, config, "corrupt prompt"));
-  HS_TRY(check_lengths(pairs, engine.model().tokenizer.get()));
+  HS_TRY(check_equal_lengths(pairs, engine.model().tokenizer.get()));
   HS_TRY(check_answers(options.metric, plan.answers, config.d_vocab));
   return plan;
 }

@@ -40,6 +40,9 @@ struct PatchPlan {
 Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPair>& pairs,
                                 const PatchingOptions& options);
 
+// mismatch, with the tokens, for a pair whose prompts differ in length. `tokenizer` may be null.
+Status check_equal_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer);
+
 // All NaN, with the right shape.
 PatchingResult empty_result(const Engine& engine, const PatchPlan& plan);
 

@@ -198,8 +198,11 @@ at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
 
 at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
-  const at::Tensor x = apply_norm(config_, block.ln2, plan_.visit(HookPoint::mlp_in, layer, resid), plan_,
-                                  {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
+  // A tensor of its own, or its gradient would also be that of the residual that goes past the MLP.
+  const at::Tensor input =
+      plan_.active(HookPoint::mlp_in, layer) ? plan_.visit(HookPoint::mlp_in, layer, resid.view_as(resid)) : resid;
+  const at::Tensor x =
+      apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
   const at::Tensor in = at::linear(x, block.w_in, block.b_in);
   at::Tensor post;
   if (config_.gated_mlp) {

@@ -182,6 +182,40 @@ class Bench:
                           **{kind: self.value("logit_diff", outside, kind) for kind in ("patch", "zero", "mean", "mean_by_position")}})
         return found
 
+    def acdc(self, metric_name, threshold):
+        """Conmy et al. 2304.14997: receivers from the logits on, their senders from the last on."""
+        m, outside, worst = self.model, [], []
+        sign = 1 if metric_name == "kl_divergence" else -1
+        current = self.value(metric_name, [])
+        for r in reversed(range(len(m.receivers))):
+            for s in reversed(range(m.reads[r])):
+                if self.unread(r, outside):
+                    outside.append((s, r))
+                    continue
+                without = self.value(metric_name, outside + [(s, r)])
+                worst.append(abs(sign * (without - current) - threshold))
+                if sign * (without - current) < threshold:
+                    outside.append((s, r))
+                    current = without
+        assert min(worst) > 5e-6, min(worst)  # or rounding decides
+        kept = self.alive([e for e in m.edges if e not in outside])
+        return {"metric": metric_name, "threshold": threshold, "runs": len(worst), "edges": [m.label(e) for e in kept],
+                "value": self.value(metric_name, [e for e in m.edges if e not in kept])}
+
+    def unread(self, receiver, outside):
+        """Whether nothing that is left reads what this receiver feeds."""
+        m, name = self.model, self.model.receivers[receiver]
+        if name == "logits":
+            return False
+        if name[0] == "m":
+            fed = [name]
+        else:
+            layer, head = name[:-3].split(".")
+            group = m.heads // m.kv
+            fed = [f"{layer}.{head}"] if head[0] == "h" else [f"{layer}.h{h}" for h in range(m.heads) if h // group == int(head[2:])]
+        gone = set(outside)
+        return all((m.senders.index(n), r) in gone for n in fed for r in range(len(m.receivers)) if m.senders.index(n) < m.reads[r])
+
     # ---- Path patching: Wang et al. 2211.00593, appendix B
 
     def paths(self, receivers):
@@ -230,6 +264,7 @@ def edge_scores(name, seed):
     return {"pairs": bench.pairs, "scores": scores, "exact_nodes": bench.exact_nodes("logit_diff"),
             "clean": bench.value("logit_diff", []), "corrupt": bench.value("logit_diff", m.edges),
             "circuits": bench.random_circuits(seed), "signed": bench.faithfulness(importance), "absolute": bench.faithfulness(importance.abs()),
+            "acdc": [bench.acdc("logit_diff", 0.003), bench.acdc("kl_divergence", 0.0003)],
             "paths": [bench.paths(["logits"]), bench.paths([f"a{last}.h1<q>", f"a{last}.h2<q>"]),
                       bench.paths([m.receivers[m.receivers.index(f"a{last}.h0<q>") + m.heads]])]}
 

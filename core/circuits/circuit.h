@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Circuits: some of the edges of a computational graph; built from scores, pruned, compared.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/circuits/graph.h"
+
+namespace headscope {
+
+struct Circuit {
+  std::vector<std::uint8_t> edges; // [edge] 1: belongs to the circuit
+
+  std::int64_t size() const;
+};
+
+Circuit whole_circuit(const ComputationalGraph& graph);
+Circuit empty_circuit(const ComputationalGraph& graph);
+Circuit complement(const Circuit& circuit);
+
+enum class BuildRule : std::uint8_t {
+  top_n,     // the N most important edges
+  greedy,    // from the logits up: always the most important edge into what is reached already
+  threshold, // every edge at least this important
+};
+Result<BuildRule> parse_build_rule(std::string_view name);
+const char* to_string(BuildRule rule);
+
+struct BuildOptions {
+  BuildRule rule = BuildRule::top_n;
+  std::int64_t edges = 0; // for top_n and greedy; at most all
+  double threshold = 0.0;
+  bool absolute = true; // by size; false: by signed importance
+  bool prune = true;
+};
+
+// `importance` [edge]; larger: more important. NaN (not measured) is never taken; of equals the earlier edge.
+Circuit build_circuit(const ComputationalGraph& graph, const std::vector<double>& importance,
+                      const BuildOptions& options);
+
+// Without the edges that lie on no path from the input to the logits.
+Circuit prune(const ComputationalGraph& graph, const Circuit& circuit);
+
+// [sender] 1: an edge of the circuit leaves it or enters it.
+std::vector<std::uint8_t> nodes_of(const ComputationalGraph& graph, const Circuit& circuit);
+
+// What two circuits of one model share (Merullo et al. 2310.08744: circuit component reuse).
+struct Overlap {
+  std::int64_t first = 0, second = 0, both = 0;
+  double jaccard() const;  // both / either; 1 when both are empty
+  double of_first() const; // both / first; 1 when that is empty
+  double of_second() const;
+};
+struct CircuitComparison {
+  Overlap edges, nodes, heads, mlps;
+  std::vector<int> shared_heads, first_only, second_only; // senders that are heads
+};
+// mismatch when the circuits do not belong to this graph.
+Result<CircuitComparison> compare_circuits(const ComputationalGraph& graph, const Circuit& first,
+                                           const Circuit& second);
+
+} // namespace headscope

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How much each edge matters: the change of the metric when the edge alone is patched, exactly or estimated from
+// gradients. Methods as in EAP-IG (github.com/hannamw/EAP-IG).
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/circuits/graph.h"
+#include "core/circuits/task.h"
+
+namespace headscope {
+
+enum class ScoreMethod : std::uint8_t {
+  exact,              // each edge is patched: one forward pass an edge
+  eap,                // (replacement - clean output) . gradient at the receiver's input on the clean run (2310.10348)
+  eap_ig_inputs,      // mean of the gradients at `steps` inputs from the corrupt one (included) to the clean one
+  eap_ig_activations, // mean of the gradients while the outputs of one layer's heads, one MLP or the input are between
+  clean_corrupted,    // mean of the gradients on the clean and the corrupt run
+};
+// "exact", "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted".
+Result<ScoreMethod> parse_score_method(std::string_view name);
+const char* to_string(ScoreMethod method);
+
+struct ScoreOptions {
+  ScoreMethod method = ScoreMethod::eap_ig_inputs;
+  std::int64_t steps = 5; // of the two integrated methods
+};
+
+// Mean changes of the metric over the pairs; NaN: not measured. See importance_of() for what is wanted of a circuit.
+struct GraphScores {
+  std::vector<double> edges; // [edge]
+  std::vector<double> nodes; // [sender], all its edges patched; of gradient methods the sum of its edges
+  std::vector<double> clean; // metric of the model [pair]
+  bool complete = false;     // false when cancelled; what was measured until then is kept
+};
+
+// Memory is that of what all senders write, [sender, row, pos, d_model], and of one backward pass.
+// invalid_argument for a metric that cannot be differentiated (answer_rank, accuracy) with a gradient method, and for
+// eap_ig_inputs and clean_corrupted without counterfactual prompts (patch).
+Result<GraphScores> score_edges(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
+                                const ScoreOptions& options, const TaskContext& context = {});
+
+} // namespace headscope

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Edge and node scores by patching; see edge_scores.h. The clean prefix of a layer is run once, and edges and pairs go
+// side by side as rows of one batch from there.
+#pragma once
+
+#include "core/circuits/edge_scores.h"
+
+namespace headscope {
+
+Status score_exactly(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
+                     const TaskContext& context, GraphScores& out);
+
+} // namespace headscope

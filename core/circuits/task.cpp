@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/circuits/task.h"
+
+#include <array>
+
+#include "core/analysis/patch_plan.h"
+
+namespace headscope {
+namespace {
+
+constexpr std::array<const char*, 4> ablation_names = {"patch", "zero", "mean", "mean_by_position"};
+
+} // namespace
+
+Result<EdgeAblation> parse_edge_ablation(std::string_view name) {
+  for (std::size_t i = 0; i < ablation_names.size(); ++i)
+    if (name == ablation_names[i]) return static_cast<EdgeAblation>(i);
+  return make_error(ErrorCode::invalid_argument,
+                    std::string(name) + " is not one of patch, zero, mean, mean_by_position", {}, "ablation");
+}
+const char* to_string(EdgeAblation ablation) { return ablation_names[static_cast<std::size_t>(ablation)]; }
+
+Status check_task(const Engine& engine, const CircuitTask& task) {
+  if (task.pairs.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "pairs");
+  if (task.tokens_per_run < 0)
+    return make_error(ErrorCode::invalid_argument, "must not be negative", {}, "tokens_per_run");
+  TokenRows clean, corrupt;
+  std::vector<Answers> answers;
+  for (const PatchPair& pair : task.pairs) {
+    clean.push_back(pair.clean);
+    corrupt.push_back(pair.corrupt);
+    answers.push_back(pair.answers);
+  }
+  HS_TRY(check_rows(clean, engine.config(), "clean prompt"));
+  if (task.ablation == EdgeAblation::patch) {
+    HS_TRY(check_rows(corrupt, engine.config(), "corrupt prompt"));
+    HS_TRY(check_equal_lengths(task.pairs, engine.model().tokenizer.get()));
+  }
+  HS_TRY(check_rows(task.reference, engine.config(), "reference prompt"));
+  return check_answers(task.metric, answers, engine.config().d_vocab);
+}
+
+bool lower_is_better(MetricKind metric) { return needs_reference(metric) || metric == MetricKind::answer_rank; }
+
+std::vector<double> importance_of(const std::vector<double>& scores, MetricKind metric) {
+  std::vector<double> out = scores;
+  if (!lower_is_better(metric))
+    for (double& score : out)
+      score = -score;
+  return out;
+}
+
+} // namespace headscope

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What circuits are found for: pairs of prompts, a metric, and what a patched edge carries instead.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/analysis/metric.h"
+#include "core/analysis/patching.h"
+#include "core/analysis/sweep.h"
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+// What a sender outside the circuit is taken to have written.
+enum class EdgeAblation : std::uint8_t {
+  patch,            // what it writes on the corrupt prompt (counterfactual)
+  zero,             // nothing
+  mean,             // its mean over the reference prompts and their positions
+  mean_by_position, // its mean over the reference prompts at each position
+};
+// "patch", "zero", "mean", "mean_by_position".
+Result<EdgeAblation> parse_edge_ablation(std::string_view name);
+const char* to_string(EdgeAblation ablation);
+
+struct CircuitTask {
+  std::vector<PatchPair> pairs; // `corrupt` may be empty where the ablation is not patch
+  MetricKind metric = MetricKind::logit_diff;
+  EdgeAblation ablation = EdgeAblation::patch;
+  TokenRows reference;             // of the means; empty: the clean prompts
+  std::int64_t tokens_per_run = 0; // 0: so many that what all senders write takes about 128 MiB
+};
+
+// invalid_argument for no pairs, bad tokens and missing answers, mismatch for a pair of unequal lengths.
+Status check_task(const Engine& engine, const CircuitTask& task);
+
+// Divergences and answer_rank grow as a model gets worse.
+bool lower_is_better(MetricKind metric);
+
+// A score is the change of the metric when an edge is patched. The importance of an edge is what the metric loses by
+// it: -score, or score where lower is better.
+std::vector<double> importance_of(const std::vector<double>& scores, MetricKind metric);
+
+} // namespace headscope
