@@ -19,7 +19,7 @@ ALLOWED = {
     "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
     "core/analysis": {"core/base", "core/text", "core/model", "core/engine", "core/analysis"},
-    "core/circuits": {"core/base", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
+    "core/circuits": {"core/base", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins": {"core", "plugins"},
     "app/figures": {"core/base", "app/figures"},

@@ -45,6 +45,10 @@ void add_patch(CLI::App& app, Commands& commands);
 void add_attention(CLI::App& app, Commands& commands);
 void add_export(CLI::App& app, Commands& commands);
 void add_inspect(CLI::App& app, Commands& commands);
+void add_lens(CLI::App& app, Commands& commands);
+void add_attribute(CLI::App& app, Commands& commands);
+void add_circuit(CLI::App& app, Commands& commands);
+void add_paths(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
 
 // A number not below `least`; says so in words (CLI11's own ranges print every digit of the largest double).

@@ -76,6 +76,10 @@ void add_all(CLI::App& app, Commands& commands) {
   add_ablate(app, commands);
   add_patch(app, commands);
   add_attention(app, commands);
+  add_lens(app, commands);
+  add_attribute(app, commands);
+  add_circuit(app, commands);
+  add_paths(app, commands);
   add_survey(app, commands);
   add_export(app, commands);
   add_inspect(app, commands);

@@ -21,11 +21,13 @@ Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::stri
   if (!prompt) prompt = table.column("clean");
   if (!prompt) return make_error(ErrorCode::invalid_argument, "has no column prompt (or clean)", path, "header");
   const auto answer = table.column("answer"), wrong = table.column("wrong");
+  auto corrupted = table.column("corrupted");
+  if (!corrupted) corrupted = table.column("corrupt");
   std::vector<PromptRow> rows;
   for (std::size_t i = 0; i < table.rows.size(); ++i) {
     const auto& cells = table.rows[i];
     rows.push_back({cells[*prompt], answer ? cells[*answer] : "", wrong ? cells[*wrong] : "",
-                    "line " + std::to_string(table.lines[i])});
+                    "line " + std::to_string(table.lines[i]), corrupted ? cells[*corrupted] : ""});
   }
   return rows;
 }
@@ -33,11 +35,13 @@ Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::stri
 Result<PromptRow> from_json(const std::string& line, const std::string& path, const std::string& place) {
   const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
   if (!json.is_object()) return make_error(ErrorCode::corrupt, "is not a JSON object", path, place);
-  PromptRow row{{}, {}, {}, place};
+  PromptRow row{{}, {}, {}, place, {}};
   const char* prompt = json.contains("prompt") ? "prompt" : "clean";
   if (!json.contains(prompt))
     return make_error(ErrorCode::invalid_argument, "has no field prompt (or clean)", path, place);
-  for (const auto& [key, text] : {std::pair(prompt, &row.prompt), {"answer", &row.answer}, {"wrong", &row.wrong}}) {
+  const char* corrupted = json.contains("corrupted") ? "corrupted" : "corrupt";
+  for (const auto& [key, text] :
+       {std::pair(prompt, &row.prompt), {corrupted, &row.corrupted}, {"answer", &row.answer}, {"wrong", &row.wrong}}) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) continue;
     if (!found->is_string())
@@ -55,7 +59,7 @@ Result<std::vector<PromptRow>> from_lines(const std::string& text, const std::st
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) continue;
     const std::string place = "line " + std::to_string(number);
-    PromptRow row{line, {}, {}, place};
+    PromptRow row{line, {}, {}, place, {}};
     if (json) {
       HS_ASSIGN(row, from_json(line, path, place));
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files of prompts: NAME.csv with the columns prompt (or clean), answer, wrong; NAME.jsonl with an object of these
-// fields a line; any other name: one prompt a line.
+// Files of prompts: NAME.csv with the columns prompt (or clean), corrupted (or corrupt), answer, wrong; NAME.jsonl with
+// an object of these fields a line; any other name: one prompt a line.
 #pragma once
 
 #include <string>
@@ -13,6 +13,7 @@ namespace headscope::cli {
 struct PromptRow {
   std::string prompt, answer, wrong; // answer and wrong may be empty
   std::string place;                 // "line 3", for errors
+  std::string corrupted = {};        // may be empty
 };
 
 // At least one row, no prompt empty. Errors name the file and the line.

@@ -27,8 +27,6 @@ Status check_prompt_set(const PromptSetOptions& options) {
   return {};
 }
 
-namespace {
-
 Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong) {
   Answers answers;
   if (row.answer.empty() && need_answer)
@@ -44,6 +42,8 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
   }
   return answers;
 }
+
+namespace {
 
 Result<AblationTask> generated_prompts(const Model& model, const PromptSetOptions& options) {
   IoiOptions ioi;
@@ -65,7 +65,7 @@ Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions&
   std::vector<PromptRow> rows;
   if (options.file.empty()) {
     HS_ASSIGN(const std::string text, prompt_text(options.prompt));
-    rows = {{text, options.answer, options.wrong, {}}};
+    rows = {{text, options.answer, options.wrong, {}, {}}};
   } else {
     HS_ASSIGN(rows, read_prompt_file(options.file));
   }

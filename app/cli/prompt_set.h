@@ -5,6 +5,7 @@
 #include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
+#include "app/cli/prompt_file.h"
 
 namespace headscope::cli {
 
@@ -22,6 +23,9 @@ Status check_prompt_set(const PromptSetOptions& options);
 // `name` of the task is left to the caller.
 Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                      bool need_wrong);
+
+// The answers of a row as tokens. invalid_argument where one is needed and missing, mismatch for several tokens.
+Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong);
 
 store::Attributes option_attributes(const PromptSetOptions& options);
 

@@ -248,6 +248,20 @@ template <typename T> Result<std::vector<T>> column(const Table& table, const Pl
                     place.path + "/" + name);
 }
 
+bool has_column(const Table& table, const std::string& name) {
+  return std::any_of(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.name == name; });
+}
+
+// Columns that came later than the others: in older files there are none.
+template <typename T>
+Result<std::vector<T>> column_or(const Table& table, const Place& place, const std::string& name, std::size_t length,
+                                 T missing) {
+  if (!has_column(table, name)) return std::vector<T>(length, missing);
+  HS_ASSIGN(std::vector<T> values, column<T>(table, place, name));
+  HS_TRY(check_length(values.size(), length, place));
+  return values;
+}
+
 Status read_nodes(const Table& table, const Place& place, Graph& graph) {
   HS_ASSIGN(const auto names, column<std::string>(table, place, "name"));
   HS_ASSIGN(const auto kinds, column<std::string>(table, place, "kind"));
@@ -256,8 +270,12 @@ Status read_nodes(const Table& table, const Place& place, Graph& graph) {
   for (const std::size_t length : {kinds.size(), layers.size(), heads.size()}) {
     HS_TRY(check_length(length, names.size(), place));
   }
+  HS_ASSIGN(const auto scores,
+            column_or<double>(table, place, "score", names.size(), std::numeric_limits<double>::quiet_NaN()));
+  HS_ASSIGN(const auto members, column_or<std::int64_t>(table, place, "in_circuit", names.size(), 0));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    graph.nodes.push_back({names[i], static_cast<int>(layers[i]), static_cast<int>(heads[i]), kinds[i]});
+    graph.nodes.push_back(
+        {names[i], static_cast<int>(layers[i]), static_cast<int>(heads[i]), kinds[i], scores[i], members[i] != 0});
   }
   return {};
 }
@@ -270,12 +288,13 @@ Status read_edges(const Table& table, const Place& place, Graph& graph) {
   for (const std::size_t length : {targets.size(), kinds.size(), scores.size()}) {
     HS_TRY(check_length(length, sources.size(), place));
   }
+  HS_ASSIGN(const auto members, column_or<std::int64_t>(table, place, "in_circuit", sources.size(), 0));
   const auto n = static_cast<std::int64_t>(graph.nodes.size());
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (sources[i] < 0 || sources[i] >= n || targets[i] < 0 || targets[i] >= n) {
       return make_error(ErrorCode::corrupt, "has an edge to a node that is not there", place.file, place.path);
     }
-    graph.edges.push_back({sources[i], targets[i], kinds[i], scores[i]});
+    graph.edges.push_back({sources[i], targets[i], kinds[i], scores[i], members[i] != 0});
   }
   for (const Column& candidate : table.columns) {
     if (candidate.name == "score") graph.units = candidate.units;

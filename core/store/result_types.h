@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -142,12 +143,15 @@ struct GraphNode {
   int layer = -1; // -1: none, as for the input
   int head = -1;  // -1: none, as for an MLP
   std::string kind;
+  double score = std::numeric_limits<double>::quiet_NaN(); // NaN: none
+  bool in_circuit = false;
 };
 struct GraphEdge {
   std::int64_t src = 0; // index of a node
   std::int64_t dst = 0;
   std::string kind; // "q", "k", "v", ...
   double score = 0.0;
+  bool in_circuit = false;
 };
 struct Graph {
   std::string name;

@@ -222,13 +222,15 @@ Status ResultWriter::add_graph(const Graph& graph) {
   HS_TRY(check_name(graph.name, state_->partial.final_path(), "/graph"));
   const std::string folder = "/graph/" + graph.name;
   std::vector<std::string> names, kinds, edge_kinds;
-  std::vector<std::int64_t> layers, heads, sources, targets;
-  std::vector<double> scores;
+  std::vector<std::int64_t> layers, heads, sources, targets, node_members, edge_members;
+  std::vector<double> scores, node_scores;
   for (const GraphNode& node : graph.nodes) {
     names.push_back(node.name);
     layers.push_back(node.layer);
     heads.push_back(node.head);
     kinds.push_back(node.kind);
+    node_scores.push_back(node.score);
+    node_members.push_back(node.in_circuit ? 1 : 0);
   }
   const auto n = static_cast<std::int64_t>(graph.nodes.size());
   for (const GraphEdge& edge : graph.edges) {
@@ -240,19 +242,23 @@ Status ResultWriter::add_graph(const Graph& graph) {
     targets.push_back(edge.dst);
     edge_kinds.push_back(edge.kind);
     scores.push_back(edge.score);
+    edge_members.push_back(edge.in_circuit ? 1 : 0);
   }
   Attributes attributes = {{"metric", graph.metric}, {"task", graph.task}};
   append(attributes, graph.attributes);
   HS_TRY(add_table(folder + "/nodes", {{{"name", names, "text", "name of the node"},
                                         {"layer", layers, "index", "layer, -1: none"},
                                         {"head", heads, "index", "head, -1: none"},
-                                        {"kind", kinds, "text", "kind of the node"}},
+                                        {"kind", kinds, "text", "kind of the node"},
+                                        {"score", node_scores, graph.units, "score of the node, NaN: none"},
+                                        {"in_circuit", node_members, "1", "1: belongs to the circuit"}},
                                        {}}));
   HS_TRY(set_attributes(folder, attributes));
   return add_table(folder + "/edges", {{{"src", sources, "index", "node that the edge leaves"},
                                         {"dst", targets, "index", "node that it enters"},
                                         {"kind", edge_kinds, "text", "input that it enters: q, k, v, ..."},
-                                        {"score", scores, graph.units, "score of the edge"}},
+                                        {"score", scores, graph.units, "score of the edge"},
+                                        {"in_circuit", edge_members, "1", "1: belongs to the circuit"}},
                                        {}});
 }
 

@@ -6,7 +6,8 @@ import unittest
 
 from harness import GOLDEN, Case, run
 
-COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "survey", "export", "inspect"]
+COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "lens", "attribute", "circuit",
+            "circuit compare", "circuit export", "paths", "survey", "export", "inspect"]
 
 
 class Help(Case):

@@ -134,6 +134,9 @@ def check_graph(f):
     same(g["nodes/layer"], [-1, 0, -1], "node layers")
     same(g["edges/src"], [0, 1], "edges")
     same(g["edges/score"], [0.5, -0.125], "edge scores")
+    same(g["edges/in_circuit"], [1, 0], "edges of the circuit")
+    same(g["nodes/in_circuit"], [0, 1, 0], "nodes of the circuit")
+    same(g["nodes/score"], [np.nan, 0.75, np.nan], "node scores")
     check(g["edges/score"].attrs["units"] == "logit" and g.attrs["task"] == "indirect object", "graph attributes")
 
 

@@ -137,6 +137,10 @@ TEST_F(RoundTrip, GraphArraysAndTables) {
   EXPECT_EQ(graph.nodes[2].layer, -1);
   EXPECT_EQ(graph.edges[1].kind, "out");
   EXPECT_EQ(graph.edges[1].score, -0.125);
+  EXPECT_EQ(graph.nodes[1].score, 0.75);
+  EXPECT_TRUE(std::isnan(graph.nodes[0].score));
+  EXPECT_TRUE(graph.nodes[1].in_circuit && graph.edges[0].in_circuit);
+  EXPECT_FALSE(graph.nodes[0].in_circuit || graph.edges[1].in_circuit);
   EXPECT_EQ(graph.units, "logit");
   EXPECT_EQ(graph.task, "indirect object");
   const Array lengths = in.array("/analysis/lengths").value();

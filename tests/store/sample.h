@@ -103,7 +103,9 @@ inline Graph graph() {
   out.task = "indirect object";
   out.units = "logit";
   out.nodes = {{"input", -1, -1, "input"}, {"0.1", 0, 1, "head"}, {"logits", -1, -1, "output"}};
-  out.edges = {{0, 1, "q", 0.5}, {1, 2, "out", -0.125}};
+  out.nodes[1].score = 0.75;
+  out.nodes[1].in_circuit = true;
+  out.edges = {{0, 1, "q", 0.5, true}, {1, 2, "out", -0.125}};
   return out;
 }
 

@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/circuit_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "core/store/result_file.h"
+
+namespace headscope::cli {
+namespace {
+
+constexpr double unmeasured = std::numeric_limits<double>::quiet_NaN();
+
+ScoredCircuit described(const Engine& engine, const CircuitTask& task, const std::string& task_name,
+                        const CircuitOptions& options, const CircuitPlan& plan) {
+  const Model& model = engine.model();
+  ScoredCircuit out(graph_shape(model.config));
+  out.name = options.name;
+  out.task = task_name;
+  out.metric = to_string(task.metric);
+  out.method = plan.method ? to_string(*plan.method) : "acdc";
+  out.ablation = to_string(task.ablation);
+  out.lower_is_better = lower_is_better(task.metric);
+  out.units = task.metric == MetricKind::logit_diff ? "logit" : needs_reference(task.metric) ? "nat" : "1";
+  out.model = model.identity.name;
+  out.model_sha256 = model.identity.sha256;
+  out.d_model = model.config.d_model;
+  return out;
+}
+
+// The only graph of the file, or the one of this name.
+Result<ScoredCircuit> stored_scores(const CircuitOptions& options, const ScoredCircuit& wanted) {
+  HS_ASSIGN(const auto reader, store::ResultReader::open(options.scores_file));
+  HS_ASSIGN(const auto names, reader.list("/graph"));
+  if (names.empty()) return make_error(ErrorCode::not_found, "holds no graph", options.scores_file, "/graph");
+  const bool named = std::find(names.begin(), names.end(), options.name) != names.end();
+  HS_ASSIGN(const store::Graph graph, reader.graph(named ? options.name : names.front()));
+  auto stored = from_store(graph);
+  if (!stored.ok())
+    return make_error(stored.error().code, stored.error().message, options.scores_file, stored.error().field);
+  if (stored->graph.shape() != wanted.graph.shape() || stored->model_sha256 != wanted.model_sha256)
+    return make_error(ErrorCode::mismatch,
+                      "its scores are of " + stored->model + ", not of " + wanted.model + " as it is given",
+                      options.scores_file, "model_sha256");
+  return std::move(*stored);
+}
+
+Status score(const Engine& engine, const CircuitTask& task, const CircuitOptions& options, const CircuitPlan& plan,
+             const Console& console, CircuitOutcome& out) {
+  if (!options.scores_file.empty()) {
+    HS_ASSIGN(const ScoredCircuit stored, stored_scores(options, out.circuit));
+    out.circuit.scores = stored.scores;
+    out.circuit.node_scores = stored.node_scores;
+    out.circuit.method = stored.method;
+    out.circuit.units = stored.units;
+    // Scores found with a metric of the other kind keep saying what matters.
+    if (stored.lower_is_better != out.circuit.lower_is_better)
+      for (double& value : out.circuit.scores)
+        value = -value;
+    return {};
+  }
+  HS_ASSIGN(GraphScores scores,
+            score_edges(engine, out.circuit.graph, task, {*plan.method, options.steps}, console.task()));
+  out.circuit.scores = std::move(scores.edges);
+  out.circuit.node_scores = std::move(scores.nodes);
+  out.complete = scores.complete;
+  return {};
+}
+
+Status run_acdc(const CircuitRunner& runner, const CircuitOptions& options, const Console& console,
+                CircuitOutcome& out) {
+  HS_ASSIGN(AcdcSweep sweep, acdc_sweep(runner, options.thresholds, console.task()));
+  out.complete = sweep.complete;
+  out.circuit.scores = sweep.strength;
+  if (!out.circuit.lower_is_better) // a patched edge would make the metric worse by so much: lower
+    for (double& value : out.circuit.scores)
+      value = -value;
+  if (!sweep.results.empty()) out.circuit.circuit = sweep.results.back().circuit;
+  out.acdc = std::move(sweep.results);
+  return {};
+}
+
+Status evaluate(const CircuitRunner& runner, const CircuitOptions& options, const Console& console,
+                CircuitOutcome& out) {
+  const CancelToken cancel = console.task().cancel;
+  HS_ASSIGN(out.clean, runner.metric(whole_circuit(out.circuit.graph), cancel));
+  HS_ASSIGN(out.empty, runner.metric(empty_circuit(out.circuit.graph), cancel));
+  HS_ASSIGN(out.metric, runner.metric(out.circuit.circuit, cancel));
+  if (!options.curve) return {};
+  CurveOptions curve;
+  curve.rule = options.build == "greedy" ? BuildRule::greedy : BuildRule::top_n;
+  curve.completeness = true;
+  curve.absolute = false;
+  HS_ASSIGN(out.by_signed, faithfulness_curve(runner, out.circuit.importance(), curve, console.task()));
+  curve.absolute = true;
+  if (out.by_signed->complete) {
+    HS_ASSIGN(out.by_absolute, faithfulness_curve(runner, out.circuit.importance(), curve, console.task()));
+  }
+  out.complete = out.by_absolute && out.by_absolute->complete;
+  return {};
+}
+
+void describe(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& out) {
+  store::Attributes& details = out.circuit.details;
+  details = {{"build", plan.method ? options.build : std::string("acdc")},
+             {"absolute", !options.signed_scores},
+             {"circuit_edges", out.circuit.circuit.size()},
+             {"clean", out.clean},
+             {"empty", out.empty},
+             {"circuit_metric", out.metric},
+             {"faithfulness", out.faithfulness()}};
+  if (!options.thresholds.empty()) details.push_back({"threshold", options.thresholds});
+  if (out.by_signed) details.push_back({"cpr", out.by_signed->cpr});
+  if (out.by_absolute) details.push_back({"cmd", out.by_absolute->cmd});
+}
+
+} // namespace
+
+Result<CircuitPlan> plan_circuit(const CircuitOptions& options) {
+  CircuitPlan plan;
+  std::string method = options.method;
+  std::replace(method.begin(), method.end(), '-', '_');
+  if (method != "acdc") {
+    const auto parsed = parse_score_method(method);
+    if (!parsed.ok()) return make_error(parsed.error().code, parsed.error().message + ", acdc", {}, "--method");
+    plan.method = *parsed;
+  }
+  HS_ASSIGN(plan.ablation, parse_edge_ablation(options.ablation));
+  HS_ASSIGN(plan.metric, parse_metric(options.metric));
+  HS_ASSIGN(plan.rule, parse_build_rule(options.build));
+  if (!plan.method && options.thresholds.empty())
+    return make_error(ErrorCode::invalid_argument, "acdc needs one or several, e.g. --threshold 0.01,0.1", {},
+                      "--threshold");
+  if (plan.method && plan.rule == BuildRule::threshold && options.thresholds.size() != 1)
+    return make_error(ErrorCode::invalid_argument, "give exactly one with --build threshold", {}, "--threshold");
+  if (!plan.method && !options.scores_file.empty())
+    return make_error(ErrorCode::invalid_argument, "acdc takes no scores from a file", {}, "--scores");
+  return plan;
+}
+
+Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
+                                    const CircuitOptions& options, const CircuitPlan& plan, const Console& console) {
+  CircuitOutcome out{
+      described(engine, task, task_name, options, plan), unmeasured, unmeasured, unmeasured, {}, {}, {}, true};
+  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, console.task()));
+  if (plan.method) {
+    HS_TRY(score(engine, task, options, plan, console, out));
+    BuildOptions build{plan.rule, options.top_n, 0.0, !options.signed_scores, true};
+    if (plan.rule == BuildRule::threshold) build.threshold = options.thresholds.front();
+    out.circuit.circuit = build_circuit(out.circuit.graph, out.circuit.importance(), build);
+  } else {
+    HS_TRY(run_acdc(runner, options, console, out));
+  }
+  if (out.complete) {
+    const Status status = evaluate(runner, options, console, out);
+    if (!status.ok() && !was_cancelled(status.error())) return status.error();
+    out.complete = out.complete && status.ok();
+  }
+  describe(options, plan, out);
+  return out;
+}
+
+} // namespace headscope::cli

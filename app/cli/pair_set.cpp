@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/pair_set.h"
+
+#include "app/cli/prompt_file.h"
+#include "app/cli/prompt_set.h"
+#include "app/cli/result_output.h"
+#include "core/analysis/ioi_task.h"
+
+namespace headscope::cli {
+namespace {
+
+Result<PairSet> generated_pairs(const Model& model, const PairSetOptions& options) {
+  IoiOptions ioi;
+  ioi.count = options.ioi;
+  ioi.seed = options.ioi_seed;
+  HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
+  const auto corruption = options.corruption == "flip" ? IoiCorruption::flip : IoiCorruption::abc;
+  return PairSet{patch_pairs(made, corruption), "indirect object (" + options.corruption + ")"};
+}
+
+Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSetOptions& options,
+                          const PairNeeds& needs) {
+  PatchPair pair;
+  HS_ASSIGN(pair.clean, encode_prompt(model, row.prompt, options.prompt));
+  if (row.corrupted.empty() && needs.corrupt)
+    return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
+  if (!row.corrupted.empty()) {
+    HS_ASSIGN(pair.corrupt, encode_prompt(model, row.corrupted, options.prompt));
+  }
+  HS_ASSIGN(pair.answers, answers_of(model, row, needs.answer, needs.wrong));
+  return pair;
+}
+
+} // namespace
+
+void add_pair_set_options(CLI::App& command, PairSetOptions& options) {
+  command.add_option("--clean", options.clean, "The prompt that the answer belongs to");
+  command.add_option("--corrupt", options.corrupt, "A prompt of as many tokens to which it does not");
+  command.add_option("--answer", options.answer, "The right next token of the clean prompt, e.g. ' Mary'");
+  command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
+  command.add_option("--prompts-file", options.file,
+                     "Pairs: .csv with the columns clean,corrupted,answer,wrong, or .jsonl with these fields");
+  command.add_option("--ioi", options.ioi, "Use N generated indirect-object pairs")->check(CLI::NonNegativeNumber);
+  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated pairs")->capture_default_str();
+  command
+      .add_option("--corruption", options.corruption,
+                  "Of the generated pairs: abc (three other names) or flip (the answer is the wrong one)")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"abc", "flip"}));
+  command.add_flag("--chat", options.prompt.chat, "Put the prompts into the model's chat template");
+  command.add_flag("--no-bos", options.prompt.no_bos, "Add no BOS and no EOS");
+}
+
+Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {
+  const int sources = (options.clean.empty() ? 0 : 1) + (options.file.empty() ? 0 : 1) + (options.ioi > 0 ? 1 : 0);
+  if (sources == 0)
+    return make_error(ErrorCode::invalid_argument,
+                      "there are no prompts; give --clean and --corrupt, --prompts-file or --ioi N", {}, "--clean");
+  if (sources > 1)
+    return make_error(ErrorCode::invalid_argument, "give one of --clean, --prompts-file and --ioi", {}, "--clean");
+  if (!options.clean.empty() && options.corrupt.empty() && need_corrupt)
+    return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
+  return {};
+}
+
+Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options, const PairNeeds& needs) {
+  if (options.ioi > 0) return generated_pairs(model, options);
+  PairSet set;
+  if (options.file.empty()) {
+    HS_ASSIGN(PatchPair pair,
+              pair_of(model, {options.clean, options.answer, options.wrong, {}, options.corrupt}, options, needs));
+    return PairSet{{std::move(pair)}, "one pair of prompts"};
+  }
+  HS_ASSIGN(const auto rows, read_prompt_file(options.file));
+  for (const PromptRow& row : rows) {
+    auto pair = pair_of(model, row, options, needs);
+    if (!pair.ok())
+      return make_error(pair.error().code, pair.error().field + ": " + pair.error().message, options.file, row.place);
+    set.pairs.push_back(std::move(*pair));
+  }
+  set.task = options.file.substr(options.file.find_last_of('/') + 1);
+  return set;
+}
+
+store::Attributes option_attributes(const PairSetOptions& options) {
+  store::Attributes used = option_attributes(options.prompt);
+  if (!options.file.empty()) used.push_back({"prompts_file", options.file});
+  if (options.ioi > 0) {
+    used.push_back({"ioi", options.ioi});
+    used.push_back({"ioi_seed", static_cast<std::int64_t>(options.ioi_seed)});
+    used.push_back({"corruption", options.corruption});
+  }
+  if (!options.answer.empty()) used.push_back({"answer", options.answer});
+  if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
+  return used;
+}
+
+Status store_pairs(store::ResultWriter& writer, const Model& model, const PairSet& set) {
+  for (std::size_t i = 0; i < set.pairs.size(); ++i) {
+    const std::string id = "pair-" + std::to_string(i);
+    HS_TRY(writer.add_prompt(prompt_of(model, id + "-clean", set.pairs[i].clean)));
+    if (!set.pairs[i].corrupt.empty())
+      HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", set.pairs[i].corrupt)));
+  }
+  return {};
+}
+
+} // namespace headscope::cli

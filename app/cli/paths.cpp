@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "app/cli/command.h"
+#include "app/cli/model_options.h"
+#include "app/cli/pair_set.h"
+#include "app/cli/progress.h"
+#include "app/cli/result_output.h"
+#include "app/cli/values.h"
+#include "core/circuits/path_patching.h"
+
+namespace headscope::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  PairSetOptions pairs;
+  OutputOptions output;
+  std::vector<std::string> senders, receivers = {"logits"};
+  std::string metric = "logit_diff";
+  bool direct = false;
+};
+
+Result<PathOptions> path_options(const Options& options, const ComputationalGraph& graph) {
+  PathOptions paths;
+  paths.through_mlps = !options.direct;
+  for (const std::string& name : options.senders) {
+    const auto sender = graph.find_sender(name);
+    if (!sender.ok()) return make_error(sender.error().code, name + " " + sender.error().message, {}, "--senders");
+    paths.senders.push_back(*sender);
+  }
+  for (const std::string& name : options.receivers) {
+    const auto receiver = graph.find_receiver(name);
+    if (!receiver.ok())
+      return make_error(receiver.error().code, name + " " + receiver.error().message, {}, "--receivers");
+    paths.receivers.push_back(*receiver);
+  }
+  return paths;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0.0;
+  for (const double value : values)
+    sum += value / static_cast<double>(values.size());
+  return sum;
+}
+
+nlohmann::json to_json(const PathEffects& found, const ComputationalGraph& graph) {
+  nlohmann::json effects = nlohmann::json::object();
+  for (std::size_t i = 0; i < found.senders.size(); ++i)
+    effects[graph.sender_name(found.senders[i])] = number(found.mean(i));
+  return {{"clean", number(mean_of(found.clean))}, {"effects", effects}, {"complete", found.complete}};
+}
+
+void print_text(const PathEffects& found, const ComputationalGraph& graph, const std::string& metric) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < found.senders.size(); ++i)
+    if (std::isfinite(found.mean(i))) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return std::abs(found.mean(a)) > std::abs(found.mean(b)); });
+  const double clean = mean_of(found.clean);
+  std::vector<std::vector<std::string>> lines = {{"sender", metric + " change", "%"}};
+  for (std::size_t i = 0; i < std::min<std::size_t>(20, order.size()); ++i)
+    lines.push_back({graph.sender_name(found.senders[order[i]]), fixed(found.mean(order[i]), 4),
+                     fixed(100.0 * found.mean(order[i]) / clean, 2)});
+  std::printf("%s of the clean run: %s\n%s", metric.c_str(), fixed(clean, 4).c_str(), aligned(lines).c_str());
+}
+
+Status store_paths(store::ResultWriter& writer, const Options& options, const PathEffects& found,
+                   const ComputationalGraph& graph) {
+  std::vector<std::string> senders;
+  for (const int sender : found.senders)
+    senders.push_back(graph.sender_name(sender));
+  store::ArraySpec spec;
+  spec.axes = {{"sender", senders}, {"pair", {}}};
+  spec.shape = {static_cast<std::int64_t>(senders.size()), static_cast<std::int64_t>(found.clean.size())};
+  spec.units = options.metric == "logit_diff" ? "logit" : "1";
+  spec.long_name = "change of the metric when the paths from the sender to the receivers are patched";
+  spec.attributes = {{"metric", options.metric}, {"receivers", options.receivers}, {"through_mlps", !options.direct}};
+  HS_TRY(writer.add_array("/paths/effects", spec, std::span(found.effects)));
+  spec.axes = {{"pair", {}}};
+  spec.shape = {static_cast<std::int64_t>(found.clean.size())};
+  spec.long_name = "the metric of the clean run";
+  spec.attributes = {};
+  return writer.add_array("/paths/clean", spec, std::span(found.clean));
+}
+
+Status run(const Options& options, const Console& console) {
+  HS_TRY(check_pair_set(options.pairs, true));
+  CircuitTask task;
+  HS_ASSIGN(task.metric, parse_metric(options.metric));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.ioi_seed)}));
+  HS_ASSIGN(const auto model, load(options.model, console, true));
+  const ComputationalGraph graph(graph_shape(model->config));
+  HS_ASSIGN(const PathOptions paths, path_options(options, graph));
+  HS_ASSIGN(const PairSet pairs,
+            make_pair_set(*model, options.pairs, {true, needs_answers(task.metric), needs_wrong(task.metric)}));
+  task.pairs = pairs.pairs;
+  HS_ASSIGN(const PathEffects found, patch_paths(Engine(model), graph, task, paths, console.task()));
+  finish_progress();
+  if (writer) {
+    HS_TRY(store_model(*writer, *model, options.model));
+    store::Attributes used = option_attributes(options.pairs);
+    used.insert(used.end(), {{"senders", options.senders},
+                             {"receivers", options.receivers},
+                             {"metric", options.metric},
+                             {"direct", options.direct}});
+    HS_TRY(writer->set_options("paths", used));
+    HS_TRY(store_pairs(*writer, *model, pairs));
+    HS_TRY(store_paths(*writer, options, found, graph));
+  }
+  if (console.json)
+    console.print(to_json(found, graph));
+  else
+    print_text(found, graph, options.metric);
+  return finish_output(writer, options.output, console, found.complete);
+}
+
+} // namespace
+
+void add_paths(CLI::App& app, Commands& commands) {
+  CLI::App* command =
+      add_command(app, commands, "paths", "What heads do to the metric through chosen inputs only (path patching)",
+                  "headscope paths --model smollm2 --ioi 4 --receivers logits");
+  auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  add_pair_set_options(*command, options->pairs);
+  command->add_option("--senders", options->senders, "Nodes: 9.9, a9.h9, m5, input; default: all heads")
+      ->delimiter(',');
+  command->add_option("--receivers", options->receivers, "Inputs, patched together: logits, a10.h0<q>, m5")
+      ->delimiter(',')
+      ->capture_default_str();
+  command->add_flag("--direct", options->direct, "Hold MLPs too: only the direct paths");
+  command->add_option("--metric", options->metric, "logit_diff, prob_diff, …")->capture_default_str();
+  add_output_options(*command, options->output, false);
+  command->callback(
+      [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Circuits for other programs.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/circuits/scored_circuit.h"
+
+namespace headscope {
+
+enum class GraphFormat : std::uint8_t {
+  dot,     // Graphviz: the circuit's nodes and edges, layer above layer
+  graphml, // the circuit's nodes and edges with their scores (yEd, Gephi, NetworkX)
+  json,    // every edge: `cfg`, `nodes`, `edges` as EAP-IG writes them and the MIB benchmark reads them
+};
+Result<GraphFormat> parse_graph_format(std::string_view name); // "dot", "graphml", "json"
+const char* extension(GraphFormat format);                     // "dot", ...
+
+// In JSON scores are importances (what the metric loses by the edge), as in EAP-IG, whose graphs have a k and a v for
+// each head: an edge into a shared K/V head is written once for each of its heads, each with its part of the score.
+std::string export_graph(const ScoredCircuit& circuit, GraphFormat format);
+
+} // namespace headscope
