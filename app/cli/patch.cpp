@@ -8,6 +8,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
+#include "core/analysis/attribution_patching.h"
 #include "core/analysis/patching.h"
 
 namespace headscope::cli {
@@ -18,6 +19,14 @@ struct Options {
   OutputOptions output;
   std::string clean, corrupt, answer, wrong, site = "resid_pre", axes = "auto", metric = "logit_diff";
   PatchingOptions patching;
+  bool estimate = false;
+  std::int64_t check = 16;
+};
+
+// Exact, or estimated with some cells checked.
+struct Patches {
+  PatchingResult result;
+  std::optional<AttributionPatching> estimate;
 };
 
 Result<PatchPair> pair_of(const Options& options, const Model& model) {
@@ -61,8 +70,29 @@ nlohmann::json restored_json(const PatchingResult& result) {
   return out;
 }
 
+store::Table checked_table(const AttributionPatching& estimate) {
+  std::vector<std::int64_t> layers, positions, heads, agrees;
+  std::vector<double> estimated, exact;
+  for (const CheckedCell& cell : estimate.checked) {
+    layers.push_back(cell.layer);
+    positions.push_back(cell.position);
+    heads.push_back(cell.head);
+    estimated.push_back(cell.estimated);
+    exact.push_back(cell.exact);
+    agrees.push_back(cell.agrees ? 1 : 0);
+  }
+  return {{{"layer", layers, "index", "layer"},
+           {"position", positions, "index", "position on the axis of the array"},
+           {"head", heads, "index", "head on the axis of the array"},
+           {"estimated", estimated, "1", "restored, by attribution"},
+           {"exact", exact, "1", "restored, by patching"},
+           {"agrees", agrees, "1", "1: near enough"}},
+          {}};
+}
+
 Status store_result(store::ResultWriter& writer, const Model& model, const PatchPair& pair,
-                    const PatchingOptions& options, const PatchingResult& result) {
+                    const PatchingOptions& options, const Patches& patches) {
+  const PatchingResult& result = patches.result;
   HS_TRY(writer.add_prompt(prompt_of(model, "clean", pair.clean)));
   HS_TRY(writer.add_prompt(prompt_of(model, "corrupt", pair.corrupt)));
   store::Patching patching;
@@ -73,14 +103,17 @@ Status store_result(store::ResultWriter& writer, const Model& model, const Patch
   patching.spec.metric = to_string(options.metric);
   patching.spec.clean = result.clean[0];
   patching.spec.corrupt = result.corrupt[0];
-  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")}};
+  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
+                              {"estimated", patches.estimate.has_value()}};
   for (const std::int64_t id : pair.clean)
     patching.spec.clean_tokens.push_back(model.tokenizer->piece(id));
   for (const std::int64_t id : pair.corrupt)
     patching.spec.corrupt_tokens.push_back(model.tokenizer->piece(id));
   for (const double value : result.restored)
     patching.restored.push_back(static_cast<float>(value));
-  return writer.add_patching(patching);
+  HS_TRY(writer.add_patching(patching));
+  if (!patches.estimate) return {};
+  return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
 }
 
 void print_strongest(const PatchingResult& result, const PatchPair& pair, const Model& model) {
@@ -105,6 +138,32 @@ void print_strongest(const PatchingResult& result, const PatchPair& pair, const 
   std::printf("%s", aligned(lines).c_str());
 }
 
+nlohmann::json checked_json(const AttributionPatching& estimate) {
+  nlohmann::json cells = nlohmann::json::array();
+  for (const CheckedCell& cell : estimate.checked)
+    cells.push_back({{"layer", cell.layer},
+                     {"position", cell.position},
+                     {"head", cell.head},
+                     {"estimated", number(cell.estimated)},
+                     {"exact", number(cell.exact)},
+                     {"agrees", cell.agrees}});
+  return cells;
+}
+
+Result<Patches> patch(const Engine& engine, const PatchPair& pair, const PatchingOptions& patching,
+                      const Options& options, const Console& console) {
+  if (!options.estimate) {
+    HS_ASSIGN(PatchingResult result, patch_activations(engine, {pair}, patching, console.task()));
+    return Patches{std::move(result), std::nullopt};
+  }
+  GuardOptions guard;
+  guard.strongest = guard.random = options.check;
+  HS_ASSIGN(AttributionPatching found, attribute_patches(engine, {pair}, patching, guard, console.task()));
+  console.note("estimated from one gradient; of " + std::to_string(found.checked.size()) +
+               " cells that were patched, " + std::to_string(found.disagreements()) + " disagree");
+  return Patches{found.estimated, std::move(found)};
+}
+
 Status run(const Options& options, const Console& console) {
   for (const auto& [text, field] : {std::pair(&options.clean, "--clean"), {&options.corrupt, "--corrupt"}})
     if (text->empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, field);
@@ -120,7 +179,8 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const PatchPair pair, pair_of(options, *model));
   const Engine engine(model);
-  HS_ASSIGN(const PatchingResult result, patch_activations(engine, {pair}, patching, console.task()));
+  HS_ASSIGN(const Patches patches, patch(engine, pair, patching, options, console));
+  const PatchingResult& result = patches.result;
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));
@@ -130,16 +190,21 @@ Status run(const Options& options, const Console& console) {
                                          {"noising", options.patching.noising},
                                          {"answer", options.answer},
                                          {"wrong", options.wrong},
+                                         {"estimate", options.estimate},
+                                         {"check", options.check},
                                          {"tokens_per_run", options.patching.tokens_per_run}}));
-    HS_TRY(store_result(*writer, *model, pair, patching, result));
+    HS_TRY(store_result(*writer, *model, pair, patching, patches));
   }
-  if (console.json)
-    console.print({{"clean", number(result.clean[0])},
-                   {"corrupt", number(result.corrupt[0])},
-                   {"axes", axis_names(result.axes)},
-                   {"restored", restored_json(result)},
-                   {"complete", result.complete}});
-  else
+  if (console.json) {
+    nlohmann::json json = {{"clean", number(result.clean[0])},
+                           {"corrupt", number(result.corrupt[0])},
+                           {"axes", axis_names(result.axes)},
+                           {"restored", restored_json(result)},
+                           {"complete", result.complete}};
+    if (patches.estimate) json["checked"] = checked_json(*patches.estimate);
+    if (patches.estimate) json["disagreements"] = patches.estimate->disagreements();
+    console.print(json);
+  } else
     print_strongest(result, pair, *model);
   return finish_output(writer, options.output, console, result.complete);
 }
@@ -166,6 +231,11 @@ void add_patch(CLI::App& app, Commands& commands) {
       ->capture_default_str();
   command->add_option("--metric", options->metric, "logit_diff, prob_diff, …")->capture_default_str();
   command->add_flag("--noising", options->patching.noising, "Put corrupt activations into the clean run instead");
+  command->add_flag("--estimate", options->estimate,
+                    "Estimate from one gradient (attribution patching), and patch some cells to compare");
+  command->add_option("--check", options->check, "Of an estimate: cells to patch, the N strongest and N others")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
   command
       ->add_option("--tokens-per-run", options->patching.tokens_per_run, "How many tokens go through the model at once")
       ->capture_default_str()

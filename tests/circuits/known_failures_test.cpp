@@ -3,6 +3,7 @@
 // (Hanna et al. 2403.17806).
 #include <cmath>
 
+#include <ATen/ATen.h>
 #include <gmock/gmock.h>
 
 #include "core/circuits/circuit.h"
