@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/circuits/gradient_scores.h"
 
+#include <algorithm>
+
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
 
@@ -10,6 +12,9 @@
 
 namespace headscope {
 namespace {
+
+// Receivers whose gradients are multiplied with the differences at once: few make for slow products.
+constexpr std::int64_t receivers_at_once = 64;
 
 // One run whose gradients count: the tokens, and what is added to the outputs of some senders.
 struct Point {
@@ -81,6 +86,7 @@ public:
     request.backward_hooks.push_back(reader({HookPoint::resid_post, static_cast<int>(graph_.shape().n_layers) - 1},
                                             graph_.receiver(ReceiverKind::logits, -1, -1)));
     HS_ASSIGN([[maybe_unused]] const GradientResult result, engine_.run_with_gradients(request));
+    multiply();
     return {};
   }
 
@@ -94,25 +100,56 @@ private:
     return {site, [added](HookSite, at::Tensor x) { return x.detach() + added.to(x.scalar_type()); }};
   }
 
-  // The gradient at the inputs of one or of several receivers, times the difference of every sender before them.
+  // Keeps the gradient at the inputs of one or of several receivers until there are enough to multiply together.
   BackwardHook reader(HookSite site, int first_receiver) {
     return {site, [this, first_receiver](HookSite, at::Tensor gradient) {
-              const Receiver& first = graph_.receivers()[static_cast<std::size_t>(first_receiver)];
               const c10::NoGradGuard no_grad;
-              at::Tensor by_receiver = gradient.to(at::kFloat);
-              by_receiver = gradient.dim() == 4 ? by_receiver.permute({2, 0, 1, 3}) : by_receiver.unsqueeze(0);
-              const at::Tensor products =
-                  at::matmul(by_receiver.flatten(1), difference_.narrow(0, 0, first.reads).flatten(1).t());
-              scores_.narrow(0, first.first_edge, products.numel()).add_(products.flatten());
+              const at::Tensor values = gradient.to(at::kFloat);
+              waiting_.push_back(
+                  {first_receiver, (values.dim() == 4 ? values.permute({2, 0, 1, 3}) : values.unsqueeze(0))
+                                       .flatten(1)}); // [receiver, row pos d_model]
+              waiting_receivers_ += waiting_.back().gradient.size(0);
+              if (waiting_receivers_ >= receivers_at_once) multiply();
               return gradient;
             }};
   }
+
+  // The waiting gradients times the difference of every sender before them.
+  void multiply() {
+    if (waiting_.empty()) return;
+    std::vector<at::Tensor> gradients;
+    int reads = 0;
+    for (const Waiting& each : waiting_) {
+      gradients.push_back(each.gradient);
+      reads = std::max(reads, reads_of(each.first_receiver));
+    }
+    const at::Tensor products = at::matmul(at::cat(gradients), difference_.narrow(0, 0, reads).flatten(1).t());
+    std::int64_t row = 0;
+    for (const Waiting& each : waiting_) {
+      const at::Tensor of_these =
+          products.narrow(0, row, each.gradient.size(0)).narrow(1, 0, reads_of(each.first_receiver)).flatten();
+      row += each.gradient.size(0);
+      const std::int64_t first = graph_.receivers()[static_cast<std::size_t>(each.first_receiver)].first_edge;
+      scores_.narrow(0, first, of_these.numel()).add_(of_these);
+    }
+    waiting_.clear();
+    waiting_receivers_ = 0;
+  }
+
+  int reads_of(int receiver) const { return graph_.receivers()[static_cast<std::size_t>(receiver)].reads; }
+
+  struct Waiting {
+    int first_receiver;
+    at::Tensor gradient;
+  };
 
   const Engine& engine_;
   const ComputationalGraph& graph_;
   const CircuitTask& task_;
   const PairChunk& chunk_;
   at::Tensor clean_logits_, difference_, scores_;
+  std::vector<Waiting> waiting_;
+  std::int64_t waiting_receivers_ = 0;
 };
 
 std::vector<double> sum_by_sender(const ComputationalGraph& graph, const std::vector<double>& edges) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/circuits/run_circuit.h"
 
+#include <algorithm>
 #include <numeric>
 
 #include <ATen/ATen.h>
@@ -13,30 +14,72 @@ namespace {
 
 constexpr std::int64_t kept_bytes = std::int64_t{512} << 20;
 
-// What is outside the circuit, by receiver.
-class Outside {
+// What the patched edges change at the inputs of receivers that read alike. Where most edges of a receiver are patched
+// it is the change of all senders minus those in the circuit, so that small circuits cost as little as large ones.
+class InputChange {
 public:
-  Outside(const ComputationalGraph& graph, const Circuit& circuit, const at::TensorOptions& options)
-      : graph_(graph), circuit_(circuit), options_(options) {}
-
-  // 1 where the edge is patched, [receiver, sender], for some receivers that read alike; undefined when none is.
-  at::Tensor of(int first_receiver, std::int64_t count) const {
-    const Receiver& first = graph_.receivers()[static_cast<std::size_t>(first_receiver)];
-    at::Tensor mask = at::empty({count, first.reads}, at::kFloat);
-    const std::uint8_t* edges = circuit_.edges.data() + first.first_edge;
-    float* out = mask.mutable_data_ptr<float>();
-    bool any = false;
-    for (std::int64_t i = 0; i < mask.numel(); ++i) {
-      any = any || !edges[i];
-      out[i] = edges[i] ? 0.0F : 1.0F;
+  InputChange(const ComputationalGraph& graph, const Circuit& circuit, int first_receiver, std::int64_t receivers,
+              const at::TensorOptions& options) {
+    const Receiver& first = graph.receivers()[static_cast<std::size_t>(first_receiver)];
+    reads_ = first.reads;
+    at::Tensor all = at::zeros({receivers, 1}, at::kFloat), weights = at::zeros({receivers, first.reads}, at::kFloat);
+    auto whole = all.accessor<float, 2>(), weight = weights.accessor<float, 2>();
+    std::vector<std::uint8_t> used(static_cast<std::size_t>(first.reads));
+    for (std::int64_t r = 0; r < receivers; ++r) {
+      const std::uint8_t* edges = circuit.edges.data() + first.first_edge + r * first.reads;
+      const std::int64_t kept = std::count(edges, edges + first.reads, 1);
+      any_ = any_ || kept < first.reads;
+      const bool mostly_patched = 2 * kept < first.reads;
+      whole[r][0] = mostly_patched ? 1.0F : 0.0F;
+      any_whole_ = any_whole_ || mostly_patched;
+      for (int s = 0; s < first.reads; ++s) {
+        if ((edges[s] != 0) != mostly_patched) continue;
+        weight[r][s] = mostly_patched ? -1.0F : 1.0F;
+        used[static_cast<std::size_t>(s)] = 1;
+      }
     }
-    return any ? mask.to(options_) : at::Tensor{};
+    std::vector<std::int64_t> senders;
+    for (int s = 0; s < first.reads; ++s)
+      if (used[static_cast<std::size_t>(s)]) senders.push_back(s);
+    senders_ = at::tensor(senders, at::kLong);
+    weights_ = weights.index_select(1, senders_).to(options);
+    senders_ = senders_.to(options.device());
+    whole_ = all.to(options);
+  }
+
+  bool any() const { return any_; }
+  int reads() const { return reads_; }
+  bool needs_whole() const { return any_whole_; }
+
+  // change: [sender, row, pos, d_model]; whole: its sum over the senders that are read [row, pos, d_model], where
+  // needs_whole(). -> [receiver, row, pos, d_model]
+  at::Tensor of(const at::Tensor& change, const at::Tensor& whole) const {
+    at::Tensor sum = at::matmul(weights_, change.index_select(0, senders_).flatten(1));
+    if (any_whole_) sum = sum + whole_ * whole.flatten().unsqueeze(0);
+    return sum.view({weights_.size(0), change.size(1), change.size(2), change.size(3)});
   }
 
 private:
-  const ComputationalGraph& graph_;
-  const Circuit& circuit_;
-  at::TensorOptions options_;
+  int reads_ = 0;
+  bool any_ = false, any_whole_ = false;
+  at::Tensor senders_, weights_, whole_;
+};
+
+// Sums of the first senders' changes, of ever more of them.
+class RunningSum {
+public:
+  explicit RunningSum(at::Tensor change) : change_(std::move(change)) {}
+
+  const at::Tensor& first(int count) {
+    if (!sum_.defined()) sum_ = at::zeros_like(change_[0]);
+    if (count > have_) sum_ = sum_ + change_.narrow(0, have_, count - have_).sum(0);
+    have_ = std::max(have_, count);
+    return sum_;
+  }
+
+private:
+  at::Tensor change_, sum_;
+  int have_ = 0;
 };
 
 } // namespace
@@ -82,14 +125,12 @@ struct CircuitRunner::State {
   }
 
   // Adds what the patched edges change to the inputs of `count` receivers; `change` is [sender, row, pos, d_model].
-  void patch_inputs(RunRequest& request, HookSite site, int first_receiver, std::int64_t count, const Outside& outside,
-                    const at::Tensor& change) const {
-    const at::Tensor mask = outside.of(first_receiver, count);
-    if (!mask.defined()) return;
-    request.hooks.push_back({site, [mask, change](HookSite, at::Tensor x) {
-                               const at::Tensor before = change.narrow(0, 0, mask.size(1));
-                               at::Tensor sum = at::matmul(mask, before.flatten(1)); // [receiver, row pos d_model]
-                               sum = sum.view({mask.size(0), before.size(1), before.size(2), before.size(3)});
+  void patch_inputs(RunRequest& request, HookSite site, const InputChange& patch, const at::Tensor& change,
+                    const std::shared_ptr<RunningSum>& sums) const {
+    if (!patch.any()) return;
+    request.hooks.push_back({site, [patch, change, sums](HookSite, at::Tensor x) {
+                               const at::Tensor whole = patch.needs_whole() ? sums->first(patch.reads()) : at::Tensor{};
+                               const at::Tensor sum = patch.of(change, whole);
                                return x + (x.dim() == 4 ? sum.permute({1, 2, 0, 3}) : sum[0]);
                              }});
   }
@@ -110,9 +151,10 @@ struct CircuitRunner::State {
           change.narrow(0, first, values.size(0)).copy_(wanted.narrow(0, first, values.size(0)) - values);
         },
         request);
-    const Outside outside(graph, circuit, wanted.options());
+    const auto sums = std::make_shared<RunningSum>(change);
     const auto patch = [&](HookSite site, ReceiverKind kind, std::int64_t count) {
-      patch_inputs(request, site, graph.receiver(kind, site.layer, 0), count, outside, change);
+      const InputChange input(graph, circuit, graph.receiver(kind, site.layer, 0), count, wanted.options());
+      patch_inputs(request, site, input, change, sums);
     };
     for (int layer = 0; layer < static_cast<int>(graph.shape().n_layers); ++layer) {
       patch({HookPoint::q_input, layer}, ReceiverKind::q, graph.shape().n_heads);
