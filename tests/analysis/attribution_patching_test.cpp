@@ -21,7 +21,7 @@ PatchPair pair_of(std::int64_t length, std::int64_t seed) {
 std::shared_ptr<Model> with_near_tokens(const std::string& family, const PatchPair& pair) {
   auto model = test::tiny_model(family);
   const at::Tensor& w_e = model->weights.w_e;
-  const at::Tensor near = w_e[pair.clean[2]] + 3e-3 * at::randn_like(w_e[0]);
+  const at::Tensor near = w_e[pair.clean[2]] + 1e-3 * at::randn_like(w_e[0]);
   w_e[pair.corrupt[2]].copy_(near);
   return model;
 }
