@@ -130,7 +130,7 @@ UnitLevel smaller(UnitLevel level) { return static_cast<UnitLevel>(static_cast<i
 
 } // namespace
 
-std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens) {
+std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens, bool first_apart) {
   std::vector<UnitLevel> levels(tokens.size(), UnitLevel::token);
   if (tokens.empty()) return levels;
   std::string text;
@@ -155,6 +155,7 @@ std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens) {
       raise(i, UnitLevel::word);
       raise(i + 1, i == 0 ? UnitLevel::section : UnitLevel::word);
     }
+  if (first_apart) raise(1, UnitLevel::section);
   levels[0] = UnitLevel::section;
   return levels;
 }

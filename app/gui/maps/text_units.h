@@ -15,8 +15,9 @@ enum class UnitLevel : std::uint8_t { token, word, sentence, paragraph, section 
 // Words end at white space, sentences at . ? ! … (and closing quotes) before white space and at 。！？ anywhere,
 // paragraphs at a blank line, sections at two blank lines and before a Markdown heading. White space goes with what
 // follows it, line ends with what they end; a token across a border goes with what it begins in. Special tokens are
-// words of their own, and the one that begins a prompt is a section.
-std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens);
+// words of their own, and the one that begins a prompt is a section; with `first_apart` the first token is one whatever
+// it is: it draws attention for where it stands, which would hide what its neighbours draw.
+std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens, bool first_apart);
 
 struct Unit {
   std::int64_t begin = 0, end = 0; // tokens

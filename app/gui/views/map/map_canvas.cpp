@@ -86,7 +86,7 @@ void MapCanvas::layout_axes() {
     for (std::int64_t i = 0; i < std::min(measured_labels, map()->shape().n_query); ++i)
       longest = std::max(longest, metrics.horizontalAdvance(labels_.query(i)));
   const double gap = metrics.averageCharWidth();
-  const double line = metrics.height() + gap;
+  const double line = 1.5 * metrics.height() + gap;
   const double left = std::min(longest + 2 * gap, width() * widest_margin);
   const double bottom = std::min(longest + 2 * gap, height() * widest_margin) + line;
   camera_.set_area(QRectF(left, line, std::max(1.0, width() - left - gap), std::max(1.0, height() - line - bottom)));
