@@ -4,7 +4,10 @@
 namespace headscope::gui {
 
 const std::vector<ViewKind>& all_views() {
-  static const std::vector<ViewKind> views = {};
+  static const std::vector<ViewKind> views = {
+      {QStringLiteral("attention"), Place::center, make_attention_view},
+      {QStringLiteral("hierarchy"), Place::center, make_hierarchy_view},
+  };
   return views;
 }
 

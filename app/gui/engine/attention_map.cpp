@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/engine/attention_map.h"
+
+#include <ATen/ATen.h>
+
+#include "app/gui/engine/layer_attention.h"
+#include "core/model/guard.h"
+
+namespace headscope::gui {
+namespace {
+
+struct Part {
+  std::shared_ptr<LayerAttention> layer;
+  int head = 0;
+};
+
+Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const TaskContext& task) {
+  if (request.heads.empty()) return make_error(ErrorCode::invalid_argument, "no head is selected");
+  std::vector<Part> parts;
+  for (const HeadRef& head : request.heads) {
+    HS_ASSIGN(auto layer, layer_attention(state, *request.tokens, head.layer, task));
+    if (head.head < 0 || head.head >= layer->q.size(0))
+      return make_error(ErrorCode::invalid_argument, "the model has no head " + head.label());
+    parts.push_back({std::move(layer), head.head});
+  }
+  return parts;
+}
+
+ReadBlock reader_of(const std::vector<Part>& parts) {
+  return [&parts](const Block& block, std::span<float> out) -> Status {
+    at::Tensor mean;
+    for (const Part& part : parts) {
+      const at::Tensor weights =
+          head_weights(*part.layer, part.head, block.q_begin, block.q_end, block.k_begin, block.k_end);
+      mean = mean.defined() ? mean.add_(weights) : weights;
+    }
+    if (parts.size() > 1) mean.div_(static_cast<double>(parts.size()));
+    at::from_blob(out.data(), {block.rows(), block.cols()}, at::kFloat).copy_(mean);
+    return {};
+  };
+}
+
+} // namespace
+
+Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const TaskContext& task,
+                            const std::function<void(Tile)>& partial) {
+  return guarded("computing attention", [&]() -> Result<Tile> {
+    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, task));
+    return pool_tile(request.shape(), key, reader_of(parts), task, partial);
+  });
+}
+
+Result<UnitMass> attention_units(EngineState& state, const AttentionRequest& request,
+                                 const std::vector<std::int64_t>& begins, const TaskContext& task) {
+  return guarded("computing attention", [&]() -> Result<UnitMass> {
+    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, task));
+    return sum_units(request.shape(), begins, reader_of(parts), task);
+  });
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Attention maps of the open model, tile by tile. Jobs of the engine's thread. The q and k of a layer are kept, and of
+// each row the log of its softmax's sum, so that any tile of a prompt of any length is computed by itself.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "app/gui/engine/values.h"
+#include "app/gui/maps/tile.h"
+#include "app/gui/maps/unit_mass.h"
+
+namespace headscope::gui {
+
+struct EngineState;
+
+struct AttentionRequest {
+  std::shared_ptr<const std::vector<std::int64_t>> tokens;
+  std::vector<HeadRef> heads; // the mean of them
+
+  MapShape shape() const {
+    const auto n = static_cast<std::int64_t>(tokens->size());
+    return {n, n};
+  }
+};
+
+// not_found when no model is open; invalid_argument for a head that it does not have.
+Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const TaskContext& task,
+                            const std::function<void(Tile)>& partial);
+Result<UnitMass> attention_units(EngineState& state, const AttentionRequest& request,
+                                 const std::vector<std::int64_t>& begins, const TaskContext& task);
+
+} // namespace headscope::gui

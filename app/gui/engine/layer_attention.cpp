@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/engine/layer_attention.h"
+
+#include <algorithm>
+#include <limits>
+
+#include <ATen/ATen.h>
+
+#include "core/model/guard.h"
+
+namespace headscope::gui {
+namespace {
+
+// Shorter prompts share the clean run of the other views; of longer ones its residuals and logits would be too much.
+constexpr std::size_t clean_run_tokens = 1024;
+// Of the layers that are kept; the oldest go first.
+constexpr std::size_t kept_bytes = std::size_t{1} << 30;
+// Keys whose scores are held at once while a row's sum is taken.
+constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
+
+LayerAttention taken(const AttentionInput& input, const std::vector<std::int64_t>& tokens) {
+  const auto by_head = [](const at::Tensor& x) { return x.select(0, 0).transpose(0, 1).to(at::kFloat).contiguous(); };
+  LayerAttention layer;
+  layer.tokens = tokens;
+  layer.layer = input.layer;
+  layer.q = by_head(input.q);
+  layer.k = by_head(input.k);
+  layer.scale = input.scale;
+  layer.softcap = input.softcap;
+  layer.window = input.mask.window;
+  layer.log_sums.resize(static_cast<std::size_t>(layer.q.size(0)));
+  return layer;
+}
+
+void keep(EngineState& state, LayerAttention layer) {
+  auto& kept = state.attention;
+  kept.push_back(std::make_shared<LayerAttention>(std::move(layer)));
+  std::size_t bytes = 0;
+  auto first = kept.end();
+  while (first != kept.begin() && (first == kept.end() || bytes < kept_bytes))
+    bytes += (*--first)->bytes();
+  kept.erase(kept.begin(), first);
+}
+
+// Attention as ever, that keeps the q and k it is handed.
+class KeepingAttention : public AttentionBackend {
+public:
+  KeepingAttention(EngineState& state, const std::vector<std::int64_t>& tokens, int last, const TaskContext& task)
+      : state_(state), tokens_(tokens), last_(last), task_(task) {}
+  const char* name() const override { return "keeping"; }
+
+  at::Tensor run(const AttentionInput& input) const override {
+    keep(state_, taken(input, tokens_));
+    task_.report("running the model", input.layer, last_ + 1);
+    return default_attention().run(input);
+  }
+
+private:
+  EngineState& state_;
+  const std::vector<std::int64_t>& tokens_;
+  int last_;
+  const TaskContext& task_;
+};
+
+// Where a run to `layer` can begin: the residual of the clean run, or of the last look at a long prompt.
+Result<std::optional<ResidualStart>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
+                                              const TaskContext& task) {
+  const bool known = state.clean && state.clean->tokens == tokens;
+  if (known || tokens.size() <= clean_run_tokens) {
+    HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, task.cancel));
+    return std::optional(ResidualStart{layer, clean->resid_pre[static_cast<std::size_t>(layer)]});
+  }
+  const std::optional<LongRun>& run = state.long_run;
+  if (run && run->tokens == tokens && run->layer <= layer)
+    return std::optional(ResidualStart{run->layer, run->resid_pre});
+  return std::optional<ResidualStart>();
+}
+
+std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer) {
+  auto& kept = state.attention;
+  const auto found =
+      std::find_if(kept.begin(), kept.end(), [&](const auto& x) { return x->layer == layer && x->tokens == tokens; });
+  if (found == kept.end()) return nullptr;
+  std::rotate(found, found + 1, kept.end()); // the newest stand last
+  return kept.back();
+}
+
+// Scores of queries and keys; -inf where a query does not see a key.
+at::Tensor head_scores(const LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end,
+                       std::int64_t k_begin, std::int64_t k_end) {
+  const std::int64_t group = layer.q.size(0) / layer.k.size(0);
+  const at::Tensor q = layer.q.select(0, head).slice(0, q_begin, q_end);
+  const at::Tensor k = layer.k.select(0, head / group).slice(0, k_begin, k_end);
+  at::Tensor scores = at::matmul(q, k.t()).mul_(layer.scale);
+  if (layer.softcap) scores.div_(*layer.softcap).tanh_().mul_(*layer.softcap);
+  const bool all_seen = k_end <= q_begin + 1 && (!layer.window || q_end - 1 - k_begin < *layer.window);
+  if (all_seen) return scores;
+  const auto options = at::TensorOptions().dtype(at::kLong).device(q.device());
+  const at::Tensor distance =
+      at::arange(q_begin, q_end, options).unsqueeze(1) - at::arange(k_begin, k_end, options).unsqueeze(0);
+  at::Tensor hidden = distance < 0;
+  if (layer.window) hidden = hidden.logical_or(distance >= *layer.window);
+  return scores.masked_fill_(hidden, -std::numeric_limits<float>::infinity());
+}
+
+// The sums of the rows, made for whole groups of rows when one of them is asked for.
+at::Tensor log_sums(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end) {
+  at::Tensor& sums = layer.log_sums[static_cast<std::size_t>(head)];
+  const std::int64_t n = layer.q.size(1);
+  if (!sums.defined()) sums = at::full({n}, std::numeric_limits<float>::quiet_NaN(), layer.q.options());
+  for (std::int64_t begin = q_begin / sum_rows * sum_rows; begin < q_end; begin += sum_rows) {
+    const std::int64_t end = std::min(begin + sum_rows, n);
+    at::Tensor group = sums.slice(0, begin, end);
+    if (!group.isnan().any().item<bool>()) continue;
+    group.fill_(-std::numeric_limits<float>::infinity());
+    const std::int64_t first = layer.window ? std::max<std::int64_t>(0, begin - *layer.window + 1) : 0;
+    for (std::int64_t key = first; key < end; key += sum_keys)
+      group.copy_(at::logaddexp(
+          group, at::logsumexp(head_scores(layer, head, begin, end, key, std::min(key + sum_keys, end)), 1)));
+  }
+  return sums.slice(0, q_begin, q_end);
+}
+
+} // namespace
+
+std::size_t LayerAttention::bytes() const { return q.nbytes() + k.nbytes(); }
+
+Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
+                                                        int layer, const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  if (layer < 0 || layer >= engine->config().n_layers)
+    return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
+  if (auto found = find(state, tokens, layer)) return found;
+  RunRequest request;
+  request.batch = TokenBatch::single(tokens);
+  HS_ASSIGN(request.start, start_of(state, tokens, layer, task));
+  request.stop_layer = layer + 1;
+  request.cancel = task.cancel;
+  const KeepingAttention attention(state, tokens, layer, task);
+  request.attention = &attention;
+  HS_ASSIGN(RunResult run, engine->run(request));
+  if (tokens.size() > clean_run_tokens) state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  return find(state, tokens, layer);
+}
+
+at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
+                        std::int64_t k_end) {
+  const at::Tensor sums = log_sums(layer, head, q_begin, q_end);
+  return head_scores(layer, head, q_begin, q_end, k_begin, k_end).sub_(sums.unsqueeze(1)).exp_();
+}
+
+} // namespace headscope::gui

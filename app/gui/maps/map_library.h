@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The map of a head or of several, from the open model or else from the open result file. The last few are kept, so
+// that going back and forth between heads shows them at once.
+#pragma once
+
+#include <list>
+#include <memory>
+
+#include "app/gui/maps/map_source.h"
+#include "app/gui/workspace/workspace.h"
+
+namespace headscope::gui {
+
+class MapLibrary : public QObject {
+  Q_OBJECT
+public:
+  explicit MapLibrary(Workspace& workspace, QObject* parent = nullptr);
+
+  struct Choice {
+    std::shared_ptr<MapSource> map; // null: there is none
+    QString why_not;                // then: what the user can do
+  };
+  // The mean of these heads over the current prompt.
+  Choice map_of(const std::vector<HeadRef>& heads);
+
+Q_SIGNALS:
+  void changed(); // the prompt, the model or the file is another: maps handed out before are old
+
+private:
+  struct Kept {
+    std::vector<HeadRef> heads;
+    std::shared_ptr<MapSource> map;
+  };
+  void forget();
+  Choice live_map(const std::vector<HeadRef>& heads);
+  Choice stored_map(const std::vector<HeadRef>& heads);
+  std::shared_ptr<MapSource> keep(const std::vector<HeadRef>& heads, std::shared_ptr<MapSource> map);
+
+  Workspace& workspace_;
+  std::list<Kept> kept_; // newest first
+  std::shared_ptr<const std::vector<std::int64_t>> tokens_;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where the tokens of the prompt look: the map of a head, of several side by side, or their mean; or as arcs.
+#pragma once
+
+#include <QComboBox>
+#include <QLabel>
+#include <QStackedWidget>
+#include <QTimer>
+#include <QToolButton>
+
+#include "app/gui/maps/map_library.h"
+#include "app/gui/views/map/map_grid.h"
+#include "app/gui/views/view.h"
+
+namespace headscope::gui {
+
+class ArcsCanvas;
+
+class AttentionView : public View {
+  Q_OBJECT
+public:
+  enum class Heads { one, beside, mean };
+
+  AttentionView(Workspace& workspace, QWidget* parent);
+
+  std::optional<ViewExport> exported() const override;
+  bool settled() const override;
+
+  MapGrid& grid() { return *grid_; }
+  void set_heads_shown(Heads heads);
+  void set_arcs(bool arcs);
+
+protected:
+  void showEvent(QShowEvent* event) override;
+  void changeEvent(QEvent* event) override;
+
+private:
+  void make_controls(QLayout* row);
+  QToolButton* make_button(QLayout* row, const QString& text, const QString& name, const QString& help);
+  void listen();
+  void refresh_later();
+  void refresh();
+  void show_maps(const std::vector<MapGrid::Item>& items);
+  void show_message(const QString& text);
+  void show_page();
+  void show_header();
+  void show_readout();
+  void show_pins();
+  void pin(std::optional<int> query, std::optional<int> key);
+  std::vector<HeadRef> shown_heads() const; // of the selection
+  QString heads_title() const;
+  QString prompt_line() const;
+  MapCanvas::Labels labels() const;
+  QString label(std::int64_t token) const;
+
+  MapLibrary library_;
+  QLabel *head_, *about_, *message_, *readout_;
+  QComboBox *heads_, *scale_, *pooling_;
+  QToolButton* arcs_button_ = nullptr;
+  QStackedWidget *pages_, *pictures_;
+  MapGrid* grid_;
+  ArcsCanvas* arcs_;
+  QTimer later_;
+  QString message_text_; // empty: there are maps
+};
+
+} // namespace headscope::gui

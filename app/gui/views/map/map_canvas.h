@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A query x key map on the screen: drag to pan, wheel, pinch, + and - to zoom at the pointer, 0 to fit, double click to
+// look closer, Shift and arrows to move. Shows labels along both axes, the values of large cells, a crosshair under the
+// pointer and the pinned cell.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include <QWidget>
+
+#include "app/gui/views/map/tile_painter.h"
+
+namespace headscope::gui {
+
+class MapCanvas : public QWidget {
+  Q_OBJECT
+public:
+  struct Cell {
+    std::int64_t query = 0, key = 0;
+    friend bool operator==(const Cell&, const Cell&) = default;
+  };
+  // Of the query or key at a place of its axis; asked for what is seen only.
+  using Label = std::function<QString(std::int64_t)>;
+  struct Labels {
+    Label query, key;
+    QString query_axis, key_axis;
+    // Positions are numbers that a reader counts: where cells are too small for labels they are shown instead.
+    bool numbered = true;
+  };
+
+  explicit MapCanvas(QWidget* parent = nullptr);
+
+  void set_map(std::shared_ptr<MapSource> map); // null: nothing to show
+  const std::shared_ptr<MapSource>& map() const { return tiles_.map(); }
+  void set_labels(Labels labels);
+  void set_colors(const figures::ResolvedScale& scale, Pooling pooling);
+  void set_pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
+
+  const MapCamera& camera() const { return camera_; }
+  void set_place(const MapCamera::Place& place); // says nothing
+  void fit();
+  void zoom(double factor); // at the pointer where it is over the map, else at the middle
+  bool settled() const { return !map() || (map()->settled() && painted_); }
+
+  std::optional<Cell> cell_at(QPointF position) const;
+  QRectF cell_rect(Cell cell) const;
+  std::optional<Cell> hovered() const { return hovered_; }
+  int level() const { return tiles_.level(camera_, devicePixelRatioF()); }
+  const TilePainter& tiles() const { return tiles_; }
+  std::optional<TilePainter::Value> value(Cell cell) const { return tiles_.value(cell.query, cell.key); }
+
+  QSize sizeHint() const override;
+  QSize minimumSizeHint() const override;
+
+Q_SIGNALS:
+  void hover_changed();
+  void cell_clicked(const headscope::gui::MapCanvas::Cell& cell, Qt::KeyboardModifiers modifiers);
+  void label_clicked(Qt::Orientation axis, qint64 index, Qt::KeyboardModifiers modifiers); // vertical: a query
+  void pin_cleared();
+  void place_changed(); // by the user
+
+protected:
+  void paintEvent(QPaintEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
+  void changeEvent(QEvent* event) override;
+  void wheelEvent(QWheelEvent* event) override;
+  void mousePressEvent(QMouseEvent* event) override;
+  void mouseMoveEvent(QMouseEvent* event) override;
+  void mouseReleaseEvent(QMouseEvent* event) override;
+  void mouseDoubleClickEvent(QMouseEvent* event) override;
+  void leaveEvent(QEvent* event) override;
+  void keyPressEvent(QKeyEvent* event) override;
+  bool event(QEvent* event) override;
+
+private:
+  void layout_axes();
+  void moved(); // the camera was, by the user
+  void want_tiles();
+  void set_hovered(std::optional<Cell> cell);
+  void click(QMouseEvent* event);
+  void zoom_at(double factor, QPointF at);
+  bool pinch(QEvent* event);
+  QPointF zoom_center() const;
+
+  MapCamera camera_;
+  TilePainter tiles_;
+  Labels labels_;
+  std::optional<Cell> hovered_;
+  std::optional<std::int64_t> pinned_query_, pinned_key_;
+  std::optional<QPointF> pressed_, dragged_; // where the button went down, and where the drag has come to
+  bool painted_ = true;                      // false: the next frame still colours tiles
+};
+
+} // namespace headscope::gui

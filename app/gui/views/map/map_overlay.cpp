@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/map/map_overlay.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/gui/style/theme.h"
+
+namespace headscope::gui {
+namespace {
+
+// Below this many weights a label, tokens are left out for positions.
+constexpr std::int64_t sparsest_tokens = 4;
+
+QString weight_text(double weight) { return QString::number(weight, 'f', weight < 0.0995 ? 3 : 2); }
+
+} // namespace
+
+MapOverlay::MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels)
+    : painter_(painter), canvas_(canvas), camera_(canvas.camera()), labels_(labels), metrics_(canvas.font()) {}
+
+MapOverlay::Range MapOverlay::range(Qt::Orientation axis) const {
+  const QRectF seen = camera_.visible();
+  const QPointF first = camera_.to_map(seen.topLeft()), last = camera_.to_map(seen.bottomRight());
+  const bool rows = axis == Qt::Vertical;
+  const std::int64_t size = rows ? canvas_.map()->shape().n_query : canvas_.map()->shape().n_key;
+  const auto begin = static_cast<std::int64_t>(std::floor((rows ? first.y() : first.x()) + 1e-6));
+  const auto end = static_cast<std::int64_t>(std::ceil((rows ? last.y() : last.x()) - 1e-6));
+  return {std::clamp<std::int64_t>(begin, 0, size), std::clamp<std::int64_t>(end, 0, size)};
+}
+
+std::int64_t MapOverlay::nice_step(double least) {
+  for (std::int64_t decade = 1;; decade *= 10)
+    for (const std::int64_t factor : {1, 2, 5})
+      if (static_cast<double>(factor * decade) >= least) return factor * decade;
+}
+
+void MapOverlay::cells() {
+  const double cell = camera_.cell();
+  const MapShape shape = canvas_.map()->shape();
+  const Range rows = range(Qt::Vertical), cols = range(Qt::Horizontal);
+  const double room = metrics_.horizontalAdvance(QStringLiteral("0.000")) + metrics_.averageCharWidth();
+  if (cell < metrics_.height() * 0.7) return;
+  painter_.save();
+  painter_.setClipRect(camera_.visible());
+  for (std::int64_t q = rows.begin; q < rows.end; ++q)
+    for (std::int64_t k = cols.begin; k < std::min(cols.end, shape.last_key(q) + 1); ++k) {
+      const QRectF rect = canvas_.cell_rect({q, k});
+      painter_.setPen(QPen(inks().page, 0));
+      painter_.drawRect(rect);
+      if (cell < room) continue;
+      const auto value = canvas_.value({q, k});
+      if (!value || value->level > 0 || std::isnan(value->weight)) continue;
+      painter_.setPen(text_on(value_color(canvas_.tiles().scale(), static_cast<double>(value->weight))));
+      painter_.drawText(rect, Qt::AlignCenter, weight_text(static_cast<double>(value->weight)));
+    }
+  painter_.restore();
+}
+
+void MapOverlay::line(Qt::Orientation axis, std::int64_t index, const QColor& color) {
+  const QRectF seen = camera_.visible();
+  const QPointF from = camera_.to_screen(static_cast<double>(index), static_cast<double>(index));
+  const QPointF to = camera_.to_screen(static_cast<double>(index + 1), static_cast<double>(index + 1));
+  QRectF band = axis == Qt::Vertical ? QRectF(seen.left(), from.y(), seen.width(), to.y() - from.y())
+                                     : QRectF(from.x(), seen.top(), to.x() - from.x(), seen.height());
+  painter_.setPen(QPen(color, 0));
+  if (camera_.cell() < 4.0) { // too thin for two edges
+    const QPointF middle = band.center();
+    if (axis == Qt::Vertical)
+      painter_.drawLine(QPointF(seen.left(), middle.y()), QPointF(seen.right(), middle.y()));
+    else
+      painter_.drawLine(QPointF(middle.x(), seen.top()), QPointF(middle.x(), seen.bottom()));
+    return;
+  }
+  painter_.setBrush(Qt::NoBrush);
+  painter_.drawRect(band);
+}
+
+void MapOverlay::pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key) {
+  painter_.save();
+  painter_.setClipRect(camera_.visible());
+  if (query) line(Qt::Vertical, *query, inks().accent);
+  if (key) line(Qt::Horizontal, *key, inks().accent);
+  if (query && key && camera_.cell() >= 4.0) {
+    painter_.setPen(QPen(inks().accent, 2));
+    painter_.drawRect(canvas_.cell_rect({*query, *key}));
+  }
+  painter_.restore();
+}
+
+void MapOverlay::crosshair(MapCanvas::Cell cell) {
+  painter_.save();
+  painter_.setClipRect(camera_.visible());
+  QColor ink = inks().muted;
+  line(Qt::Vertical, cell.query, ink);
+  line(Qt::Horizontal, cell.key, ink);
+  painter_.restore();
+}
+
+void MapOverlay::label(Qt::Orientation axis, std::int64_t index, const QString& text, bool marked, bool tick) {
+  const auto at = static_cast<double>(index) + 0.5;
+  const QPointF on = camera_.to_screen(at, at);
+  const QRectF area = camera_.visible();
+  const double gap = metrics_.averageCharWidth() * 0.6;
+  QFont font = canvas_.font();
+  font.setBold(marked);
+  painter_.setFont(font);
+  painter_.setPen(marked ? inks().accent : inks().text);
+  if (axis == Qt::Vertical) {
+    if (tick) painter_.drawLine(QPointF(area.left() - gap * 0.7, on.y()), QPointF(area.left(), on.y()));
+    const double room = area.left() - 2 * gap;
+    painter_.drawText(QRectF(gap, on.y() - metrics_.height() / 2, room, metrics_.height()),
+                      Qt::AlignRight | Qt::AlignVCenter, metrics_.elidedText(text, Qt::ElideRight, room));
+    return;
+  }
+  if (tick) painter_.drawLine(QPointF(on.x(), area.bottom()), QPointF(on.x(), area.bottom() + gap * 0.7));
+  const double room = canvas_.height() - area.bottom() - 2 * gap - metrics_.height();
+  if (tick) { // a number: level, it is short
+    painter_.drawText(QRectF(on.x() - 60, area.bottom() + gap, 120, metrics_.height()), Qt::AlignCenter, text);
+    return;
+  }
+  painter_.save();
+  painter_.translate(on.x(), area.bottom() + gap);
+  painter_.rotate(-90);
+  painter_.drawText(QRectF(-room, -metrics_.height() / 2, room, metrics_.height()), Qt::AlignRight | Qt::AlignVCenter,
+                    metrics_.elidedText(text, Qt::ElideRight, room));
+  painter_.restore();
+}
+
+// Labels at even places of the whole axis, so that they stay on their tokens while the map moves.
+void MapOverlay::axis_labels(Qt::Orientation axis, std::optional<std::int64_t> marked) {
+  const Range seen = range(axis);
+  const double line_room = metrics_.height() * 1.05;
+  const auto every = static_cast<std::int64_t>(std::ceil(line_room / camera_.cell() - 1e-6));
+  const bool tokens = !labels_.numbered || every <= sparsest_tokens;
+  const MapCanvas::Label& text = axis == Qt::Vertical ? labels_.query : labels_.key;
+  const double number_room =
+      metrics_.horizontalAdvance(QString::number(canvas_.map()->shape().n_key)) + 2 * metrics_.averageCharWidth();
+  const double least = (axis == Qt::Vertical ? line_room : number_room) / camera_.cell();
+  const std::int64_t step = tokens ? std::max<std::int64_t>(every, 1) : nice_step(least);
+  // A marked label is always there; its neighbours make room.
+  const double keep_away = tokens ? static_cast<double>(every) : least;
+  for (std::int64_t i = (seen.begin + step - 1) / step * step; i < seen.end; i += step) {
+    if (marked && i != *marked && std::abs(static_cast<double>(i - *marked)) < keep_away) continue;
+    if (marked && i == *marked) continue;
+    label(axis, i, tokens ? text(i) : QString::number(i), false, !tokens);
+  }
+  if (marked && *marked >= seen.begin && *marked < seen.end)
+    label(axis, *marked, tokens ? text(*marked) : QString::number(*marked), true, !tokens);
+}
+
+void MapOverlay::axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key) {
+  const QRectF area = camera_.visible();
+  painter_.setPen(QPen(inks().muted, 0));
+  painter_.setBrush(Qt::NoBrush);
+  painter_.drawRect(area);
+  axis_labels(Qt::Vertical, query);
+  axis_labels(Qt::Horizontal, key);
+  painter_.setFont(canvas_.font());
+  painter_.setPen(inks().muted);
+  const double gap = metrics_.averageCharWidth() * 0.6;
+  painter_.drawText(
+      QRectF(area.left(), canvas_.height() - metrics_.height() - gap / 2, area.width(), metrics_.height()),
+      Qt::AlignCenter, metrics_.elidedText(labels_.key_axis, Qt::ElideRight, area.width()));
+  // Over the labels, as near to the map as it fits.
+  const double width = metrics_.horizontalAdvance(labels_.query_axis);
+  painter_.drawText(QPointF(std::max(gap, area.left() - gap - width), area.top() - gap / 2 - metrics_.descent()),
+                    labels_.query_axis);
+}
+
+void MapOverlay::tag(MapCanvas::Cell cell, QPointF pointer) {
+  const auto value = canvas_.value(cell);
+  QString weight = MapCanvas::tr("not here yet");
+  if (value && value->weight == masked_weight)
+    weight = MapCanvas::tr("comes later: not seen");
+  else if (value && std::isnan(value->weight))
+    weight = MapCanvas::tr("not measured");
+  else if (value)
+    weight = QString::number(static_cast<double>(value->weight), 'g', 4);
+  if (value && value->level > 0)
+    weight += MapCanvas::tr(" (%1 of %2 × %2)")
+                  .arg(canvas_.tiles().pooling() == Pooling::max ? MapCanvas::tr("largest") : MapCanvas::tr("mean"))
+                  .arg(std::int64_t{1} << value->level);
+  const QStringList lines = {MapCanvas::tr("query %1  %2").arg(cell.query).arg(labels_.query(cell.query)),
+                             MapCanvas::tr("key %1  %2").arg(cell.key).arg(labels_.key(cell.key)), weight};
+  const double pad = metrics_.averageCharWidth();
+  double width = 0;
+  for (const QString& text : lines)
+    width = std::max(width, metrics_.horizontalAdvance(text));
+  QRectF box(pointer + QPointF(2 * pad, 2 * pad), QSizeF(width + 2 * pad, 3 * metrics_.height() + pad));
+  if (box.right() > canvas_.width()) box.moveRight(pointer.x() - pad);
+  if (box.bottom() > canvas_.height()) box.moveBottom(pointer.y() - pad);
+  box.moveTo(std::max(0.0, box.left()), std::max(0.0, box.top()));
+  painter_.setPen(QPen(inks().muted, 0));
+  painter_.setBrush(canvas_.palette().color(QPalette::ToolTipBase));
+  painter_.drawRoundedRect(box, pad / 2, pad / 2);
+  painter_.setPen(canvas_.palette().color(QPalette::ToolTipText));
+  for (int i = 0; i < lines.size(); ++i)
+    painter_.drawText(
+        QRectF(box.left() + pad, box.top() + pad / 2 + i * metrics_.height(), width + 1, metrics_.height()),
+        Qt::AlignLeft | Qt::AlignVCenter, lines[i]);
+}
+
+} // namespace headscope::gui

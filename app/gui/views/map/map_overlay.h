@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is painted over and beside a map's tiles: labels of the axes, values and borders of large cells, crosshair and
+// pinned lines, and the tag at the pointer.
+#pragma once
+
+#include "app/gui/views/map/map_canvas.h"
+
+namespace headscope::gui {
+
+class MapOverlay {
+public:
+  MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels);
+
+  void cells(); // borders and values, where there is room
+  void pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
+  void crosshair(MapCanvas::Cell cell);
+  void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels stand out
+  void tag(MapCanvas::Cell cell, QPointF pointer);
+
+  // Between labels that a reader counts: 1, 2, 5, 10, …, at least `least`.
+  static std::int64_t nice_step(double least);
+
+private:
+  struct Range {
+    std::int64_t begin = 0, end = 0;
+  };
+  Range range(Qt::Orientation axis) const; // what is seen of an axis
+  void axis_labels(Qt::Orientation axis, std::optional<std::int64_t> marked);
+  void label(Qt::Orientation axis, std::int64_t index, const QString& text, bool marked, bool tick);
+  void line(Qt::Orientation axis, std::int64_t index, const QColor& color);
+
+  QPainter& painter_;
+  const MapCanvas& canvas_;
+  const MapCamera& camera_;
+  const MapCanvas::Labels& labels_;
+  QFontMetricsF metrics_;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Tiles from kept q and k against the patterns of TransformerLens and transformers on the small models, and against
+// the engine's own full pattern where the map has several tiles and levels.
+#include <random>
+
+#include "app/gui/engine/attention_map.h"
+#include "app/gui/engine/layer_attention.h"
+#include "tests/engine/golden.h"
+
+namespace headscope::gui {
+namespace {
+
+AttentionRequest request_of(std::vector<std::int64_t> tokens, std::vector<HeadRef> heads) {
+  return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads)};
+}
+
+std::vector<std::int64_t> row_of(const at::Tensor& tokens, std::int64_t row) {
+  const at::Tensor ids = tokens[row].contiguous();
+  return {ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + ids.numel()};
+}
+
+// pattern: [query, key] of one head. The tile's masked cells are where the pattern is 0 by the mask.
+void expect_tile(const Tile& tile, const at::Tensor& pattern, double tolerance, const std::string& what) {
+  const at::Tensor x = pattern.to(at::kFloat).contiguous();
+  const Block block = tile_block({x.size(0), x.size(1)}, tile.key);
+  ASSERT_EQ(tile.rows, block.rows()) << what;
+  double worst = 0.0;
+  for (std::int64_t r = 0; r < tile.rows; ++r)
+    for (std::int64_t c = 0; c < tile.cols; ++c) {
+      const std::int64_t q = block.q_begin + r, k = block.k_begin + c;
+      const float weight = tile.at(r, c, Pooling::max);
+      if (k > q) {
+        ASSERT_EQ(weight, masked_weight) << what;
+        continue;
+      }
+      worst = std::max(
+          worst, std::abs(static_cast<double>(weight) - static_cast<double>(x.data_ptr<float>()[q * x.size(1) + k])));
+    }
+  EXPECT_LT(worst, tolerance) << what;
+}
+
+class GoldenMap : public testing::TestWithParam<const char*> {};
+
+// Rotary and learned positions, K/V groups, sliding windows, soft caps, QK norm.
+TEST_P(GoldenMap, EveryHeadOfEveryLayer) {
+  EngineState state;
+  state.engine.emplace(load_golden(GetParam()));
+  const Tensors golden = read_golden(GetParam());
+  for (int layer = 0; layer < state.engine->config().n_layers; ++layer) {
+    const auto pattern = golden.find("blocks." + std::to_string(layer) + ".attn.hook_pattern");
+    ASSERT_NE(pattern, golden.end());
+    for (std::int64_t row = 0; row < pattern->second.size(0); ++row)
+      for (int head = 0; head < pattern->second.size(1); ++head) {
+        const auto request = request_of(row_of(golden.at("tokens"), row), {{layer, head}});
+        const auto tile = attention_tile(state, request, {}, {}, {});
+        ASSERT_TRUE(tile.ok()) << tile.error().to_string();
+        expect_tile(*tile, pattern->second[row][head], 2e-6,
+                    std::string(GetParam()) + " " + std::to_string(layer) + "." + std::to_string(head));
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Small, GoldenMap,
+                         testing::Values("attn_only", "gemma2", "gemma3", "gpt2", "gpt_neox", "llama_mqa", "llama_yarn",
+                                         "mistral", "opt", "qwen3"));
+
+TEST(AttentionMap, TheMeanOfHeadsOfSeveralLayers) {
+  EngineState state;
+  state.engine.emplace(load_golden("llama"));
+  const Tensors golden = read_golden("llama");
+  const at::Tensor mean =
+      (golden.at("blocks.0.attn.hook_pattern")[0][1] + golden.at("blocks.1.attn.hook_pattern")[0][2]) / 2;
+  const auto tile = attention_tile(state, request_of(row_of(golden.at("tokens"), 0), {{0, 1}, {1, 2}}), {}, {}, {});
+  ASSERT_TRUE(tile.ok()) << tile.error().to_string();
+  expect_tile(*tile, mean, 2e-6, "mean");
+}
+
+// Longer than a clean run: layers are kept on the way up, and the run goes on from where it was.
+class LongMap : public testing::TestWithParam<const char*> {
+protected:
+  void SetUp() override {
+    state.engine.emplace(load_golden(GetParam()));
+    std::mt19937 random(11);
+    const auto vocabulary = static_cast<unsigned>(state.engine->config().d_vocab);
+    for (int i = 0; i < 1500; ++i)
+      tokens.push_back(static_cast<std::int64_t>(random() % vocabulary));
+  }
+
+  at::Tensor pattern(int layer) {
+    RunRequest request;
+    request.batch = TokenBatch::single(tokens);
+    request.capture = {{HookPoint::pattern, layer}};
+    request.stop_layer = layer + 1;
+    const auto run = state.engine->run(request);
+    EXPECT_TRUE(run.ok()) << run.error().to_string();
+    return (*run->cache.get({HookPoint::pattern, layer}))[0];
+  }
+
+  EngineState state;
+  std::vector<std::int64_t> tokens;
+};
+
+TEST_P(LongMap, TilesAreThoseOfTheFullPattern) {
+  for (const HeadRef head : {HeadRef{0, 1}, HeadRef{1, 3}, HeadRef{0, 2}}) {
+    const at::Tensor full = pattern(head.layer)[head.head];
+    const AttentionRequest request = request_of(tokens, {head});
+    for (const TileKey key : {TileKey{0, 5, 5}, TileKey{0, 3, 1}, TileKey{0, 2, 2}}) {
+      const auto tile = attention_tile(state, request, key, {}, {});
+      ASSERT_TRUE(tile.ok()) << tile.error().to_string();
+      expect_tile(*tile, full, 2e-6, head.label());
+    }
+    EXPECT_FALSE(state.clean.has_value()) << "a long prompt must not keep logits of every token";
+    // Pooled four by four with torch.
+    const auto pooled = attention_tile(state, request, {2, 0, 0}, {}, {});
+    ASSERT_TRUE(pooled.ok());
+    const at::Tensor block = full.slice(0, 0, 1024).slice(1, 0, 1024).reshape({256, 4, 256, 4});
+    const at::Tensor max = block.amax({1, 3}), sum = block.sum({1, 3});
+    for (std::int64_t r = 0; r < 256; r += 3)
+      for (std::int64_t c = 0; c < r; ++c) { // below the diagonal a cell has all its 16 weights
+        ASSERT_NEAR(pooled->at(r, c, Pooling::max), max[r][c].item<float>(), 2e-6);
+        ASSERT_NEAR(pooled->at(r, c, Pooling::mean), sum[r][c].item<float>() / 16, 2e-6);
+      }
+  }
+}
+
+TEST_P(LongMap, UnitsSumTheFullPattern) {
+  const at::Tensor full = pattern(1)[0].to(at::kDouble);
+  const auto mass = attention_units(state, request_of(tokens, {{1, 0}}), {0, 1, 700, 1499}, {});
+  ASSERT_TRUE(mass.ok()) << mass.error().to_string();
+  const double middle = full.slice(0, 700, 1499).slice(1, 1, 700).sum().item<double>() / 799;
+  EXPECT_NEAR(mass->values[2 * 4 + 1], middle, 1e-5);
+  for (std::size_t row = 0; row < 4; ++row) {
+    double sum = 0.0;
+    for (std::size_t col = 0; col <= row; ++col)
+      sum += static_cast<double>(mass->values[row * 4 + col]);
+    EXPECT_NEAR(sum, 1.0, 1e-4) << "a row of attention sums to one";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Small, LongMap, testing::Values("llama", "gemma3"));
+
+TEST(AttentionMap, SaysWhatIsMissing) {
+  EngineState state;
+  EXPECT_EQ(attention_tile(state, request_of({1, 2}, {{0, 0}}), {}, {}, {}).error().code, ErrorCode::not_found);
+  state.engine.emplace(load_golden("llama"));
+  for (const HeadRef head : {HeadRef{99, 0}, HeadRef{0, 99}, HeadRef{-1, 0}})
+    EXPECT_EQ(attention_tile(state, request_of({1, 2}, {head}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(attention_tile(state, request_of({1, 2}, {}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
+}
+
+TEST(AttentionMap, StopsWhenCancelled) {
+  EngineState state;
+  state.engine.emplace(load_golden("llama"));
+  TaskContext task;
+  task.cancel.cancel();
+  EXPECT_EQ(attention_tile(state, request_of({1, 2, 3}, {{1, 0}}), {}, task, {}).error().code, ErrorCode::cancelled);
+}
+
+} // namespace
+} // namespace headscope::gui
