@@ -4,7 +4,9 @@
 namespace headscope::gui {
 
 const std::vector<ViewKind>& all_views() {
-  static const std::vector<ViewKind> views = {};
+  static const std::vector<ViewKind> views = {
+      {QStringLiteral("circuit"), Place::center, make_circuit_view},
+  };
   return views;
 }
 
