@@ -21,6 +21,9 @@ constexpr std::size_t most_in_row = 48;
 
 constexpr int input_row = -1, output_row = std::numeric_limits<int>::max();
 
+// Its number among the heads of its layer; -1 for what is no head.
+int head_of(const store::GraphNode& node) { return node_kind(node) == NodeKind::head ? node.head : -1; }
+
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
 
 int row_of(const store::GraphNode& node) {
@@ -42,7 +45,7 @@ struct Columns {
 bool numbered(const store::Graph& graph, const Indices& row) {
   std::set<int> seen;
   for (const std::size_t i : row)
-    if (graph.nodes[i].head >= 0 && !seen.insert(graph.nodes[i].head).second) return false;
+    if (const int head = head_of(graph.nodes[i]); head >= 0 && !seen.insert(head).second) return false;
   return std::all_of(seen.begin(), seen.end(), [](int head) { return head < static_cast<int>(most_in_row); });
 }
 
@@ -51,7 +54,7 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
   const double step = node_height + row_gap;
   std::stable_sort(row.begin(), row.end(), [&](std::size_t a, std::size_t b) {
     const auto key = [&](std::size_t i) {
-      return graph.nodes[i].head < 0 ? std::numeric_limits<int>::max() : graph.nodes[i].head;
+      return head_of(graph.nodes[i]) < 0 ? std::numeric_limits<int>::max() : head_of(graph.nodes[i]);
     };
     return key(a) < key(b);
   });
@@ -59,7 +62,7 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
   if (layer && numbered(graph, row)) {
     double beside = columns.heads; // where what is no head goes: after the heads, a little later in the layer
     for (const std::size_t i : row) {
-      const int head = graph.nodes[i].head;
+      const int head = head_of(graph.nodes[i]);
       nodes[i].x = columns.x(head >= 0 ? head : beside++);
       nodes[i].y = head >= 0 ? 0.0 : -step * 0.4;
     }
@@ -92,6 +95,7 @@ void turn(GraphLayout& layout, double width) {
 
 NodeKind node_kind(const store::GraphNode& node) {
   if (node.kind == "group") return NodeKind::group;
+  if (node.kind == "kv_head") return NodeKind::other; // head counts K/V heads
   if (node.head >= 0) return NodeKind::head;
   if (contains(node.kind, "mlp")) return NodeKind::mlp;
   if (contains(node.kind, "output") || contains(node.kind, "logit")) return NodeKind::output;
@@ -114,7 +118,7 @@ GraphLayout lay_out(const store::Graph& graph, bool rightwards) {
   for (const auto& [row, indices] : rows)
     if (row != input_row && row != output_row && numbered(graph, indices))
       for (const std::size_t i : indices)
-        columns.heads = std::max(columns.heads, graph.nodes[i].head + 1);
+        columns.heads = std::max(columns.heads, head_of(graph.nodes[i]) + 1);
   double y = 0;
   for (const auto& [row, indices] : rows) {
     const double high = place_row(graph, indices, columns, layout.nodes) * (node_height + row_gap);

@@ -8,6 +8,8 @@
 
 namespace headscope::gui {
 
+bool is_head(const store::GraphNode& node) { return node_kind(node) == figures::NodeKind::head; }
+
 void CircuitGraph::rebuild() {
   rebuild_nodes();
   rebuild_edges();
@@ -98,7 +100,8 @@ std::size_t CircuitGraph::live_count(std::size_t n) const {
 
 std::optional<std::size_t> CircuitGraph::node_of(int layer, int head) const {
   for (std::size_t i = 0; i < base_.nodes.size(); ++i)
-    if (base_.nodes[i].layer == layer && base_.nodes[i].head == head) return node_of_base_[i];
+    if (is_head(base_.nodes[i]) && base_.nodes[i].layer == layer && base_.nodes[i].head == head)
+      return node_of_base_[i];
   return std::nullopt;
 }
 
@@ -123,7 +126,7 @@ void CircuitGraph::group(const std::vector<std::size_t>& nodes, const std::strin
 void CircuitGraph::group_layers() {
   std::map<int, std::vector<std::size_t>> layers;
   for (std::size_t i = 0; i < base_.nodes.size(); ++i)
-    if (base_.nodes[i].head >= 0) layers[base_.nodes[i].layer].push_back(i);
+    if (is_head(base_.nodes[i])) layers[base_.nodes[i].layer].push_back(i);
   groups_.clear();
   for (auto& [layer, nodes] : layers)
     if (nodes.size() > 1) groups_.emplace_back("heads of " + std::to_string(layer), std::move(nodes));

@@ -15,6 +15,8 @@
 
 namespace headscope::gui {
 
+bool is_head(const store::GraphNode& node); // with a layer and a number of its own
+
 class CircuitGraph {
 public:
   CircuitGraph() = default;

@@ -112,7 +112,7 @@ void CircuitView::connect_canvas() {
     if (graph_.is_group(node)) {
       graph_.ungroup(node);
       redraw(true);
-    } else if (graph_.shown().nodes[node].head >= 0) {
+    } else if (is_head(graph_.shown().nodes[node])) {
       workspace().selection().set_isolated(true);
     }
   });
@@ -259,7 +259,7 @@ void CircuitView::take_selection() {
   for (const std::size_t node : nodes) {
     if (graph_.is_group(node)) continue; // to be grouped further, not to be looked at
     const store::GraphNode& at = graph_.shown().nodes[node];
-    if (at.head >= 0) heads.push_back({at.layer, at.head});
+    if (is_head(at)) heads.push_back({at.layer, at.head});
   }
   if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are no heads are selected here alone
   workspace().selection().set_heads(heads);
@@ -280,7 +280,7 @@ void CircuitView::show_edge(int index) {
   std::vector<HeadRef> heads;
   for (const std::int64_t end : {edge.src, edge.dst}) {
     const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(end)];
-    if (node.head >= 0) heads.push_back({node.layer, node.head});
+    if (is_head(node)) heads.push_back({node.layer, node.head});
   }
   if (!heads.empty()) workspace().selection().set_heads(heads);
   const auto src = static_cast<std::size_t>(edge.src);
@@ -293,8 +293,10 @@ void CircuitView::patch_source() {
   if (index < 0) return;
   const store::GraphEdge& edge = graph_.shown().edges[static_cast<std::size_t>(index)];
   const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(edge.src)];
-  if (node.head >= 0)
+  if (is_head(node))
     workspace().want_patch({"z", "layer_head", node.layer, node.head});
+  else if (node.kind == "kv_head") // its k or v, by what the edge feeds
+    workspace().want_patch({edge.kind == "k" ? "k" : "v", "layer_head", node.layer, std::nullopt});
   else if (node_kind(node) == figures::NodeKind::mlp)
     workspace().want_patch({"mlp_out", "layer_position", node.layer, std::nullopt});
   else
