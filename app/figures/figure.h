@@ -128,7 +128,43 @@ struct LineFigure {
   std::vector<Rule> rules;
 };
 
-using Figure = std::variant<HeatmapFigure, PanelFigure, BarFigure, LineFigure>;
+enum class NodeKind { head, mlp, input, output, group, other };
+
+// A node that has its place already; x goes to the right, y down, in CSS pixels at the figure's natural size.
+struct FigureNode {
+  std::string label;
+  NodeKind kind = NodeKind::other;
+  double x = 0, y = 0; // of its centre
+  double width = 40, height = 20;
+  bool faded = false;  // no edge of it is drawn
+  bool marked = false; // with an outline in the accent colour
+};
+
+struct FigureEdge {
+  std::size_t src = 0, dst = 0; // indices of nodes
+  double value = 0;             // its sign and size are its colour and width
+};
+
+// A text on the left of the nodes (y), or with `across` above them (x): the name of a layer.
+struct FigureBand {
+  std::string label;
+  double at = 0;
+};
+
+// Nodes and directed edges, e.g. a circuit. Edges leave a node towards higher layers: upwards, or to the right.
+struct GraphFigure {
+  std::string title;
+  std::string subtitle;
+  std::vector<FigureNode> nodes;
+  std::vector<FigureEdge> edges; // the strongest is drawn last
+  std::vector<FigureBand> bands;
+  bool rightwards = false;
+  double largest = 0; // |value| of full width and colour; 0: the largest of the edges
+  std::string label;  // what an edge's value is
+  std::string units;
+};
+
+using Figure = std::variant<HeatmapFigure, PanelFigure, BarFigure, LineFigure, GraphFigure>;
 
 enum class Format { png, svg, pdf };
 
@@ -189,7 +225,8 @@ struct FigureLayout {
   double width = 0;
   double height = 0;
   std::vector<HeatmapPlace> heatmaps; // one for each panel
-  Rect plot;                          // bars and lines: the area inside the axes
+  Rect plot;                          // bars and lines: the area inside the axes; graphs: all nodes together
+  std::vector<Rect> nodes;            // of a graph
   std::vector<TextBox> texts;
 };
 

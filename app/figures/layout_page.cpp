@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "app/figures/graph_look.h"
 #include "app/figures/scene.h"
 
 namespace headscope::figures {
@@ -264,6 +265,24 @@ template <typename Chart> Result<Scene> make_chart_page(const Chart& figure, con
 Result<Scene> make(const BarFigure& figure, const RenderOptions& options) { return make_chart_page(figure, options); }
 Result<Scene> make(const LineFigure& figure, const RenderOptions& options) { return make_chart_page(figure, options); }
 
+Result<Scene> make(const GraphFigure& figure, const RenderOptions& options) {
+  const double width = options.width > 0 ? options.width - 2 * page_margin : 0;
+  HS_ASSIGN(GraphBlock block, make_graph(figure, width));
+  if (width > 0 && block.width > width + 0.01) return too_narrow(block.width + 2 * page_margin);
+  Scene scene =
+      make_page(figure.title, figure.subtitle, options.width, std::move(block.content), block.width, block.height);
+  const auto move = [&](Rect& rect) {
+    rect.x += page_margin;
+    rect.y += scene.content_top;
+  };
+  for (Rect& node : block.graph.nodes)
+    move(node);
+  for (auto& [key, value] : block.graph.keys)
+    move(key);
+  scene.graph = std::move(block.graph);
+  return scene;
+}
+
 } // namespace
 
 void Fragment::move(double dx, double dy) {
@@ -369,6 +388,10 @@ Result<FigureLayout> layout(const Figure& figure, const RenderOptions& options) 
   for (SceneText& text : scene.content.texts)
     result.texts.push_back(std::move(text.box));
   if (scene.chart) result.plot = scene.chart->plot;
+  if (scene.graph) {
+    result.nodes = scene.graph->nodes;
+    result.plot = bounds_of(result.nodes);
+  }
   return result;
 }
 

@@ -37,6 +37,7 @@ void paint_scene(const Canvas& canvas, const Scene& scene) {
   for (const SceneBar& bar : scene.content.bars)
     paint_color_bar(canvas, bar);
   if (scene.chart) paint_chart(canvas, *scene.chart);
+  if (scene.graph) paint_graph(canvas, *scene.graph);
   for (const SceneLine& line : scene.content.lines) {
     paint_line(canvas, line, line.ink == Ink::muted ? canvas.colors.axis : canvas.colors.ink(line.ink));
   }

@@ -21,6 +21,7 @@ void paint_scene(const Canvas& canvas, const Scene& scene);
 void paint_map(const Canvas& canvas, const SceneMap& map);
 void paint_color_bar(const Canvas& canvas, const SceneBar& bar);
 void paint_chart(const Canvas& canvas, const SceneChart& chart);
+void paint_graph(const Canvas& canvas, const SceneGraph& graph);
 void paint_nan(const Canvas& canvas, const QRectF& area);
 
 } // namespace headscope::figures

@@ -4,6 +4,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "app/figures/color_map.h"
@@ -66,11 +67,20 @@ struct SceneChart {
   std::vector<Rect> legend_keys; // one for each series, empty for those without a name
 };
 
+struct SceneGraph {
+  const GraphFigure* figure = nullptr;
+  std::vector<Rect> nodes;
+  double scale = 1;                          // drawn pixels in one of the figure
+  double largest = 1;                        // |value| of full width and colour
+  std::vector<std::pair<Rect, double>> keys; // of the legend: a line in the middle of each, and its value
+};
+
 struct Scene {
   double width = 0, height = 0;
   double content_top = 0; // below the title
   Fragment content;
   std::optional<SceneChart> chart;
+  std::optional<SceneGraph> graph;
 };
 
 // The scene refers to the figure, which must outlive it.
@@ -128,5 +138,13 @@ struct ChartBlock {
 };
 Result<ChartBlock> make_chart(const BarFigure& figure, double width);
 Result<ChartBlock> make_chart(const LineFigure& figure, double width);
+
+// Nodes, their bands and the legend, without the page's title. `width`: of all of it; 0: natural size.
+struct GraphBlock {
+  Fragment content;
+  SceneGraph graph;
+  double width = 0, height = 0;
+};
+Result<GraphBlock> make_graph(const GraphFigure& figure, double width);
 
 } // namespace headscope::figures

@@ -54,6 +54,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
   connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
+  connect(&workspace_, &Workspace::view_wanted, this, &MainWindow::raise_view);
   connect(messages_, &MessageBar::log_wanted, this, [this] {
     QDesktopServices::openUrl(QUrl::fromLocalFile(QFileInfo(session_path()).path() + QStringLiteral("/log.txt")));
   });

@@ -18,6 +18,11 @@ void Workspace::report(const QString& what, const Error& error) {
   if (error.code != ErrorCode::cancelled) Q_EMIT failed(what, error);
 }
 
+void Workspace::want_patch(const PatchWish& wish) {
+  Q_EMIT view_wanted(QStringLiteral("patching"));
+  Q_EMIT patch_wanted(wish);
+}
+
 void Workspace::open_model(const ModelRequest& request) {
   engine_.post<ModelInfo>({QStringLiteral("model"), tr("Opening the model")}, this,
                           [request](EngineState& state, const JobContext<ModelInfo>& job) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include <QObject>
 #include <QUndoStack>
@@ -18,6 +19,14 @@
 #include "app/gui/workspace/selection.h"
 
 namespace headscope::gui {
+
+// What one view asks the patching view to measure.
+struct PatchWish {
+  std::string site; // short name of a hook point: "z"
+  std::string axes; // "layer_head"
+  int layer = 0;
+  std::optional<int> head;
+};
 
 class Workspace : public QObject {
   Q_OBJECT
@@ -52,12 +61,15 @@ public:
 
   // For views: says an error to the user. `what` is what could not be done: "The prompt".
   void report(const QString& what, const Error& error);
+  void want_patch(const PatchWish& wish); // brings the patching view up
 
 Q_SIGNALS:
   void model_changed();
   void result_changed();
   void failed(const QString& what, const headscope::Error& error);
-  void noted(const QString& text); // good news for the message bar
+  void noted(const QString& text);     // good news for the message bar
+  void view_wanted(const QString& id); // is to come to the front
+  void patch_wanted(const headscope::gui::PatchWish& wish);
 
 private:
   void take_model(ModelInfo info);

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/figures/graph_look.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "app/figures/color_map.h"
+
+namespace headscope::figures {
+namespace {
+
+constexpr double thinnest = 0.8, thickest = 5.0;
+
+std::uint32_t mixed(std::uint32_t a, std::uint32_t b, double share_of_b) {
+  std::uint32_t out = 0;
+  for (int shift = 0; shift <= 16; shift += 8) {
+    const double from = (a >> shift) & 0xFF, to = (b >> shift) & 0xFF;
+    out |= static_cast<std::uint32_t>(std::lround(from + (to - from) * share_of_b)) << shift;
+  }
+  return out;
+}
+
+} // namespace
+
+std::uint32_t edge_color(double share, bool dark) {
+  const double size = std::min(std::abs(share), 1.0);
+  // vik is white in the middle and nearly black at the ends: neither would show on its page.
+  const double arm = dark ? 0.17 + 0.13 * (1 - size) : 0.20 + 0.22 * size;
+  const double at = share < 0 ? 0.5 - arm : 0.5 + arm;
+  return vik_data[static_cast<std::size_t>(std::lround(at * 255))];
+}
+
+double edge_width(double share) { return thinnest + (thickest - thinnest) * std::min(std::abs(share), 1.0); }
+
+NodeInk node_ink(NodeKind kind, bool dark) {
+  switch (kind) {
+  case NodeKind::head: return dark ? NodeInk{0x24405c, 0x6cb2ff, 0xe6e9ed} : NodeInk{0xdcebfb, 0x0b62c4, 0x1b1f24};
+  case NodeKind::mlp: return dark ? NodeInk{0x234a3e, 0x2fc79a, 0xe6e9ed} : NodeInk{0xd9f0e7, 0x00795a, 0x1b1f24};
+  case NodeKind::input:
+  case NodeKind::output: return dark ? NodeInk{0x4d4024, 0xf0c040, 0xe6e9ed} : NodeInk{0xfbefd0, 0x8a6100, 0x1b1f24};
+  case NodeKind::group: return dark ? NodeInk{0x4a3355, 0xd9a6ee, 0xe6e9ed} : NodeInk{0xf1e1f8, 0x7b3a96, 0x1b1f24};
+  case NodeKind::other: break;
+  }
+  return dark ? NodeInk{0x353b43, 0x9aa4b0, 0xe6e9ed} : NodeInk{0xeceff2, 0x5f6873, 0x1b1f24};
+}
+
+NodeInk faded_ink(NodeKind kind, bool dark) {
+  const std::uint32_t page = dark ? 0x16191d : 0xffffff;
+  const NodeInk ink = node_ink(kind, dark);
+  return {mixed(ink.fill, page, 0.75), mixed(ink.line, page, 0.75), mixed(ink.text, page, 0.55)};
+}
+
+EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards) {
+  GraphPoint from{src.x + src.width / 2, src.y + src.height / 2}, to{dst.x + dst.width / 2, dst.y + dst.height / 2};
+  if (rightwards) {
+    from.x = src.x + src.width;
+    to.x = dst.x;
+    const double reach = std::max(std::abs(to.x - from.x) * 0.45, 14.0);
+    return {from, {from.x + reach, from.y}, {to.x - reach, to.y}, to};
+  }
+  from.y = src.y;
+  to.y = dst.y + dst.height;
+  const double reach = std::max(std::abs(to.y - from.y) * 0.45, 14.0);
+  return {from, {from.x, from.y - reach}, {to.x, to.y + reach}, to};
+}
+
+Rect bounds_of(const std::vector<Rect>& rects) {
+  if (rects.empty()) return {};
+  double left = rects[0].x, top = rects[0].y, right = left, bottom = top;
+  for (const Rect& rect : rects) {
+    left = std::min(left, rect.x);
+    top = std::min(top, rect.y);
+    right = std::max(right, rect.x + rect.width);
+    bottom = std::max(bottom, rect.y + rect.height);
+  }
+  return {left, top, right - left, bottom - top};
+}
+
+} // namespace headscope::figures

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How nodes and edges of a graph look: one look for figures and for the window.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "app/figures/figure.h"
+
+namespace headscope::figures {
+
+// 0xRRGGBB by sign and size, from the arms of vik that can be seen on the page. `share`: value / largest, -1 … 1.
+std::uint32_t edge_color(double share, bool dark);
+// In pixels of the figure's natural size.
+double edge_width(double share);
+
+struct NodeInk {
+  std::uint32_t fill, line, text; // 0xRRGGBB
+};
+NodeInk node_ink(NodeKind kind, bool dark);
+// As a node without a live edge looks.
+NodeInk faded_ink(NodeKind kind, bool dark);
+
+struct GraphPoint {
+  double x = 0, y = 0;
+};
+// The four control points of the cubic from node `src` to node `dst`.
+using EdgeCurve = std::array<GraphPoint, 4>;
+EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards);
+
+Rect bounds_of(const std::vector<Rect>& rects);
+
+} // namespace headscope::figures

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/engine/patch_job.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include <ATen/ATen.h>
+
+#include "app/gui/engine/engine_state.h"
+#include "core/analysis/patching.h"
+
+namespace headscope::gui {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr std::chrono::milliseconds between_partials(100);
+
+std::vector<std::int64_t> ids_of(const std::vector<TokenInfo>& tokens) {
+  std::vector<std::int64_t> ids;
+  for (const TokenInfo& token : tokens)
+    ids.push_back(token.id);
+  return ids;
+}
+
+Result<std::vector<TokenInfo>> tokens_of(const Engine& engine, const std::string& text, bool add_special,
+                                         const char* field) {
+  if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something", {}, field);
+  const Tokenizer& tokenizer = *engine.model().tokenizer;
+  HS_ASSIGN(const auto ids, tokenizer.encode(text, {add_special, true}));
+  if (static_cast<std::int64_t>(ids.size()) > engine.config().n_ctx)
+    return make_error(ErrorCode::mismatch,
+                      "has " + std::to_string(ids.size()) + " tokens, the model's context " +
+                          std::to_string(engine.config().n_ctx) + "; shorten it",
+                      {}, field);
+  std::vector<TokenInfo> tokens;
+  for (const std::int64_t id : ids)
+    tokens.push_back(token_info(tokenizer, id));
+  return tokens;
+}
+
+// The two likeliest next tokens.
+Result<std::vector<std::int64_t>> likeliest(const Engine& engine, const std::vector<TokenInfo>& tokens,
+                                            const CancelToken& cancel) {
+  RunRequest request;
+  request.batch = TokenBatch::single(ids_of(tokens));
+  request.logits = LogitRows::last;
+  request.cancel = cancel;
+  HS_ASSIGN(const RunResult run, engine.run(request));
+  const at::Tensor top = std::get<1>(run.logits[0].topk(2)).to(at::kCPU);
+  return std::vector<std::int64_t>{top[0].item<std::int64_t>(), top[1].item<std::int64_t>()};
+}
+
+Result<TokenInfo> given_token(const Tokenizer& tokenizer, const std::string& text, const char* field) {
+  const auto id = answer_token(tokenizer, text);
+  if (!id.ok()) return make_error(id.error().code, id.error().message, {}, field);
+  return token_info(tokenizer, *id);
+}
+
+PatchMap map_of(const PatchingResult& result, const PatchPairInfo& pair, const PatchSettings& settings) {
+  PatchMap map;
+  map.settings = settings;
+  map.settings.axes = to_string(result.axes);
+  map.clean = pair.clean;
+  map.corrupt = pair.corrupt;
+  map.n_layers = static_cast<int>(result.n_layers);
+  map.n_columns = static_cast<int>(map.by_head() ? result.n_heads : result.n_positions);
+  map.restored.assign(result.restored.begin(), result.restored.end());
+  map.clean_value = result.clean[0];
+  map.corrupt_value = result.corrupt[0];
+  map.complete = result.complete;
+  return map;
+}
+
+Result<PatchingOptions> options_of(const PatchSettings& settings) {
+  PatchingOptions options;
+  HS_ASSIGN(options.site, parse_hook_point(settings.site));
+  HS_ASSIGN(options.axes, parse_patch_axes(settings.axes));
+  HS_ASSIGN(options.metric, parse_metric(settings.metric));
+  options.noising = settings.noising;
+  if (options.axes == PatchAxes::layer_position_head)
+    return make_error(ErrorCode::unsupported, "a map shows two axes; choose layer_position or layer_head", {}, "axes");
+  return options;
+}
+
+} // namespace
+
+bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
+
+Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  const Tokenizer& tokenizer = *engine->model().tokenizer;
+  PatchPairInfo pair;
+  HS_ASSIGN(pair.clean, tokens_of(*engine, prompts.clean, prompts.add_special, "clean"));
+  HS_ASSIGN(pair.corrupt, tokens_of(*engine, prompts.corrupt, prompts.add_special, "corrupt"));
+  if (!pair.aligned()) return pair;
+  std::vector<std::int64_t> of_clean, of_corrupt;
+  if (prompts.answer.empty()) {
+    HS_ASSIGN(of_clean, likeliest(*engine, pair.clean, task.cancel));
+    pair.answer = token_info(tokenizer, of_clean[0]);
+  } else {
+    HS_ASSIGN(pair.answer, given_token(tokenizer, prompts.answer, "answer"));
+  }
+  if (prompts.wrong.empty()) {
+    HS_ASSIGN(of_corrupt, likeliest(*engine, pair.corrupt, task.cancel));
+    // Where both runs expect the same, what the corrupt one expects next.
+    pair.wrong = token_info(tokenizer, of_corrupt[of_corrupt[0] == pair.answer->id ? 1 : 0]);
+  } else {
+    HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
+  }
+  return pair;
+}
+
+Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
+                              const TaskContext& task, const std::function<void(PatchMap)>& partial) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const PatchingOptions options, options_of(settings));
+  PatchPair wanted{ids_of(pair.clean), ids_of(pair.corrupt), {}};
+  if (pair.answer) wanted.answers.answer = {pair.answer->id};
+  if (pair.wrong) wanted.answers.wrong = {pair.wrong->id};
+  Clock::time_point next = Clock::now();
+  const auto post = [&](const PatchingPart& part) -> Status {
+    if (!partial || Clock::now() < next) return {};
+    next = Clock::now() + between_partials;
+    partial(map_of(*part.result, pair, settings));
+    return {};
+  };
+  HS_ASSIGN(const PatchingResult result, patch_activations(*engine, {wanted}, options, task, post));
+  return map_of(result, pair, settings);
+}
+
+const std::vector<std::string>& patch_metrics() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> out;
+    for (const MetricKind kind : {MetricKind::logit_diff, MetricKind::prob_diff, MetricKind::kl_divergence,
+                                  MetricKind::js_divergence, MetricKind::answer_rank, MetricKind::accuracy})
+      out.emplace_back(to_string(kind));
+    return out;
+  }();
+  return names;
+}
+
+} // namespace headscope::gui

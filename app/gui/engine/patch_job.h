@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Activation patching of one pair of prompts. Jobs of the engine's thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/values.h"
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope::gui {
+
+struct EngineState;
+
+struct PatchPrompts {
+  std::string clean, corrupt;
+  std::string answer, wrong; // next tokens as text, e.g. " Mary"; empty: the likeliest of the clean and the corrupt run
+  bool add_special = true;
+  friend bool operator==(const PatchPrompts&, const PatchPrompts&) = default;
+};
+
+struct PatchPairInfo {
+  std::vector<TokenInfo> clean, corrupt;
+  // Unset when the lengths differ: then nothing can be patched.
+  std::optional<TokenInfo> answer, wrong;
+
+  bool aligned() const { return clean.size() == corrupt.size(); }
+  bool differs() const;
+};
+
+// invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
+Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task);
+
+struct PatchSettings {
+  std::string site = "resid_pre", axes = "layer_position", metric = "logit_diff"; // names as in core
+  bool noising = false;
+  friend bool operator==(const PatchSettings&, const PatchSettings&) = default;
+};
+
+// A layer x position or layer x head map; heads are K/V heads at k and v.
+struct PatchMap {
+  PatchSettings settings;
+  std::vector<TokenInfo> clean, corrupt;
+  int n_layers = 0, n_columns = 0;
+  std::vector<float> restored; // [layer, column]; 0: as the corrupt run, 1: as the clean one; NaN: not measured
+  double clean_value = 0.0, corrupt_value = 0.0; // the metric
+  bool complete = false;
+
+  bool by_head() const { return settings.axes == "layer_head"; }
+};
+
+// `partial` gets the map after each layer, at most about ten times a second. A cancelled sweep gives what it has.
+Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
+                              const TaskContext& task, const std::function<void(PatchMap)>& partial);
+
+// Names for menus, in core's order of metrics.
+const std::vector<std::string>& patch_metrics();
+
+} // namespace headscope::gui

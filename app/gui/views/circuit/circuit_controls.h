@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The bar above the circuit graph: which graph, how many of its edges, and what can be done with it.
+#pragma once
+
+#include <QAction>
+#include <QComboBox>
+#include <QDoubleSpinBox>
+#include <QLabel>
+#include <QSlider>
+#include <QSpinBox>
+#include <QWidget>
+
+namespace headscope::gui {
+
+class CircuitGraph;
+
+class CircuitControls : public QWidget {
+  Q_OBJECT
+public:
+  explicit CircuitControls(QWidget* parent = nullptr);
+
+  struct Source {
+    QString id, title;
+    friend bool operator==(const Source&, const Source&) = default;
+  };
+  // Keeps the chosen one where it is still there.
+  void set_sources(const std::vector<Source>& sources);
+  QString source() const { return sources_->currentData().toString(); }
+  // What the graph has, and what of it is shown.
+  void show_graph(const CircuitGraph& graph, double threshold);
+  void set_note(const QString& text) { count_->setText(text); }
+
+  QAction *fit, *rightwards, *group_selected, *group_layers, *ungroup, *unpin, *save;
+
+Q_SIGNALS:
+  void source_changed();
+  void edges_wanted(std::size_t n); // the n strongest
+  void threshold_wanted(double threshold);
+
+private:
+  void make_menu();
+  std::size_t edges_at(int slider) const;
+
+  QComboBox* sources_;
+  QSlider* slider_;
+  QDoubleSpinBox* threshold_;
+  QSpinBox* top_;
+  QLabel* count_;
+  std::size_t n_edges_ = 0;
+  bool quiet_ = false;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/circuit/circuit_view.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <QCoreApplication>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QHBoxLayout>
+#include <QInputDialog>
+#include <QVBoxLayout>
+
+#include "app/gui/files/file_state.h"
+#include "app/gui/files/graph_file.h"
+#include "app/gui/style/theme.h"
+#include "app/gui/views/circuit/ablation_graph.h"
+#include "app/gui/views/circuit/circuit_controls.h"
+#include "app/gui/views/circuit/graph_canvas.h"
+#include "app/gui/views/view_list.h"
+#include "app/result_figures/graph_figure.h"
+
+namespace headscope::gui {
+namespace {
+
+constexpr std::size_t first_edges = 40;   // shown of a new graph
+constexpr std::size_t most_edges = 20000; // drawn at once
+
+const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:");
+
+QString number(double value) { return QString::number(value, 'g', 4).replace(QLatin1Char('-'), QChar(0x2212)); }
+
+} // namespace
+
+CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
+    : View(workspace, QStringLiteral("circuit"), tr("Circuit"), parent), controls_(new CircuitControls),
+      canvas_(new GraphCanvas), empty_(new QLabel), details_(new QLabel), patch_(new QPushButton) {
+  empty_->setText(tr("Open a result file that holds a graph or ablation effects.\n"
+                     "An ablation sweep (headscope ablate, or headscope survey) makes one."));
+  empty_->setAlignment(Qt::AlignCenter);
+  empty_->setWordWrap(true);
+  empty_->setForegroundRole(QPalette::PlaceholderText);
+  details_->setWordWrap(true);
+  details_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  patch_->setText(tr("&Patch its source"));
+  patch_->setToolTip(tr("Set the patching view up for the activation that this edge comes from"));
+  patch_->setEnabled(false);
+  auto* page = new QWidget;
+  auto* column = new QVBoxLayout(page);
+  column->addWidget(controls_);
+  column->addWidget(canvas_, 1);
+  auto* foot = new QHBoxLayout;
+  foot->addWidget(details_, 1);
+  foot->addWidget(patch_);
+  column->addLayout(foot);
+  pages_ = new QStackedLayout(this);
+  pages_->addWidget(empty_);
+  pages_->addWidget(page);
+  setFocusProxy(canvas_);
+  connect_controls();
+  connect_canvas();
+  const auto stale = [this] {
+    sources_stale_ = true;
+    if (watched()) update_sources();
+  };
+  connect(&workspace.scores(), &ScoreBoard::changed, this, stale);
+  connect(&workspace, &Workspace::result_changed, this, stale);
+  connect(&workspace.selection(), &Selection::heads_changed, this, &CircuitView::select_nodes);
+}
+
+void CircuitView::connect_controls() {
+  connect(controls_, &CircuitControls::source_changed, this, &CircuitView::load);
+  connect(controls_, &CircuitControls::edges_wanted, this, [this](std::size_t n) {
+    set_threshold(n == 0 ? std::nextafter(graph_.largest(), 1e300) : graph_.threshold_of(n));
+  });
+  connect(controls_, &CircuitControls::threshold_wanted, this, &CircuitView::set_threshold);
+  connect(controls_->fit, &QAction::triggered, canvas_, &GraphCanvas::fit);
+  connect(controls_->rightwards, &QAction::toggled, this, [this](bool on) {
+    graph_.set_rightwards(on);
+    redraw(false);
+  });
+  connect(controls_->group_layers, &QAction::triggered, this, [this] {
+    graph_.group_layers();
+    redraw(true);
+  });
+  connect(controls_->group_selected, &QAction::triggered, this, [this] {
+    const std::vector<std::size_t> nodes = canvas_->selected();
+    graph_.group(nodes, tr("%n nodes", nullptr, static_cast<int>(nodes.size())).toStdString());
+    redraw(true);
+  });
+  connect(controls_->ungroup, &QAction::triggered, this, [this] {
+    graph_.ungroup_all();
+    redraw(true);
+  });
+  connect(controls_->unpin, &QAction::triggered, this, [this] {
+    graph_.unpin_all();
+    redraw(true);
+  });
+  connect(controls_->save, &QAction::triggered, this, &CircuitView::ask_to_save);
+  connect(patch_, &QPushButton::clicked, this, &CircuitView::patch_source);
+}
+
+void CircuitView::connect_canvas() {
+  canvas_->node_tip = [this](std::size_t node) { return node_text(node); };
+  canvas_->edge_tip = [this](std::size_t edge) { return edge_text(edge); };
+  connect(canvas_, &GraphCanvas::edge_clicked, this, &CircuitView::show_edge);
+  connect(canvas_, &GraphCanvas::background_clicked, this, [this] { show_edge(-1); });
+  connect(canvas_, &GraphCanvas::selection_changed, this, &CircuitView::take_selection);
+  connect(canvas_, &GraphCanvas::node_moved, this,
+          [this](std::size_t node, QPointF place) { graph_.pin(node, place); });
+  connect(canvas_, &GraphCanvas::node_activated, this, [this](std::size_t node) {
+    if (graph_.is_group(node)) {
+      graph_.ungroup(node);
+      redraw(true);
+    } else if (is_head(graph_.shown().nodes[node])) {
+      workspace().selection().set_isolated(true);
+    }
+  });
+}
+
+void CircuitView::showEvent(QShowEvent* event) {
+  View::showEvent(event);
+  if (sources_stale_) update_sources();
+}
+
+// ---- Which graph
+
+void CircuitView::update_sources() {
+  sources_stale_ = false;
+  std::vector<CircuitControls::Source> sources;
+  if (const auto& result = workspace().result())
+    for (const std::string& name : result->graphs)
+      sources.push_back(
+          {graph_prefix + QString::fromStdString(name), tr("Graph: %1").arg(QString::fromStdString(name))});
+  for (const HeadScores& scores : workspace().scores().all())
+    if (scores.id.starts_with("ablation/"))
+      sources.push_back({score_prefix + QString::fromStdString(scores.id), QString::fromStdString(scores.title)});
+  pages_->setCurrentIndex(sources.empty() ? 0 : 1);
+  controls_->set_sources(sources);
+  // The same name in another file, or new values under the same name.
+  if (!sources.empty() && controls_->source() == loaded_) load();
+}
+
+void CircuitView::load() {
+  const QString source = controls_->source();
+  loaded_ = source;
+  if (source.startsWith(score_prefix)) {
+    workspace().files().drop_lane(QStringLiteral("graph"));
+    const HeadScores* scores = workspace().scores().find(source.mid(score_prefix.size()).toStdString());
+    return take(scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph());
+  }
+  if (!source.startsWith(graph_prefix) || !workspace().result()) return take({});
+  const std::string path = workspace().result()->path, name = source.mid(graph_prefix.size()).toStdString();
+  workspace().files().post<CircuitGraph>(
+      {QStringLiteral("graph"), tr("Reading the graph")}, this,
+      [path, name](FileState& state, const JobContext<CircuitGraph>&) -> Result<CircuitGraph> {
+        HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
+        return CircuitGraph(std::move(graph));
+      },
+      {[this](Result<CircuitGraph> graph) {
+        if (graph.ok()) return take(std::move(*graph));
+        take({});
+        workspace().report(tr("The graph was not read"), graph.error());
+      }});
+}
+
+void CircuitView::take(CircuitGraph graph) {
+  graph_ = std::move(graph);
+  if (controls_->rightwards->isChecked()) graph_.set_rightwards(true);
+  threshold_ = graph_.threshold_of(std::min(first_edges, graph_.shown().edges.size()));
+  redraw(false);
+}
+
+// ---- What is drawn
+
+void CircuitView::redraw(bool keep_view) {
+  GraphCanvas::Content content;
+  content.nodes = graph_.layout().nodes;
+  content.bands = graph_.layout().bands;
+  content.rightwards = graph_.rightwards();
+  content.largest = graph_.largest() > 0 ? graph_.largest() : 1.0;
+  for (const store::GraphEdge& edge : graph_.shown().edges)
+    content.edges.push_back({static_cast<std::size_t>(edge.src), static_cast<std::size_t>(edge.dst), edge.score});
+  canvas_->set_content(std::move(content), keep_view);
+  show_edges();
+  select_nodes();
+  show_edge(-1);
+}
+
+void CircuitView::set_threshold(double threshold) {
+  threshold_ = threshold;
+  show_edges();
+}
+
+void CircuitView::show_edges() {
+  const std::size_t n = graph_.count(threshold_);
+  canvas_->set_edge_count(std::min(n, most_edges));
+  std::vector<bool> faded(graph_.shown().nodes.size());
+  for (std::size_t i = 0; i < faded.size(); ++i)
+    faded[i] = !graph_.live(i, n);
+  canvas_->set_faded(faded);
+  controls_->show_graph(graph_, threshold_);
+  show_count(n);
+}
+
+void CircuitView::show_count(std::size_t n) {
+  const QLocale locale;
+  const auto count = [&](std::size_t value) { return locale.toString(static_cast<qulonglong>(value)); };
+  QString text = tr("%1 of %2 edges, %3 of %4 nodes")
+                     .arg(count(n), count(graph_.shown().edges.size()), count(graph_.live_count(n)),
+                          count(graph_.shown().nodes.size()));
+  if (n > most_edges) text += tr(" (the strongest %1 edges are drawn)").arg(count(most_edges));
+  if (!graph_.base().metric.empty()) text += tr(" · %1").arg(QString::fromStdString(graph_.base().metric));
+  controls_->set_note(text);
+}
+
+QString CircuitView::edge_text(std::size_t index) const {
+  const store::GraphEdge& edge = graph_.shown().edges[index];
+  const auto& nodes = graph_.shown().nodes;
+  QString text = tr("%1 → %2").arg(QString::fromStdString(nodes[static_cast<std::size_t>(edge.src)].name),
+                                   QString::fromStdString(nodes[static_cast<std::size_t>(edge.dst)].name));
+  if (!edge.kind.empty()) text += tr(" (%1)").arg(QString::fromStdString(edge.kind));
+  text += tr(": %1").arg(number(edge.score));
+  if (graph_.shown().units != "1") text += QLatin1Char(' ') + QString::fromStdString(graph_.shown().units);
+  return text;
+}
+
+QString CircuitView::node_text(std::size_t node) const {
+  const std::size_t shown = graph_.count(threshold_);
+  const auto& edges = graph_.shown().edges;
+  std::size_t in = 0, out = 0;
+  for (std::size_t i = 0; i < shown; ++i) {
+    out += static_cast<std::size_t>(edges[i].src) == node;
+    in += static_cast<std::size_t>(edges[i].dst) == node;
+  }
+  QString text = QString::fromStdString(graph_.shown().nodes[node].name);
+  const std::string& kind = graph_.shown().nodes[node].kind;
+  if (!kind.empty()) text += tr(" (%1)").arg(QString::fromStdString(kind));
+  text += tr("\n%1 edges in, %2 out over the threshold").arg(in).arg(out);
+  for (std::size_t i = 0; i < shown; ++i)
+    if (static_cast<std::size_t>(edges[i].src) == node || static_cast<std::size_t>(edges[i].dst) == node)
+      return text + tr("\nstrongest: %1").arg(edge_text(i));
+  return text;
+}
+
+// ---- Selection
+
+void CircuitView::select_nodes() {
+  if (graph_.empty()) return;
+  std::vector<std::size_t> nodes;
+  for (const HeadRef& head : workspace().selection().heads())
+    if (const auto node = graph_.node_of(head.layer, head.head)) nodes.push_back(*node);
+  canvas_->set_selected(nodes);
+}
+
+void CircuitView::take_selection() {
+  std::vector<HeadRef> heads;
+  const std::vector<std::size_t> nodes = canvas_->selected();
+  for (const std::size_t node : nodes) {
+    if (graph_.is_group(node)) continue; // to be grouped further, not to be looked at
+    const store::GraphNode& at = graph_.shown().nodes[node];
+    if (is_head(at)) heads.push_back({at.layer, at.head});
+  }
+  if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are no heads are selected here alone
+  workspace().selection().set_heads(heads);
+}
+
+void CircuitView::show_edge(int index) {
+  if (canvas_->current_edge() != index) canvas_->set_current_edge(index);
+  patch_->setEnabled(false);
+  if (index < 0) {
+    details_->setText(tr("Click an edge to select its heads. Drag nodes to move them, Shift and drag to select "
+                         "several, N and P for the next and previous edge."));
+    details_->setForegroundRole(QPalette::PlaceholderText);
+    return;
+  }
+  details_->setText(edge_text(static_cast<std::size_t>(index)));
+  details_->setForegroundRole(QPalette::WindowText);
+  const store::GraphEdge& edge = graph_.shown().edges[static_cast<std::size_t>(index)];
+  std::vector<HeadRef> heads;
+  for (const std::int64_t end : {edge.src, edge.dst}) {
+    const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(end)];
+    if (is_head(node)) heads.push_back({node.layer, node.head});
+  }
+  if (!heads.empty()) workspace().selection().set_heads(heads);
+  const auto src = static_cast<std::size_t>(edge.src);
+  const figures::NodeKind kind = node_kind(graph_.shown().nodes[src]);
+  patch_->setEnabled(!graph_.is_group(src) && kind != figures::NodeKind::output);
+}
+
+void CircuitView::patch_source() {
+  const int index = canvas_->current_edge();
+  if (index < 0) return;
+  const store::GraphEdge& edge = graph_.shown().edges[static_cast<std::size_t>(index)];
+  const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(edge.src)];
+  if (is_head(node))
+    workspace().want_patch({"z", "layer_head", node.layer, node.head});
+  else if (node.kind == "kv_head") // its k or v, by what the edge feeds
+    workspace().want_patch({edge.kind == "k" ? "k" : "v", "layer_head", node.layer, std::nullopt});
+  else if (node_kind(node) == figures::NodeKind::mlp)
+    workspace().want_patch({"mlp_out", "layer_position", node.layer, std::nullopt});
+  else
+    workspace().want_patch({"resid_pre", "layer_position", std::max(node.layer, 0), std::nullopt});
+}
+
+// ---- Files
+
+void CircuitView::ask_to_save() {
+  if (graph_.empty()) return;
+  QString path = QFileDialog::getSaveFileName(this, tr("Save the graph that is shown"),
+                                              QString::fromStdString(graph_.base().name) + QStringLiteral(".h5"),
+                                              tr("Result files (*.h5)"));
+  if (path.isEmpty()) return;
+  if (QFileInfo(path).suffix().isEmpty()) path += QStringLiteral(".h5");
+  save_graph(path, true); // the dialog has asked
+}
+
+void CircuitView::save_graph(const QString& path, bool overwrite) {
+  GraphFile file;
+  file.path = path.toStdString();
+  file.overwrite = overwrite;
+  file.version = QCoreApplication::applicationVersion().toStdString();
+  file.made_by = "headscope-gui: circuit view";
+  if (workspace().result()) file.model = workspace().result()->model;
+  workspace().files().post<bool>(
+      {{}, tr("Saving the graph")}, this,
+      [graph = graph_.strongest(threshold_), file](FileState& state, const JobContext<bool>&) -> Result<bool> {
+        HS_TRY(write_graph(state, graph, file));
+        return true;
+      },
+      {[this, path](Result<bool> saved) {
+        if (saved.ok())
+          Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
+        else
+          workspace().report(tr("The graph was not saved"), saved.error());
+      }});
+}
+
+std::optional<ViewExport> CircuitView::exported() const {
+  if (graph_.empty()) return std::nullopt;
+  const auto& model = workspace().model();
+  const std::string name = model ? model->name : std::string();
+  ViewExport out;
+  out.name = QStringLiteral("circuit-") + QString::fromStdString(graph_.base().name);
+  figures::GraphFigure figure =
+      graph_figure(graph_.shown(), graph_.layout(), threshold_,
+                   (name.empty() ? "" : name + ", ") + "edges of |score| >= " + number(threshold_).toStdString());
+  for (const std::size_t node : canvas_->selected())
+    figure.nodes[node].marked = true;
+  out.figure = std::move(figure);
+  out.table = graph_table(graph_.shown(), threshold_);
+  return out;
+}
+
+bool CircuitView::settled() const { return canvas_->settled(); }
+
+View* make_circuit_view(Workspace& workspace, QWidget* parent) { return new CircuitView(workspace, parent); }
+
+} // namespace headscope::gui

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/circuit/edge_layer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include <QElapsedTimer>
+#include <QPainter>
+
+namespace headscope::gui {
+namespace {
+
+constexpr int pieces = 14; // straight ones that a curve is drawn with
+using Points = std::array<QPointF, pieces + 1>;
+
+Points points_of(const figures::EdgeCurve& c) {
+  Points points;
+  for (int i = 0; i <= pieces; ++i) {
+    const double t = static_cast<double>(i) / pieces, s = 1 - t;
+    const double w[] = {s * s * s, 3 * s * s * t, 3 * s * t * t, t * t * t};
+    points[static_cast<std::size_t>(i)] = {w[0] * c[0].x + w[1] * c[1].x + w[2] * c[2].x + w[3] * c[3].x,
+                                           w[0] * c[0].y + w[1] * c[1].y + w[2] * c[2].y + w[3] * c[3].y};
+  }
+  return points;
+}
+
+// Around the control points, within which the curve lies.
+QRectF hull_of(const figures::EdgeCurve& c) {
+  const auto [left, right] = std::minmax({c[0].x, c[1].x, c[2].x, c[3].x});
+  const auto [top, bottom] = std::minmax({c[0].y, c[1].y, c[2].y, c[3].y});
+  return {left, top, right - left, bottom - top};
+}
+
+double distance(QPointF p, QPointF a, QPointF b) {
+  const QPointF along = b - a, to = p - a;
+  const double length = QPointF::dotProduct(along, along);
+  const double t = length > 0 ? std::clamp(QPointF::dotProduct(to, along) / length, 0.0, 1.0) : 0.0;
+  const QPointF off = to - along * t;
+  return std::sqrt(QPointF::dotProduct(off, off));
+}
+
+} // namespace
+
+void EdgeLayer::restart(const Look& look) {
+  const QSize pixels = look.size * look.dpr;
+  if (picture_.size() != pixels) picture_ = QImage(pixels, QImage::Format_ARGB32_Premultiplied);
+  picture_.setDevicePixelRatio(look.dpr);
+  picture_.fill(Qt::transparent);
+  look_ = look;
+  next_ = 0;
+}
+
+bool EdgeLayer::draw(const Edges& edges, double milliseconds) {
+  if (finished(edges.count)) return true;
+  QElapsedTimer clock;
+  clock.start();
+  QPainter painter(&picture_);
+  painter.setRenderHint(QPainter::Antialiasing);
+  // What is drawn later is weaker and goes below.
+  painter.setCompositionMode(QPainter::CompositionMode_DestinationOver);
+  const double zoom = std::clamp(look_.to_view.m11(), 0.5, 2.0);
+  const QRectF page(QPointF(0, 0), QSizeF(look_.size));
+  const auto limit = static_cast<qint64>(milliseconds * 1e6);
+  for (; next_ < edges.count; ++next_) {
+    if (next_ % 16 == 15 && clock.nsecsElapsed() > limit) return false;
+    const figures::EdgeCurve& curve = edges.curves[next_];
+    if (!look_.to_view.mapRect(hull_of(curve)).adjusted(-4, -4, 4, 4).intersects(page)) continue;
+    Points points = points_of(curve);
+    for (QPointF& point : points)
+      point = look_.to_view.map(point);
+    const double share = edges.edges[next_].value / edges.largest;
+    QPen pen(QColor(QRgb(figures::edge_color(share, look_.dark))), figures::edge_width(share) * zoom);
+    pen.setCapStyle(Qt::FlatCap);
+    pen.setJoinStyle(Qt::BevelJoin);
+    painter.setPen(pen);
+    painter.drawPolyline(points.data(), pieces + 1);
+  }
+  return true;
+}
+
+int edge_near(const std::vector<figures::EdgeCurve>& curves, std::size_t count, QPointF place, double reach) {
+  int nearest = -1;
+  double least = reach;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (!hull_of(curves[i]).adjusted(-reach, -reach, reach, reach).contains(place)) continue;
+    const Points points = points_of(curves[i]);
+    for (std::size_t p = 0; p < pieces; ++p) {
+      const double away = distance(place, points[p], points[p + 1]);
+      if (away < least) {
+        least = away;
+        nearest = static_cast<int>(i);
+      }
+    }
+  }
+  return nearest;
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <QGraphicsItem>
+#include <QStaticText>
+
+#include "app/figures/figure.h"
+
+namespace headscope::gui {
+
+class GraphCanvas;
+
+// One node; can be dragged and selected. Its position is its centre.
+class NodeItem : public QGraphicsItem {
+public:
+  NodeItem(GraphCanvas& canvas, std::size_t index, const figures::FigureNode& node);
+
+  std::size_t index() const { return index_; }
+  void set_faded(bool faded);
+  bool faded() const { return faded_; }
+
+  QRectF boundingRect() const override;
+  void paint(QPainter* painter, const QStyleOptionGraphicsItem* option, QWidget* widget) override;
+
+protected:
+  QVariant itemChange(GraphicsItemChange change, const QVariant& value) override;
+
+private:
+  GraphCanvas& canvas_;
+  std::size_t index_;
+  figures::NodeKind kind_;
+  QSizeF size_;
+  QStaticText label_;
+  QFont font_;
+  bool faded_ = false;
+};
+
+} // namespace headscope::gui

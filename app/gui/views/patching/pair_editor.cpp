@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/patching/pair_editor.h"
+
+#include <QGridLayout>
+#include <QKeyEvent>
+
+#include "app/gui/style/theme.h"
+#include "app/gui/views/patching/token_rows.h"
+
+namespace headscope::gui {
+namespace {
+
+const char* const sites[] = {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out",
+                             "z",         "q",         "k",          "v",        "pattern"};
+
+bool has_heads(const QString& site) {
+  static const QStringList with = {QStringLiteral("z"), QStringLiteral("q"), QStringLiteral("k"), QStringLiteral("v"),
+                                   QStringLiteral("pattern")};
+  return with.contains(site);
+}
+
+QPlainTextEdit* prompt_edit(const QString& name) {
+  auto* edit = new QPlainTextEdit;
+  edit->setAccessibleName(name);
+  edit->setTabChangesFocus(true);
+  edit->setPlaceholderText(name);
+  edit->setFixedHeight(edit->fontMetrics().lineSpacing() * 2 +
+                       2 * static_cast<int>(edit->document()->documentMargin()) + 4);
+  return edit;
+}
+
+QComboBox* choice(const QString& name) {
+  auto* box = new QComboBox;
+  box->setAccessibleName(name);
+  box->setToolTip(name);
+  box->setSizeAdjustPolicy(QComboBox::AdjustToContents);
+  return box;
+}
+
+} // namespace
+
+PairEditor::PairEditor(QWidget* parent)
+    : QWidget(parent), clean_(prompt_edit(tr("Clean prompt"))), corrupt_(prompt_edit(tr("Corrupt prompt"))),
+      answer_(new QLineEdit), wrong_(new QLineEdit), site_(choice(tr("What is patched"))),
+      axes_(choice(tr("Axes of the map"))), metric_(choice(tr("Metric"))), direction_(choice(tr("Direction"))),
+      run_(new QPushButton(tr("&Run"))), tokens_(new TokenRows) {
+  auto* grid = new QGridLayout(this);
+  grid->setContentsMargins(0, 0, 0, 0);
+  grid->setColumnStretch(0, 1);
+  grid->setColumnStretch(1, 1);
+  make_prompts(*grid);
+  grid->addWidget(tokens_, 3, 0, 1, 2);
+  make_choices(*grid);
+  limit_axes();
+}
+
+void PairEditor::make_prompts(QGridLayout& grid) {
+  int column = 0;
+  for (const auto& [edit, title] : {std::pair(clean_, tr("&Clean prompt")), {corrupt_, tr("C&orrupt prompt")}}) {
+    auto* label = new QLabel(title);
+    label->setBuddy(edit);
+    grid.addWidget(label, 0, column);
+    grid.addWidget(edit, 1, column++);
+    edit->installEventFilter(this);
+    connect(edit, &QPlainTextEdit::textChanged, this, [this] {
+      if (quiet_) return;
+      touched_ = true;
+      Q_EMIT edited();
+    });
+  }
+  column = 0;
+  for (QLineEdit* edit : {answer_, wrong_}) {
+    edit->setAccessibleName(edit == answer_ ? tr("Answer") : tr("Wrong answer"));
+    edit->setToolTip(edit == answer_
+                         ? tr("The right next token of the clean prompt, with its space; empty: the likeliest")
+                         : tr("The wrong one, with its space; empty: the likeliest of the corrupt prompt"));
+    edit->setPlaceholderText(edit == answer_ ? tr("Answer") : tr("Wrong answer"));
+    grid.addWidget(edit, 2, column++);
+    connect(edit, &QLineEdit::textEdited, this, &PairEditor::edited);
+    connect(edit, &QLineEdit::returnPressed, this, &PairEditor::run_wanted);
+  }
+}
+
+void PairEditor::make_choices(QGridLayout& grid) {
+  for (const char* site : sites)
+    site_->addItem(QString::fromLatin1(site), QString::fromLatin1(site));
+  axes_->addItem(tr("layer × position"), QStringLiteral("layer_position"));
+  axes_->addItem(tr("layer × head"), QStringLiteral("layer_head"));
+  for (const std::string& metric : patch_metrics())
+    metric_->addItem(QString::fromStdString(metric), QString::fromStdString(metric));
+  direction_->addItem(tr("denoise"), false);
+  direction_->addItem(tr("noise"), true);
+  direction_->setItemData(0, tr("Clean activations go into the corrupt run"), Qt::ToolTipRole);
+  direction_->setItemData(1, tr("Corrupt activations go into the clean run"), Qt::ToolTipRole);
+  run_->setToolTip(tr("Patch every layer (Ctrl+Enter in a prompt)"));
+  auto* row = new QHBoxLayout;
+  for (QComboBox* box : {site_, axes_, metric_, direction_}) {
+    box->setMinimumContentsLength(6);
+    box->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+    box->setMinimumWidth(box->fontMetrics().averageCharWidth() * 9);
+    row->addWidget(box, box == axes_ ? 3 : 2);
+  }
+  row->addWidget(run_);
+  grid.addLayout(row, 4, 0, 1, 2);
+  connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
+  connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
+}
+
+void PairEditor::limit_axes() {
+  const bool heads = has_heads(site_->currentData().toString());
+  axes_->setEnabled(heads);
+  axes_->setCurrentIndex(heads ? 1 : 0);
+}
+
+bool PairEditor::eventFilter(QObject* watched, QEvent* event) {
+  if (event->type() == QEvent::KeyPress) {
+    const auto* key = static_cast<QKeyEvent*>(event);
+    const bool enter = key->key() == Qt::Key_Return || key->key() == Qt::Key_Enter;
+    if (enter && key->modifiers().testFlag(Qt::ControlModifier)) {
+      Q_EMIT run_wanted();
+      return true;
+    }
+  }
+  return QWidget::eventFilter(watched, event);
+}
+
+PatchPrompts PairEditor::prompts() const {
+  return {clean_->toPlainText().toStdString(), corrupt_->toPlainText().toStdString(), answer_->text().toStdString(),
+          wrong_->text().toStdString(), true};
+}
+
+PatchSettings PairEditor::settings() const {
+  return {site_->currentData().toString().toStdString(), axes_->currentData().toString().toStdString(),
+          metric_->currentData().toString().toStdString(), direction_->currentData().toBool()};
+}
+
+void PairEditor::offer_prompt(const QString& text) {
+  if (!touched_ && !text.isEmpty()) set_texts(text, text);
+  touched_ = touched_ && !text.isEmpty();
+}
+
+void PairEditor::set_texts(const QString& clean, const QString& corrupt) {
+  quiet_ = true;
+  clean_->setPlainText(clean);
+  corrupt_->setPlainText(corrupt);
+  quiet_ = false;
+  touched_ = clean != corrupt;
+  Q_EMIT edited();
+}
+
+void PairEditor::set_answers(const QString& answer, const QString& wrong) {
+  answer_->setText(answer);
+  wrong_->setText(wrong);
+  Q_EMIT edited();
+}
+
+void PairEditor::set_settings(const PatchSettings& settings) {
+  for (const auto& [box, value] : {std::pair(site_, QVariant(QString::fromStdString(settings.site))),
+                                   {axes_, QVariant(QString::fromStdString(settings.axes))},
+                                   {metric_, QVariant(QString::fromStdString(settings.metric))},
+                                   {direction_, QVariant(settings.noising)}})
+    if (const int at = box->findData(value); at >= 0) box->setCurrentIndex(at);
+}
+
+void PairEditor::show_pair(const PatchPairInfo& pair) {
+  show_tokens(pair.clean, pair.corrupt);
+  const auto show = [](QLineEdit* edit, const QString& title, const std::optional<TokenInfo>& token) {
+    edit->setPlaceholderText(token ? tr("%1: %2 (likeliest)").arg(title, token_text(token->text)) : title);
+  };
+  show(answer_, tr("Answer"), pair.answer);
+  show(wrong_, tr("Wrong answer"), pair.wrong);
+}
+
+void PairEditor::show_tokens(const std::vector<TokenInfo>& clean, const std::vector<TokenInfo>& corrupt) {
+  tokens_->set_tokens(clean, corrupt);
+}
+
+void PairEditor::set_live(bool live) {
+  for (QWidget* widget : std::initializer_list<QWidget*>{clean_, corrupt_, answer_, wrong_, site_, metric_, direction_})
+    widget->setEnabled(live);
+  axes_->setEnabled(live && has_heads(site_->currentData().toString()));
+  if (!live) run_->setEnabled(false);
+}
+
+} // namespace headscope::gui

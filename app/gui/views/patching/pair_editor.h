@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The pair of prompts, the answers, and what is to be patched.
+#pragma once
+
+#include <QComboBox>
+#include <QLabel>
+#include <QLineEdit>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QWidget>
+
+#include "app/gui/engine/patch_job.h"
+
+namespace headscope::gui {
+
+class TokenRows;
+
+class PairEditor : public QWidget {
+  Q_OBJECT
+public:
+  explicit PairEditor(QWidget* parent = nullptr);
+
+  PatchPrompts prompts() const;
+  PatchSettings settings() const;
+  // Texts that the user has not touched follow the window's prompt.
+  void offer_prompt(const QString& text);
+  void set_texts(const QString& clean, const QString& corrupt);
+  void set_answers(const QString& answer, const QString& wrong);
+  void set_settings(const PatchSettings& settings);
+  // Tokens, and the answers that are taken where none is typed.
+  void show_pair(const PatchPairInfo& pair);
+  void show_tokens(const std::vector<TokenInfo>& clean, const std::vector<TokenInfo>& corrupt);
+  void set_live(bool live); // a model is open
+  void set_runnable(bool runnable) { run_->setEnabled(runnable); }
+  TokenRows& tokens() { return *tokens_; }
+
+Q_SIGNALS:
+  void edited();
+  void run_wanted();
+
+protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+
+private:
+  void make_prompts(class QGridLayout& grid);
+  void make_choices(QGridLayout& grid);
+  void limit_axes();
+
+  QPlainTextEdit *clean_, *corrupt_;
+  QLineEdit *answer_, *wrong_;
+  QComboBox *site_, *axes_, *metric_, *direction_;
+  QPushButton* run_;
+  TokenRows* tokens_;
+  bool touched_ = false, quiet_ = false;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The places of a graph's nodes: a row for each layer from the input up, heads by number within it. They depend on the
+// nodes alone, so that edges can come and go without anything moving.
+#pragma once
+
+#include <vector>
+
+#include "app/figures/figure.h"
+#include "core/store/result_types.h"
+
+namespace headscope {
+
+figures::NodeKind node_kind(const store::GraphNode& node);
+
+struct GraphLayout {
+  std::vector<figures::FigureNode> nodes; // as in the graph
+  std::vector<figures::FigureBand> bands; // names of the layers
+  bool rightwards = false;
+};
+GraphLayout lay_out(const store::Graph& graph, bool rightwards = false);
+
+} // namespace headscope
