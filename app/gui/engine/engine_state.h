@@ -20,9 +20,12 @@ struct CleanRun {
   at::Tensor logits;                 // [pos, d_vocab]
 };
 
+struct ReferenceActivations; // ablation_interventions.h
+
 struct EngineState {
   std::optional<Engine> engine; // unset: no model is open
   std::optional<CleanRun> clean;
+  std::shared_ptr<ReferenceActivations> reference; // of the texts that ablation took last
 };
 
 // not_found when no model is open.
