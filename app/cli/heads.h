@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Heads as people write them: "18.6,17.3", "L9H9", "a9.h9", "18" or "L18" (all of a layer), ranges of
-// heads "18.0-3" and of layers "10-12", "all".
+// Heads as app/runs/head_names.h reads them, for the engine.
 #pragma once
 
 #include <string>

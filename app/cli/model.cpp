@@ -7,6 +7,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/parity.h"
 #include "app/cli/values.h"
+#include "app/runs/result_parts.h"
 
 namespace headscope::cli {
 namespace {

@@ -27,10 +27,6 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_flag("--fold-value-biases", options.fold_value_biases, "Move b_V into b_O");
 }
 
-const char* dtype_name(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
-}
-
 namespace {
 
 Result<at::ScalarType> parse_dtype(const std::string& name) {

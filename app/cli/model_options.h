@@ -27,8 +27,6 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 
 store::Attributes option_attributes(const ModelOptions& options);
 
-const char* dtype_name(at::ScalarType dtype); // "float32", …
-
 struct PromptOptions {
   std::string text, file;
   bool chat = false, no_bos = false;

@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/version.h"
 
-#include <torch/headeronly/version.h>
-
+#include "app/runs/result_parts.h"
 #include "core/engine/device.h"
 #include "core/store/result_file.h"
 
 namespace headscope::cli {
-
-std::string headscope_version() { return HEADSCOPE_VERSION; }
-std::string libtorch_version() { return TORCH_VERSION; }
 
 std::string version_text() {
   return "headscope " + headscope_version() + "\nLibTorch " + libtorch_version() + "\nHDF5 " + store::hdf5_version() +

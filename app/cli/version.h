@@ -5,8 +5,6 @@
 
 namespace headscope::cli {
 
-std::string headscope_version();
-std::string libtorch_version();
 // Several lines for `headscope --version`: Headscope, LibTorch, HDF5, and whether there is CUDA.
 std::string version_text();
 

@@ -38,6 +38,15 @@ ModelInfo describe(const Model& model, const ModelRequest& request) {
   return info;
 }
 
+Result<std::vector<std::int64_t>> encode(const Model& model, const PromptRequest& request) {
+  std::string text = request.text;
+  if (request.chat) {
+    const std::vector<ChatMessage> messages = {{"user", text}};
+    HS_ASSIGN(text, render_chat(*model.tokenizer, messages, true));
+  }
+  return model.tokenizer->encode(text, {!request.chat && request.add_special, true});
+}
+
 } // namespace
 
 std::shared_ptr<EngineState> make_engine_state() { return std::make_shared<EngineState>(); }
@@ -51,8 +60,7 @@ Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, co
   HS_ASSIGN(std::shared_ptr<const Model> model, load_model(request.path, options));
   const ModelInfo info = describe(*model, request);
   state.clean.reset();
-  state.long_run.reset();
-  state.attention.clear();
+  state.reference.reset();
   state.engine.emplace(std::move(model));
   return info;
 }
@@ -65,16 +73,18 @@ Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const s
   return tokens;
 }
 
+Result<std::int64_t> count_tokens(const EngineState& state, const PromptRequest& request) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  if (request.text.empty()) return std::int64_t{0};
+  HS_ASSIGN(const auto ids, encode(engine->model(), request));
+  return static_cast<std::int64_t>(ids.size());
+}
+
 Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
   const Model& model = engine->model();
   if (request.text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something");
-  std::string text = request.text;
-  if (request.chat) {
-    const std::vector<ChatMessage> messages = {{"user", text}};
-    HS_ASSIGN(text, render_chat(*model.tokenizer, messages, true));
-  }
-  HS_ASSIGN(const auto ids, model.tokenizer->encode(text, {!request.chat && request.add_special, true}));
+  HS_ASSIGN(const auto ids, encode(model, request));
   if (ids.empty()) return make_error(ErrorCode::invalid_argument, "the prompt has no tokens; type something");
   if (static_cast<std::int64_t>(ids.size()) > model.config.n_ctx)
     return make_error(ErrorCode::mismatch,

@@ -32,6 +32,9 @@ struct PromptRequest {
 // invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request);
 
+// How many tokens that are; any number, 0 for no text.
+Result<std::int64_t> count_tokens(const EngineState& state, const PromptRequest& request);
+
 // What tokens of the model's vocabulary these ids are.
 Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const std::vector<std::int64_t>& ids);
 

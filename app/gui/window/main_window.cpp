@@ -18,6 +18,7 @@
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/job_bar.h"
 #include "app/gui/window/message_bar.h"
+#include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/start_screen.h"
 
 namespace headscope::gui {
@@ -50,6 +51,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   make_views();
   make_menus();
   addToolBar(Qt::TopToolBarArea, messages);
+  add_prompt_bar();
   statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
@@ -75,6 +77,16 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
 }
 
 MainWindow::~MainWindow() = default;
+
+void MainWindow::add_prompt_bar() {
+  prompt_bar_ = new QToolBar(tr("Prompt"));
+  prompt_bar_->setObjectName(QStringLiteral("prompt"));
+  prompt_bar_->setMovable(false);
+  prompt_bar_->addWidget(new PromptBar(workspace_));
+  prompt_bar_->toggleViewAction()->setVisible(false);
+  addToolBarBreak(Qt::TopToolBarArea);
+  addToolBar(Qt::TopToolBarArea, prompt_bar_);
+}
 
 void MainWindow::make_views() {
   for (const ViewKind& kind : all_views()) {
@@ -169,6 +181,7 @@ void MainWindow::open_dialog() {
 void MainWindow::update_start_screen() {
   const bool empty = !workspace_.model() && !workspace_.result();
   start_->setVisible(empty);
+  prompt_bar_->setVisible(!empty);
   for (const auto& [id, dock] : docks_)
     if (empty) dock->hide();
   const auto hidden = [](const auto& dock) { return dock.second->isHidden(); };

@@ -7,6 +7,7 @@
 #include <QDockWidget>
 #include <QMainWindow>
 #include <QStackedWidget>
+#include <QToolBar>
 
 #include "app/gui/views/view_list.h"
 #include "app/gui/window/session.h"
@@ -42,6 +43,7 @@ protected:
   void dropEvent(QDropEvent* event) override;
 
 private:
+  void add_prompt_bar();
   void make_views();
   void make_menus();
   void make_file_menu();
@@ -65,6 +67,7 @@ private:
   std::vector<View*> views_;
   MessageBar* messages_;
   StartScreen* start_;
+  QToolBar* prompt_bar_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
   bool resuming_ = false; // the session's prompt and heads still wait for its model

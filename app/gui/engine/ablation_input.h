@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Which heads are taken out, and what takes their place.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/values.h"
+
+namespace headscope::gui {
+
+struct AblationInput {
+  std::vector<AblatedHead> heads;
+  std::vector<std::string> reference; // texts whose activations mean and resample take; no others need them
+  std::uint64_t seed = 0;             // of the choice of the text that resample takes
+};
+
+} // namespace headscope::gui

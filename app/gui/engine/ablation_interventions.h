@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From ablated heads to the engine's interventions, through the source that the command line's sweeps use.
+// For the .cpp files of this folder: it knows Torch.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/ablation_input.h"
+#include "app/gui/engine/engine_state.h"
+#include "core/analysis/ablation_source.h"
+
+namespace headscope::gui {
+
+// The mean activations of a set of reference texts, of all layers; they are the same for every prompt and head.
+struct ReferenceActivations {
+  std::vector<std::string> texts;
+  TokenRows rows;
+  HeadAblationOptions options; // `means` refers to it
+  std::optional<AblationSource> means;
+};
+
+// For one run over the whole prompt, without a KV cache. mismatch when mean or resample lack reference texts.
+Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
+                                                       const AblationInput& input, const TaskContext& task);
+
+// For generate() with last_prompt_token_decodes: the phase decides where they act. New tokens take, with resample,
+// what the other text has at its last position.
+Result<std::vector<Intervention>> generation_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
+                                                           const AblationInput& input, const TaskContext& task);
+
+} // namespace headscope::gui

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/engine/detector_job.h"
+
+#include <algorithm>
+
+#include "app/gui/engine/engine_state.h"
+#include "app/runs/result_parts.h"
+#include "plugins/detectors/builtin.h"
+
+namespace headscope::gui {
+namespace {
+
+Result<std::unique_ptr<Detector>> find_detector(const std::string& id) {
+  for (auto& detector : builtin_detectors())
+    if (detector->id() == id) return std::move(detector);
+  return make_error(ErrorCode::not_found, "there is no detector '" + id + "'");
+}
+
+Result<OptionSet> options_of(const Detector& detector, const DetectorRequest& request) {
+  OptionSet options(detector.options());
+  for (const auto& [name, text] : request.options) {
+    const Status status = options.set(name, text);
+    if (!status.ok()) return make_error(status.error().code, status.error().message, {}, detector.id() + "." + name);
+  }
+  return options;
+}
+
+std::vector<std::int64_t> seeds_of(const std::vector<OptionSet>& all) {
+  std::vector<std::int64_t> seeds;
+  for (const OptionSet& options : all)
+    for (const OptionSpec& spec : options.specs())
+      if (spec.name == "seed") seeds.push_back(options.integer(spec.name));
+  return seeds;
+}
+
+} // namespace
+
+std::vector<DetectorInfo> list_detectors() {
+  std::vector<DetectorInfo> list;
+  for (const auto& detector : builtin_detectors())
+    list.push_back(
+        {detector->id(), detector->title(), detector->description(), detector->reference(), detector->options()});
+  return list;
+}
+
+Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const std::unique_ptr<Detector> detector, find_detector(request.id));
+  HS_ASSIGN(const OptionSet options, options_of(*detector, request));
+  HS_TRY(detector->check(*engine));
+  HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, task}));
+  return DetectorAnswer{request, detector->title(), engine->model().identity.sha256,
+                        std::make_shared<const DetectorResult>(std::move(result))};
+}
+
+Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  const Model& model = engine->model();
+  std::vector<std::unique_ptr<Detector>> detectors;
+  std::vector<OptionSet> options;
+  bool complete = true;
+  for (const DetectorAnswer& answer : request.answers) {
+    if (answer.model_sha256 != model.identity.sha256)
+      return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
+                        answer.request.id);
+    HS_ASSIGN(std::unique_ptr<Detector> detector, find_detector(answer.request.id));
+    HS_ASSIGN(OptionSet set, options_of(*detector, answer.request));
+    detectors.push_back(std::move(detector));
+    options.push_back(std::move(set));
+    complete = complete && answer.result->complete;
+  }
+  store::ResultOptions how;
+  how.overwrite = request.overwrite;
+  how.provenance = {headscope_version(), libtorch_version(), "headscope-gui", seeds_of(options)};
+  HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(request.path, how));
+  HS_TRY(store_model(writer, model, {}));
+  for (std::size_t i = 0; i < detectors.size(); ++i) {
+    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    task.report("writing", static_cast<std::int64_t>(i), static_cast<std::int64_t>(detectors.size()));
+    const DetectorAnswer& answer = request.answers[i];
+    HS_TRY(write_detector(writer, *detectors[i], options[i], answer.request.haystack, *answer.result));
+  }
+  HS_TRY(writer.commit(complete));
+  return request.path;
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/engine/predict_job.h"
+
+#include <algorithm>
+
+#include <ATen/ATen.h>
+
+#include "app/gui/engine/ablation_interventions.h"
+#include "core/analysis/metric.h"
+#include "core/model/guard.h"
+
+namespace headscope::gui {
+namespace {
+
+// A longer prompt's clean run (residuals of all layers, logits of all positions) is not kept in memory.
+constexpr std::size_t longest_kept = 1024;
+
+struct Runs {
+  at::Tensor clean, ablated; // logits after the last token [d_vocab]
+  bool cached = false;
+};
+
+Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t>& tokens,
+                            std::optional<ResidualStart> start, std::vector<Intervention> interventions,
+                            const TaskContext& task) {
+  RunRequest request;
+  request.batch = TokenBatch::single(tokens);
+  request.start = std::move(start);
+  request.interventions = std::move(interventions);
+  request.logits = LogitRows::last;
+  request.cancel = task.cancel;
+  HS_ASSIGN(const RunResult run, engine.run(request));
+  return run.logits[0];
+}
+
+Result<Runs> run_both(EngineState& state, const PredictRequest& request, const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, task));
+  Runs runs;
+  if (request.tokens.size() > longest_kept) {
+    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, {}, {}, task));
+    runs.ablated = runs.clean;
+    if (interventions.empty()) return runs;
+    HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {}, std::move(interventions), task));
+    return runs;
+  }
+  runs.cached = state.clean && state.clean->tokens == request.tokens;
+  HS_ASSIGN(const CleanRun* clean, clean_run(state, request.tokens, task.cancel));
+  runs.clean = clean->logits[clean->logits.size(0) - 1];
+  runs.ablated = runs.clean;
+  if (interventions.empty()) return runs;
+  int first = engine->config().n_layers;
+  for (const Intervention& intervention : interventions)
+    first = std::min(first, intervention.site.layer);
+  const ResidualStart start{first, clean->resid_pre[static_cast<std::size_t>(first)]};
+  HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, start, std::move(interventions), task));
+  return runs;
+}
+
+Result<std::int64_t> chosen_or(const Engine& engine, const std::string& text, std::int64_t standard) {
+  if (text.empty()) return standard;
+  return answer_token(*engine.model().tokenizer, text);
+}
+
+Result<double> metric(MetricKind kind, const at::Tensor& logits, const Answers& answers, const at::Tensor& reference) {
+  const std::vector<Answers> rows = {answers};
+  HS_ASSIGN(const at::Tensor values, metric_values(kind, logits.unsqueeze(0), rows, reference.unsqueeze(0)));
+  return values.item<double>();
+}
+
+std::vector<PredictedToken> strongest(const Engine& engine, const Runs& runs, int count) {
+  const at::Tensor clean = runs.clean.to(at::kCPU, at::kDouble).softmax(-1),
+                   ablated = runs.ablated.to(at::kCPU, at::kDouble).softmax(-1);
+  const at::Tensor order = std::get<1>(at::maximum(clean, ablated).topk(std::min<std::int64_t>(count, clean.size(0))));
+  std::vector<PredictedToken> top;
+  for (std::int64_t i = 0; i < order.size(0); ++i) {
+    const std::int64_t id = order[i].item<std::int64_t>();
+    top.push_back({token_info(*engine.model().tokenizer, id), clean[id].item<double>(), ablated[id].item<double>()});
+  }
+  return top;
+}
+
+} // namespace
+
+Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task) {
+  return guarded("predicting the next token", [&]() -> Result<Prediction> {
+    HS_ASSIGN(const Engine* engine, open_engine(state));
+    if (request.tokens.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something");
+    HS_ASSIGN(const Runs runs, run_both(state, request, task));
+    Prediction prediction;
+    prediction.cached = runs.cached;
+    prediction.top = strongest(*engine, runs, request.top);
+    const at::Tensor best = std::get<1>(runs.clean.to(at::kCPU).topk(2));
+    HS_ASSIGN(const std::int64_t answer, chosen_or(*engine, request.answer, best[0].item<std::int64_t>()));
+    HS_ASSIGN(const std::int64_t wrong, chosen_or(*engine, request.wrong, best[1].item<std::int64_t>()));
+    prediction.answer = token_info(*engine->model().tokenizer, answer);
+    prediction.wrong = token_info(*engine->model().tokenizer, wrong);
+    const Answers pair{{answer}, {wrong}};
+    HS_ASSIGN(prediction.clean_diff, metric(MetricKind::logit_diff, runs.clean, pair, runs.clean));
+    HS_ASSIGN(prediction.ablated_diff, metric(MetricKind::logit_diff, runs.ablated, pair, runs.clean));
+    HS_ASSIGN(prediction.kl, metric(MetricKind::kl_divergence, runs.ablated, pair, runs.clean));
+    return prediction;
+  });
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The next token after a prompt, clean beside ablated. A job of the engine's thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/ablation_input.h"
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope::gui {
+
+struct EngineState;
+
+struct PredictRequest {
+  std::vector<std::int64_t> tokens;
+  AblationInput ablation;
+  std::string answer, wrong; // each one token of text, or empty: the clean run's two likeliest
+  int top = 10;              // tokens to report
+};
+
+struct PredictedToken {
+  TokenInfo token;
+  double clean = 0.0, ablated = 0.0; // probabilities
+};
+
+struct Prediction {
+  std::vector<PredictedToken> top; // by the larger of both probabilities
+  TokenInfo answer, wrong;
+  double clean_diff = 0.0, ablated_diff = 0.0; // logit(answer) - logit(wrong)
+  double kl = 0.0;                             // KL(clean || ablated) in nats
+  bool cached = false;                         // the clean run was there already
+};
+
+// Restarts from the prompt's clean run at the first ablated layer. The same numbers as ablate_heads() gives.
+// mismatch for an answer that takes several tokens.
+Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task);
+
+} // namespace headscope::gui

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The same score in two runs.
+#pragma once
+
+#include "app/gui/workspace/score_board.h"
+
+namespace headscope::gui {
+
+struct ScoreDifference {
+  HeadScores difference;    // a minus b, of heads that both measured
+  double correlation = 0.0; // of ranks; NaN: not defined
+  int compared = 0;         // heads
+};
+
+// Nothing to compare (0 heads) when the shapes are not the same.
+ScoreDifference compare_scores(const HeadScores& a, const HeadScores& b);
+
+} // namespace headscope::gui

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Qt Charts in the colours and fonts of the window.
+#pragma once
+
+#include <vector>
+
+#include <QString>
+
+QT_BEGIN_NAMESPACE
+class QChart;
+class QChartView;
+QT_END_NAMESPACE
+
+namespace headscope::gui {
+
+QChartView* make_chart(const QString& accessible_name);
+// After the series and axes are there, and whenever the theme changes.
+void dress(QChart& chart);
+
+struct Histogram {
+  std::vector<double> edges; // one more than counts
+  std::vector<int> counts;
+};
+// Of what is finite, in bins of one width; no bins without values.
+Histogram histogram_of(const std::vector<float>& values, int bins);
+// Share of the total that the strongest 1, 2, 3, … values have; values below zero count as zero.
+std::vector<double> cumulative_share(const std::vector<float>& values);
+
+void show_histogram(QChart& chart, const Histogram& histogram, const QString& x_title);
+void show_cumulative(QChart& chart, const std::vector<double>& shares);
+
+} // namespace headscope::gui

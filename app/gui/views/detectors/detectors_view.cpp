@@ -1,0 +1,396 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/detectors/detectors_view.h"
+
+#include <algorithm>
+
+#include <QChartView>
+#include <QComboBox>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QPushButton>
+#include <QScrollArea>
+#include <QSignalBlocker>
+#include <QSplitter>
+#include <QStackedWidget>
+#include <QTableView>
+#include <QVBoxLayout>
+
+#include "app/gui/files/evidence.h"
+#include "app/gui/models/head_list_model.h"
+#include "app/gui/views/charts.h"
+#include "app/gui/views/detectors/detector_options.h"
+#include "app/gui/views/detectors/evidence_panel.h"
+#include "app/gui/views/view_list.h"
+
+namespace headscope::gui {
+namespace {
+
+constexpr int histogram_bins = 24;
+
+// "detector/induction/later_rate" and "run/induction" are scores of the detector induction; others are of none.
+std::string detector_of(const std::string& score) {
+  for (const std::string prefix : {"detector/", "run/"})
+    if (score.rfind(prefix, 0) == 0) {
+      const std::string rest = score.substr(prefix.size());
+      return rest.substr(0, rest.find('/'));
+    }
+  return {};
+}
+
+bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
+
+} // namespace
+
+DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
+    : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), known_(list_detectors()),
+      heads_(new HeadListModel(this)), evidence_(new EvidencePanel(workspace)) {
+  auto* splitter = new QSplitter(Qt::Horizontal);
+  splitter->addWidget(make_list());
+  splitter->addWidget(make_results());
+  splitter->setStretchFactor(1, 1);
+  splitter->setSizes({220, 420});
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(4, 4, 4, 4);
+  column->addWidget(splitter);
+  connect(&workspace.scores(), &ScoreBoard::changed, this, &DetectorsView::show_scores);
+  connect(&workspace, &Workspace::model_changed, this, &DetectorsView::show_buttons);
+  connect(&workspace.ablation(), &AblationState::changed, this,
+          [this] { heads_->set_ablated(this->workspace().ablation().heads()); });
+  connect(&workspace.selection(), &Selection::heads_changed, this, [this] {
+    const auto head = this->workspace().selection().head();
+    const int row = head ? heads_->row_of(*head) : -1;
+    if (row >= 0 && table_->currentIndex().row() != row) table_->selectRow(row);
+  });
+  list_->setCurrentRow(0);
+  show_scores();
+  show_buttons();
+}
+
+// ---- What can be run
+
+QWidget* DetectorsView::make_list() {
+  list_ = new QListWidget;
+  list_->setAccessibleName(tr("Detectors"));
+  option_stack_ = new QStackedWidget;
+  for (const DetectorInfo& info : known_) {
+    auto* item = new QListWidgetItem(QString::fromStdString(info.title), list_);
+    item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
+    item->setCheckState(Qt::Unchecked);
+    item->setToolTip(QString::fromStdString(info.description));
+    auto* fields = new DetectorOptions(info);
+    options_[info.id] = fields;
+    auto* scroll = new QScrollArea;
+    scroll->setWidget(fields);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    option_stack_->addWidget(scroll);
+  }
+  list_->setFixedHeight(static_cast<int>(known_.size()) * (fontMetrics().height() + 8) + 6);
+  about_ = new QLabel;
+  about_->setWordWrap(true);
+  about_->setForegroundRole(QPalette::PlaceholderText);
+  haystack_ = new QLineEdit;
+  haystack_->setPlaceholderText(tr("generated text"));
+  haystack_->setAccessibleName(tr("Text file or folder"));
+  haystack_->setToolTip(tr("A text file or folder that retrieval and sink prompts are made of; empty: generated text"));
+  run_ = new QPushButton(tr("Run"));
+  save_ = new QPushButton(tr("Save as result file…"));
+  auto* reset = new QPushButton(tr("Defaults"));
+  auto* text = new QHBoxLayout;
+  auto* label = new QLabel(tr("Te&xt"));
+  label->setBuddy(haystack_);
+  text->addWidget(label);
+  text->addWidget(haystack_, 1);
+  auto* buttons = new QHBoxLayout;
+  buttons->addWidget(run_, 1);
+  buttons->addWidget(reset);
+  auto* box = new QWidget;
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(0, 0, 4, 0);
+  column->addWidget(list_);
+  column->addWidget(about_);
+  column->addWidget(option_stack_, 1);
+  column->addLayout(text);
+  column->addLayout(buttons);
+  column->addWidget(save_);
+  connect(list_, &QListWidget::currentRowChanged, this, &DetectorsView::show_detector);
+  connect(list_, &QListWidget::itemChanged, this, &DetectorsView::show_buttons);
+  connect(run_, &QPushButton::clicked, this, &DetectorsView::run_ticked);
+  connect(save_, &QPushButton::clicked, this, &DetectorsView::save_as);
+  connect(reset, &QPushButton::clicked, this, [this] {
+    for (const auto& [id, fields] : options_)
+      fields->reset();
+  });
+  return box;
+}
+
+void DetectorsView::show_detector(int row) {
+  if (row < 0) return;
+  const DetectorInfo& info = known_[static_cast<std::size_t>(row)];
+  about_->setText(QString::fromStdString(info.description));
+  about_->setToolTip(QString::fromStdString(info.reference));
+  option_stack_->setCurrentIndex(row);
+}
+
+void DetectorsView::tick(const std::string& id, bool on) {
+  for (std::size_t i = 0; i < known_.size(); ++i)
+    if (known_[i].id == id) list_->item(static_cast<int>(i))->setCheckState(on ? Qt::Checked : Qt::Unchecked);
+}
+
+// ---- Running
+
+void DetectorsView::run_ticked() {
+  if (job_ != 0) { // the button says Cancel
+    waiting_.clear();
+    workspace().engine().cancel(job_);
+    return;
+  }
+  waiting_.clear();
+  for (std::size_t i = 0; i < known_.size(); ++i)
+    if (list_->item(static_cast<int>(i))->checkState() == Qt::Checked)
+      waiting_.push_back({known_[i].id, options_.at(known_[i].id)->changed(), haystack_->text().toStdString()});
+  run_next();
+}
+
+void DetectorsView::run_next() {
+  job_ = 0;
+  if (!waiting_.empty()) {
+    const DetectorRequest request = waiting_.front();
+    waiting_.erase(waiting_.begin());
+    job_ = workspace().engine().post<DetectorAnswer>(
+        {QStringLiteral("detector"), tr("Running the detector %1").arg(QString::fromStdString(request.id))}, this,
+        [request](EngineState& state, const JobContext<DetectorAnswer>& job) {
+          return run_detector(state, request, job.task);
+        },
+        {[this](Result<DetectorAnswer> answer) {
+          if (answer.ok())
+            take(std::move(*answer));
+          else
+            workspace().report(tr("The detector did not run"), answer.error());
+          run_next();
+        }});
+  }
+  show_buttons();
+}
+
+void DetectorsView::take(DetectorAnswer answer) {
+  const std::string id = answer.request.id;
+  const DetectorResult& result = *answer.result;
+  HeadScores scores;
+  scores.id = "run/" + id;
+  scores.title = answer.title + tr(" (run here)").toStdString();
+  scores.description = result.description;
+  scores.units = result.units;
+  scores.n_layers = static_cast<int>(result.n_layers);
+  scores.n_heads = static_cast<int>(result.n_heads);
+  scores.values = result.scores;
+  scores.threshold = result.threshold;
+  scores.source = "live";
+  const HeadScores main = scores;
+  answers_[id] = std::move(answer);
+  const DetectorResult& kept = *answers_[id].result;
+  for (const ScoreMap& map : kept.maps) {
+    scores.id = "run/" + id + "/" + map.name;
+    scores.title = id + ": " + map.name;
+    scores.description = map.description;
+    scores.units = map.units;
+    scores.values = map.values;
+    scores.threshold.reset();
+    workspace().scores().put(scores);
+  }
+  workspace().scores().put(main);
+  score_->setCurrentIndex(score_->findData(QString::fromStdString(main.id)));
+  show_chosen();
+}
+
+void DetectorsView::show_buttons() {
+  const bool running = job_ != 0;
+  bool any = false;
+  for (int i = 0; i < list_->count(); ++i)
+    any = any || list_->item(i)->checkState() == Qt::Checked;
+  run_->setText(running ? tr("Cancel") : tr("Run"));
+  run_->setEnabled(running || (any && workspace().model()));
+  run_->setToolTip(!workspace().model() ? tr("Open a model first") : any ? QString() : tr("Tick a detector first"));
+  save_->setEnabled(!running && !answers_.empty());
+  save_->setToolTip(answers_.empty() ? tr("Run a detector first") : tr("What ran in this window, as one result file"));
+}
+
+// ---- Saving
+
+void DetectorsView::save_as() {
+  const QString path = QFileDialog::getSaveFileName(this, tr("Save as result file"), QStringLiteral("detectors.h5"),
+                                                    tr("Results (*.h5)"));
+  if (!path.isEmpty()) save(path, true); // the dialog has asked
+}
+
+void DetectorsView::save(const QString& path, bool overwrite) {
+  SaveRequest request{path.toStdString(), overwrite, {}};
+  for (const auto& [id, answer] : answers_)
+    request.answers.push_back(answer);
+  workspace().engine().post<std::string>({QStringLiteral("save"), tr("Writing %1").arg(path)}, this,
+                                         [request](EngineState& state, const JobContext<std::string>& job) {
+                                           return save_detectors(state, request, job.task);
+                                         },
+                                         {[this](Result<std::string> written) {
+                                           if (written.ok())
+                                             Q_EMIT workspace().noted(
+                                                 tr("Wrote %1").arg(QString::fromStdString(*written)));
+                                           else
+                                             workspace().report(tr("The result file was not written"), written.error());
+                                         }});
+}
+
+// ---- Results
+
+QWidget* DetectorsView::make_results() {
+  score_ = new QComboBox;
+  score_->setAccessibleName(tr("Score"));
+  score_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  score_->setMinimumContentsLength(10);
+  score_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  summary_ = new QLabel;
+  summary_->setWordWrap(true);
+  table_ = new QTableView;
+  table_->setModel(heads_);
+  table_->setSortingEnabled(true);
+  table_->sortByColumn(HeadListModel::rank_column, Qt::AscendingOrder);
+  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table_->setSelectionMode(QAbstractItemView::SingleSelection);
+  table_->setAlternatingRowColors(true);
+  table_->verticalHeader()->hide();
+  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  table_->horizontalHeader()->setStretchLastSection(true);
+  table_->setAccessibleName(tr("Strongest heads"));
+  histogram_ = make_chart(tr("Distribution of the scores"));
+  cumulative_ = make_chart(tr("Cumulative share of the scores"));
+  auto* charts = new QSplitter(Qt::Vertical);
+  charts->addWidget(histogram_);
+  charts->addWidget(cumulative_);
+  auto* above = new QSplitter(Qt::Horizontal);
+  above->addWidget(table_);
+  above->addWidget(charts);
+  above->setStretchFactor(1, 1);
+  auto* parts = new QSplitter(Qt::Vertical);
+  parts->addWidget(above);
+  parts->addWidget(evidence_);
+  parts->setStretchFactor(0, 2);
+  parts->setStretchFactor(1, 1);
+  auto* box = new QWidget;
+  auto* column = new QVBoxLayout(box);
+  column->setContentsMargins(4, 0, 0, 0);
+  column->addWidget(score_);
+  column->addWidget(summary_);
+  column->addWidget(parts, 1);
+  connect(score_, &QComboBox::activated, this, &DetectorsView::show_chosen);
+  const auto pick = [this](const QModelIndex& index) {
+    if (index.isValid()) workspace().selection().set_head(heads_->head_at(index.row()));
+  };
+  connect(table_, &QTableView::clicked, this, pick);
+  connect(table_, &QTableView::activated, this, pick);
+  return box;
+}
+
+void DetectorsView::show_scores() {
+  const QString before = score_->currentData().toString();
+  {
+    const QSignalBlocker blocker(score_);
+    score_->clear();
+    for (const HeadScores& scores : workspace().scores().all()) {
+      if (detector_of(scores.id).empty()) continue;
+      score_->addItem(QString::fromStdString(scores.title), QString::fromStdString(scores.id));
+    }
+    score_->setCurrentIndex(std::max(score_->findData(before), score_->count() > 0 ? 0 : -1));
+  }
+  show_chosen();
+}
+
+void DetectorsView::show_chosen() {
+  const HeadScores* scores = workspace().scores().find(score_->currentData().toString().toStdString());
+  score_->setVisible(scores);
+  if (!scores) {
+    summary_->setText(tr("Tick detectors and run them, or open a result file: scores appear here."));
+    heads_->set_scores({}, {});
+    evidence_->set_evidence({}, nullptr, {});
+    show_histogram(*histogram_->chart(), {}, {});
+    show_cumulative(*cumulative_->chart(), {});
+    return;
+  }
+  heads_->set_scores(*scores, {});
+  heads_->set_ablated(workspace().ablation().heads());
+  QString text = QString::fromStdString(scores->description);
+  if (scores->threshold) {
+    const auto above = std::count_if(scores->values.begin(), scores->values.end(),
+                                     [&](float value) { return static_cast<double>(value) >= *scores->threshold; });
+    text +=
+        tr("\n%1 of %2 heads at or above %3").arg(above).arg(scores->values.size()).arg(*scores->threshold, 0, 'g', 3);
+  }
+  const auto answer = answers_.find(detector_of(scores->id));
+  if (ran_here(scores->id) && answer != answers_.end()) {
+    if (!answer->second.result->complete) text += tr("\nCancelled: not everything was measured.");
+    if (!answer->second.result->message.empty())
+      text += QLatin1Char('\n') + QString::fromStdString(answer->second.result->message);
+  }
+  summary_->setText(text);
+  const QString units = scores->units == "1" ? tr("score") : QString::fromStdString(scores->units);
+  show_histogram(*histogram_->chart(), histogram_of(scores->values, histogram_bins), units);
+  show_cumulative(*cumulative_->chart(), cumulative_share(scores->values));
+  load_evidence();
+}
+
+void DetectorsView::load_evidence() {
+  const HeadScores* scores = workspace().scores().find(score_->currentData().toString().toStdString());
+  const std::string detector = detector_of(scores->id);
+  if (ran_here(scores->id)) {
+    const auto answer = answers_.find(detector);
+    return evidence_->set_evidence(detector, answer == answers_.end() ? nullptr : answer->second.result, {});
+  }
+  workspace().files().post<std::shared_ptr<const DetectorResult>>(
+      {QStringLiteral("evidence"), tr("Reading evidence")}, this,
+      [path = scores->source, detector](FileState& state, const JobContext<std::shared_ptr<const DetectorResult>>& job)
+          -> Result<std::shared_ptr<const DetectorResult>> {
+        HS_ASSIGN(DetectorResult result, read_evidence(state, path, detector, job.task));
+        return std::make_shared<const DetectorResult>(std::move(result));
+      },
+      {[this, detector, path = scores->source](Result<std::shared_ptr<const DetectorResult>> result) {
+        if (!result.ok()) return workspace().report(tr("The evidence was not read"), result.error());
+        evidence_->set_evidence(detector, *result, path);
+      }});
+}
+
+void DetectorsView::changeEvent(QEvent* event) {
+  View::changeEvent(event);
+  if (event->type() != QEvent::PaletteChange && event->type() != QEvent::FontChange) return;
+  for (QChartView* view : {histogram_, cumulative_})
+    if (view) dress(*view->chart());
+}
+
+std::optional<ViewExport> DetectorsView::exported() const {
+  const HeadScores* scores = workspace().scores().find(score_->currentData().toString().toStdString());
+  if (!scores) return std::nullopt;
+  const Histogram histogram = histogram_of(scores->values, histogram_bins);
+  if (histogram.counts.empty()) return std::nullopt;
+  figures::BarFigure figure;
+  figure.title = scores->title;
+  figure.subtitle = scores->description;
+  figure.x_axis = scores->units == "1" ? "score" : scores->units;
+  figure.y_axis = "heads";
+  figure.bin_edges = histogram.edges;
+  figure.series = {{{}, {}, {histogram.counts.begin(), histogram.counts.end()}, {}, {}}};
+  if (scores->threshold) figure.rules.push_back({*scores->threshold, "threshold", true});
+  figures::Table table;
+  table.columns = {"score"};
+  table.row_header = "head";
+  for (const HeadRef head : ranked_heads(*scores)) {
+    table.row_labels.push_back(head.label());
+    table.values.push_back(static_cast<double>(scores->at(head)));
+  }
+  return ViewExport{QStringLiteral("detector-%1").arg(QString::fromStdString(detector_of(scores->id))), figure, table};
+}
+
+View* make_detectors_view(Workspace& workspace, QWidget* parent) { return new DetectorsView(workspace, parent); }
+
+} // namespace headscope::gui

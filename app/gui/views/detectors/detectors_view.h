@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Detectors: run them, see how scores are distributed, and follow a score to its evidence.
+#pragma once
+
+#include <map>
+
+#include "app/gui/engine/detector_job.h"
+#include "app/gui/views/view.h"
+
+class QComboBox;
+class QLabel;
+class QLineEdit;
+class QListWidget;
+class QPushButton;
+class QStackedWidget;
+class QTableView;
+
+QT_BEGIN_NAMESPACE
+class QChartView;
+QT_END_NAMESPACE
+
+namespace headscope::gui {
+
+class DetectorOptions;
+class EvidencePanel;
+class HeadListModel;
+
+class DetectorsView : public View {
+  Q_OBJECT
+public:
+  explicit DetectorsView(Workspace& workspace, QWidget* parent);
+
+  std::optional<ViewExport> exported() const override;
+  void tick(const std::string& id, bool on);
+  void run_ticked();
+  // What ran in this window, by detector.
+  const std::map<std::string, DetectorAnswer>& answers() const { return answers_; }
+  void save(const QString& path, bool overwrite);
+  EvidencePanel& evidence() { return *evidence_; }
+  DetectorOptions& options(const std::string& id) { return *options_.at(id); }
+
+protected:
+  void changeEvent(QEvent* event) override;
+
+private:
+  QWidget* make_list();
+  QWidget* make_results();
+  void run_next();
+  void take(DetectorAnswer answer);
+  void show_detector(int row);
+  void show_scores();
+  void show_chosen();
+  void load_evidence();
+  void show_buttons();
+  void save_as();
+
+  std::vector<DetectorInfo> known_;
+  std::map<std::string, DetectorOptions*> options_;
+  std::map<std::string, DetectorAnswer> answers_;
+  std::vector<DetectorRequest> waiting_;
+  JobId job_ = 0; // 0: none runs
+
+  QListWidget* list_ = nullptr;
+  QLabel *about_ = nullptr, *summary_ = nullptr;
+  QStackedWidget* option_stack_ = nullptr;
+  QLineEdit* haystack_ = nullptr;
+  QPushButton *run_ = nullptr, *save_ = nullptr;
+  QComboBox* score_ = nullptr;
+  HeadListModel* heads_;
+  QTableView* table_ = nullptr;
+  QChartView *histogram_ = nullptr, *cumulative_ = nullptr;
+  EvidencePanel* evidence_;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/grid/grid_view.h"
+
+#include <algorithm>
+
+#include <QCheckBox>
+#include <QDoubleSpinBox>
+#include <QHBoxLayout>
+#include <QLineEdit>
+#include <QSpinBox>
+#include <QSplitter>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "app/gui/views/grid/head_grid.h"
+#include "app/gui/views/grid/score_figure.h"
+#include "app/gui/views/grid/score_panel.h"
+#include "app/gui/views/view_list.h"
+
+namespace headscope::gui {
+namespace {
+
+// A longer prompt's scores take many seconds; they are not made by themselves.
+constexpr std::size_t longest_scored = 2048;
+constexpr std::size_t most_grids = 6;
+
+} // namespace
+
+GridView::GridView(Workspace& workspace, QWidget* parent)
+    : View(workspace, QStringLiteral("grid"), tr("Head grid"), parent), splitter_(new QSplitter(Qt::Horizontal)) {
+  splitter_->setChildrenCollapsible(false);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 0, 0);
+  column->addWidget(make_bar());
+  column->addWidget(splitter_, 1);
+  add_grid();
+  connect(&workspace.prompt(), &PromptState::changed, this, &GridView::score_prompt);
+  connect(&workspace, &Workspace::model_changed, this, [this] {
+    scored_.clear();
+    apply_filter(); // groups of heads are the model's
+    score_prompt();
+  });
+}
+
+QWidget* GridView::make_bar() {
+  text_ = new QLineEdit;
+  text_->setPlaceholderText(tr("Filter: 18."));
+  text_->setToolTip(tr("Only heads whose name begins like this: 18. is layer 18"));
+  text_->setAccessibleName(tr("Filter by name"));
+  text_->setClearButtonEnabled(true);
+  text_->setMinimumWidth(fontMetrics().horizontalAdvance(text_->placeholderText()) + 24);
+  top_ = new QSpinBox;
+  top_->setRange(0, 9999);
+  top_->setSpecialValueText(tr("all"));
+  top_->setPrefix(tr("top "));
+  top_->setAccessibleName(tr("Only the strongest"));
+  top_->setToolTip(tr("Only the strongest so many heads"));
+  minimum_ = new QDoubleSpinBox;
+  minimum_->setRange(-0.01, 1000.0);
+  minimum_->setValue(-0.01);
+  minimum_->setSingleStep(0.05);
+  minimum_->setSpecialValueText(tr("any value"));
+  minimum_->setPrefix(QStringLiteral("≥ "));
+  minimum_->setAccessibleName(tr("Smallest value"));
+  minimum_->setToolTip(tr("Only heads with at least this value, or effect of this size"));
+  above_ = new QCheckBox(tr("≥ threshold"));
+  above_->setToolTip(tr("Only heads at or above the threshold of their score"));
+  list_ = new QToolButton;
+  list_->setText(tr("List"));
+  list_->setCheckable(true);
+  list_->setToolTip(tr("Heads as a table that sorts by any column"));
+  auto* add = new QToolButton;
+  add->setText(tr("Add grid"));
+  add->setToolTip(tr("Another score beside this one"));
+  auto* bar = new QWidget;
+  auto* row = new QHBoxLayout(bar);
+  row->setContentsMargins(4, 2, 4, 0);
+  row->setSpacing(4);
+  for (QWidget* widget : std::initializer_list<QWidget*>{text_, top_, minimum_, above_})
+    row->addWidget(widget);
+  row->addStretch(1);
+  row->addWidget(list_);
+  row->addWidget(add);
+  connect(text_, &QLineEdit::textChanged, this, &GridView::apply_filter);
+  connect(top_, &QSpinBox::valueChanged, this, &GridView::apply_filter);
+  connect(minimum_, &QDoubleSpinBox::valueChanged, this, &GridView::apply_filter);
+  connect(above_, &QCheckBox::toggled, this, &GridView::apply_filter);
+  connect(list_, &QToolButton::toggled, this, [this](bool list) {
+    for (ScorePanel* panel : panels_)
+      panel->set_list_mode(list);
+  });
+  connect(add, &QToolButton::clicked, this, [this] { add_grid(); });
+  return bar;
+}
+
+ScorePanel* GridView::add_grid() {
+  if (panels_.size() == most_grids) return panels_.back();
+  auto* panel = new ScorePanel(workspace());
+  panel->set_filter(filter());
+  panel->set_list_mode(list_->isChecked());
+  splitter_->addWidget(panel);
+  panels_.push_back(panel);
+  // A score that no other grid shows.
+  for (const HeadScores& scores : workspace().scores().all()) {
+    const QString id = QString::fromStdString(scores.id);
+    const auto shows = [&](const ScorePanel* other) { return other != panel && other->score_id() == id; };
+    if (std::any_of(panels_.begin(), panels_.end(), shows)) continue;
+    panel->choose(id);
+    break;
+  }
+  connect(panel, &ScorePanel::remove_wanted, this, [this, panel] { remove_grid(panel); });
+  for (ScorePanel* each : panels_)
+    each->set_removable(panels_.size() > 1);
+  return panel;
+}
+
+void GridView::remove_grid(ScorePanel* panel) {
+  if (panels_.size() < 2) return;
+  std::erase(panels_, panel);
+  panel->deleteLater();
+  panel->hide();
+  for (ScorePanel* each : panels_)
+    each->set_removable(panels_.size() > 1);
+}
+
+HeadFilter GridView::filter() const {
+  HeadFilter filter;
+  filter.text = text_->text().trimmed().toStdString();
+  filter.top = top_->value();
+  if (minimum_->value() >= 0.0) filter.minimum = minimum_->value();
+  filter.above_threshold = above_->isChecked();
+  return filter;
+}
+
+void GridView::apply_filter() {
+  for (ScorePanel* panel : panels_)
+    panel->set_filter(filter());
+}
+
+void GridView::showEvent(QShowEvent* event) {
+  View::showEvent(event);
+  score_prompt();
+}
+
+void GridView::score_prompt() {
+  if (!watched() || !workspace().live()) return;
+  std::vector<std::int64_t> tokens = workspace().prompt().ids();
+  if (tokens == scored_ || tokens.size() > longest_scored) return;
+  scored_ = tokens;
+  workspace().engine().post<LiveScores>(
+      {QStringLiteral("live-scores"), tr("Scoring heads on the prompt")}, this,
+      [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.task); },
+      {[this](Result<LiveScores> scores) {
+        if (scores.ok()) return take_live(*scores);
+        scored_.clear();
+        workspace().report(tr("Heads were not scored on the prompt"), scores.error());
+      }});
+}
+
+void GridView::take_live(const LiveScores& live) {
+  const auto put = [&](const char* id, const QString& title, const QString& description, const char* units,
+                       const std::vector<float>& values) {
+    HeadScores scores;
+    scores.id = std::string("live/") + id;
+    scores.title = title.toStdString();
+    scores.description = description.toStdString();
+    scores.units = units;
+    scores.n_layers = live.n_layers;
+    scores.n_heads = live.n_heads;
+    scores.values = values;
+    scores.source = "live";
+    workspace().scores().put(std::move(scores));
+  };
+  put("sink_mass", tr("Prompt: attention to the first token"),
+      tr("Mean over the prompt's queries of the attention to the first token"), "1", live.sink_mass);
+  put("entropy", tr("Prompt: entropy of attention"), tr("Mean over the prompt's queries of the entropy over keys"),
+      "nat", live.entropy);
+  put("max_weight", tr("Prompt: largest weight"), tr("Mean over the prompt's queries of the largest weight"), "1",
+      live.max_weight);
+}
+
+std::optional<ViewExport> GridView::exported() const {
+  std::vector<const HeadScores*> shown;
+  for (const ScorePanel* panel : panels_)
+    if (const HeadScores* scores = panel->scores()) shown.push_back(scores);
+  if (shown.empty()) return std::nullopt;
+  if (shown.size() == 1)
+    return ViewExport{QStringLiteral("scores-%1").arg(QString::fromStdString(shown.front()->id).replace(u'/', u'-')),
+                      score_figure(*shown.front()), std::nullopt};
+  figures::PanelFigure figure;
+  figure.title = tr("Scores of attention heads").toStdString();
+  figure.shared_scale = false;
+  for (const HeadScores* scores : shown)
+    figure.panels.push_back(score_figure(*scores));
+  return ViewExport{QStringLiteral("scores"), figure, std::nullopt};
+}
+
+View* make_grid_view(Workspace& workspace, QWidget* parent) { return new GridView(workspace, parent); }
+
+} // namespace headscope::gui

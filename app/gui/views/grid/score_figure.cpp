@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/grid/score_figure.h"
+
+#include "app/gui/models/head_filter.h"
+
+namespace headscope::gui {
+
+figures::HeatmapFigure score_figure(const HeadScores& scores) {
+  constexpr std::size_t most_marks = 10;
+  figures::HeatmapFigure map;
+  map.title = scores.title;
+  map.subtitle = scores.description;
+  map.rows = scores.n_layers;
+  map.cols = scores.n_heads;
+  map.values = scores.values;
+  map.x_axis = "head";
+  map.y_axis = "layer";
+  map.scale.kind = scores.diverging ? figures::ScaleKind::diverging : figures::ScaleKind::sequential;
+  map.scale.label = scores.title;
+  map.scale.units = scores.units == "1" ? "" : scores.units;
+  map.square_cells = false;
+  map.annotate_values = true;
+  if (!scores.threshold) return map;
+  for (const HeadRef head : ranked_heads(scores)) {
+    if (static_cast<double>(scores.at(head)) < *scores.threshold || map.marks.size() == most_marks) break;
+    map.marks.push_back({head.layer, head.head, ""});
+  }
+  return map;
+}
+
+} // namespace headscope::gui

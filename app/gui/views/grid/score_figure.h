@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include "app/figures/figure.h"
+#include "app/gui/workspace/score_board.h"
+
+namespace headscope::gui {
+
+// A score as the map that the command line draws.
+figures::HeatmapFigure score_figure(const HeadScores& scores);
+
+} // namespace headscope::gui

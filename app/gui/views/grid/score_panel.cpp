@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/grid/score_panel.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <QComboBox>
+#include <QHBoxLayout>
+#include <QHeaderView>
+#include <QLabel>
+#include <QSignalBlocker>
+#include <QStackedWidget>
+#include <QStyle>
+#include <QTableView>
+#include <QToolButton>
+#include <QVBoxLayout>
+
+#include "app/gui/models/head_list_model.h"
+#include "app/gui/views/grid/head_grid.h"
+
+namespace headscope::gui {
+
+ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
+    : QFrame(parent), workspace_(workspace), choice_(new QComboBox), remove_(new QToolButton),
+      stack_(new QStackedWidget), grid_(new HeadGrid), list_(new HeadListModel(this)), table_(new QTableView),
+      value_(new QLabel) {
+  choice_->setAccessibleName(tr("Score"));
+  choice_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  choice_->setMinimumContentsLength(8);
+  choice_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  remove_->setIcon(style()->standardIcon(QStyle::SP_TitleBarCloseButton));
+  remove_->setAutoRaise(true);
+  remove_->setToolTip(tr("Remove this grid"));
+  remove_->setAccessibleName(tr("Remove this grid"));
+  table_->setModel(list_);
+  table_->setSortingEnabled(true);
+  table_->sortByColumn(HeadListModel::rank_column, Qt::AscendingOrder);
+  table_->setSelectionBehavior(QAbstractItemView::SelectRows);
+  table_->setAlternatingRowColors(true);
+  table_->verticalHeader()->hide();
+  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  table_->horizontalHeader()->setStretchLastSection(true);
+  table_->setAccessibleName(tr("List of heads"));
+  stack_->addWidget(grid_);
+  stack_->addWidget(table_);
+  value_->setMinimumHeight(fontMetrics().height());
+  value_->setTextFormat(Qt::PlainText);
+  value_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
+  auto* row = new QHBoxLayout;
+  row->addWidget(choice_, 1);
+  row->addWidget(remove_);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(4, 4, 4, 4);
+  column->addLayout(row);
+  column->addWidget(stack_, 1);
+  column->addWidget(value_);
+  connect(remove_, &QToolButton::clicked, this, &ScorePanel::remove_wanted);
+  connect(choice_, &QComboBox::activated, this, [this](int index) { choose(choice_->itemData(index).toString()); });
+  connect(grid_, &HeadGrid::hovered, this, &ScorePanel::show_value);
+  connect(grid_, &HeadGrid::clicked, this, &ScorePanel::click);
+  connect(grid_, &HeadGrid::double_clicked, this, [this](HeadRef head) {
+    workspace_.selection().set_head(head);
+    workspace_.selection().set_isolated(true);
+  });
+  connect(grid_, &HeadGrid::stepped, this, [this](int layers, int heads) {
+    const HeadRef from = workspace_.selection().head().value_or(HeadRef{});
+    workspace_.selection().set_head({std::clamp(from.layer + layers, 0, std::max(0, workspace_.n_layers() - 1)),
+                                     std::clamp(from.head + heads, 0, std::max(0, workspace_.n_heads() - 1))});
+  });
+  connect(table_, &QTableView::clicked, this, [this](const QModelIndex& index) {
+    click(list_->head_at(index.row()), QGuiApplication::keyboardModifiers() & Qt::ControlModifier);
+  });
+  connect(table_, &QTableView::activated, this,
+          [this](const QModelIndex& index) { click(list_->head_at(index.row()), Qt::NoModifier); });
+  connect(&workspace_.scores(), &ScoreBoard::changed, this, &ScorePanel::take_up_scores);
+  connect(&workspace_.selection(), &Selection::heads_changed, this, &ScorePanel::show_selection);
+  connect(&workspace_.ablation(), &AblationState::changed, this, &ScorePanel::show_ablated);
+  take_up_scores();
+  show_ablated();
+}
+
+void ScorePanel::set_filter(const HeadFilter& filter) {
+  filter_ = filter;
+  show_scores();
+}
+
+void ScorePanel::set_list_mode(bool list) { stack_->setCurrentIndex(list ? 1 : 0); }
+
+void ScorePanel::set_removable(bool removable) { remove_->setVisible(removable); }
+
+void ScorePanel::choose(const QString& id) {
+  wanted_ = id;
+  const QSignalBlocker blocker(choice_);
+  choice_->setCurrentIndex(std::max(choice_->findData(id), choice_->count() > 0 ? 0 : -1));
+  show_scores();
+}
+
+QString ScorePanel::score_id() const { return choice_->currentData().toString(); }
+
+const HeadScores* ScorePanel::scores() const { return workspace_.scores().find(score_id().toStdString()); }
+
+void ScorePanel::take_up_scores() {
+  {
+    const QSignalBlocker blocker(choice_);
+    choice_->clear();
+    for (const HeadScores& scores : workspace_.scores().all()) {
+      choice_->addItem(QString::fromStdString(scores.title), QString::fromStdString(scores.id));
+      choice_->setItemData(choice_->count() - 1, QString::fromStdString(scores.description), Qt::ToolTipRole);
+    }
+  }
+  choose(wanted_);
+}
+
+void ScorePanel::show_scores() {
+  const HeadScores* shown = scores();
+  if (!shown) {
+    grid_->clear();
+    list_->set_scores({}, {});
+    value_->clear();
+    return;
+  }
+  choice_->setToolTip(QString::fromStdString(shown->description));
+  const auto& model = workspace_.model();
+  const bool grouped = model && model->n_kv_heads > 0 && model->n_heads == shown->n_heads;
+  grid_->set_scores(*shown, matching_heads(*shown, filter_), grouped ? model->n_heads / model->n_kv_heads : 1);
+  list_->set_scores(*shown, filter_);
+  show_selection();
+}
+
+void ScorePanel::show_selection() {
+  const Selection& selection = workspace_.selection();
+  grid_->set_selected(selection.heads(), selection.isolated());
+  const auto head = selection.head();
+  const int row = head ? list_->row_of(*head) : -1;
+  if (row >= 0) {
+    table_->selectRow(row);
+    table_->scrollTo(list_->index(row, 0));
+  } else {
+    table_->clearSelection();
+  }
+  show_value(std::nullopt);
+}
+
+void ScorePanel::show_ablated() {
+  std::vector<HeadRef> heads;
+  for (const AblatedHead& head : workspace_.ablation().heads())
+    heads.push_back(head.head);
+  grid_->set_ablated(std::move(heads));
+  list_->set_ablated(workspace_.ablation().heads());
+}
+
+// Of the head under the pointer, or else of the selected one.
+void ScorePanel::show_value(std::optional<HeadRef> head) {
+  const HeadScores* shown = scores();
+  if (!head) head = workspace_.selection().head();
+  if (!shown || !head || head->layer >= shown->n_layers || head->head >= shown->n_heads) return value_->clear();
+  const float value = shown->at(*head);
+  const QString units = shown->units == "1" ? QString() : QLatin1Char(' ') + QString::fromStdString(shown->units);
+  QString text = std::isnan(value) ? tr("Head %1: not measured").arg(QString::fromStdString(head->label()))
+                                   : tr("Head %1: %2%3")
+                                         .arg(QString::fromStdString(head->label()))
+                                         .arg(static_cast<double>(value), 0, 'g', 4)
+                                         .arg(units);
+  if (workspace_.ablation().find(*head)) text += tr(", ablated");
+  value_->setText(text);
+}
+
+void ScorePanel::click(HeadRef head, Qt::KeyboardModifiers modifiers) {
+  if (modifiers.testFlag(Qt::ControlModifier))
+    workspace_.selection().toggle_head(head);
+  else
+    workspace_.selection().set_head(head);
+}
+
+} // namespace headscope::gui

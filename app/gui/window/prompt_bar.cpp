@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/window/prompt_bar.h"
+
+#include <algorithm>
+
+#include <QCheckBox>
+#include <QComboBox>
+#include <QDoubleSpinBox>
+#include <QGridLayout>
+#include <QHBoxLayout>
+#include <QKeyEvent>
+#include <QLabel>
+#include <QLocale>
+#include <QPushButton>
+#include <QSignalBlocker>
+#include <QSpinBox>
+#include <QToolButton>
+
+#include "app/gui/style/theme.h"
+#include "app/gui/window/token_strip.h"
+
+namespace headscope::gui {
+namespace {
+
+constexpr int most_lines = 4;
+constexpr int count_pause_ms = 150; // of typing, before tokens are counted
+
+QSpinBox* number(int low, int high, int value, const QString& name) {
+  auto* box = new QSpinBox;
+  box->setRange(low, high);
+  box->setValue(value);
+  box->setAccessibleName(name);
+  box->setToolTip(name);
+  return box;
+}
+
+} // namespace
+
+// ---- The text
+
+PromptEdit::PromptEdit(QWidget* parent) : QPlainTextEdit(parent) {
+  setPlaceholderText(tr("Type or paste a prompt; Ctrl+Enter takes it"));
+  setAccessibleName(tr("Prompt"));
+  setTabChangesFocus(true);
+  setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
+  connect(document()->documentLayout(), &QAbstractTextDocumentLayout::documentSizeChanged, this, &PromptEdit::fit);
+}
+
+QSize PromptEdit::sizeHint() const {
+  const int margins = static_cast<int>(2 * document()->documentMargin()) + 2 * frameWidth();
+  return {400, lines_ * fontMetrics().lineSpacing() + margins};
+}
+
+// The document's height is in lines.
+void PromptEdit::fit() {
+  const int all = static_cast<int>(document()->size().height()), lines = std::clamp(all, 1, most_lines);
+  setVerticalScrollBarPolicy(all > most_lines ? Qt::ScrollBarAsNeeded : Qt::ScrollBarAlwaysOff);
+  if (lines == lines_) return;
+  lines_ = lines;
+  updateGeometry();
+}
+
+void PromptEdit::keyPressEvent(QKeyEvent* event) {
+  const bool enter = event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter;
+  if (enter && event->modifiers().testFlag(Qt::ControlModifier)) {
+    Q_EMIT taken();
+    return;
+  }
+  QPlainTextEdit::keyPressEvent(event);
+}
+
+// ---- The bar
+
+PromptBar::PromptBar(Workspace& workspace, QWidget* parent)
+    : QWidget(parent), workspace_(workspace), edit_(new PromptEdit), strip_(new TokenStrip),
+      take_(new QPushButton(tr("Use prompt"))) {
+  setAccessibleName(tr("Prompt bar"));
+  take_->setToolTip(tr("Takes the prompt (Ctrl+Enter)"));
+  auto* grid = new QGridLayout(this);
+  grid->setContentsMargins(6, 4, 6, 2);
+  grid->setVerticalSpacing(3);
+  grid->addWidget(edit_, 0, 0);
+  grid->addWidget(take_, 0, 1, Qt::AlignTop);
+  grid->addWidget(make_options_row(), 1, 0, 1, 2);
+  grid->addWidget(strip_, 2, 0, 1, 2);
+  count_timer_.setSingleShot(true);
+  count_timer_.setInterval(count_pause_ms);
+  connect(&count_timer_, &QTimer::timeout, this, &PromptBar::count);
+  connect(edit_, &PromptEdit::taken, this, &PromptBar::take);
+  connect(take_, &QPushButton::clicked, this, &PromptBar::take);
+  connect(edit_, &QPlainTextEdit::textChanged, this, &PromptBar::count_soon);
+  connect(strip_, &TokenStrip::clicked, this, &PromptBar::pin);
+  connect(&workspace_.prompt(), &PromptState::changed, this, &PromptBar::take_up_prompt);
+  connect(&workspace_, &Workspace::model_changed, this, &PromptBar::take_up_model);
+  connect(&workspace_, &Workspace::result_changed, this, &PromptBar::take_up_result);
+  connect(&workspace_.selection(), &Selection::tokens_changed, this, [this] {
+    const Selection& selection = workspace_.selection();
+    strip_->set_pins(selection.query(), selection.key());
+    if (selection.query()) strip_->scroll_to(*selection.query());
+  });
+  take_up_model();
+  take_up_result();
+  show_steps();
+}
+
+QWidget* PromptBar::make_options_row() {
+  chat_ = new QCheckBox(tr("Chat template"));
+  chat_->setToolTip(tr("Puts the prompt into the model's chat template as the user's message"));
+  bos_ = new QCheckBox(tr("BOS"));
+  bos_->setToolTip(tr("Begins the prompt as the model's tokenizer begins it"));
+  bos_->setChecked(true);
+  stored_ = new QComboBox;
+  stored_->setAccessibleName(tr("Prompts of the result file"));
+  stored_->setToolTip(tr("A prompt that the open result file holds"));
+  stored_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  stored_->setMinimumContentsLength(14);
+  count_ = new QLabel;
+  count_->setToolTip(tr("Tokens of the text, and the model's context"));
+  new_tokens_ = number(1, 4096, 40, tr("New tokens"));
+  temperature_ = new QDoubleSpinBox;
+  temperature_->setRange(0.0, 5.0);
+  temperature_->setSingleStep(0.1);
+  temperature_->setAccessibleName(tr("Temperature"));
+  temperature_->setToolTip(tr("Temperature; 0 takes the likeliest token"));
+  seed_ = number(0, 1000000, 0, tr("Seed of the sampling"));
+  generate_ = new QPushButton(tr("Generate"));
+  back_ = new QToolButton;
+  back_->setArrowType(Qt::LeftArrow);
+  back_->setToolTip(tr("One generated token back: the views show the prompt up to there"));
+  back_->setAccessibleName(tr("One generated token back"));
+  forward_ = new QToolButton;
+  forward_->setArrowType(Qt::RightArrow);
+  forward_->setToolTip(tr("One generated token forward"));
+  forward_->setAccessibleName(tr("One generated token forward"));
+  step_ = new QLabel;
+  for (QToolButton* button : {back_, forward_})
+    button->setAutoRepeat(true);
+  auto* holder = new QWidget;
+  auto* row = new QHBoxLayout(holder);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->addWidget(chat_);
+  row->addWidget(bos_);
+  row->addWidget(count_);
+  row->addWidget(stored_);
+  row->addStretch(1);
+  const std::pair<QString, QWidget*> fields[] = {
+      {tr("&New tokens"), new_tokens_}, {tr("&Temperature"), temperature_}, {tr("&Seed"), seed_}};
+  for (const auto& [name, field] : fields) {
+    auto* label = new QLabel(name);
+    label->setBuddy(field);
+    row->addWidget(label);
+    row->addWidget(field);
+  }
+  row->addWidget(generate_);
+  row->addWidget(back_);
+  row->addWidget(step_);
+  row->addWidget(forward_);
+  for (QCheckBox* box : {chat_, bos_})
+    connect(box, &QCheckBox::toggled, this, [this] {
+      bos_->setEnabled(!chat_->isChecked());
+      count_soon();
+      if (workspace_.live()) take();
+    });
+  connect(stored_, &QComboBox::activated, this, [this](int index) {
+    if (index > 0) workspace_.show_stored_prompt(stored_->itemData(index).toString().toStdString());
+  });
+  connect(generate_, &QPushButton::clicked, this, [this] { job_ ? stop() : generate(); });
+  connect(back_, &QToolButton::clicked, this, [this] { step_to(generated_shown() - 1); });
+  connect(forward_, &QToolButton::clicked, this, [this] { step_to(generated_shown() + 1); });
+  return holder;
+}
+
+PromptRequest PromptBar::request() const {
+  return {edit_->toPlainText().toStdString(), chat_->isChecked() && chat_->isEnabled(), bos_->isChecked()};
+}
+
+void PromptBar::take() {
+  if (workspace_.model()) workspace_.set_prompt(request());
+}
+
+// ---- Generation
+
+void PromptBar::generate() {
+  const PromptState& prompt = workspace_.prompt();
+  if (!workspace_.live()) return;
+  GenerateRequest wanted;
+  wanted.tokens = prompt.ids();
+  wanted.tokens.resize(prompt.n_prompt()); // from the prompt on, not from where the views stand
+  wanted.new_tokens = new_tokens_->value();
+  wanted.temperature = temperature_->value();
+  wanted.seed = static_cast<std::uint64_t>(seed_->value());
+  generated_.clear();
+  job_ = workspace_.engine().post<Continuation>({QStringLiteral("generate"), tr("Generating")}, this,
+                                                [wanted](EngineState& state, const JobContext<Continuation>& job) {
+                                                  return generate_text(state, wanted, job.task, job.partial);
+                                                },
+                                                {[this](Result<Continuation> text) {
+                                                   job_ = 0;
+                                                   if (!text.ok()) {
+                                                     workspace_.report(tr("Nothing was generated"), text.error());
+                                                     return show_steps();
+                                                   }
+                                                   show_generation(*text, true);
+                                                 },
+                                                 [this](const Continuation& text) { show_generation(text, false); }});
+  show_steps();
+}
+
+void PromptBar::stop() { workspace_.engine().cancel(job_); }
+
+// While tokens come only the strip shows them; the views follow at the end.
+void PromptBar::show_generation(const Continuation& continuation, bool last) {
+  generated_ = continuation.tokens;
+  if (last) return step_to(generated_count());
+  show_tokens();
+  strip_->scroll_to(static_cast<int>(strip_->count()) - 1);
+}
+
+int PromptBar::generated_shown() const {
+  return static_cast<int>(workspace_.prompt().tokens().size() - workspace_.prompt().n_prompt());
+}
+
+void PromptBar::step_to(int generated) {
+  generated = std::clamp(generated, 0, generated_count());
+  const Selection& selection = workspace_.selection();
+  const int last = static_cast<int>(workspace_.prompt().n_prompt()) + generated;
+  // A pin behind the end would point at nothing.
+  if ((selection.query() && *selection.query() >= last) || (selection.key() && *selection.key() >= last))
+    workspace_.selection().set_tokens(std::nullopt, std::nullopt);
+  stepping_ = true;
+  workspace_.prompt().set_generated({generated_.begin(), generated_.begin() + generated});
+  stepping_ = false;
+  show_tokens();
+  show_steps();
+  strip_->scroll_to(last - 1);
+}
+
+void PromptBar::pin(int token, Qt::KeyboardModifiers modifiers) {
+  Selection& selection = workspace_.selection();
+  if (token >= static_cast<int>(workspace_.prompt().tokens().size())) return; // generated, but stepped back from
+  const bool key = modifiers.testFlag(Qt::ShiftModifier);
+  const auto before = key ? selection.key() : selection.query();
+  const std::optional<int> now = before == token ? std::nullopt : std::optional<int>(token);
+  if (key)
+    selection.set_tokens(selection.query(), now);
+  else
+    selection.set_tokens(now, selection.key());
+}
+
+// ---- What others change
+
+void PromptBar::take_up_prompt() {
+  if (stepping_) return;
+  const PromptState& prompt = workspace_.prompt();
+  workspace_.engine().drop_lane(QStringLiteral("generate"));
+  job_ = 0;
+  generated_.assign(prompt.tokens().begin() + static_cast<std::ptrdiff_t>(prompt.n_prompt()), prompt.tokens().end());
+  const QString text = QString::fromStdString(prompt.request().text);
+  const QSignalBlocker chat(chat_), bos(bos_), stored(stored_);
+  if (edit_->toPlainText() != text) edit_->setPlainText(text);
+  if (prompt.stored_id().empty()) {
+    chat_->setChecked(prompt.request().chat);
+    bos_->setChecked(prompt.request().add_special);
+  }
+  stored_->setCurrentIndex(std::max(0, stored_->findData(QString::fromStdString(prompt.stored_id()))));
+  n_tokens_ = static_cast<std::int64_t>(prompt.tokens().size());
+  show_count();
+  show_tokens();
+  show_steps();
+}
+
+void PromptBar::take_up_model() {
+  const auto& model = workspace_.model();
+  take_->setEnabled(model.has_value());
+  chat_->setEnabled(model && model->has_chat_template);
+  bos_->setEnabled(model.has_value());
+  count_soon();
+  show_count();
+  show_steps();
+}
+
+void PromptBar::take_up_result() {
+  const QSignalBlocker blocker(stored_);
+  stored_->clear();
+  stored_->addItem(tr("Stored prompts"));
+  if (workspace_.result())
+    for (const StoredPrompt& prompt : workspace_.result()->prompts) {
+      const QString id = QString::fromStdString(prompt.id);
+      stored_->addItem(id, id);
+      stored_->setItemData(stored_->count() - 1, QString::fromStdString(prompt.text).left(300), Qt::ToolTipRole);
+    }
+  stored_->setVisible(stored_->count() > 1);
+  const QString shown = QString::fromStdString(workspace_.prompt().stored_id());
+  stored_->setCurrentIndex(shown.isEmpty() ? 0 : std::max(0, stored_->findData(shown)));
+}
+
+// ---- The count
+
+void PromptBar::count_soon() {
+  if (workspace_.model()) count_timer_.start();
+}
+
+void PromptBar::count() {
+  if (!workspace_.model()) return;
+  workspace_.engine().post<std::int64_t>(
+      {QStringLiteral("count"), {}}, this,
+      [wanted = request()](EngineState& state, const JobContext<std::int64_t>&) { return count_tokens(state, wanted); },
+      {[this](Result<std::int64_t> tokens) {
+        if (tokens.ok()) n_tokens_ = *tokens;
+        show_count();
+      }});
+}
+
+void PromptBar::show_count() {
+  const QLocale locale;
+  const std::int64_t context = workspace_.model() ? workspace_.model()->n_ctx : 0;
+  count_->setText(context > 0
+                      ? tr("%1 of %2 tokens").arg(locale.toString(qint64{n_tokens_}), locale.toString(qint64{context}))
+                      : tr("%n token(s)", nullptr, static_cast<int>(n_tokens_)));
+  QPalette colors = palette();
+  if (context > 0 && n_tokens_ > context) colors.setColor(QPalette::WindowText, inks().warning);
+  count_->setPalette(colors);
+}
+
+// ---- Tokens and steps
+
+void PromptBar::show_tokens() {
+  const PromptState& prompt = workspace_.prompt();
+  std::vector<TokenInfo> all(prompt.tokens().begin(),
+                             prompt.tokens().begin() + static_cast<std::ptrdiff_t>(prompt.n_prompt()));
+  all.insert(all.end(), generated_.begin(), generated_.end());
+  strip_->set_tokens(std::move(all), prompt.n_prompt(),
+                     job_ ? prompt.n_prompt() + generated_.size() : prompt.tokens().size());
+  strip_->set_pins(workspace_.selection().query(), workspace_.selection().key());
+}
+
+void PromptBar::show_steps() {
+  generate_->setText(job_ ? tr("Stop") : tr("Generate"));
+  generate_->setEnabled(workspace_.live());
+  const int shown = generated_shown();
+  back_->setEnabled(!job_ && shown > 0);
+  forward_->setEnabled(!job_ && shown < generated_count());
+  step_->setText(QStringLiteral("%1/%2").arg(shown).arg(generated_count()));
+  step_->setToolTip(tr("Generated tokens that the views show, of those there are"));
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/runs/result_parts.h"
+
+#include <torch/headeronly/version.h>
+
+namespace headscope {
+
+std::string headscope_version() { return HEADSCOPE_VERSION; }
+std::string libtorch_version() { return TORCH_VERSION; }
+
+const char* dtype_name(at::ScalarType dtype) {
+  return dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
+}
+
+Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options) {
+  const ModelConfig& config = model.config;
+  HS_TRY(writer.set_model({
+      {"name", model.identity.name},
+      {"architecture", config.architecture},
+      {"path", model.identity.path},
+      {"sha256", model.identity.sha256},
+      {"format", model.identity.format},
+      {"quantisation", model.identity.quantisation},
+      {"dtype", std::string(dtype_name(model.dtype))},
+      {"device", model.device.str()},
+      {"n_layers", config.n_layers},
+      {"n_heads", config.n_heads},
+      {"n_kv_heads", config.n_kv_heads},
+      {"d_model", config.d_model},
+      {"d_head", config.d_head},
+      {"d_mlp", config.d_mlp},
+      {"d_vocab", config.d_vocab},
+      {"n_ctx", config.n_ctx},
+  }));
+  return writer.set_options("model", load_options);
+}
+
+store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids) {
+  store::Prompt prompt;
+  prompt.id = id;
+  prompt.token_ids = ids;
+  if (model.tokenizer) prompt.text = model.tokenizer->decode(ids);
+  for (const std::int64_t token : ids) {
+    prompt.token_pieces.push_back(model.tokenizer ? model.tokenizer->piece(token) : std::to_string(token));
+    if (model.tokenizer) prompt.token_texts.push_back(model.tokenizer->text(token));
+  }
+  return prompt;
+}
+
+namespace {
+
+Status write_map(store::ResultWriter& writer, const std::string& detector, const DetectorResult& result,
+                 const ScoreMap& map) {
+  store::ArraySpec spec;
+  spec.axes = {{"layer", {}}, {"head", {}}};
+  spec.shape = {result.n_layers, result.n_heads};
+  spec.units = map.units;
+  spec.long_name = map.description;
+  return writer.add_array(store::evidence_path(detector, map.name), spec, std::span<const float>(map.values));
+}
+
+} // namespace
+
+Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,
+                      const std::string& haystack, const DetectorResult& result) {
+  const std::string id = detector.id();
+  store::Attributes used = options.attributes();
+  used.push_back({"haystack", haystack.empty() ? std::string("generated from the seed") : haystack});
+  HS_TRY(writer.set_options(id, used));
+  for (const store::Prompt& prompt : result.prompts)
+    HS_TRY(writer.add_prompt(prompt));
+  store::DetectorScores scores;
+  scores.name = id;
+  scores.n_layers = result.n_layers;
+  scores.n_heads = result.n_heads;
+  scores.scores = result.scores;
+  scores.units = result.units;
+  scores.description = result.description;
+  scores.threshold = result.threshold;
+  scores.heads = result.heads;
+  scores.attributes = result.findings;
+  scores.attributes.push_back({"title", detector.title()});
+  scores.attributes.push_back({"reference", detector.reference()});
+  scores.attributes.push_back({"complete", result.complete});
+  if (!result.message.empty()) scores.attributes.push_back({"message", result.message});
+  HS_TRY(writer.add_scores(scores));
+  for (const ScoreMap& map : result.maps)
+    HS_TRY(write_map(writer, id, result, map));
+  for (const DetectorResult::NamedTable& table : result.tables)
+    HS_TRY(writer.add_table(store::evidence_path(id, table.name), table.table));
+  return {};
+}
+
+} // namespace headscope

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// From models, prompts and detector results to the parts of a result file.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "core/model/model.h"
+#include "core/store/result_file.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope {
+
+std::string headscope_version();
+std::string libtorch_version();
+const char* dtype_name(at::ScalarType dtype); // "float32", …
+
+// /model, and how it was loaded as /options/model.
+Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options);
+store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids);
+
+// Scores, maps, findings, prompts and tables of one detector, and its options.
+Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,
+                      const std::string& haystack, const DetectorResult& result);
+
+} // namespace headscope
