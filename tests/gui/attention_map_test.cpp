@@ -79,10 +79,12 @@ TEST(AttentionMap, TheMeanOfHeadsOfSeveralLayers) {
 class LongMap : public testing::TestWithParam<const char*> {
 protected:
   void SetUp() override {
-    state.engine.emplace(load_golden(GetParam()));
+    auto model = std::make_shared<Model>(*load_golden(GetParam()));
+    model->config.n_ctx = 4096; // their own context is too short for several tiles
+    state.engine.emplace(std::move(model));
     std::mt19937 random(11);
     const auto vocabulary = static_cast<unsigned>(state.engine->config().d_vocab);
-    for (int i = 0; i < 1500; ++i)
+    for (int i = 0; i < 1100; ++i)
       tokens.push_back(static_cast<std::int64_t>(random() % vocabulary));
   }
 
@@ -101,10 +103,10 @@ protected:
 };
 
 TEST_P(LongMap, TilesAreThoseOfTheFullPattern) {
-  for (const HeadRef head : {HeadRef{0, 1}, HeadRef{1, 3}, HeadRef{0, 2}}) {
+  for (const HeadRef head : {HeadRef{0, 1}, HeadRef{1, 3}}) {
     const at::Tensor full = pattern(head.layer)[head.head];
     const AttentionRequest request = request_of(tokens, {head});
-    for (const TileKey key : {TileKey{0, 5, 5}, TileKey{0, 3, 1}, TileKey{0, 2, 2}}) {
+    for (const TileKey key : {TileKey{0, 4, 4}, TileKey{0, 3, 1}}) {
       const auto tile = attention_tile(state, request, key, {}, {});
       ASSERT_TRUE(tile.ok()) << tile.error().to_string();
       expect_tile(*tile, full, 2e-6, head.label());
@@ -114,20 +116,21 @@ TEST_P(LongMap, TilesAreThoseOfTheFullPattern) {
     const auto pooled = attention_tile(state, request, {2, 0, 0}, {}, {});
     ASSERT_TRUE(pooled.ok());
     const at::Tensor block = full.slice(0, 0, 1024).slice(1, 0, 1024).reshape({256, 4, 256, 4});
-    const at::Tensor max = block.amax({1, 3}), sum = block.sum({1, 3});
+    const at::Tensor max = block.amax({1, 3}).contiguous(), mean = block.mean({1, 3}).contiguous();
+    const float *max_of = max.data_ptr<float>(), *mean_of = mean.data_ptr<float>();
     for (std::int64_t r = 0; r < 256; r += 3)
       for (std::int64_t c = 0; c < r; ++c) { // below the diagonal a cell has all its 16 weights
-        ASSERT_NEAR(pooled->at(r, c, Pooling::max), max[r][c].item<float>(), 2e-6);
-        ASSERT_NEAR(pooled->at(r, c, Pooling::mean), sum[r][c].item<float>() / 16, 2e-6);
+        ASSERT_NEAR(pooled->at(r, c, Pooling::max), max_of[r * 256 + c], 2e-6);
+        ASSERT_NEAR(pooled->at(r, c, Pooling::mean), mean_of[r * 256 + c], 2e-6);
       }
   }
 }
 
 TEST_P(LongMap, UnitsSumTheFullPattern) {
   const at::Tensor full = pattern(1)[0].to(at::kDouble);
-  const auto mass = attention_units(state, request_of(tokens, {{1, 0}}), {0, 1, 700, 1499}, {});
+  const auto mass = attention_units(state, request_of(tokens, {{1, 0}}), {0, 1, 700, 1099}, {});
   ASSERT_TRUE(mass.ok()) << mass.error().to_string();
-  const double middle = full.slice(0, 700, 1499).slice(1, 1, 700).sum().item<double>() / 799;
+  const double middle = full.slice(0, 700, 1099).slice(1, 1, 700).sum().item<double>() / 399;
   EXPECT_NEAR(mass->values[2 * 4 + 1], middle, 1e-5);
   for (std::size_t row = 0; row < 4; ++row) {
     double sum = 0.0;

@@ -20,11 +20,21 @@ struct CleanRun {
   at::Tensor logits;                 // [pos, d_vocab]
 };
 
+// The last look at a prompt that is too long for a clean run.
+struct LongRun {
+  std::vector<std::int64_t> tokens;
+  int layer = 0;
+  at::Tensor resid_pre; // of that layer: [1, pos, d_model]
+};
+
+struct LayerAttention;       // layer_attention.h
 struct ReferenceActivations; // ablation_interventions.h
 
 struct EngineState {
   std::optional<Engine> engine; // unset: no model is open
   std::optional<CleanRun> clean;
+  std::optional<LongRun> long_run;
+  std::vector<std::shared_ptr<LayerAttention>> attention; // newest last
   std::shared_ptr<ReferenceActivations> reference; // of the texts that ablation took last
 };
 

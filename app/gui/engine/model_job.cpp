@@ -60,6 +60,8 @@ Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, co
   HS_ASSIGN(std::shared_ptr<const Model> model, load_model(request.path, options));
   const ModelInfo info = describe(*model, request);
   state.clean.reset();
+  state.long_run.reset();
+  state.attention.clear();
   state.reference.reset();
   state.engine.emplace(std::move(model));
   return info;

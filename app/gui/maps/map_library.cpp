@@ -36,6 +36,8 @@ void MapLibrary::forget() {
 }
 
 MapLibrary::Choice MapLibrary::map_of(const std::vector<HeadRef>& heads) {
+  if (!workspace_.model() && !workspace_.result())
+    return {nullptr, tr("Open a model and type a prompt, or open a result file.")};
   if (heads.empty()) return {nullptr, tr("Select a head to see its attention.")};
   const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.heads == heads; });
   if (found != kept_.end()) {
@@ -72,9 +74,7 @@ MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadRef>& heads) {
 }
 
 MapLibrary::Choice MapLibrary::stored_map(const std::vector<HeadRef>& heads) {
-  if (!workspace_.result())
-    return {nullptr, workspace_.model() ? tr("Type a prompt to see where its tokens look.")
-                                        : tr("Open a model and type a prompt, or open a result file.")};
+  if (!workspace_.result()) return {nullptr, tr("Type a prompt to see where its tokens look.")};
   const std::string& prompt = workspace_.prompt().stored_id();
   const auto& all = workspace_.result()->attention;
   const auto map = std::find_if(all.begin(), all.end(), [&](const StoredMap& m) { return m.prompt == prompt; });

@@ -7,6 +7,7 @@
 #include <QScrollArea>
 #include <QVBoxLayout>
 
+#include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/attention/arcs_canvas.h"
 #include "app/gui/views/map/map_figure.h"
@@ -18,13 +19,6 @@ namespace {
 constexpr std::size_t most_beside = 16; // small maps on one page
 constexpr double button_zoom = 1.5;
 
-QLabel* muted_label() {
-  auto* label = new QLabel;
-  label->setForegroundRole(QPalette::PlaceholderText);
-  label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-  return label;
-}
-
 std::optional<std::int64_t> wide(std::optional<int> token) {
   return token ? std::optional<std::int64_t>(*token) : std::nullopt;
 }
@@ -33,7 +27,7 @@ std::optional<std::int64_t> wide(std::optional<int> token) {
 
 AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("attention"), tr("Attention"), parent), library_(workspace), head_(new QLabel),
-      about_(muted_label()), message_(muted_label()), readout_(muted_label()), heads_(new QComboBox),
+      about_(new ElidedLabel), message_(new QLabel), readout_(new ElidedLabel), heads_(new QComboBox),
       scale_(new QComboBox), pooling_(new QComboBox), pages_(new QStackedWidget), pictures_(new QStackedWidget),
       grid_(new MapGrid(tr("attention weight"))), arcs_(new ArcsCanvas) {
   auto* column = new QVBoxLayout(this);
@@ -51,6 +45,7 @@ AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
   head_->setFont(bold);
   message_->setAlignment(Qt::AlignCenter);
   message_->setWordWrap(true);
+  message_->setForegroundRole(QPalette::PlaceholderText);
   auto* scroll = new QScrollArea;
   scroll->setWidget(arcs_);
   scroll->setWidgetResizable(true);
@@ -246,7 +241,6 @@ QString AttentionView::prompt_line() const {
 void AttentionView::show_header() {
   head_->setText(heads_title());
   about_->setText(prompt_line());
-  about_->setToolTip(prompt_line());
   show_readout();
 }
 
@@ -286,7 +280,9 @@ void AttentionView::show_readout() {
     cell = MapCanvas::Cell{*selection.query(), *selection.key()};
   }
   if (!cell) {
-    readout_->setText(tr("Drag to move, wheel to zoom, click to pin, double click to look closer."));
+    readout_->setText(arcs_button_->isChecked()
+                          ? tr("Point at a token to see its arcs alone, click to pin it.")
+                          : tr("Drag to move, wheel to zoom, click to pin, double click to look closer."));
     return;
   }
   const auto value = canvas->value(*cell);

@@ -8,6 +8,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/maps/matrix_map.h"
+#include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/map/map_figure.h"
 #include "app/gui/views/view_list.h"
@@ -22,13 +23,6 @@ constexpr double button_zoom = 1.5;
 
 constexpr UnitLevel levels[] = {UnitLevel::section, UnitLevel::paragraph, UnitLevel::sentence, UnitLevel::word,
                                 UnitLevel::token};
-
-QLabel* muted_label() {
-  auto* label = new QLabel;
-  label->setForegroundRole(QPalette::PlaceholderText);
-  label->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
-  return label;
-}
 
 QString level_name(UnitLevel level) {
   switch (level) {
@@ -45,7 +39,7 @@ QString level_name(UnitLevel level) {
 
 HierarchyView::HierarchyView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("hierarchy"), tr("Hierarchy"), parent), library_(workspace), head_(new QLabel),
-      about_(muted_label()), message_(muted_label()), readout_(muted_label()), level_(new QComboBox),
+      about_(new ElidedLabel), message_(new QLabel), readout_(new ElidedLabel), level_(new QComboBox),
       scale_(new QComboBox), pages_(new QStackedWidget), grid_(new MapGrid(tr("attention of a query to the unit"))) {
   auto* column = new QVBoxLayout(this);
   auto* header = new QHBoxLayout;
@@ -62,6 +56,7 @@ HierarchyView::HierarchyView(Workspace& workspace, QWidget* parent)
   head_->setFont(bold);
   message_->setAlignment(Qt::AlignCenter);
   message_->setWordWrap(true);
+  message_->setForegroundRole(QPalette::PlaceholderText);
   pages_->addWidget(message_);
   pages_->addWidget(grid_);
   grid_->set_pooling(Pooling::max);

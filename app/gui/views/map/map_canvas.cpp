@@ -121,7 +121,7 @@ void MapCanvas::paintEvent(QPaintEvent*) {
   if (hovered_) overlay.crosshair(*hovered_);
   overlay.axes(hovered_ ? std::optional(hovered_->query) : pinned_query_,
                hovered_ ? std::optional(hovered_->key) : pinned_key_);
-  if (hovered_ && !dragged_) overlay.tag(*hovered_, mapFromGlobal(QCursor::pos()));
+  if (hovered_ && !dragged_) overlay.tag(*hovered_, pointer_);
 }
 
 void MapCanvas::resizeEvent(QResizeEvent*) {
@@ -193,7 +193,7 @@ void MapCanvas::mousePressEvent(QMouseEvent* event) {
 }
 
 void MapCanvas::mouseMoveEvent(QMouseEvent* event) {
-  const QPointF at = event->position();
+  const QPointF at = pointer_ = event->position();
   if (pressed_ && !dragged_ &&
       (at - *pressed_).manhattanLength() >= QGuiApplication::styleHints()->startDragDistance()) {
     dragged_ = pressed_;

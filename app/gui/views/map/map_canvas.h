@@ -88,6 +88,7 @@ private:
   Labels labels_;
   std::optional<Cell> hovered_;
   std::optional<std::int64_t> pinned_query_, pinned_key_;
+  QPointF pointer_;
   std::optional<QPointF> pressed_, dragged_; // where the button went down, and where the drag has come to
   bool painted_ = true;                      // false: the next frame still colours tiles
 };

@@ -36,25 +36,45 @@ std::int64_t MapOverlay::nice_step(double least) {
 }
 
 void MapOverlay::cells() {
-  const double cell = camera_.cell();
-  const MapShape shape = canvas_.map()->shape();
   const Range rows = range(Qt::Vertical), cols = range(Qt::Horizontal);
-  const double room = metrics_.horizontalAdvance(QStringLiteral("0.000")) + metrics_.averageCharWidth();
-  if (cell < metrics_.height() * 0.7) return;
+  if (camera_.cell() < metrics_.height() * 0.7) return;
   painter_.save();
   painter_.setClipRect(camera_.visible());
+  borders(rows, cols);
+  const double room = metrics_.horizontalAdvance(QStringLiteral("0.000")) + metrics_.averageCharWidth();
+  if (camera_.cell() >= room) weights(rows, cols);
+  painter_.restore();
+}
+
+void MapOverlay::borders(Range rows, Range cols) {
+  const MapShape shape = canvas_.map()->shape();
+  std::vector<QLineF> lines;
+  for (std::int64_t q = rows.begin; q < rows.end; ++q) { // to the diagonal
+    const std::int64_t end = std::min(cols.end, shape.last_key(q) + 1);
+    if (end > cols.begin)
+      lines.emplace_back(canvas_.cell_rect({q, cols.begin}).topLeft(), canvas_.cell_rect({q, end - 1}).topRight());
+  }
+  for (std::int64_t k = cols.begin; k < cols.end; ++k) { // from it
+    const std::int64_t begin = std::max(rows.begin, k - shape.n_key + shape.n_query);
+    if (begin < rows.end)
+      lines.emplace_back(canvas_.cell_rect({begin, k}).topLeft(), canvas_.cell_rect({rows.end - 1, k}).bottomLeft());
+  }
+  painter_.setPen(QPen(inks().page, 0));
+  painter_.drawLines(lines.data(), static_cast<int>(lines.size()));
+}
+
+void MapOverlay::weights(Range rows, Range cols) {
+  const MapShape shape = canvas_.map()->shape();
   for (std::int64_t q = rows.begin; q < rows.end; ++q)
     for (std::int64_t k = cols.begin; k < std::min(cols.end, shape.last_key(q) + 1); ++k) {
-      const QRectF rect = canvas_.cell_rect({q, k});
-      painter_.setPen(QPen(inks().page, 0));
-      painter_.drawRect(rect);
-      if (cell < room) continue;
       const auto value = canvas_.value({q, k});
       if (!value || value->level > 0 || std::isnan(value->weight)) continue;
+      const QString text = weight_text(static_cast<double>(value->weight));
+      const QPointF middle = canvas_.cell_rect({q, k}).center();
       painter_.setPen(text_on(value_color(canvas_.tiles().scale(), static_cast<double>(value->weight))));
-      painter_.drawText(rect, Qt::AlignCenter, weight_text(static_cast<double>(value->weight)));
+      painter_.drawText(
+          middle + QPointF(-metrics_.horizontalAdvance(text) / 2, (metrics_.ascent() - metrics_.descent()) / 2), text);
     }
-  painter_.restore();
 }
 
 void MapOverlay::line(Qt::Orientation axis, std::int64_t index, const QColor& color) {
@@ -101,6 +121,8 @@ void MapOverlay::label(Qt::Orientation axis, std::int64_t index, const QString& 
   const auto at = static_cast<double>(index) + 0.5;
   const QPointF on = camera_.to_screen(at, at);
   const QRectF area = camera_.visible();
+  const bool rows = axis == Qt::Vertical;
+  if (rows ? on.y() < area.top() || on.y() > area.bottom() : on.x() < area.left() || on.x() > area.right()) return;
   const double gap = metrics_.averageCharWidth() * 0.6;
   QFont font = canvas_.font();
   font.setBold(marked);
@@ -153,7 +175,7 @@ void MapOverlay::axes(std::optional<std::int64_t> query, std::optional<std::int6
   const QRectF area = camera_.visible();
   painter_.setPen(QPen(inks().muted, 0));
   painter_.setBrush(Qt::NoBrush);
-  painter_.drawRect(area);
+  painter_.drawRect(area.toAlignedRect().adjusted(-1, -1, 0, 0)); // around the map, not on it
   axis_labels(Qt::Vertical, query);
   axis_labels(Qt::Horizontal, key);
   painter_.setFont(canvas_.font());

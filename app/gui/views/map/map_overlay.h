@@ -25,6 +25,8 @@ private:
     std::int64_t begin = 0, end = 0;
   };
   Range range(Qt::Orientation axis) const; // what is seen of an axis
+  void borders(Range rows, Range cols);
+  void weights(Range rows, Range cols);
   void axis_labels(Qt::Orientation axis, std::optional<std::int64_t> marked);
   void label(Qt::Orientation axis, std::int64_t index, const QString& text, bool marked, bool tick);
   void line(Qt::Orientation axis, std::int64_t index, const QColor& color);

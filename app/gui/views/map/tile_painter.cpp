@@ -16,7 +16,7 @@ constexpr qint64 coloring_ms = 8; // of a frame
 constexpr std::size_t kept_images = 384;
 
 QRgb color_of(const figures::ResolvedScale& scale, const std::array<QRgb, 256>& table, float value, QRgb nan) {
-  if (value == masked_weight) return qRgba(0, 0, 0, 0);
+  if (value == masked_weight) return inks().page.rgb();
   if (std::isnan(value)) return nan;
   return table[static_cast<std::size_t>(scale.position(static_cast<double>(value)) * 255.0 + 0.5)];
 }
@@ -27,7 +27,9 @@ QImage colored(const Tile& tile, const figures::ResolvedScale& scale, Pooling po
   std::transform(colors.begin(), colors.end(), table.begin(), [](std::uint32_t rgb) { return 0xff000000U | rgb; });
   // What an unfinished tile does not know yet lets the coarser one below be seen.
   const QRgb nan = tile.complete ? inks().nan.rgb() : qRgba(0, 0, 0, 0);
-  QImage image(static_cast<int>(tile.cols), static_cast<int>(tile.rows), QImage::Format_ARGB32_Premultiplied);
+  // Without transparency where there is none: that paints several times as fast.
+  const QImage::Format format = tile.complete ? QImage::Format_RGB32 : QImage::Format_ARGB32_Premultiplied;
+  QImage image(static_cast<int>(tile.cols), static_cast<int>(tile.rows), format);
   const std::vector<float>& values = tile.values(pooling);
   for (std::int64_t row = 0; row < tile.rows; ++row) {
     auto* line = reinterpret_cast<QRgb*>(image.scanLine(static_cast<int>(row)));
