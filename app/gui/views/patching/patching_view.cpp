@@ -48,6 +48,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   message_->setWordWrap(true);
   message_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   map_->setAccessibleName(tr("Map of the restored metric"));
+  map_->set_hint(tr("The map of what each patched place restores fills in here, layer by layer."));
   map_->tip = [this](Cell cell) { return cell_text(cell); };
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
