@@ -143,6 +143,8 @@ void write_pages(const std::string& folder) {
   RenderOptions dark;
   dark.dark = true;
   write(folder, "lines_log", log, dark);
+  write(folder, "graph", graph());
+  write(folder, "graph_dark", graph(), dark);
 }
 
 } // namespace

@@ -137,6 +137,27 @@ inline HeatmapFigure head_scores(std::int64_t layers, std::int64_t heads) {
   return map;
 }
 
+// Five layers of four heads with edges of both signs; of the last layer no node has one.
+inline GraphFigure graph() {
+  GraphFigure figure;
+  figure.title = "Circuit: planted";
+  figure.subtitle = "a test, edges of |score| >= 0.1";
+  figure.label = "change of logit difference";
+  figure.units = "logit";
+  figure.nodes.push_back({"input", NodeKind::input, 0, 0, 40, 18, false, false});
+  for (int layer = 0; layer < 5; ++layer) {
+    figure.bands.push_back({"layer " + std::to_string(layer), -30.0 * (layer + 1)});
+    for (int head = 0; head < 4; ++head)
+      figure.nodes.push_back({std::to_string(layer) + "." + std::to_string(head), NodeKind::head, 60.0 * head - 90,
+                              -30.0 * (layer + 1), 40, 18, layer == 4, layer == 2 && head == 1});
+  }
+  for (std::size_t i = 1; i + 8 < figure.nodes.size(); ++i) {
+    figure.edges.push_back({0, i, std::sin(static_cast<double>(i))});
+    figure.edges.push_back({i, 9 + i % 8, 0.5 * std::cos(static_cast<double>(i) * 1.7)});
+  }
+  return figure;
+}
+
 inline PanelFigure panels(std::size_t count, std::int64_t n) {
   PanelFigure figure;
   figure.title = "Attention of the heads with the highest induction scores";

@@ -47,6 +47,11 @@ void CellMap::set_content(Content content) {
   viewport()->update();
 }
 
+void CellMap::set_hint(const QString& text) {
+  hint_ = text;
+  viewport()->update();
+}
+
 void CellMap::set_current(std::optional<Cell> cell) {
   if (cell && (cell->row >= content_.rows || cell->col >= content_.cols)) cell.reset();
   if (cell == current_) return;
@@ -104,7 +109,11 @@ void CellMap::show_cell(Cell cell) {
 void CellMap::paintEvent(QPaintEvent* event) {
   QPainter painter(viewport());
   painter.fillRect(viewport()->rect(), inks().page);
-  if (content_.rows == 0 || content_.cols == 0) return;
+  if (content_.rows == 0 || content_.cols == 0) {
+    painter.setPen(inks().muted);
+    painter.drawText(viewport()->rect().adjusted(8, 8, -8, -8), Qt::AlignCenter | Qt::TextWordWrap, hint_);
+    return;
+  }
   painter.setRenderHint(QPainter::TextAntialiasing);
   paint_cells(painter, event->rect());
   paint_rows(painter);

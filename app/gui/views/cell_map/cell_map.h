@@ -34,6 +34,9 @@ public:
   void set_content(Content content);
   const Content& content() const { return content_; }
 
+  // What an empty map says.
+  void set_hint(const QString& text);
+
   void set_current(std::optional<Cell> cell); // has an outline
   std::optional<Cell> current() const { return current_; }
   // The cell's place in the viewport.
@@ -68,6 +71,7 @@ private:
   void paint_scale(QPainter& painter) const;
 
   Content content_;
+  QString hint_;
   std::optional<Cell> current_, hovered_;
   double cell_width_ = 1, cell_height_ = 1;
   int left_ = 0, top_ = 0, right_ = 0; // margins of labels and of the scale

@@ -40,6 +40,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   empty_->setAlignment(Qt::AlignCenter);
   empty_->setWordWrap(true);
   empty_->setForegroundRole(QPalette::PlaceholderText);
+  details_->setObjectName(QStringLiteral("details"));
   details_->setWordWrap(true);
   details_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   patch_->setText(tr("&Patch its source"));

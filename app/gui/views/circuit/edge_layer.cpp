@@ -11,10 +11,11 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int pieces = 14; // straight ones that a curve is drawn with
-using Points = std::array<QPointF, pieces + 1>;
+constexpr int most_pieces = 40, least_pieces = 8; // straight ones that a curve is drawn with
+constexpr double piece_length = 16.0;             // pixels
+using Points = std::array<QPointF, most_pieces + 1>;
 
-Points points_of(const figures::EdgeCurve& c) {
+Points points_of(const figures::EdgeCurve& c, int pieces) {
   Points points;
   for (int i = 0; i <= pieces; ++i) {
     const double t = static_cast<double>(i) / pieces, s = 1 - t;
@@ -66,9 +67,12 @@ bool EdgeLayer::draw(const Edges& edges, double milliseconds) {
     if (next_ % 16 == 15 && clock.nsecsElapsed() > limit) return false;
     const figures::EdgeCurve& curve = edges.curves[next_];
     if (!look_.to_view.mapRect(hull_of(curve)).adjusted(-4, -4, 4, 4).intersects(page)) continue;
-    Points points = points_of(curve);
-    for (QPointF& point : points)
-      point = look_.to_view.map(point);
+    const QPointF span =
+        look_.to_view.map(QPointF(curve[3].x, curve[3].y)) - look_.to_view.map(QPointF(curve[0].x, curve[0].y));
+    const int pieces = std::clamp(static_cast<int>(span.manhattanLength() / piece_length), least_pieces, most_pieces);
+    Points points = points_of(curve, pieces);
+    for (int i = 0; i <= pieces; ++i)
+      points[static_cast<std::size_t>(i)] = look_.to_view.map(points[static_cast<std::size_t>(i)]);
     const double share = edges.edges[next_].value / edges.largest;
     QPen pen(QColor(QRgb(figures::edge_color(share, look_.dark))), figures::edge_width(share) * zoom);
     pen.setCapStyle(Qt::FlatCap);
@@ -84,8 +88,8 @@ int edge_near(const std::vector<figures::EdgeCurve>& curves, std::size_t count, 
   double least = reach;
   for (std::size_t i = 0; i < count; ++i) {
     if (!hull_of(curves[i]).adjusted(-reach, -reach, reach, reach).contains(place)) continue;
-    const Points points = points_of(curves[i]);
-    for (std::size_t p = 0; p < pieces; ++p) {
+    const Points points = points_of(curves[i], most_pieces / 2);
+    for (std::size_t p = 0; p < most_pieces / 2; ++p) {
       const double away = distance(place, points[p], points[p + 1]);
       if (away < least) {
         least = away;

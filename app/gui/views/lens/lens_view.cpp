@@ -69,6 +69,7 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
 QWidget* LensView::make_lens_page() {
   auto* page = new QWidget;
   auto* row = new QHBoxLayout;
+  follow_->setObjectName(QStringLiteral("follow"));
   follow_->setAccessibleName(tr("Token to follow"));
   follow_->setPlaceholderText(tr("Token to follow, with its space"));
   follow_->setClearButtonEnabled(true);

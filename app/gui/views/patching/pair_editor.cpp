@@ -139,6 +139,10 @@ void PairEditor::offer_prompt(const QString& text) {
   touched_ = touched_ && !text.isEmpty();
 }
 
+void PairEditor::offer_pair(const QString& clean, const QString& corrupt) {
+  if (!touched_) set_texts(clean, corrupt);
+}
+
 void PairEditor::set_texts(const QString& clean, const QString& corrupt) {
   quiet_ = true;
   clean_->setPlainText(clean);

@@ -24,6 +24,7 @@ public:
   PatchSettings settings() const;
   // Texts that the user has not touched follow the window's prompt.
   void offer_prompt(const QString& text);
+  void offer_pair(const QString& clean, const QString& corrupt);
   void set_texts(const QString& clean, const QString& corrupt);
   void set_answers(const QString& answer, const QString& wrong);
   void set_settings(const PatchSettings& settings);

@@ -30,6 +30,14 @@ QString joined(const std::vector<TokenInfo>& tokens) {
   return texts.join(QStringLiteral(" | "));
 }
 
+// The prompt again, without the BOS that the model adds by itself.
+QString text_of(const std::vector<TokenInfo>& tokens) {
+  QByteArray text;
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    if (i > 0 || !tokens[i].text.starts_with('<')) text += tokens[i].text;
+  return QString::fromUtf8(text);
+}
+
 bool same_tokens(const std::vector<TokenInfo>& a, const std::vector<TokenInfo>& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](const TokenInfo& x, const TokenInfo& y) { return x.id == y.id; });
@@ -48,6 +56,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   message_->setWordWrap(true);
   message_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   map_->setAccessibleName(tr("Map of the restored metric"));
+  map_->set_hint(tr("The map of what each patched place restores fills in here, layer by layer."));
   map_->tip = [this](Cell cell) { return cell_text(cell); };
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
@@ -62,7 +71,8 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   wait_.setInterval(typing_pause_ms);
   connect(&wait_, &QTimer::timeout, this, &PatchingView::read_tokens);
   connect(editor_, &PairEditor::edited, this, [this] {
-    editor_->set_runnable(false);
+    // Beside a map of a file the pair is read when it is run.
+    editor_->set_runnable(stored_->currentIndex() > 0 && this->workspace().model());
     if (watched()) wait_.start();
     stale_ = !watched();
   });
@@ -232,7 +242,9 @@ void PatchingView::load_stored() {
       },
       {[this](Result<PatchMap> map) {
         if (!map.ok()) return workspace().report(tr("The patching map was not read"), map.error());
+        editor_->offer_pair(text_of(map->clean), text_of(map->corrupt));
         editor_->show_tokens(map->clean, map->corrupt);
+        editor_->set_runnable(workspace().model().has_value());
         show_map(std::move(*map));
       }});
 }

@@ -33,7 +33,7 @@ public:
       int width = 0;
       for (const QStringList& row : rows_)
         if (i < row.size()) width = std::max(width, metrics.horizontalAdvance(row[i]));
-      edges_.push_back(edges_.back() + width + pad);
+      edges_.push_back(edges_.back() + width + 2 * pad);
     }
     setFixedSize(edges_.back() + pad, 2 * row_height() + 4);
     update();
@@ -87,6 +87,7 @@ private:
 TokenRows::TokenRows(QWidget* parent) : QScrollArea(parent), strip_(new Strip(*this)) {
   setWidget(strip_);
   setFrameShape(QFrame::NoFrame);
+  viewport()->setBackgroundRole(QPalette::Base);
   setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   setAccessibleName(tr("Tokens of both prompts"));
   set_tokens({}, {});
