@@ -4,8 +4,9 @@
 #include <cmath>
 
 #include <QApplication>
+#include <QPainter>
 #include <QPalette>
-#include <QStyleFactory>
+#include <QProxyStyle>
 
 #include "app/figures/token_label.h"
 
@@ -46,6 +47,22 @@ QPalette palette_of(bool dark) {
   return palette;
 }
 
+// Fusion outlines tick boxes darker than the window, which on a dark one nobody sees.
+class TickStyle : public QProxyStyle {
+public:
+  TickStyle() : QProxyStyle(QStringLiteral("Fusion")) {}
+  void drawPrimitive(PrimitiveElement element, const QStyleOption* option, QPainter* painter,
+                     const QWidget* widget) const override {
+    QProxyStyle::drawPrimitive(element, option, painter, widget);
+    if (element != PE_IndicatorCheckBox && element != PE_IndicatorItemViewItemCheck) return;
+    painter->save();
+    painter->setBrush(Qt::NoBrush);
+    painter->setPen(dark_now ? dark_inks.muted : light_inks.muted);
+    painter->drawRect(option->rect.adjusted(0, 0, -1, -1));
+    painter->restore();
+  }
+};
+
 double system_point_size() {
   static const double size = QApplication::font().pointSizeF();
   return size > 0 ? size : 10.0;
@@ -56,7 +73,7 @@ double system_point_size() {
 void apply_theme(Theme theme, double font_scale) {
   static const bool system_dark = QApplication::palette().color(QPalette::Window).lightness() < 128;
   dark_now = theme == Theme::dark || (theme == Theme::system && system_dark);
-  QApplication::setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
+  QApplication::setStyle(new TickStyle);
   QApplication::setPalette(palette_of(dark_now));
   QFont font = QApplication::font();
   font.setPointSizeF(system_point_size() * font_scale);

@@ -23,8 +23,9 @@ void set_axes(QChart& chart, double low, double high, const QString& x_title, do
   auto* y = new QValueAxis;
   y->setRange(0.0, top);
   y->setTitleText(y_title);
+  x->setLabelFormat(QStringLiteral("%.3g"));
   for (QValueAxis* axis : {x, y})
-    axis->setTickCount(5);
+    axis->setTickCount(3);
   chart.addAxis(x, Qt::AlignBottom);
   chart.addAxis(y, Qt::AlignLeft);
   for (QAbstractSeries* series : chart.series()) {

@@ -25,7 +25,8 @@ int as_int(double value) {
 
 DetectorOptions::DetectorOptions(const DetectorInfo& info, QWidget* parent) : QWidget(parent) {
   auto* form = new QFormLayout(this);
-  form->setContentsMargins(0, 0, 0, 0);
+  form->setContentsMargins(0, 0, 4, 0);
+  form->setRowWrapPolicy(QFormLayout::WrapLongRows);
   for (const OptionSpec& spec : info.options) {
     QWidget* field = make_field(spec);
     field->setToolTip(QString::fromStdString(spec.help));
@@ -37,7 +38,7 @@ DetectorOptions::DetectorOptions(const DetectorInfo& info, QWidget* parent) : QW
 
 QWidget* DetectorOptions::make_field(const OptionSpec& spec) {
   if (const bool* flag = std::get_if<bool>(&spec.standard)) {
-    auto* box = new QCheckBox(QString::fromStdString(spec.help));
+    auto* box = new QCheckBox;
     const bool standard = *flag;
     const auto text = [box] { return std::string(box->isChecked() ? "true" : "false"); };
     const auto reset = [box, standard] { box->setChecked(standard); };
