@@ -3,7 +3,7 @@
 //
 //   planted_noise_curve FOLDER [LAYOUTS]
 //
-// Writes planted-noise.csv and, with Qt, planted-noise.png into a folder: docs/ holds what it wrote with 6 layouts.
+// Writes planted-noise.csv and, with Qt, planted-noise.png into a folder: docs/ holds what it wrote with 3 layouts.
 #include <array>
 #include <cstdio>
 #include <cstdlib>
@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
   try {
     std::vector<Counts> curve;
     for (const double noise : noise_levels) {
-      curve.push_back(measure(noise, argc > 2 ? std::atoi(argv[2]) : 6));
+      curve.push_back(measure(noise, argc > 2 ? std::atoi(argv[2]) : 3));
       std::printf("noise %g\n", noise);
       for (const auto& [id, count] : curve.back())
         std::printf("  %-12s precision %6s recall %6s\n", id.c_str(), number(count.precision()).c_str(),
