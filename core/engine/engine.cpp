@@ -58,6 +58,7 @@ Status check_layers(const RunRequest& request, const ModelConfig& config) {
 Result<RunSpan> span_of(const RunRequest& request, const ModelConfig& config) {
   HS_TRY(check_tokens(request, config));
   HS_TRY(check_layers(request, config));
+  if (request.statistics) HS_TRY(check_statistics(*request.statistics));
   RunSpan span;
   span.batch = request.batch.tokens.size(0);
   span.count = request.batch.tokens.size(1);

@@ -15,6 +15,7 @@
 #include "core/base/result.h"
 #include "core/base/task.h"
 #include "core/engine/attention.h"
+#include "core/engine/attention_statistics.h"
 #include "core/engine/hook.h"
 #include "core/engine/intervention.h"
 #include "core/model/model.h"
@@ -86,8 +87,9 @@ struct RunRequest {
   LogitRows logits = LogitRows::all;
   KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
   const AttentionObserver* observer = nullptr;
-  const AttentionBackend* attention = nullptr; // nullptr: default_attention()
-  CancelToken cancel;                          // looked at before every layer
+  const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
+  const AttentionBackend* attention = nullptr;            // nullptr: default_attention()
+  CancelToken cancel;                                     // looked at before every layer
 };
 
 struct RunResult {

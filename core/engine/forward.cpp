@@ -173,7 +173,10 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections) {
   const AttentionObserver* observer = request_.observer;
   if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
   const AttentionBackend& backend = request_.attention ? *request_.attention : default_attention();
-  return plan_.visit(HookPoint::z, layer, backend.run(input));
+  const AttentionStatisticsRequest* statistics = request_.statistics;
+  const bool counted = statistics && (!statistics->wants || statistics->wants(layer));
+  return plan_.visit(HookPoint::z, layer,
+                     counted ? run_with_statistics(backend, input, *statistics) : backend.run(input));
 }
 
 at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {

@@ -73,19 +73,31 @@ private:
     if (spec.low >= spec.high)
       return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
     const at::Tensor tokens = repeated_tokens(spec);
-    StripeSum stripe(run.engine.config(), kind_.distance(spec.n));
+    StripeMeans stripe(run.engine.config());
     std::optional<SimilaritySum> likeness = similarity(run, tokens);
     std::int64_t layers_done = 0;
+    const auto report = [&](int layer) {
+      layers_done = std::max<std::int64_t>(layers_done, layer + 1);
+      run.task.report(id() + " heads", layers_done, run.engine.config().n_layers);
+    };
     AttentionObserver observer;
     observer.tile = [&](const PatternTile& tile) {
-      likeness ? likeness->add(tile) : stripe.add(tile);
-      layers_done = std::max<std::int64_t>(layers_done, tile.layer + 1);
-      run.task.report(id() + " heads", layers_done, run.engine.config().n_layers);
+      likeness->add(tile);
+      report(tile.layer);
+    };
+    AttentionStatisticsRequest statistics;
+    statistics.distances = {kind_.distance(spec.n)};
+    statistics.done = [&](const AttentionStatistics& layer) {
+      stripe.add(layer);
+      report(layer.layer);
     };
     RunRequest request;
     request.batch.tokens = tokens;
     request.logits = LogitRows::none;
-    request.observer = &observer;
+    if (likeness)
+      request.observer = &observer;
+    else
+      request.statistics = &statistics;
     request.cancel = run.task.cancel;
     const auto ran = run.engine.run(request);
     if (!ran.ok() && (ran.error().code != ErrorCode::cancelled || layers_done == 0)) return ran.error();

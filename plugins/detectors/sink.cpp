@@ -62,12 +62,13 @@ private:
     bool complete = true;
     for (std::size_t i = 0; i < rows.size() && complete; ++i) {
       run.task.report("attention sinks", static_cast<std::int64_t>(i), static_cast<std::int64_t>(rows.size()));
-      AttentionObserver observer;
-      observer.tile = [&](const PatternTile& tile) { statistics.add(tile); };
+      AttentionStatisticsRequest wanted;
+      wanted.key_sum = true;
+      wanted.done = [&](const AttentionStatistics& layer) { statistics.add(layer); };
       RunRequest request;
       request.batch = TokenBatch::single(rows[i]);
       request.logits = LogitRows::none;
-      request.observer = &observer;
+      request.statistics = &wanted;
       request.cancel = run.task.cancel;
       const auto ran = run.engine.run(request);
       if (!ran.ok() && ran.error().code != ErrorCode::cancelled) return ran.error();

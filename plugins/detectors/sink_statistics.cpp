@@ -21,9 +21,9 @@ std::vector<float> floats(const at::Tensor& by_head) {
 SinkStatistics::SinkStatistics(const ModelConfig& config, std::int64_t length)
     : n_layers_(config.n_layers), n_heads_(config.n_heads), length_(length) {}
 
-void SinkStatistics::add(const PatternTile& tile) {
+void SinkStatistics::add(const AttentionStatistics& layer) {
   if (!current_.defined()) current_ = at::zeros({n_layers_, n_heads_, length_}, at::kDouble);
-  current_[tile.layer] += tile.pattern[0].to(at::kDouble).sum(1).cpu(); // [head, key] over the tile's queries
+  current_[layer.layer] = layer.key_sum[0].cpu(); // [head, key]
 }
 
 void SinkStatistics::finish_text() {

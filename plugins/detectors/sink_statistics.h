@@ -16,7 +16,7 @@ class SinkStatistics {
 public:
   SinkStatistics(const ModelConfig& config, std::int64_t length);
 
-  void add(const PatternTile& tile); // of one text; batch 1
+  void add(const AttentionStatistics& layer); // its key_sum, of one text; batch 1
   void finish_text();
 
   std::int64_t length() const { return length_; }

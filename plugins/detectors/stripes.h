@@ -24,18 +24,17 @@ struct RepeatedTokens {
 // [batch, 2 n]: the same numbers as torch.manual_seed(seed); torch.randint(low, high, (batch, n)), twice.
 at::Tensor repeated_tokens(const RepeatedTokens& spec);
 
-// Sums one stripe, the weights A[q, q - distance], of every layer's tiles as they stream by.
-class StripeSum {
+// Keeps the mean of one stripe, the weights A[q, q - distance], of every layer as it goes by.
+class StripeMeans {
 public:
-  StripeSum(const ModelConfig& config, std::int64_t distance);
-  void add(const PatternTile& tile);
+  explicit StripeMeans(const ModelConfig& config);
+  void add(const AttentionStatistics& layer); // of one distance
   // Mean over the whole stripe and the batch [layer, head]; NaN for a layer that was never seen.
   std::vector<float> means() const;
 
 private:
-  std::int64_t n_heads_, distance_;
-  std::vector<at::Tensor> sums_;     // [head] float64 a layer
-  std::vector<std::int64_t> counts_; // weights summed, a layer
+  std::int64_t n_heads_;
+  std::vector<at::Tensor> means_; // [head] float64 a layer
 };
 
 } // namespace headscope

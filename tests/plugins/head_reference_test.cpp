@@ -37,6 +37,18 @@ protected:
     const auto run = engine->run(request);
     ASSERT_TRUE(run.ok()) << run.error().to_string();
   }
+
+  static void count(const Ids& ids, const std::function<void(const AttentionStatistics&)>& layer) {
+    AttentionStatisticsRequest statistics;
+    statistics.key_sum = true;
+    statistics.done = layer;
+    RunRequest request;
+    request.batch = TokenBatch::single(ids);
+    request.logits = LogitRows::none;
+    request.statistics = &statistics;
+    const auto run = engine->run(request);
+    ASSERT_TRUE(run.ok()) << run.error().to_string();
+  }
 };
 
 TEST_F(HeadReference, Stripes) {
@@ -79,7 +91,7 @@ TEST_F(HeadReference, Sinks) {
     ASSERT_EQ(tokens, reference.at("tokens")[text].get<Ids>());
     SinkStatistics alone(engine->config(), 64);
     for (SinkStatistics* each : {&statistics, &alone}) {
-      observe(tokens, [&](const PatternTile& tile) { each->add(tile); });
+      count(tokens, [&](const AttentionStatistics& layer) { each->add(layer); });
       each->finish_text();
     }
     for (std::size_t k = 0; k < 8; ++k) {

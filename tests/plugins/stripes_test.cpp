@@ -8,6 +8,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/engine/tile_statistics.h"
 #include "plugins/detectors/builtin.h"
 #include "tests/analysis/tiny_model.h"
 
@@ -19,9 +20,17 @@ std::vector<float> stripe_of(const at::Tensor& pattern, std::int64_t distance, s
   ModelConfig config;
   config.n_layers = 2;
   config.n_heads = pattern.size(1);
-  StripeSum stripe(config, distance);
+  AttentionInput input;
+  input.q = input.k = at::zeros({pattern.size(0), pattern.size(2), pattern.size(1), 1});
+  AttentionStatisticsRequest request;
+  request.distances = {distance};
+  TileStatistics tiles(input, request);
   for (std::int64_t begin = 0; begin < pattern.size(2); begin += step)
-    stripe.add({1, begin, pattern.narrow(2, begin, std::min(step, pattern.size(2) - begin))});
+    tiles.add({1, begin, pattern.narrow(2, begin, std::min(step, pattern.size(2) - begin))});
+  AttentionStatistics layer = tiles.finish();
+  layer.layer = 1;
+  StripeMeans stripe(config);
+  stripe.add(layer);
   return stripe.means();
 }
 

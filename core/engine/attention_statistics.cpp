@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/engine/attention_statistics.h"
+
+#include <algorithm>
+#include <optional>
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include "core/base/log.h"
+#include "core/engine/attention.h"
+#include "core/engine/cuda_module.h"
+#include "core/engine/tile_statistics.h"
+#include "kernels/cpu/attention_statistics.h"
+
+namespace headscope {
+namespace {
+
+using kernels::blocks_of;
+
+std::optional<kernels::Element> element_of(at::ScalarType type) {
+  if (type == at::kFloat) return kernels::Element::f32;
+  if (type == at::kBFloat16) return kernels::Element::bf16;
+  if (type == at::kHalf) return kernels::Element::f16;
+  return std::nullopt;
+}
+
+// x as the kernels take it: the last axis contiguous, everything at multiples of 16 bytes.
+at::Tensor aligned(const at::Tensor& x) {
+  const std::int64_t per_step = 16 / static_cast<std::int64_t>(x.element_size());
+  const bool whole = x.stride(0) % per_step == 0 && x.stride(1) % per_step == 0 && x.stride(2) % per_step == 0 &&
+                     reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
+  return x.stride(3) == 1 && whole ? x : x.contiguous();
+}
+
+kernels::HeadStrides strides_of(const at::Tensor& x) { return {x.stride(0), x.stride(1), x.stride(2)}; }
+
+// The problem and its outputs for the kernels, with the tensors that they point into.
+struct Job {
+  Job(const AttentionInput& in, const AttentionStatisticsRequest& request) {
+    q = aligned(in.q.detach());
+    k = aligned(in.k.detach());
+    problem.q = q.const_data_ptr(), problem.k = k.const_data_ptr();
+    problem.q_strides = strides_of(q), problem.k_strides = strides_of(k);
+    problem.element = *element_of(q.scalar_type());
+    problem.batch = q.size(0), problem.heads = q.size(2), problem.kv_heads = k.size(2), problem.d_head = q.size(3);
+    problem.queries = q.size(1), problem.keys = k.size(1);
+    problem.variant.scale = in.scale;
+    problem.variant.softcap = in.softcap.value_or(0.0);
+    problem.variant.window = in.mask.window.value_or(0);
+    problem.variant.query_offset = in.mask.query_offset;
+    if (!in.mask.key_begin.empty()) {
+      key_begin = at::tensor(in.mask.key_begin, at::kLong).to(q.device());
+      problem.key_begin = key_begin.const_data_ptr<std::int64_t>();
+    }
+    make_outputs(request);
+  }
+
+  at::Tensor q, k, key_begin;
+  kernels::AttentionProblem problem;
+  kernels::AttentionStatistics out;
+  AttentionStatistics result;
+
+private:
+  void make_outputs(const AttentionStatisticsRequest& request) {
+    const std::int64_t batch = problem.batch, heads = problem.heads, queries = problem.queries;
+    const auto make = [&](at::IntArrayRef sizes, at::ScalarType type) {
+      return at::empty(sizes, q.options().dtype(type).requires_grad(false));
+    };
+    if (request.key_sum) {
+      result.key_sum = make({batch, heads, problem.keys}, at::kDouble);
+      out.key_sum = result.key_sum.mutable_data_ptr<double>();
+    }
+    if (request.entropy) {
+      result.entropy = make({batch, heads, queries}, at::kFloat);
+      out.entropy = result.entropy.mutable_data_ptr<float>();
+    }
+    if (!request.distances.empty()) {
+      out.distances = request.distances.data(), out.distance_count = static_cast<int>(request.distances.size());
+      result.stripe = make({batch, heads, out.distance_count}, at::kDouble);
+      out.stripe = result.stripe.mutable_data_ptr<double>();
+    }
+    if (!request.spans.empty()) {
+      out.spans = request.spans.data(), out.span_count = static_cast<int>(request.spans.size());
+      result.span_mass = make({batch, heads, out.span_count, queries}, at::kFloat);
+      out.span_mass = result.span_mass.mutable_data_ptr<float>();
+    }
+    if (request.top_k > 0) {
+      out.top_k = request.top_k;
+      result.top_key = make({batch, heads, queries, request.top_k}, at::kInt);
+      result.top_weight = make({batch, heads, queries, request.top_k}, at::kFloat);
+      out.top_key = result.top_key.mutable_data_ptr<std::int32_t>();
+      out.top_weight = result.top_weight.mutable_data_ptr<float>();
+    }
+    if (request.pool_block > 0) {
+      out.pool_block = request.pool_block;
+      const at::DimVector map = {batch, heads, blocks_of(queries, out.pool_block),
+                                 blocks_of(problem.keys, out.pool_block)};
+      result.pool_sum = make(map, at::kDouble);
+      result.pool_max = make(map, at::kFloat);
+      out.pool_sum = result.pool_sum.mutable_data_ptr<double>();
+      out.pool_max = result.pool_max.mutable_data_ptr<float>();
+    }
+  }
+};
+
+void run_on_cpu(const Job& job) {
+  at::parallel_for(0, job.problem.batch * job.problem.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+    kernels::attention_statistics(job.problem, job.out, begin, end);
+  });
+}
+
+// False where the module cannot do it; the caller then takes another way.
+bool run_on_gpu(const Job& job) {
+  const kernels::cuda::Module* module = cuda_module();
+  if (!module || !module->can_run(job.problem, job.out)) return false;
+  const at::Device device = job.q.device();
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  void* const stream = guard.getStreamNativeHandle(guard.getStream(device));
+  const auto options = job.q.options().dtype(at::kFloat);
+  const at::Tensor lse = at::empty({job.problem.batch, job.problem.heads, job.problem.queries}, options);
+  const at::Tensor bound = job.out.top_k > 0 ? at::empty_like(lse) : at::Tensor();
+  float* const least = bound.defined() ? bound.mutable_data_ptr<float>() : nullptr;
+  int error = module->use_device(device.index());
+  if (error == 0)
+    error = module->attention_lse(job.problem, lse.mutable_data_ptr<float>(), least, job.out.top_k, stream);
+  if (error == 0)
+    error = module->attention_statistics(job.problem, lse.const_data_ptr<float>(), least, job.out, stream);
+  if (error != 0)
+    log::warning(std::string("attention statistics go a slower way, the GPU refused: ") + module->describe(error));
+  return error == 0;
+}
+
+std::optional<AttentionStatistics> by_kernels(const AttentionInput& in, const AttentionStatisticsRequest& request) {
+  if (in.need_scores || in.need_pattern || in.uniform.defined()) return std::nullopt; // the pattern may be another
+  if (!element_of(in.q.scalar_type()) || in.k.scalar_type() != in.q.scalar_type()) return std::nullopt;
+  if (!in.q.is_cpu() && !in.q.is_cuda()) return std::nullopt;
+  Job job(in, request);
+  if (in.q.is_cuda() && !run_on_gpu(job)) return std::nullopt;
+  if (in.q.is_cpu()) run_on_cpu(job);
+  return job.result;
+}
+
+// [key]: the queries of this run at or after the key.
+at::Tensor seen_by(const AttentionInput& in, const at::Tensor& like) {
+  const at::Tensor key = at::arange(in.k.size(1), like.options());
+  return in.mask.query_offset + in.q.size(1) - at::clamp_min(key, static_cast<double>(in.mask.query_offset));
+}
+
+// [..., query_block, key_block] padded with zeros to even numbers, as [..., query_block / 2, 2, key_block / 2, 2].
+at::Tensor in_pairs(const at::Tensor& map) {
+  const std::int64_t rows = (map.size(-2) + 1) / 2, columns = (map.size(-1) + 1) / 2;
+  const at::Tensor even = at::constant_pad_nd(map, {0, 2 * columns - map.size(-1), 0, 2 * rows - map.size(-2)}, 0.0);
+  at::DimVector sizes(map.sizes().slice(0, static_cast<std::size_t>(map.dim() - 2)));
+  for (const std::int64_t size : {rows, std::int64_t{2}, columns, std::int64_t{2}})
+    sizes.push_back(size);
+  return even.reshape(sizes);
+}
+
+} // namespace
+
+Status check_statistics(const AttentionStatisticsRequest& request) {
+  const auto wrong = [](const char* what, const char* field) {
+    return make_error(ErrorCode::invalid_argument, what, {}, std::string("statistics.") + field);
+  };
+  if (!request.done) return wrong("nobody receives the statistics", "done");
+  if (request.distances.size() > kernels::max_distances) return wrong("at most 16 stripes in one run", "distances");
+  for (const std::int64_t distance : request.distances)
+    if (distance < 0) return wrong("must not be negative", "distances");
+  if (request.spans.size() > kernels::max_spans) return wrong("at most 16 spans in one run", "spans");
+  for (const kernels::KeySpan& span : request.spans)
+    if (span.begin < 0 || span.begin > span.end) return wrong("must begin at 0 or later and end after that", "spans");
+  if (request.top_k < 0 || request.top_k > kernels::max_top_k) return wrong("must be from 0 to 16", "top_k");
+  if (request.pool_block < 0 || request.pool_block % kernels::pool_unit != 0)
+    return wrong("must be a multiple of 64", "pool_block");
+  return {};
+}
+
+at::Tensor run_with_statistics(const AttentionBackend& backend, const AttentionInput& input,
+                               const AttentionStatisticsRequest& request) {
+  at::Tensor z;
+  std::optional<AttentionStatistics> statistics = by_kernels(input, request);
+  if (statistics) {
+    z = backend.run(input);
+  } else {
+    TileStatistics tiles(input, request);
+    AttentionObserver observer;
+    observer.tile = [&](const PatternTile& tile) {
+      tiles.add(tile);
+      if (input.observer && input.observer->tile) input.observer->tile(tile);
+    };
+    AttentionInput observed = input;
+    observed.observer = &observer;
+    z = backend.run(observed);
+    statistics = tiles.finish();
+  }
+  statistics->layer = input.layer;
+  if (statistics->key_sum.defined()) statistics->sink_mass = statistics->key_sum / seen_by(input, statistics->key_sum);
+  request.done(*statistics);
+  return z;
+}
+
+at::Tensor coarser_sum(const at::Tensor& pool_sum) { return in_pairs(pool_sum).sum(at::IntArrayRef{-3, -1}); }
+at::Tensor coarser_max(const at::Tensor& pool_max) { return in_pairs(pool_max).amax(at::IntArrayRef{-3, -1}); }
+
+} // namespace headscope

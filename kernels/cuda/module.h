@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What libheadscope_cuda.so offers to a program that opens it at run time. No CUDA header is needed to call it.
+#pragma once
+
+#include "kernels/cuda/attention_statistics.h"
+
+namespace headscope::kernels::cuda {
+
+using CanRun = decltype(&can_run);
+using AttentionLse = decltype(&attention_lse);
+using AttentionStatisticsPass = decltype(&attention_statistics);
+
+struct Module {
+  int version; // of this struct
+  int (*use_device)(int index);
+  const char* (*describe)(int error);
+  CanRun can_run;
+  AttentionLse attention_lse;
+  AttentionStatisticsPass attention_statistics;
+};
+
+constexpr int module_version = 1;
+
+// The one symbol to look up: a function without arguments that returns the module.
+constexpr const char* module_symbol = "headscope_cuda_module";
+using ModuleFunction = const Module* (*)();
+
+} // namespace headscope::kernels::cuda
