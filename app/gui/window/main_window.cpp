@@ -16,6 +16,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/window/export_dialog.h"
+#include "app/gui/window/finder.h"
 #include "app/gui/window/job_bar.h"
 #include "app/gui/window/message_bar.h"
 #include "app/gui/window/prompt_bar.h"
@@ -203,6 +204,12 @@ void MainWindow::step_head(int layers, int heads) {
                                    std::clamp(head->head + heads, 0, workspace_.n_heads() - 1)});
 }
 
+void MainWindow::find() {
+  auto* finder = new Finder(workspace_, this);
+  finder->setAttribute(Qt::WA_DeleteOnClose);
+  finder->open();
+}
+
 // Keys that no view and no input has taken.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
   switch (event->key()) {
@@ -214,6 +221,7 @@ void MainWindow::keyPressEvent(QKeyEvent* event) {
     if (event->modifiers() == Qt::NoModifier && workspace_.selection().head())
       return workspace_.ablation().toggle(*workspace_.selection().head());
     break;
+  case Qt::Key_Slash: return find();
   default: break;
   }
   QMainWindow::keyPressEvent(event);
@@ -278,6 +286,7 @@ void MainWindow::make_edit_menu() {
   redo->setShortcut(QKeySequence::Redo);
   menu->addActions({undo, redo});
   menu->addSeparator();
+  menu->addAction(tr("&Find a head or token…"), QKeySequence::Find, this, &MainWindow::find);
   menu->addAction(tr("&Copy the view as a picture"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_C), this,
                   &MainWindow::copy_picture);
 }

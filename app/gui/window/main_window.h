@@ -57,6 +57,7 @@ private:
   View* current_view() const;
   void copy_picture();
   void step_head(int layers, int heads);
+  void find();
   void take_up_rest();
   Session current_session() const;
 

@@ -3,7 +3,19 @@
 
 #include <algorithm>
 
+#include "core/model/model_store.h"
+
 namespace headscope::gui {
+
+namespace {
+
+std::string sha256_of(const ResultSummary& result) {
+  const store::AttributeValue* value = store::find_attribute(result.model, "sha256");
+  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
+  return text ? *text : std::string();
+}
+
+} // namespace
 
 Workspace::Workspace(QObject* parent)
     : QObject(parent), ablation_(undo_), engine_(QStringLiteral("engine"), make_engine_state()),
@@ -13,6 +25,11 @@ Workspace::~Workspace() = default;
 
 int Workspace::n_layers() const { return model_ ? model_->n_layers : result_ ? result_->n_layers : 0; }
 int Workspace::n_heads() const { return model_ ? model_->n_heads : result_ ? result_->n_heads : 0; }
+
+bool Workspace::live() const {
+  if (!model_ || prompt_.tokens().empty()) return false;
+  return prompt_.stored_id().empty() || (result_ && sha256_of(*result_) == model_->sha256);
+}
 
 void Workspace::report(const QString& what, const Error& error) {
   if (error.code != ErrorCode::cancelled) Q_EMIT failed(what, error);
@@ -76,6 +93,10 @@ void Workspace::take_result(ResultSummary summary) {
   }
   Q_EMIT result_changed();
   if (!live() && !result_->attention.empty()) show_stored_prompt(result_->attention.front().prompt);
+  // With the model that made it, all heads can be looked at and not only the stored ones.
+  for (const PackagedModel& known : packaged_models())
+    if (!model_ && known.sha256 == sha256_of(*result_) && resolve_model_path(known.name).ok())
+      open_model({known.name, "float32", "cpu"});
 }
 
 void Workspace::close_result() {

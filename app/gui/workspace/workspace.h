@@ -47,8 +47,8 @@ public:
   // Layers and heads of the model, or else of the result file; 0 with neither.
   int n_layers() const;
   int n_heads() const;
-  // The prompt's tokens can go through the open model.
-  bool live() const { return model_ && prompt_.stored_id().empty() && !prompt_.tokens().empty(); }
+  // The prompt's tokens can go through the open model: they were typed, or come from a result of this very model.
+  bool live() const;
 
   // Jobs; what went wrong comes as failed().
   void open_model(const ModelRequest& request);

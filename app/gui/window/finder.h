@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// "/": find a head by its number, by a score that it is strong in, or a token of the prompt by its text.
+#pragma once
+
+#include <vector>
+
+#include <QDialog>
+#include <QLineEdit>
+#include <QListWidget>
+
+#include "app/gui/workspace/workspace.h"
+
+namespace headscope::gui {
+
+struct Finding {
+  QString text;
+  std::optional<HeadRef> head; // one of the two
+  std::optional<int> token;
+};
+
+// Best first, at most `most`: heads whose number begins with the text, strongest heads of scores whose title has it,
+// tokens whose text has it.
+std::vector<Finding> find_in(const Workspace& workspace, const QString& text, std::size_t most = 50);
+
+class Finder : public QDialog {
+  Q_OBJECT
+public:
+  explicit Finder(Workspace& workspace, QWidget* parent = nullptr);
+
+protected:
+  bool eventFilter(QObject* watched, QEvent* event) override; // up and down move in the list while typing
+
+private:
+  void show_findings();
+  void take();
+
+  Workspace& workspace_;
+  QLineEdit* text_;
+  QListWidget* list_;
+  std::vector<Finding> findings_;
+};
+
+} // namespace headscope::gui
