@@ -3,6 +3,9 @@
 // scores against the captured pattern.
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cstdio>
+
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/engine_state.h"
@@ -82,6 +85,24 @@ TEST_P(EngineJobs, OneHeadIsAblatedAsInTheSweep) {
         EXPECT_NE(effect, 0.0);
       }
     }
+}
+
+// Printed, not judged: how long the panel waits for its probabilities with 64 tokens.
+TEST_P(EngineJobs, TimeOfAPrediction) {
+  PredictRequest request;
+  while (request.tokens.size() < std::min<std::size_t>(64, static_cast<std::size_t>(info_.n_ctx)))
+    request.tokens.push_back(tokens_[request.tokens.size() % tokens_.size()]);
+  for (const bool cached : {false, true}) {
+    const HeadRef head{cached ? info_.n_layers / 2 : 0, 1};
+    request.ablation.heads = {{head, AblateHow::zero, AblateWhen::both}};
+    const auto begin = std::chrono::steady_clock::now();
+    const auto prediction = predict(*state_, request, {});
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    ASSERT_TRUE(prediction.ok()) << prediction.error().to_string();
+    EXPECT_EQ(prediction->cached, cached);
+    std::printf("[ MEASURED ] %s, %zu tokens, head %s, %s clean run: %.0f ms\n", GetParam(), request.tokens.size(),
+                head.label().c_str(), cached ? "with the" : "and the", took.count());
+  }
 }
 
 class TinyEngineJobs : public EngineJobs {};
