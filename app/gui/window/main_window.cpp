@@ -11,6 +11,7 @@
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
+#include <QScrollArea>
 #include <QStatusBar>
 #include <QUrl>
 #include <QVBoxLayout>
@@ -58,6 +59,8 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
   connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
   connect(&workspace_, &Workspace::view_wanted, this, &MainWindow::raise_view);
+  messages->hide();
+  connect(messages_, &MessageBar::wanted, messages, &QWidget::setVisible);
   connect(messages_, &MessageBar::log_wanted, this, [this] {
     QDesktopServices::openUrl(QUrl::fromLocalFile(QFileInfo(session_path()).path() + QStringLiteral("/log.txt")));
   });
@@ -94,7 +97,13 @@ void MainWindow::make_views() {
     View* view = kind.make(workspace_, this);
     auto* dock = new QDockWidget(view->title(), this);
     dock->setObjectName(QStringLiteral("dock-") + view->id());
-    dock->setWidget(view);
+    // On a small screen a view that needs more room scrolls; it must not make the window wider than the screen.
+    auto* scroll = new QScrollArea;
+    scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setWidgetResizable(true);
+    scroll->setFocusPolicy(Qt::NoFocus);
+    scroll->setWidget(view);
+    dock->setWidget(scroll);
     docks_[view->id()] = dock;
     views_.push_back(view);
   }
@@ -103,22 +112,23 @@ void MainWindow::make_views() {
 void MainWindow::reset_layout() {
   std::map<Place, QDockWidget*> first;
   for (const ViewKind& kind : all_views()) {
-    QDockWidget* dock = docks_[kind.id];
-    dock->setFloating(false);
-    removeDockWidget(dock);
-    addDockWidget(kind.place == Place::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
+    docks_[kind.id]->setFloating(false);
+    removeDockWidget(docks_[kind.id]);
+    first.try_emplace(kind.place, docks_[kind.id]);
   }
-  // The places stand beside each other, the views of one place as tabs.
+  // The first of each place side by side, then the others as their tabs: a dock beside tabs would become one of them.
+  for (const auto& [place, dock] : first) {
+    const bool beside = place == Place::right && first.count(Place::center) > 0;
+    if (beside)
+      splitDockWidget(first[Place::center], dock, Qt::Horizontal);
+    else
+      addDockWidget(place == Place::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
+    dock->show();
+  }
   for (const ViewKind& kind : all_views()) {
     QDockWidget* dock = docks_[kind.id];
-    const auto there = first.find(kind.place);
-    if (there == first.end()) {
-      if (kind.place == Place::right && first.count(Place::center))
-        splitDockWidget(first[Place::center], dock, Qt::Horizontal);
-      first[kind.place] = dock;
-    } else {
-      tabifyDockWidget(there->second, dock);
-    }
+    if (dock == first[kind.place]) continue;
+    tabifyDockWidget(first[kind.place], dock);
     dock->show();
   }
   QList<QDockWidget*> docks;
@@ -126,7 +136,7 @@ void MainWindow::reset_layout() {
   for (const auto& [place, dock] : first) {
     dock->raise();
     docks.append(dock);
-    widths.append(place == Place::center ? 560 : 360);
+    widths.append(place == Place::center ? 480 : 400);
   }
   resizeDocks(docks, widths, Qt::Horizontal);
 }

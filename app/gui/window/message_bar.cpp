@@ -28,8 +28,7 @@ MessageBar::MessageBar(QWidget* parent)
   row->addWidget(text_, 1);
   row->addWidget(log_);
   row->addWidget(dismiss);
-  setVisible(false);
-  connect(dismiss, &QToolButton::clicked, this, &QWidget::hide);
+  connect(dismiss, &QToolButton::clicked, this, [this] { Q_EMIT wanted(false); });
   connect(qobject_cast<QPushButton*>(log_), &QPushButton::clicked, this, &MessageBar::log_wanted);
 }
 
@@ -45,7 +44,7 @@ void MessageBar::show_text(const QString& text, bool is_error) {
   icon_->setPixmap(style()->standardIcon(icon).pixmap(20, 20));
   text_->setText(text);
   log_->setVisible(is_error);
-  setVisible(true);
+  Q_EMIT wanted(true);
 }
 
 } // namespace headscope::gui

@@ -5,7 +5,7 @@
 
 #include <QCheckBox>
 #include <QDoubleSpinBox>
-#include <QHBoxLayout>
+#include <QGridLayout>
 #include <QLineEdit>
 #include <QSpinBox>
 #include <QSplitter>
@@ -73,14 +73,15 @@ QWidget* GridView::make_bar() {
   add->setText(tr("Add grid"));
   add->setToolTip(tr("Another score beside this one"));
   auto* bar = new QWidget;
-  auto* row = new QHBoxLayout(bar);
-  row->setContentsMargins(4, 2, 4, 0);
-  row->setSpacing(4);
-  for (QWidget* widget : std::initializer_list<QWidget*>{text_, top_, minimum_, above_})
-    row->addWidget(widget);
-  row->addStretch(1);
-  row->addWidget(list_);
-  row->addWidget(add);
+  auto* rows = new QGridLayout(bar); // two rows: the grid stands in a narrow column of the window
+  rows->setContentsMargins(4, 2, 4, 0);
+  rows->setSpacing(4);
+  rows->addWidget(text_, 0, 0, 1, 2);
+  rows->addWidget(list_, 0, 2);
+  rows->addWidget(add, 0, 3);
+  rows->addWidget(top_, 1, 0);
+  rows->addWidget(minimum_, 1, 1);
+  rows->addWidget(above_, 1, 2, 1, 2);
   connect(text_, &QLineEdit::textChanged, this, &GridView::apply_filter);
   connect(top_, &QSpinBox::valueChanged, this, &GridView::apply_filter);
   connect(minimum_, &QDoubleSpinBox::valueChanged, this, &GridView::apply_filter);
