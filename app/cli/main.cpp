@@ -45,12 +45,14 @@ std::pair<const CLI::App*, std::string> called(const CLI::App& app) {
   return at;
 }
 
-// CLI11 takes whatever follows an option for its value, also the next option: "--model --json".
+// CLI11 takes whatever follows an option for its value, also a flag: "--model --json". A text that looks like a flag is
+// taken for one only where the flag itself is not given.
 Status check_values(const CLI::App& app) {
   const auto [command, name] = called(app);
   for (const CLI::Option* option : command->get_options())
     for (const std::string& value : option->results())
-      if (option->get_items_expected_min() > 0 && value.rfind("--", 0) == 0 && command->get_option_no_throw(value))
+      if (const CLI::Option* flag = value.rfind("--", 0) == 0 ? command->get_option_no_throw(value) : nullptr;
+          flag && option->get_items_expected_min() > 0 && flag->count() == 0)
         return make_error(ErrorCode::invalid_argument,
                           option->get_name() + " needs a value before " + value + "; see " + name + " --help");
   return {};

@@ -3,6 +3,8 @@
 
 #include <QGuiApplication>
 
+#include "core/base/log.h"
+
 namespace headscope::figures {
 
 struct FigureRuntime::State {
@@ -18,6 +20,9 @@ struct FigureRuntime::State {
 // display that cannot be reached, say) cannot make Qt end the program.
 FigureRuntime::FigureRuntime() : state_(std::make_unique<State>()) {
   if (QCoreApplication::instance()) return;
+  // Standard error is for what Headscope says; what Qt remarks about the desktop goes into the log.
+  qInstallMessageHandler(
+      [](QtMsgType, const QMessageLogContext&, const QString& text) { log::debug("Qt: " + text.toStdString()); });
   state_->application = std::make_unique<QGuiApplication>(state_->argc, state_->argv);
 }
 

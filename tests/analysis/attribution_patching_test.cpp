@@ -11,6 +11,8 @@
 namespace headscope {
 namespace {
 
+constexpr double float32_of_logits = 4e-6; // of logits of about 1: some 30 units in the last place
+
 PatchPair pair_of(std::int64_t length, std::int64_t seed) {
   PatchPair pair{test::tiny_tokens(length, seed), test::tiny_tokens(length, seed), {{5}, {20}}};
   pair.corrupt[2] = (pair.corrupt[2] + 13) % test::tiny_vocab;
@@ -21,7 +23,7 @@ PatchPair pair_of(std::int64_t length, std::int64_t seed) {
 std::shared_ptr<Model> with_near_tokens(const std::string& family, const PatchPair& pair) {
   auto model = test::tiny_model(family);
   const at::Tensor& w_e = model->weights.w_e;
-  const at::Tensor near = w_e[pair.clean[2]] + 1e-3 * at::randn_like(w_e[0]);
+  const at::Tensor near = w_e[pair.clean[2]] + 2e-3 * at::randn_like(w_e[0]);
   w_e[pair.corrupt[2]].copy_(near);
   return model;
 }
@@ -45,12 +47,18 @@ TEST_P(Estimates, AreExactForASmallChange) {
       const auto found = attribute_patches(engine, {pair}, options, {});
       ASSERT_TRUE(exact.ok() && found.ok()) << (found.ok() ? "" : found.error().to_string());
       ASSERT_EQ(found->estimated.restored.size(), exact->restored.size());
+      // Restored is a quotient of differences of float32 logits, so what rounding leaves open grows as the gap shrinks.
+      const double resolution = float32_of_logits / std::abs(exact->clean[0] - exact->corrupt[0]);
+      ASSERT_LT(resolution, 0.05);
       for (std::size_t i = 0; i < exact->restored.size(); ++i)
         EXPECT_NEAR(found->estimated.restored[i], exact->restored[i],
-                    0.02 * std::max(1.0, std::abs(exact->restored[i])))
+                    0.01 * std::max(1.0, std::abs(exact->restored[i])) + resolution)
             << i;
       EXPECT_GT(found->checked.size(), 0U);
-      EXPECT_LE(found->disagreements(), 1); // at the edge of what a first order may miss
+      for (const CheckedCell& cell : found->checked) {
+        if (std::abs(cell.exact) < 10 * resolution) continue;
+        EXPECT_TRUE(cell.agrees) << cell.estimated << " " << cell.exact;
+      }
     }
   }
 }

@@ -173,14 +173,21 @@ class Progress(Slow):
         self.start()
         self.assertRegex(self.said(), r"\r\033\[Kablating heads +\[[#.]{24}\] +\d+ %  .+ left")
 
-    def plain(self, *more):
-        process = subprocess.Popen([*self.call, *more], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        time.sleep(9)
+    def plain(self, *more, until=None):
+        """What it says without a terminal: for six seconds after `until` is said, however long that takes to come."""
+        path = self.folder / "said"
+        with open(path, "wb") as out:
+            process = subprocess.Popen([*self.call, *more], stdout=subprocess.DEVNULL, stderr=out)
+        deadline = time.monotonic() + 120
+        while until and until not in path.read_text() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(6)
         process.kill()
-        return process.communicate()[1].decode()
+        process.wait()
+        return path.read_text()
 
     def test_lines_when_nobody_watches(self):
-        said = self.plain()
+        said = self.plain(until="ablating heads")
         lines = [line for line in said.splitlines() if "ablating heads" in line]
         self.assertTrue(1 <= len(lines) <= 3, said)
         for line in lines:
