@@ -159,7 +159,9 @@ void add_ablate(CLI::App& app, Commands& commands) {
   command->add_option("--reference-file", options->reference_file,
                       "A file of such prompts: .csv, .jsonl, or one a line");
   command->add_flag("--mean-by-position", options->sweep.mean_by_position, "One mean for each position");
-  command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")->capture_default_str();
+  command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")
+      ->capture_default_str()
+      ->check(at_least(0));
   command->add_option("--tokens-per-run", options->sweep.tokens_per_run, "How many tokens go through the model at once")
       ->capture_default_str()
       ->check(at_least(1));

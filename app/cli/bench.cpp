@@ -127,7 +127,9 @@ void add_bench(CLI::App& app, Commands& commands) {
       ->capture_default_str()
       ->check(at_least(1));
   command->add_option("--tokens", options->tokens, "A JSON file with the rows of token ids to use");
-  command->add_option("--seed", options->seed, "Of the token ids where there is no file")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the token ids where there is no file")
+      ->capture_default_str()
+      ->check(at_least(0));
   command->add_option("--tokens-per-run", options->tokens_per_run, "How many tokens go through the model at once")
       ->capture_default_str()
       ->check(at_least(1));

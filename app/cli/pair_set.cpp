@@ -41,7 +41,9 @@ void add_pair_set_options(CLI::App& command, PairSetOptions& options) {
   command.add_option("--prompts-file", options.file,
                      "Pairs: .csv with the columns clean,corrupted,answer,wrong, or .jsonl with these fields");
   command.add_option("--ioi", options.ioi, "Use N generated indirect-object pairs")->check(at_least(0));
-  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated pairs")->capture_default_str();
+  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated pairs")
+      ->capture_default_str()
+      ->check(at_least(0));
   command
       .add_option("--corruption", options.corruption,
                   "Of the generated pairs: abc (three other names) or flip (the answer is the wrong one)")

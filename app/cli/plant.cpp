@@ -51,7 +51,8 @@ void add_plant(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   command->add_option("--out,-o", options->folder, "The folder to write the model into")->required();
   command->add_option("--seed", options->plant.seed, "Decides where which head is, and all that is random")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(at_least(0));
   command->add_option("--layers", options->plant.layers, "From 3")->capture_default_str();
   command->add_option("--heads", options->plant.heads, "Of a layer")->capture_default_str();
   command->add_option("--kv-heads", options->plant.kv_heads, "Of a layer; divides --heads")->capture_default_str();

@@ -13,7 +13,9 @@ void add_prompt_set_options(CLI::App& command, PromptSetOptions& options) {
   command.add_option("--prompts-file", options.file,
                      "Prompts: .csv with the columns prompt,answer,wrong, or .jsonl with these fields");
   command.add_option("--ioi", options.ioi, "Use N generated indirect-object prompts")->check(at_least(0));
-  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated prompts")->capture_default_str();
+  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated prompts")
+      ->capture_default_str()
+      ->check(at_least(0));
 }
 
 Status check_prompt_set(const PromptSetOptions& options) {

@@ -169,7 +169,7 @@ void add_survey(CLI::App& app, Commands& commands) {
   command->add_option("--maps", options->maps, "Attention maps of this many heads")
       ->capture_default_str()
       ->check(at_least(1));
-  command->add_option("--seed", options->seed, "Of the prompts")->capture_default_str();
+  command->add_option("--seed", options->seed, "Of the prompts")->capture_default_str()->check(at_least(0));
   add_output_options(*command, options->output, true);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

@@ -7,7 +7,7 @@ import unittest
 from harness import GOLDEN, Case, run
 
 COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "lens", "attribute", "circuit",
-            "circuit compare", "circuit export", "paths", "survey", "export", "inspect"]
+            "circuit compare", "circuit export", "paths", "plant", "survey", "bench sweep", "export", "inspect"]
 
 
 class Help(Case):
