@@ -105,12 +105,13 @@ int run(int argc, char** argv) {
   if (shoot || app.count("--width") + app.count("--height") > 0) window.resize(options.width, options.height);
   window.show();
   start(window, options);
+  const QString view = QString::fromStdString(options.view);
   if (options.view != "window")
     // After the first model or file has put the docks in place.
     for (const auto signal : {&Workspace::model_changed, &Workspace::result_changed})
       QObject::connect(
-          &window.workspace(), signal, &window, [&] { window.raise_view(QString::fromStdString(options.view)); },
-          Qt::QueuedConnection);
+          &window.workspace(), signal, &window,
+          [&window, view, shoot] { shoot ? window.show_only(view) : window.raise_view(view); }, Qt::QueuedConnection);
   return shoot ? picture(window, options) : QApplication::exec();
 }
 

@@ -153,6 +153,11 @@ void MainWindow::raise_view(const QString& id) {
   found->second->raise();
 }
 
+void MainWindow::show_only(const QString& id) {
+  for (const auto& [name, dock] : docks_)
+    dock->setVisible(name == id);
+}
+
 // The view that has the focus, or else the one on top in the middle.
 View* MainWindow::current_view() const {
   for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())

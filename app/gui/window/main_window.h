@@ -27,6 +27,7 @@ public:
   Workspace& workspace() { return workspace_; }
   View* view(const QString& id) const; // null when there is none of that id
   void raise_view(const QString& id);
+  void show_only(const QString& id); // the view gets the room of all others
   void reset_layout();
   void set_look(Theme theme, double font_scale);
 
