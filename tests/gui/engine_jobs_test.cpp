@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include <unistd.h>
+
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/engine_state.h"
@@ -30,10 +32,8 @@ class EngineJobs : public ::testing::TestWithParam<const char*> {
 protected:
   void SetUp() override {
     const std::string name = GetParam();
-    const std::string path =
-        name == "smollm2"
-            ? HEADSCOPE_BINARY_DIR "/models/SmolLM2-135M-Instruct.Q4_1.gguf"
-            : make_tiny_model(std::filesystem::path(::testing::TempDir()) / "headscope_engine_jobs", name);
+    const std::string path = name == "smollm2" ? HEADSCOPE_BINARY_DIR "/models/SmolLM2-135M-Instruct.Q4_1.gguf"
+                                               : make_tiny_model(folder_, name);
     const auto info = open_model(*state_, {path, "float32", "cpu"}, {});
     ASSERT_TRUE(info.ok()) << info.error().to_string();
     info_ = *info;
@@ -43,6 +43,11 @@ protected:
       tokens_.push_back(token.id);
   }
 
+  void TearDown() override {
+    state_.reset(); // the model's files are mapped
+    std::filesystem::remove_all(folder_);
+  }
+
   std::vector<std::vector<std::int64_t>> reference_rows() const {
     std::vector<std::vector<std::int64_t>> rows;
     for (const std::string& text : reference_texts)
@@ -50,6 +55,10 @@ protected:
     return rows;
   }
 
+  // One of each process: CTest runs these beside each other, and rewriting a file that another has mapped ends that
+  // one.
+  const std::filesystem::path folder_ =
+      std::filesystem::path(::testing::TempDir()) / ("headscope_engine_jobs_" + std::to_string(::getpid()));
   std::shared_ptr<EngineState> state_ = make_engine_state();
   ModelInfo info_;
   std::vector<std::int64_t> tokens_;
