@@ -135,7 +135,7 @@ void print_text(const Survey& survey, const std::string& model) {
 }
 
 Status run(const Options& options, const Console& from) {
-  HS_ASSIGN(const auto plan, plan_detectors(options.detect, console));
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect, from));
   Console console = from;
   console.steps = static_cast<int>(plan.size()) + 2; // the ablation and the maps
   std::vector<std::int64_t> seeds = seeds_of(plan);

@@ -140,9 +140,10 @@ QWidget* AblationControls::make_method() {
     auto* label = new QLabel(name);
     label->setBuddy(field);
     row->addWidget(label);
-    row->addWidget(field);
+    field->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    field->setMinimumContentsLength(6);
+    row->addWidget(field, 1);
   }
-  row->addStretch(1);
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(0, 0, 0, 0);
