@@ -45,11 +45,11 @@ Status list(bool fresh, const Console& console) {
 
 // Whatever the module prints goes to standard error; only the answers go to standard output.
 Status probe(const std::string& file, const Console& console) {
+  HS_ASSIGN(const plugin::Manifest manifest, plugin::read_manifest(file));
+  HS_TRY(plugin::check_versions(manifest));
   std::fflush(stdout);
   std::FILE* answers = ::fdopen(::dup(1), "w");
   if (!answers || ::dup2(2, 1) < 0) return make_error(ErrorCode::io, "cannot be duplicated", "standard output");
-  HS_ASSIGN(const plugin::Manifest manifest, plugin::read_manifest(file));
-  HS_TRY(plugin::check_versions(manifest));
   plugin::probe_here(manifest, answers, !console.json);
   std::fclose(answers);
   return {};

@@ -9,9 +9,9 @@
 namespace headscope::plugin {
 namespace {
 
-// guarded() for what others wrote: they may throw anything.
+// guarded() for what others wrote: they may throw anything, and it is no defect of Headscope.
 template <typename Body> auto walled(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
-  return guarded(doing, [&]() -> std::invoke_result_t<Body> {
+  auto result = guarded(doing, [&]() -> std::invoke_result_t<Body> {
     try {
       return body();
     } catch (const std::exception&) {
@@ -20,6 +20,8 @@ template <typename Body> auto walled(const std::string& doing, Body&& body) -> s
       return make_error(ErrorCode::internal, doing + " failed: an exception of an unknown type");
     }
   });
+  if (result.ok() || result.error().code != ErrorCode::internal) return result;
+  return make_error(ErrorCode::unsupported, result.error().message, result.error().file, result.error().field);
 }
 
 Status check_id(const std::string& id, const std::string& module) {

@@ -16,11 +16,15 @@ target_compile_options(headscope_sdk_headers INTERFACE $<TARGET_PROPERTY:headsco
 
 # headscope_opens_plugins(PROGRAM): gives the program all that modules may call, and exports only that.
 function(headscope_opens_plugins program)
-  string(REPLACE ";" "," libraries "${HEADSCOPE_SDK_LIBRARIES}")
-  target_link_libraries(${program} PRIVATE headscope_host "$<LINK_LIBRARY:WHOLE_ARCHIVE,${libraries}>")
-  set_property(TARGET ${program} PROPERTY LINK_LIBRARY_OVERRIDE "WHOLE_ARCHIVE,${libraries}")
+  # CMake's own WHOLE_ARCHIVE names a library more than once where others depend on it, which the linker refuses.
+  set(archives "")
+  foreach(library IN LISTS HEADSCOPE_SDK_LIBRARIES)
+    string(APPEND archives ",$<TARGET_FILE:${library}>")
+  endforeach()
+  target_link_libraries(${program} PRIVATE headscope_host ${HEADSCOPE_SDK_LIBRARIES})
   set(exported "${CMAKE_SOURCE_DIR}/scripts/cmake/exported_symbols.txt")
-  target_link_options(${program} PRIVATE "-Wl,--dynamic-list=${exported}")
+  target_link_options(${program} PRIVATE
+    "-Wl,--dynamic-list=${exported}" "-Wl,--push-state,--whole-archive${archives},--pop-state")
   set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS "${exported}")
   set_target_properties(${program} PROPERTIES
     BUILD_RPATH "${HEADSCOPE_TORCH_ROOT}/lib" INSTALL_RPATH "$ORIGIN/../lib;${HEADSCOPE_TORCH_ROOT}/lib")

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of the host the program's own tests do not reach: children, time limits, cancelling, walls around backends.
+// Child processes, and the walls around what plugins do when they run.
 #include <chrono>
-#include <filesystem>
 #include <thread>
 
 #include <ATen/ATen.h>
@@ -65,26 +64,6 @@ TEST(ChildProcess, IsCancelled) {
   later.join();
 }
 
-TEST(PluginHost, RefusesAModuleThatHangs) {
-  HostOptions options;
-  options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/modules/hang"};
-  options.probe.cache.clear();
-  options.probe.time_limit = std::chrono::seconds(5); // until its constructor is reached, on a busy machine too
-  const PluginHost host = PluginHost::load(options);
-  ASSERT_EQ(host.entries().size(), 1U);
-  EXPECT_FALSE(host.entries()[0].loaded);
-  EXPECT_THAT(host.entries()[0].reason, HasSubstr("did not end within 5 s"));
-}
-
-TEST(PluginHost, SaysWhenTheProgramThatTriesModulesIsMissing) {
-  HostOptions options;
-  options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/modules/good"};
-  options.probe.program = "/nowhere/headscope";
-  const PluginHost host = PluginHost::load(options);
-  ASSERT_EQ(host.entries().size(), 1U);
-  EXPECT_THAT(host.entries()[0].reason, HasSubstr("there is no /nowhere/headscope"));
-}
-
 class OddBackend : public AttentionPlugin {
 public:
   explicit OddBackend(bool throws) : throws_(throws) {}
@@ -99,6 +78,31 @@ public:
 private:
   bool throws_;
 };
+
+Result<DetectorResult> run_good_module(const std::string& fail) {
+  HostOptions options;
+  options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/modules/good"};
+  options.probe.cache.clear();
+  HS_ASSIGN(const auto detector, PluginHost::load(options).detector("good"));
+  OptionSet set(detector->options());
+  HS_TRY(set.set("fail", fail));
+  return detector->run({Engine(test::tiny_model("llama")), set, {}, {}});
+}
+
+TEST(Guards, LetAGoodResultThrough) {
+  const auto result = run_good_module("no");
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  EXPECT_EQ(result->heads.size(), 12U); // its score is 1 for every head
+}
+
+TEST(Guards, TurnWhatADetectorDoesWrongIntoErrors) {
+  EXPECT_THAT(run_good_module("throw").error().to_string(),
+              testing::AllOf(HasSubstr("good.so"), HasSubstr("there is nothing to measure")));
+  EXPECT_THAT(run_good_module("throw_other").error().to_string(),
+              testing::AllOf(HasSubstr("good.so"), HasSubstr("unknown type")));
+  EXPECT_THAT(run_good_module("shape").error().to_string(),
+              testing::AllOf(HasSubstr("good.so"), HasSubstr("does not fit the model's 3 x 4 heads")));
+}
 
 TEST(Guards, TurnWhatABackendDoesWrongIntoErrors) {
   RunRequest request;
