@@ -177,8 +177,7 @@ Status run(const Options& options, const Console& console) {
   task.metric = plan.metric;
   task.ablation = plan.ablation;
   task.tokens_per_run = options.circuit.tokens_per_run;
-  HS_ASSIGN(const CircuitOutcome outcome,
-            find_circuit(engine, task, pairs.task, options.circuit, plan, console));
+  HS_ASSIGN(const CircuitOutcome outcome, find_circuit(engine, task, pairs.task, options.circuit, plan, console));
   finish_progress();
   if (writer) HS_TRY(store_outcome(*writer, options, *model, pairs, outcome));
   if (console.json)
