@@ -26,8 +26,8 @@ class Guide(harness.Case):
         script = "set -e\n" + "".join(blocks).replace(install, f"cmake --install '{BUILD}' ")
         (self.folder / "build").mkdir()
         env = {**os.environ, "XDG_CACHE_HOME": str(self.folder / "cache"), "XDG_DATA_HOME": str(self.folder / "data")}
-        result = subprocess.run(["bash", "-c", script], cwd=self.folder, env=env, capture_output=True, text=True, errors="replace",
-                                check=False)
+        result = subprocess.run(["bash", "-c", script], cwd=self.folder, env=env, capture_output=True, text=True,
+                                errors="replace", check=False)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertIn("Self-attending heads", result.stdout)
         self.assertIn("First-token heads", result.stdout)
