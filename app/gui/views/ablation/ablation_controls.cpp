@@ -87,7 +87,7 @@ QWidget* AblationControls::make_adding() {
   score_ = new QComboBox;
   score_->setAccessibleName(tr("Score of the strongest heads"));
   score_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  score_->setMinimumContentsLength(8);
+  score_->setMinimumContentsLength(4);
   score_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   auto* strongest = new QPushButton(tr("Add strongest"));
   auto* box = new QWidget;
