@@ -15,7 +15,8 @@ install(FILES "${CMAKE_SOURCE_DIR}/plugins/python/headscope_plugin.py" DESTINATI
 
 foreach(folder core kernels plugins/sdk)
   get_filename_component(parent "include/headscope/${folder}" DIRECTORY)
-  install(DIRECTORY "${CMAKE_SOURCE_DIR}/${folder}" DESTINATION "${parent}" FILES_MATCHING PATTERN "*.h")
+  install(DIRECTORY "${CMAKE_SOURCE_DIR}/${folder}" DESTINATION "${parent}" FILES_MATCHING PATTERN "*.h"
+    PATTERN circuits EXCLUDE PATTERN plant EXCLUDE) # modules cannot call these
 endforeach()
 configure_file("${CMAKE_CURRENT_LIST_DIR}/HeadscopeConfig.cmake.in" "${CMAKE_BINARY_DIR}/HeadscopeConfig.cmake" @ONLY)
 install(FILES "${CMAKE_BINARY_DIR}/HeadscopeConfig.cmake" "${CMAKE_CURRENT_LIST_DIR}/HeadscopePlugin.cmake"

@@ -146,7 +146,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, BadModules,
     testing::Values(BadModule{"missing", {"cannot be opened", "undefined symbol", "no_such_function_of_headscope"}},
                     BadModule{"no_entry", {"has no function headscope_plugin"}},
-                    BadModule{"old_table", {"was compiled for SDK 2"}},
+                    BadModule{"old_table", {"was compiled for SDK", "whatever its manifest says"}},
                     BadModule{"wrong_kind", {"holds plugins of kind detector", "attention-backend"}},
                     BadModule{"empty", {"makes no object"}}, BadModule{"bad_id", {"'Bad Id'"}},
                     BadModule{"throw", {"cannot make its objects", "the calibration file is missing"}},
