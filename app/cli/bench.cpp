@@ -81,7 +81,7 @@ nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<
 
 Status run_sweep(const Options& options, const Console& console) {
   HS_ASSIGN(const auto model, load(options.model, console, false));
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const auto prompts, prompts_of(options, model->config));
   HeadAblationOptions how;
   how.heads = spread_heads(options.heads, model->config);

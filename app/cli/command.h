@@ -50,6 +50,7 @@ void add_attribute(CLI::App& app, Commands& commands);
 void add_circuit(CLI::App& app, Commands& commands);
 void add_paths(CLI::App& app, Commands& commands);
 void add_plant(CLI::App& app, Commands& commands);
+void add_plugins(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
 void add_bench(CLI::App& app, Commands& commands);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// --model, --dtype, --device, --threads and the loading of a model with them; prompts and their tokens.
+// --model, --dtype, --device, --attention, --threads and the loading of a model with them; prompts and their tokens.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/cli/command.h"
+#include "core/engine/engine.h"
 #include "core/model/model.h"
 #include "core/store/result_types.h"
 
@@ -16,6 +17,7 @@ struct ModelOptions {
   std::string model;
   std::string dtype = "float32";
   std::string device = "cpu";
+  std::string attention = "default";
   int threads = 0;
   bool fold_ln = false, center_writing_weights = false, center_unembed = false, fold_value_biases = false;
 };
@@ -24,6 +26,9 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 
 // Loads it with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
+
+// With the attention backend that was asked for. not_found, or unsupported when the backend does not fit the model.
+Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
 

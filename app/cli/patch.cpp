@@ -178,7 +178,7 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(auto writer, open_output(options.output, console));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const PatchPair pair, pair_of(options, *model));
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const Patches patches, patch(engine, pair, patching, options, console));
   const PatchingResult& result = patches.result;
   finish_progress();

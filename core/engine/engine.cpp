@@ -142,12 +142,17 @@ Result<at::Tensor> ActivationCache::get(HookSite site) const {
   return it->second;
 }
 
+const AttentionBackend& Engine::attention_for(const RunRequest& request) const {
+  if (request.attention) return *request.attention;
+  return attention_ ? *attention_ : default_attention();
+}
+
 Result<RunResult> Engine::run(const RunRequest& request) const {
   return guarded("running the model", [&]() -> Result<RunResult> {
     const c10::AutoGradMode no_grad(false);
     HS_ASSIGN(const RunSpan span, span_of(request, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
-    ForwardPass pass(*model_, request, plan, span, false);
+    ForwardPass pass(*model_, attention_for(request), request, plan, span, false);
     RunResult result = pass.run();
     result.cache = plan.take_cache();
     return result;
@@ -162,7 +167,7 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
-    ForwardPass pass(*model_, request.run, plan, span, true);
+    ForwardPass pass(*model_, attention_for(request.run), request.run, plan, span, true);
     const RunResult forward = pass.run();
     GradientResult result;
     const at::Tensor loss = request.metric(forward.logits);

@@ -94,7 +94,7 @@ struct RunRequest {
   KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
-  const AttentionBackend* attention = nullptr;            // nullptr: default_attention()
+  const AttentionBackend* attention = nullptr;            // nullptr: the engine's
   CancelToken cancel;                                     // looked at before every layer
 };
 
@@ -128,7 +128,9 @@ struct GradientResult {
 
 class Engine {
 public:
-  explicit Engine(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+  // `attention`: what computes attention where a run names nothing else; null: default_attention().
+  explicit Engine(std::shared_ptr<const Model> model, std::shared_ptr<const AttentionBackend> attention = nullptr)
+      : model_(std::move(model)), attention_(std::move(attention)) {}
 
   const Model& model() const { return *model_; }
   const ModelConfig& config() const { return model_->config; }
@@ -137,7 +139,10 @@ public:
   Result<GradientResult> run_with_gradients(const GradientRequest& request) const;
 
 private:
+  const AttentionBackend& attention_for(const RunRequest& request) const;
+
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const AttentionBackend> attention_;
 };
 
 } // namespace headscope

@@ -23,9 +23,9 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined
 
 } // namespace
 
-ForwardPass::ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span,
-                         bool differentiable)
-    : model_(model), config_(model.config), request_(request), plan_(plan), span_(span),
+ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request,
+                         HookPlan& plan, const RunSpan& span, bool differentiable)
+    : model_(model), config_(model.config), attention_(attention), request_(request), plan_(plan), span_(span),
       differentiable_(differentiable) {
   positions_ = at::arange(span_.begin, span_.begin + span_.count, at::kLong).unsqueeze(0);
   length_ = span_.begin + span_.count;
@@ -219,11 +219,10 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   input.uniform = plan_.uniform_queries(layer, model_.device);
   const AttentionObserver* observer = request_.observer;
   if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
-  const AttentionBackend& backend = request_.attention ? *request_.attention : default_attention();
   const AttentionStatisticsRequest* statistics = request_.statistics;
   const bool counted = statistics && (!statistics->wants || statistics->wants(layer));
   return plan_.visit(HookPoint::z, layer,
-                     counted ? run_with_statistics(backend, input, *statistics) : backend.run(input));
+                     counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input));
 }
 
 at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {

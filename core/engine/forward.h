@@ -9,7 +9,8 @@ namespace headscope {
 
 class ForwardPass {
 public:
-  ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span, bool differentiable);
+  ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request, HookPlan& plan,
+              const RunSpan& span, bool differentiable);
 
   // Everything but `cache`, which stays in the plan. Throws; the engine guards.
   RunResult run();
@@ -44,6 +45,7 @@ private:
 
   const Model& model_;
   const ModelConfig& config_;
+  const AttentionBackend& attention_;
   const RunRequest& request_;
   HookPlan& plan_;
   RunSpan span_;
