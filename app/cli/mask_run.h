@@ -46,4 +46,6 @@ Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, c
 nlohmann::json to_json(const NamedMasking& masking);
 std::string masking_table(const NamedMasking& masking);
 
+void add_calibrate(CLI::App& app, Commands& commands); // the command, in calibrate.cpp
+
 } // namespace headscope::cli

@@ -8,7 +8,7 @@
 #include <ATen/ATen.h>
 
 #include "core/analysis/rouge.h"
-#include "core/analysis/variant_answers.h"
+#include "core/analysis/sweep.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -61,6 +61,12 @@ Status check(const std::vector<MaskTask>& tasks, const std::vector<HeadId>& rank
     if (options.method == MaskMethod::needle && task.needle.empty())
       return make_error(ErrorCode::invalid_argument, "the task " + task.id + " has no needle to hide", {}, "method");
   return {};
+}
+
+double log_prob(const MaskTask& task, const at::Tensor& logits) { // [continuation, d_vocab]
+  const at::Tensor all = logits.log_softmax(-1, at::kDouble);
+  const double right = all.gather(1, at::tensor(task.continuation, at::kLong).unsqueeze(1)).mean().item<double>();
+  return task.wrong ? right - all[0][*task.wrong].item<double>() : right;
 }
 
 class Masking {
@@ -164,7 +170,7 @@ private:
       for (const HeadId head : heads)
         variants.back().push_back(mask(head, task));
     }
-    return task.judge == MaskJudge::log_prob ? measure_log_prob(index, std::move(variants), cancel)
+    return task.judge == MaskJudge::log_prob ? measure_log_prob(index, variants, cancel)
                                              : measure_answer(index, std::move(variants), cancel);
   }
 
@@ -187,44 +193,12 @@ private:
     return {};
   }
 
-  // One pass over prompt and continuation, whose last token is only predicted.
-  Status measure_log_prob(std::size_t index, std::vector<Interventions> variants, const CancelToken& cancel) {
-    const MaskTask& task = tasks_[index];
-    std::vector<std::int64_t> tokens = task.prompt;
-    tokens.insert(tokens.end(), task.continuation.begin(), task.continuation.end() - 1);
-    const auto length = std::ssize(tokens), first = std::ssize(task.prompt) - 1;
-    std::vector<std::int64_t> positions;
-    for (std::int64_t p = options_.phase == Phase::decode ? first : 0;
-         p < (options_.phase == Phase::prefill ? first : length); ++p)
-      positions.push_back(p);
-    if (positions.empty()) variants.assign(variants.size(), {});
-    const std::int64_t rows_per_run = std::max<std::int64_t>(
-        1, std::min(options_.tokens_per_run / length, logits_per_run / (length * engine_.config().d_vocab)));
-    for (std::size_t begin = 0; begin < variants.size(); begin += static_cast<std::size_t>(rows_per_run)) {
-      const std::size_t end = std::min(variants.size(), begin + static_cast<std::size_t>(rows_per_run));
-      RunRequest request;
-      request.batch =
-          TokenBatch::pad(std::vector<std::vector<std::int64_t>>(end - begin, tokens), TokenBatch::Side::right);
-      request.cancel = cancel;
-      for (std::size_t variant = begin; variant < end; ++variant)
-        for (Intervention& intervention : variants[variant]) {
-          intervention.row = static_cast<std::int64_t>(variant - begin);
-          if (options_.phase != Phase::both) intervention.positions = positions;
-          request.interventions.push_back(std::move(intervention));
-        }
-      HS_ASSIGN(const RunResult ran, engine_.run(request));
-      const at::Tensor logits = ran.logits.narrow(1, first, std::ssize(task.continuation)).to(at::kCPU, at::kFloat);
-      for (std::size_t variant = begin; variant < end; ++variant)
-        result_.scores[variant * tasks_.size() + index] =
-            log_prob(task, logits[static_cast<std::int64_t>(variant - begin)]);
-    }
+  Status measure_log_prob(std::size_t index, const std::vector<Interventions>& variants, const CancelToken& cancel) {
+    HS_ASSIGN(const std::vector<double> scores,
+              log_prob_variants(engine_, tasks_[index], variants, options_.phase, options_.tokens_per_run, cancel));
+    for (std::size_t variant = 0; variant < scores.size(); ++variant)
+      result_.scores[variant * tasks_.size() + index] = scores[variant];
     return {};
-  }
-
-  static double log_prob(const MaskTask& task, const at::Tensor& logits) { // [continuation, d_vocab]
-    const at::Tensor all = logits.log_softmax(-1, at::kDouble);
-    const double right = all.gather(1, at::tensor(task.continuation, at::kLong).unsqueeze(1)).mean().item<double>();
-    return task.wrong ? right - all[0][*task.wrong].item<double>() : right;
   }
 
   const Engine& engine_;
@@ -247,6 +221,38 @@ const char* to_string(MaskMethod method) {
   for (const MethodName& known : methods)
     if (known.method == method) return known.name;
   return "?";
+}
+
+// One pass over prompt and continuation, whose last token is only predicted.
+Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,
+                                              const std::vector<Interventions>& variants, Phase phase,
+                                              std::int64_t tokens_per_run, const CancelToken& cancel) {
+  std::vector<std::int64_t> tokens = task.prompt;
+  tokens.insert(tokens.end(), task.continuation.begin(), task.continuation.end() - 1);
+  const auto length = std::ssize(tokens), first = std::ssize(task.prompt) - 1;
+  std::vector<std::int64_t> positions;
+  for (std::int64_t p = phase == Phase::decode ? first : 0; p < (phase == Phase::prefill ? first : length); ++p)
+    positions.push_back(p);
+  const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(
+      1, std::min(tokens_per_run / length, logits_per_run / (length * engine.config().d_vocab))));
+  std::vector<double> scores;
+  for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
+    const std::size_t end = std::min(variants.size(), begin + rows_per_run);
+    RunRequest request;
+    request.batch = TokenBatch::pad(TokenRows(end - begin, tokens), TokenBatch::Side::right);
+    request.cancel = cancel;
+    for (std::size_t variant = begin; variant < end && !positions.empty(); ++variant)
+      for (Intervention intervention : variants[variant]) {
+        intervention.row = static_cast<std::int64_t>(variant - begin);
+        if (phase != Phase::both) intervention.positions = positions;
+        request.interventions.push_back(std::move(intervention));
+      }
+    HS_ASSIGN(const RunResult ran, engine.run(request));
+    const at::Tensor logits = ran.logits.narrow(1, first, std::ssize(task.continuation)).to(at::kCPU, at::kFloat);
+    for (std::size_t row = 0; row < end - begin; ++row)
+      scores.push_back(log_prob(task, logits[static_cast<std::int64_t>(row)]));
+  }
+  return scores;
 }
 
 double MaskingResult::mean(std::size_t variant) const {

@@ -11,6 +11,7 @@
 
 #include "core/analysis/head_ablation.h"
 #include "core/analysis/matched_heads.h"
+#include "core/analysis/variant_answers.h"
 
 namespace headscope {
 
@@ -73,6 +74,12 @@ struct MaskingResult {
 Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskTask>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
                                   const TaskContext& task = {});
+
+// The score of a task judged by log_prob under each set of interventions. `phase`: decode: from the last prompt token
+// on; prefill: before it.
+Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,
+                                              const std::vector<Interventions>& variants, Phase phase,
+                                              std::int64_t tokens_per_run, const CancelToken& cancel);
 
 // All heads in order of their scores [layer, head], NaN left out.
 std::vector<HeadId> ranked_heads(const std::vector<float>& scores, std::int64_t n_heads);

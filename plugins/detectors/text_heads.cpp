@@ -21,7 +21,7 @@ constexpr Kind kinds[] = {
     {"global", "Global heads",
      "Share of the attention that goes to other paragraphs than that of the query (the first token aside), on plain "
      "text",
-     0.3},
+     0.5},
     {"boundary", "Segment-boundary heads",
      "Share of the attention that goes to the last tokens of sentences, on plain text", 0.3},
 };

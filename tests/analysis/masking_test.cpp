@@ -8,6 +8,7 @@
 
 #include "core/analysis/masking.h"
 #include "core/analysis/reasoning_task.h"
+#include "core/analysis/sink_calibration.h"
 #include "core/analysis/variant_answers.h"
 #include "core/engine/generate.h"
 #include "tests/analysis/tiny_model.h"
@@ -187,6 +188,59 @@ TEST_F(KeyInterventions, AreRefusedWhereTheyMakeNoSense) {
   EXPECT_EQ(engine_.run(request).error().code, ErrorCode::invalid_argument);
   request.interventions = {at_head(HookPoint::z, InterventionKind::redistribute)};
   EXPECT_EQ(engine_.run(request).error().code, ErrorCode::invalid_argument);
+}
+
+// The log-probability of the last token, with and without one head's sinks calibrated, run plainly.
+double plain_log_prob(const Engine& engine, const std::vector<std::int64_t>& tokens, const Interventions& changes) {
+  RunRequest request;
+  request.batch = TokenBatch::single({tokens.begin(), tokens.end() - 1});
+  request.interventions = changes;
+  request.logits = LogitRows::last;
+  const auto result = engine.run(request);
+  if (!result.ok()) throw std::runtime_error(result.error().to_string());
+  return result->logits[0].log_softmax(-1, at::kDouble)[tokens.back()].item<double>();
+}
+
+TEST(SinkCalibration, ChoosesTheHeadsThatGain) {
+  at::set_num_threads(1);
+  const Engine engine(tiny_model("llama"));
+  const std::vector<std::vector<std::int64_t>> texts = {{3, 14, 15, 9, 26, 5, 35, 8}, {9, 7, 9, 3, 2, 38, 4, 6}};
+  std::vector<MaskTask> tasks(2);
+  for (std::size_t i = 0; i < 2; ++i) {
+    tasks[i].judge = MaskJudge::log_prob;
+    tasks[i].prompt.assign(texts[i].begin(), texts[i].end() - 1);
+    tasks[i].continuation = {texts[i].back()};
+  }
+  SinkCalibrationOptions options;
+  options.first_layer = 1;
+  options.theta = 0.12;
+  const auto found = calibrate_sinks(engine, tasks, options);
+  ASSERT_TRUE(found.ok()) << found.error().to_string();
+  ASSERT_TRUE(found->complete);
+  Interventions chosen;
+  std::size_t changed = 0;
+  for (int head = 0; head < 4; ++head) {
+    EXPECT_TRUE(std::isnan(found->effects[static_cast<std::size_t>(head)])); // layer 0 is not searched
+    EXPECT_TRUE(std::isnan(found->effects[static_cast<std::size_t>(8 + head)]));
+    Intervention act;
+    act.site = {HookPoint::pattern, 1};
+    act.kind = InterventionKind::redistribute;
+    act.head = head;
+    act.factor = 0.4;
+    act.sink_threshold = 0.12;
+    const double effect = plain_log_prob(engine, texts[0], {act}) - plain_log_prob(engine, texts[0], {});
+    EXPECT_NEAR(found->effects[static_cast<std::size_t>(4 + head)], effect, 1e-5) << head;
+    changed += std::abs(effect) > 1e-5 ? 1 : 0;
+    const bool gains = std::count(found->chosen.begin(), found->chosen.end(), HeadId{1, head}) > 0;
+    if (std::abs(effect) > 1e-5) {
+      EXPECT_EQ(gains, effect > 0.0) << head;
+    }
+    if (gains) chosen.push_back(act);
+  }
+  EXPECT_GE(changed, 2U);
+  EXPECT_NEAR(found->clean, plain_log_prob(engine, texts[1], {}), 1e-5);
+  EXPECT_NEAR(found->calibrated, plain_log_prob(engine, texts[1], chosen), 1e-5);
+  EXPECT_EQ(calibrate_sinks(engine, {tasks[0]}, options).error().code, ErrorCode::invalid_argument);
 }
 
 TEST(ReasoningCases, AnswersFollowFromTheQuestion) {
