@@ -41,7 +41,7 @@ struct NamedExperiment {
   const char *name, *paper;
   Experiment run;
 };
-// wu2024, gould2023, ioi, merullo2024, gu2025.
+// wu2024, gould2023, ioi, gu2025.
 const std::vector<NamedExperiment>& experiments();
 
 void add_reproduce(CLI::App& app, Commands& commands); // the command, in reproduce.cpp
