@@ -69,6 +69,9 @@ enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real 
 struct ResidualStart {
   int layer = 0;    // the first block to run
   at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
+  // The block's z too, [batch, pos, head_index, d_head]: the block then begins at its output matrix. Undefined: at its
+  // first norm.
+  at::Tensor z = {};
 };
 
 // Read or replace an activation; return the input unchanged to only read. Runs on the engine's thread.
@@ -87,6 +90,9 @@ struct RunRequest {
   std::vector<Hook> hooks;
   std::vector<HookSite> capture;
   LogitRows logits = LogitRows::all;
+  // float32 on a GPU: products as three of halves on the tensor cores, several times as fast and near float32's
+  // accuracy (core/engine/device_parts.h). Sweeps do; elsewhere numbers are those of float32 products.
+  bool split_matmul = false;
   KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
