@@ -39,6 +39,7 @@ void add_model(CLI::App& app, Commands& commands);
 void add_tokens(CLI::App& app, Commands& commands);
 void add_logits(CLI::App& app, Commands& commands);
 void add_generate(CLI::App& app, Commands& commands);
+void add_mask(CLI::App& app, Commands& commands);
 void add_detect(CLI::App& app, Commands& commands);
 void add_ablate(CLI::App& app, Commands& commands);
 void add_patch(CLI::App& app, Commands& commands);

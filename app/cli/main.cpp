@@ -5,7 +5,9 @@
 
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
+#include "app/cli/mask_run.h"
 #include "app/cli/progress.h"
+#include "app/cli/reproduce_runs.h"
 #include "app/cli/version.h"
 
 namespace headscope::cli {
@@ -76,6 +78,9 @@ void add_all(CLI::App& app, Commands& commands) {
   add_generate(app, commands);
   add_detect(app, commands);
   add_ablate(app, commands);
+  add_mask(app, commands);
+  add_reproduce(app, commands);
+  add_calibrate(app, commands);
   add_patch(app, commands);
   add_attention(app, commands);
   add_lens(app, commands);

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "app/result_figures/masking_curve.h"
+
 namespace headscope {
 namespace {
 
@@ -35,7 +37,7 @@ void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
 
 Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
-  ResultFigure out{item.name, {}};
+  ResultFigure out{item.name, {}, {}, {}};
   const std::string title = text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
   out.map.subtitle = joined({model_name(reader), scores.description});
@@ -53,7 +55,7 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
 
 Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::Ablation ablation, reader.ablation(item.group));
-  ResultFigure out{item.name, {}};
+  ResultFigure out{item.name, {}, {}, {}};
   const auto prompts = ablation.spec.prompts.size();
   out.map.title = "Change of " + ablation.spec.metric + " with each head ablated (" + ablation.spec.method + ")";
   out.map.subtitle =
@@ -75,7 +77,7 @@ Result<ResultFigure> patching_figure(const store::ResultReader& reader, const Re
     return make_error(ErrorCode::unsupported,
                       "has three axes; a map shows two (patch with --axes layer_position or layer_head)", {},
                       item.name);
-  ResultFigure out{item.name, {}};
+  ResultFigure out{item.name, {}, {}, {}};
   out.map.title = "Restored " + patching.spec.metric + ", " + patching.spec.site + " patched";
   out.map.subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
   out.map.rows = patching.spec.shape[0];
@@ -90,10 +92,15 @@ Result<ResultFigure> patching_figure(const store::ResultReader& reader, const Re
   return out;
 }
 
+Result<ResultFigure> masking_part(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const MaskingCurve curve, read_masking(reader, item.group));
+  return ResultFigure{item.name, {}, masking_figure(curve, model_name(reader)), masking_table(curve)};
+}
+
 Result<ResultFigure> attention_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::AttentionSpec spec, reader.attention(item.group));
   HS_ASSIGN(const store::Prompt prompt, reader.prompt(spec.prompt));
-  ResultFigure out{item.name, {}};
+  ResultFigure out{item.name, {}, {}, {}};
   out.map.title = "Attention of head " + store::head_label(spec.heads[item.index]);
   out.map.subtitle = joined({model_name(reader), "weight of each key token for each query token"});
   out.map.rows = spec.n_query;
@@ -114,13 +121,14 @@ Result<ResultFigure> attention_figure(const store::ResultReader& reader, const R
 
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name) {
   using enum ResultPart;
-  if (name == "all") return std::vector<ResultPart>{scores, ablation, patching, attention};
+  if (name == "all") return std::vector<ResultPart>{scores, ablation, patching, masking, attention};
   if (name == "attention") return std::vector<ResultPart>{attention};
   if (name == "scores") return std::vector<ResultPart>{scores};
   if (name == "ablation") return std::vector<ResultPart>{ablation};
   if (name == "patching") return std::vector<ResultPart>{patching};
+  if (name == "masking") return std::vector<ResultPart>{masking};
   return make_error(ErrorCode::invalid_argument,
-                    "must be attention, scores, ablation, patching or all, not '" + name + "'", {}, "--what");
+                    "must be attention, scores, ablation, patching, masking or all, not '" + name + "'", {}, "--what");
 }
 
 Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, const std::vector<ResultPart>& parts) {
@@ -135,6 +143,7 @@ Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, co
     if (part == ResultPart::scores) HS_TRY(add_group(part, "/detectors", "scores-"));
     if (part == ResultPart::ablation) HS_TRY(add_group(part, "/ablation", "ablation-"));
     if (part == ResultPart::patching) HS_TRY(add_group(part, "/patching", "patching-"));
+    if (part == ResultPart::masking) HS_TRY(add_group(part, "/masking", "masking-"));
     if (part != ResultPart::attention) continue;
     HS_ASSIGN(const auto prompts, reader.list("/attention"));
     for (const std::string& prompt : prompts) {
@@ -152,6 +161,7 @@ Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultIt
   case ResultPart::scores: return scores_figure(reader, item);
   case ResultPart::ablation: return ablation_figure(reader, item);
   case ResultPart::patching: return patching_figure(reader, item);
+  case ResultPart::masking: return masking_part(reader, item);
   case ResultPart::attention: return attention_figure(reader, item);
   }
   return make_error(ErrorCode::internal, "is of no known part", {}, item.name);

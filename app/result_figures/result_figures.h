@@ -2,29 +2,33 @@
 // What of a result file can be drawn, as figures: one mapping for the command line and the window.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "app/figures/figure.h"
+#include "app/figures/table.h"
 #include "core/base/result.h"
 #include "core/store/result_file.h"
 
 namespace headscope {
 
-enum class ResultPart { attention, scores, ablation, patching };
+enum class ResultPart { attention, scores, ablation, patching, masking };
 
-// "attention", "scores", "ablation", "patching", or "all"; invalid_argument for any other.
+// "attention", "scores", "ablation", "patching", "masking", or "all"; invalid_argument for any other.
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name);
 
 struct ResultFigure {
   std::string name; // for a file: "attention-18.6", "scores-induction"
   figures::HeatmapFigure map;
+  std::optional<figures::LineFigure> lines; // instead of the map, of a masking experiment,
+  figures::Table table;                     // with its numbers
 };
 
 // The names of everything the file has of a part, cheaply; figure_of() then reads one.
 struct ResultItem {
   ResultPart part = ResultPart::scores;
-  std::string group;     // detector, ablation, patching or prompt
+  std::string group;     // detector, ablation, patching, masking or prompt
   std::size_t index = 0; // attention: the head's place in the file
   std::string name;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/apply_intervention.h"
 
+#include <limits>
+
 #include <ATen/ATen.h>
 
 #include "core/model/guard.h"
@@ -72,6 +74,55 @@ at::Tensor fitted_value(const Intervention& intervention, const Selection& selec
   return value.expand(wanted);
 }
 
+// Bool [key] of the keys that an intervention names.
+at::Tensor named_keys(const Intervention& intervention, const at::Tensor& rows) {
+  at::Tensor named = at::zeros({rows.size(-1)}, at::kBool);
+  for (const std::int64_t key : intervention.keys)
+    if (key < rows.size(-1)) named[key] = true;
+  return named.to(rows.device());
+}
+
+// Bool [.., 1, key] of the sinks of whole patterns [.., query, key] but the first of each.
+at::Tensor later_sinks(const at::Tensor& pattern, double threshold) {
+  const std::int64_t keys = pattern.size(-1);
+  const at::Tensor queries = at::arange(keys, 0, -1, pattern.options().dtype(at::kFloat)); // that can see the key
+  const at::Tensor sinks = (pattern.to(at::kFloat).sum(-2) / queries) > threshold;
+  return sinks.logical_and(sinks.to(at::kLong).cumsum(-1) > 1).unsqueeze(-2);
+}
+
+// `rows` [.., query, key] are what the intervention selects, `chosen` the keys it is about.
+at::Tensor hidden_scores(const at::Tensor& rows, const at::Tensor& chosen) {
+  constexpr double nothing = -std::numeric_limits<double>::infinity();
+  const at::Tensor hidden = rows.masked_fill(chosen, nothing);
+  return at::where((hidden == nothing).all(-1, true), rows, hidden);
+}
+
+at::Tensor redistributed(const at::Tensor& rows, const at::Tensor& chosen, double factor) {
+  const at::Tensor taken = rows.masked_fill(chosen.logical_not(), 0.0);
+  const at::Tensor others = rows - taken;
+  const at::Tensor rest = others.sum(-1, true);
+  const at::Tensor freed = taken.sum(-1, true) * (1.0 - factor);
+  return at::where(rest > 0, taken * factor + others * (1.0 + freed / rest), rows);
+}
+
+// Interventions on the weights of chosen keys.
+void apply_to_keys(const Intervention& intervention, const Selection& selection, const RunSpan& span) {
+  const bool sinks = intervention.kind == InterventionKind::redistribute && intervention.keys.empty();
+  if ((sinks && span.begin > 0) || (!selection.all_positions && selection.positions.empty())) return;
+  at::Tensor view = selection.view;
+  const at::Tensor chosen = sinks ? later_sinks(view, intervention.sink_threshold) : named_keys(intervention, view);
+  const auto changed = [&](const at::Tensor& rows) {
+    return intervention.kind == InterventionKind::hide ? hidden_scores(rows, chosen)
+                                                       : redistributed(rows, chosen, intervention.factor);
+  };
+  if (selection.all_positions) {
+    view.copy_(changed(view));
+    return;
+  }
+  const at::Tensor index = at::tensor(selection.positions, at::kLong).to(view.device());
+  view.index_copy_(selection.position_axis, index, changed(view.index_select(selection.position_axis, index)));
+}
+
 void apply_everywhere(const Intervention& intervention, const Selection& selection) {
   at::Tensor view = selection.view;
   switch (intervention.kind) {
@@ -80,6 +131,8 @@ void apply_everywhere(const Intervention& intervention, const Selection& selecti
   case InterventionKind::set: view.copy_(fitted_value(intervention, selection, view.sizes(), view)); return;
   case InterventionKind::add: view.add_(fitted_value(intervention, selection, view.sizes(), view)); return;
   case InterventionKind::uniform: return; // attention itself does it
+  case InterventionKind::hide:
+  case InterventionKind::redistribute: return; // apply_to_keys()
   }
 }
 
@@ -101,7 +154,9 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
   case InterventionKind::add:
     view.index_copy_(axis, index, view.index_select(axis, index) + fitted_value(intervention, selection, wanted, view));
     return;
-  case InterventionKind::uniform: return;
+  case InterventionKind::uniform:
+  case InterventionKind::hide:
+  case InterventionKind::redistribute: return;
   }
 }
 
@@ -109,7 +164,9 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
 
 void apply_intervention(const Intervention& intervention, const RunSpan& span, at::Tensor& x) {
   const Selection selection = select(intervention, span, x);
-  if (selection.all_positions)
+  if (intervention.kind == InterventionKind::hide || intervention.kind == InterventionKind::redistribute)
+    apply_to_keys(intervention, selection, span);
+  else if (selection.all_positions)
     apply_everywhere(intervention, selection);
   else
     apply_at_positions(intervention, selection);

@@ -147,6 +147,16 @@ const AttentionBackend& Engine::attention_for(const RunRequest& request) const {
   return attention_ ? *attention_ : default_attention();
 }
 
+KvCache KvCache::select_rows(const std::vector<std::int64_t>& rows) const {
+  KvCache out;
+  out.length_ = length_;
+  const at::Tensor index = at::tensor(rows, at::kLong);
+  for (const Layer& layer : layers_)
+    out.layers_.push_back({layer.k.index_select(0, index.to(layer.k.device())),
+                           layer.v.index_select(0, index.to(layer.v.device()))});
+  return out;
+}
+
 Result<RunResult> Engine::run(const RunRequest& request) const {
   return guarded("running the model", [&]() -> Result<RunResult> {
     const c10::AutoGradMode no_grad(false);

@@ -39,6 +39,8 @@ private:
 class KvCache {
 public:
   std::int64_t length() const { return length_; }
+  // A cache of its own whose row i is this one's row rows[i]: repeats a prefill, or leaves rows out.
+  KvCache select_rows(const std::vector<std::int64_t>& rows) const;
 
 private:
   friend class ForwardPass;

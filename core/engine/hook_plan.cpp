@@ -54,10 +54,24 @@ public:
       return make_error(ErrorCode::invalid_argument, "an intervention of this kind needs a value", {}, field);
     if (intervention.kind == InterventionKind::uniform && intervention.site.point != HookPoint::pattern)
       return make_error(ErrorCode::invalid_argument, "uniform attention is an intervention at hook_pattern", {}, field);
-    return {};
+    return check_keys(intervention, field);
   }
 
 private:
+  static Status check_keys(const Intervention& intervention, const std::string& field) {
+    const bool hide = intervention.kind == InterventionKind::hide;
+    if (hide && intervention.site.point != HookPoint::attn_scores)
+      return make_error(ErrorCode::invalid_argument, "hiding keys is an intervention at hook_attn_scores", {}, field);
+    if (hide && intervention.keys.empty())
+      return make_error(ErrorCode::invalid_argument, "names no key to hide", {}, field);
+    if (intervention.kind == InterventionKind::redistribute && intervention.site.point != HookPoint::pattern)
+      return make_error(ErrorCode::invalid_argument, "attention is redistributed at hook_pattern", {}, field);
+    for (const std::int64_t key : intervention.keys)
+      if (key < 0)
+        return make_error(ErrorCode::invalid_argument, "key " + std::to_string(key) + " is negative", {}, field);
+    return {};
+  }
+
   const ModelConfig& config_;
   const RunSpan& span_;
   std::vector<HookSite> sites_;

@@ -21,6 +21,10 @@ enum class InterventionKind : std::uint8_t {
   add,     // x -> x + value: steering
   scale,   // x -> factor * x
   uniform, // at `pattern` only: each query attends equally to every key it may see; never builds T x T
+  hide,    // at `attn_scores` only: scores of `keys` become -inf, where a query can see any other key
+  // At `pattern` only: weights on `keys` times `factor`; what that frees goes to the query's other keys, in proportion
+  // to their weights (ACT, Yu et al. 2406.15765).
+  redistribute,
 };
 
 struct Intervention {
@@ -38,7 +42,12 @@ struct Intervention {
   // are fixed to one index by `row` and `head` are absent. E.g. [d_head] for a mean at one head,
   // [pos, d_model] for a patch of one row of resid_pre. The position axis has one entry per selected position.
   at::Tensor value;
-  double factor = 1.0; // for scale
+  double factor = 1.0; // for scale and redistribute
+  // For hide and redistribute: key slots; those that are not there yet are passed over. Empty, for redistribute: the
+  // sinks of each head but the first, keys whose mean weight over the queries that may see them is above
+  // `sink_threshold`. Of whole prompts without padding only; steps from a KV cache are left as they are.
+  std::vector<std::int64_t> keys;
+  double sink_threshold = 0.1;
 };
 
 } // namespace headscope

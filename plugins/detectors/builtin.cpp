@@ -10,6 +10,9 @@ std::vector<std::unique_ptr<Detector>> builtin_detectors() {
   detectors.push_back(make_sink_detector());
   detectors.push_back(make_successor_detector());
   detectors.push_back(make_retrieval_detector());
+  detectors.push_back(make_qrhead_detector());
+  for (const char* id : {"local", "global", "boundary"})
+    detectors.push_back(make_text_detector(id));
   return detectors;
 }
 

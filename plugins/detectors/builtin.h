@@ -15,5 +15,7 @@ std::unique_ptr<Detector> make_pattern_detector(const std::string& id); // "indu
 std::unique_ptr<Detector> make_sink_detector();
 std::unique_ptr<Detector> make_successor_detector();
 std::unique_ptr<Detector> make_retrieval_detector();
+std::unique_ptr<Detector> make_qrhead_detector();
+std::unique_ptr<Detector> make_text_detector(const std::string& id); // "local", "global", "boundary"
 
 } // namespace headscope

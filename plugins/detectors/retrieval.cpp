@@ -6,9 +6,10 @@
 #include <limits>
 
 #include "core/analysis/rank_correlation.h"
+#include "core/analysis/retrieval_prompt.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
-#include "plugins/detectors/retrieval_prompt.h"
+#include "plugins/detectors/retrieval_properties.h"
 #include "plugins/detectors/retrieval_run.h"
 
 namespace headscope {
@@ -213,6 +214,11 @@ private:
       const double correlation = split_correlation(kept, heads, code);
       if (std::isfinite(correlation)) result.findings.push_back({"split_half_rank_correlation", correlation});
     }
+    std::vector<RetrievalEvidence> evidence;
+    for (const RunRecord* record : kept)
+      evidence.push_back({record->length, record->needle, code ? &record->outcome.code : &record->outcome.set});
+    for (store::Attribute& property : retrieval_properties(evidence, result.threshold))
+      result.findings.push_back(std::move(property));
     if (kept.empty())
       result.message = "the model answered from the needle in none of " + std::to_string(records.size()) +
                        " runs; there are no scores";

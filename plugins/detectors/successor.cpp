@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Successor heads (Gould et al. 2312.09230): heads whose OV circuit turns "Monday" into "Tuesday", read off the
 // weights alone: x_t = MLP0(W_E[t]); M[s,t] = x_s W_V W_O W_U[:,t].
+#include <algorithm>
 #include <limits>
 
 #include <ATen/ATen.h>
 
+#include "core/analysis/ordinal_lists.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
-#include "plugins/detectors/ordinal_lists.h"
+#include "plugins/detectors/successor_features.h"
 
 namespace headscope {
 namespace {
@@ -38,6 +40,10 @@ public:
         {"residual", false, "add the embedding itself to the MLP's output"},
         {"biases", false, "include b_V and b_O"},
         {"final_norm", false, "apply the final norm before the unembedding"},
+        {"probe", true, "a linear probe of the place modulo 10 in MLP0's output"},
+        {"ridge", 0.01, "penalty of the probe, in mean squared norms of the embeddings", {}, 0.0},
+        {"shift_from", std::int64_t{20}, "first number whose mod-10 feature is exchanged", {}, 1},
+        {"shift_to", std::int64_t{29}, "last of them", {}, 1},
     };
   }
 
@@ -76,7 +82,71 @@ private:
     if (layers == 0) return make_error(ErrorCode::cancelled, "successor heads were cancelled");
     result.complete = layers == result.n_layers;
     summarise(run, scores, layers, result);
+    if (result.complete) add_features(run, scores, result);
     return result;
+  }
+
+  // Mod-10 structure: what a linear probe reads, and what exchanging features does to the strongest head.
+  static void add_features(const DetectorRun& run, const std::vector<ListScore>& scores, DetectorResult& result) {
+    std::vector<PlacedList> lists;
+    for (const ListScore& score : scores)
+      if (score.list->tokens.size() >= 2)
+        lists.push_back({score.list->name, score.list->tokens, score.list->places,
+                         effective_embedding(run.engine.model(), at::tensor(score.list->tokens, at::kLong),
+                                             embedding(run.options))});
+    if (run.options.flag("probe")) add_probe(mod10_probe(lists, run.options.number("ridge")), result);
+    const auto best = std::max_element(result.scores.begin(), result.scores.end()) - result.scores.begin();
+    const auto layer = static_cast<int>(best / result.n_heads), head = static_cast<int>(best % result.n_heads);
+    std::vector<ShiftedSuccessor> shifted;
+    if (!lists.empty() && lists.front().name == "numbers")
+      shifted = shifted_successors(run.engine.model(), lists.front(), layer, head, run.options.integer("shift_from"),
+                                   run.options.integer("shift_to"), run.options.flag("biases"),
+                                   run.options.flag("final_norm"));
+    if (shifted.empty()) {
+      result.findings.push_back({"shift", std::string("not testable: the numbers are not single tokens")});
+      return;
+    }
+    add_shifts(shifted, store::head_label({layer, head}), result);
+  }
+
+  static void add_probe(const std::vector<ProbeScore>& probe, DetectorResult& result) {
+    std::vector<std::string> trained, tested;
+    std::vector<std::int64_t> examples;
+    std::vector<double> accuracy;
+    for (const ProbeScore& score : probe) {
+      trained.push_back(score.trained_on);
+      tested.push_back(score.tested_on);
+      examples.push_back(score.examples);
+      accuracy.push_back(score.accuracy);
+      result.findings.push_back({"probe_" + score.tested_on, score.accuracy});
+    }
+    store::Table table;
+    table.columns = {{"trained_on", trained, "", "lists"},
+                     {"tested_on", tested, "", "list"},
+                     {"examples", examples, "1", "words tested"},
+                     {"accuracy", accuracy, "1", "share whose place modulo 10 is read rightly; chance is 0.1"}};
+    result.tables.push_back({"mod10_probe", std::move(table)});
+  }
+
+  static void add_shifts(const std::vector<ShiftedSuccessor>& shifted, const std::string& head,
+                         DetectorResult& result) {
+    std::vector<std::int64_t> number, digit, expected, got;
+    double right = 0.0;
+    for (const ShiftedSuccessor& shift : shifted) {
+      number.push_back(shift.number);
+      digit.push_back(shift.digit);
+      expected.push_back(shift.expected);
+      got.push_back(shift.got);
+      right += shift.got == shift.expected ? 1.0 : 0.0;
+    }
+    result.findings.push_back({"shift_head", head});
+    result.findings.push_back({"shift", right / static_cast<double>(shifted.size())});
+    store::Table table;
+    table.columns = {{"number", number, "1", "whose feature is exchanged"},
+                     {"digit", digit, "1", "the feature put in"},
+                     {"expected", expected, "1", "the successor then"},
+                     {"got", got, "1", "the number that the head raises most"}};
+    result.tables.push_back({"shifted_successors", std::move(table)});
   }
 
   static EffectiveEmbedding embedding(const OptionSet& options) {

@@ -3,7 +3,7 @@
 """Makes the reference data of the engine's tests from transformers. Nothing here comes from Headscope itself.
 
     pip install -r tests/golden/requirements.txt
-    python tests/golden/generate.py [--only models|gguf|processing|real|heads|detectors] [--models build/models]
+    python tests/golden/generate.py [--only models|gguf|processing|real|heads|detectors|evidence] [--models build/models]
 
 tests/golden/README.md says what the files hold.
 """
@@ -17,7 +17,7 @@ sys.path.insert(0, str(HERE))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["models", "gguf", "processing", "real", "heads", "detectors"])
+    parser.add_argument("--only", choices=["models", "gguf", "processing", "real", "heads", "detectors", "evidence"])
     parser.add_argument("--models", default=str(HERE.parents[1] / "build" / "models"), help="folder of the packaged GGUF files")
     arguments = parser.parse_args()
     if arguments.only in (None, "models"):
@@ -38,6 +38,9 @@ def main() -> None:
     if arguments.only in (None, "detectors"):
         import generate_detectors
         generate_detectors.main(pathlib.Path(arguments.models))
+    if arguments.only in (None, "evidence"):
+        import generate_evidence
+        generate_evidence.main(pathlib.Path(arguments.models))
 
 
 if __name__ == "__main__":

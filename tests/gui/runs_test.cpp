@@ -5,6 +5,7 @@
 #include <QChartView>
 #include <QFile>
 #include <QLabel>
+#include <QLineSeries>
 #include <QPlainTextEdit>
 #include <QSpinBox>
 #include <QStandardItemModel>
@@ -19,6 +20,7 @@
 #include "app/gui/views/detectors/detector_options.h"
 #include "app/gui/views/detectors/detectors_view.h"
 #include "app/gui/views/detectors/evidence_panel.h"
+#include "app/gui/views/detectors/masking_panel.h"
 #include "app/gui/views/runs/compare_panel.h"
 #include "app/gui/views/runs/runs_view.h"
 #include "core/store/result_file.h"
@@ -46,6 +48,34 @@ void write_run(const std::string& path, float shift) {
   scores.scores[4] += shift;
   QVERIFY(writer->add_scores(scores).ok());
   QVERIFY(writer->commit(shift == 0.0F).ok());
+}
+
+// One and five heads masked, two random controls each.
+void write_masking(const std::string& path) {
+  auto writer = store::ResultWriter::create(path, {});
+  QVERIFY(writer.ok());
+  QVERIFY(writer
+              ->set_attributes("/masking/needle_uniform_decode", {{"task", std::string("needle")},
+                                                                  {"method", std::string("uniform")},
+                                                                  {"phase", std::string("decode")},
+                                                                  {"metric", std::string("recall")},
+                                                                  {"units", std::string("1")},
+                                                                  {"clean", 0.9}})
+              .ok());
+  store::ArraySpec spec;
+  spec.axes = {{"step", {}}};
+  spec.shape = {2};
+  spec.units = "1";
+  spec.dtype = store::DType::int64;
+  const std::vector<std::int64_t> counts = {1, 5};
+  QVERIFY(writer->add_array("/masking/needle_uniform_decode/count", spec, std::span<const std::int64_t>(counts)).ok());
+  spec.dtype = store::DType::float64;
+  const std::vector<double> masked = {0.5, 0.1}, random = {0.9, 0.9, 0.85, 0.75};
+  QVERIFY(writer->add_array("/masking/needle_uniform_decode/masked", spec, std::span<const double>(masked)).ok());
+  spec.axes = {{"step", {}}, {"seed", {}}};
+  spec.shape = {2, 2};
+  QVERIFY(writer->add_array("/masking/needle_uniform_decode/random", spec, std::span<const double>(random)).ok());
+  QVERIFY(writer->commit().ok());
 }
 
 DetectorResult copies_of_two_heads() {
@@ -198,6 +228,31 @@ private Q_SLOTS:
     show_cumulative(*view->chart(), shares);
     QCOMPARE(view->chart()->series().size(), 1);
     QCOMPARE(view->chart()->axes().size(), 2);
+  }
+
+  void a_masking_experiment_is_drawn_against_random_heads() {
+    const QString path = folder_.filePath(QStringLiteral("masking.h5"));
+    write_masking(path.toStdString());
+    Workspace workspace;
+    DetectorsView view(workspace, nullptr);
+    view.resize(900, 700);
+    view.show();
+    QVERIFY(!view.masking().isVisible());
+    workspace.open_result(path);
+    QTRY_COMPARE_WITH_TIMEOUT(view.masking().curves().size(), 1U, wait_ms);
+    QVERIFY(view.masking().isVisible());
+    const MaskingCurve& curve = view.masking().curves().front();
+    QCOMPARE(curve.counts, (std::vector<std::int64_t>{1, 5}));
+    QCOMPARE(curve.control(1).mean, 0.8);
+    QCOMPARE(curve.control(1).low, 0.75);
+    auto* chart = view.masking().findChild<QChartView*>()->chart();
+    QCOMPARE(chart->series().size(), 4); // range, unmasked, random, strongest
+    QCOMPARE(chart->axes().size(), 2);
+    auto* strongest = qobject_cast<QLineSeries*>(chart->series().back());
+    QVERIFY(strongest);
+    QCOMPARE(strongest->points(), (QList<QPointF>{{1.0, 0.5}, {5.0, 0.1}}));
+    workspace.close_result();
+    QTRY_VERIFY_WITH_TIMEOUT(!view.masking().isVisible(), wait_ms);
   }
 
   // ---- Runs

@@ -102,7 +102,8 @@ TEST(Builtin, DetectorsDescribeThemselves) {
     }
     EXPECT_TRUE(names.count("threshold")) << ids.back();
   }
-  EXPECT_THAT(ids, testing::ElementsAre("induction", "previous", "duplicate", "sink", "successor", "retrieval"));
+  EXPECT_THAT(ids, testing::ElementsAre("induction", "previous", "duplicate", "sink", "successor", "retrieval",
+                                        "qrhead", "local", "global", "boundary"));
 }
 
 TEST(Builtin, StandardValuesAreAmongTheAllowedOnes) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Ordinal lists as single tokens.
-#include "plugins/detectors/ordinal_lists.h"
+#include "core/analysis/ordinal_lists.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

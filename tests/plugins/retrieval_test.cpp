@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "plugins/detectors/builtin.h"
-#include "plugins/detectors/retrieval_prompt.h"
+#include "core/analysis/retrieval_prompt.h"
 #include "plugins/detectors/retrieval_score.h"
 #include "tests/analysis/tiny_model.h"
 #include "tests/analysis/word_tokenizer.h"

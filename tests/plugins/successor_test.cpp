@@ -8,7 +8,7 @@
 
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
-#include "plugins/detectors/ordinal_lists.h"
+#include "core/analysis/ordinal_lists.h"
 #include "tests/analysis/tiny_model.h"
 #include "tests/analysis/word_tokenizer.h"
 

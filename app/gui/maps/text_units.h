@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Words, sentences, paragraphs and sections of a text that is given as tokens, and which of them are shown.
+// Which units of a text that is given as tokens are shown.
 #pragma once
 
 #include <cstdint>
 #include <vector>
 
 #include "app/gui/engine/values.h"
+#include "core/text/text_units.h"
 
 namespace headscope::gui {
 
-enum class UnitLevel : std::uint8_t { token, word, sentence, paragraph, section };
-
-// The largest unit that begins at each token; the first token begins a section.
-// Words end at white space, sentences at . ? ! … (and closing quotes) before white space and at 。！？ anywhere,
-// paragraphs at a blank line, sections at two blank lines and before a Markdown heading. White space goes with what
-// follows it, line ends with what they end; a token across a border goes with what it begins in. Special tokens are
-// words of their own, and the one that begins a prompt is a section; with `first_apart` the first token is one whatever
-// it is: it draws attention for where it stands, which would hide what its neighbours draw.
+// Of the window's tokens; core/text/text_units.h says what begins where.
 std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens, bool first_apart);
 
 struct Unit {

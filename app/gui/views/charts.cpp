@@ -8,6 +8,7 @@
 #include <QAreaSeries>
 #include <QChart>
 #include <QChartView>
+#include <QLegend>
 #include <QLineSeries>
 #include <QLogValueAxis>
 #include <QValueAxis>
@@ -17,8 +18,9 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int log_from = 50;      // of the highest bar
-constexpr double log_floor = 0.7; // below a count of 1, so that one head is a bar
+constexpr const char* muted = "muted"; // property of a series that is there for comparison
+constexpr int log_from = 50;           // of the highest bar
+constexpr double log_floor = 0.7;      // below a count of 1, so that one head is a bar
 
 QValueAxis* value_axis(double low, double high) {
   auto* axis = new QValueAxis;
@@ -70,6 +72,8 @@ void dress(QChart& chart) {
   chart.setBackgroundBrush(QApplication::palette().color(QPalette::Window));
   chart.setTitleBrush(inks().text);
   chart.setTitleFont(font);
+  chart.legend()->setFont(font);
+  chart.legend()->setLabelBrush(inks().muted);
   for (QAbstractAxis* axis : chart.axes()) {
     axis->setLabelsFont(font);
     axis->setTitleFont(font);
@@ -80,10 +84,11 @@ void dress(QChart& chart) {
   }
   for (QAbstractSeries* series : chart.series()) {
     if (auto* area = qobject_cast<QAreaSeries*>(series)) {
-      area->setBrush(inks().accent);
+      area->setBrush(area->property(muted).toBool() ? inks().grid : inks().accent);
       area->setPen(QPen(Qt::NoPen));
     } else if (auto* line = qobject_cast<QLineSeries*>(series)) {
-      line->setPen(QPen(inks().accent, 2));
+      const bool quiet = line->property(muted).toBool();
+      line->setPen(QPen(quiet ? inks().muted : inks().accent, 2, quiet ? Qt::DashLine : Qt::SolidLine));
     }
   }
 }
@@ -182,6 +187,57 @@ void show_cumulative(QChart& chart, const std::vector<double>& shares) {
            QObject::tr("share of the total"));
   if (auto* x = qobject_cast<QValueAxis*>(chart.axes(Qt::Horizontal).value(0)))
     x->setLabelFormat(QStringLiteral("%.0f"));
+  dress(chart);
+}
+
+// The range of the random heads is an area, their mean and the unmasked run are dashed, the strongest heads are drawn
+// in full and last.
+void show_masking(QChart& chart, const MaskingLines& lines) {
+  empty(chart);
+  chart.legend()->setVisible(!lines.points.empty());
+  if (lines.points.empty()) return;
+  auto* low = new QLineSeries;
+  auto* high = new QLineSeries;
+  auto* random = new QLineSeries;
+  auto* strongest = new QLineSeries;
+  double least = INFINITY, most = -INFINITY;
+  if (std::isfinite(lines.clean)) least = most = lines.clean;
+  for (const MaskingLines::Point& point : lines.points) {
+    for (const double value : {point.strongest, point.random_low, point.random_high}) {
+      if (!std::isfinite(value)) continue;
+      least = std::min(least, value);
+      most = std::max(most, value);
+    }
+    if (std::isfinite(point.strongest)) strongest->append(point.heads, point.strongest);
+    if (!std::isfinite(point.random)) continue;
+    low->append(point.heads, point.random_low);
+    high->append(point.heads, point.random_high);
+    random->append(point.heads, point.random);
+  }
+  const double first = std::min(0.0, lines.points.front().heads), last = lines.points.back().heads;
+  auto* range = new QAreaSeries(high, low);
+  high->setParent(range);
+  low->setParent(range);
+  range->setName(QObject::tr("random heads, range"));
+  random->setName(QObject::tr("random heads"));
+  strongest->setName(QObject::tr("strongest heads"));
+  range->setProperty(muted, true);
+  random->setProperty(muted, true);
+  chart.addSeries(range);
+  if (std::isfinite(lines.clean)) {
+    auto* clean = new QLineSeries;
+    clean->append(first, lines.clean);
+    clean->append(last, lines.clean);
+    clean->setName(QObject::tr("nothing masked"));
+    clean->setProperty(muted, true);
+    chart.addSeries(clean);
+  }
+  chart.addSeries(random);
+  chart.addSeries(strongest);
+  const double margin = most > least ? 0.05 * (most - least) : 0.5;
+  QValueAxis* y = value_axis(least - margin, most + margin);
+  y->setLabelFormat(QStringLiteral("%.2f"));
+  set_axes(chart, first, last, QObject::tr("heads masked"), y, lines.y_title);
   dress(chart);
 }
 

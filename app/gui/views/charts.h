@@ -26,7 +26,18 @@ Histogram histogram_of(const std::vector<float>& values, int bins);
 // Share of the total that the strongest 1, 2, 3, … values have; values below zero count as zero.
 std::vector<double> cumulative_share(const std::vector<float>& values);
 
+// Of a masking experiment, by the number of masked heads; NaN: not measured.
+struct MaskingLines {
+  struct Point {
+    double heads = 0.0, strongest = 0.0, random = 0.0, random_low = 0.0, random_high = 0.0;
+  };
+  std::vector<Point> points;
+  double clean = 0.0; // with nothing masked
+  QString y_title;
+};
+
 void show_histogram(QChart& chart, const Histogram& histogram, const QString& x_title);
 void show_cumulative(QChart& chart, const std::vector<double>& shares);
+void show_masking(QChart& chart, const MaskingLines& lines);
 
 } // namespace headscope::gui

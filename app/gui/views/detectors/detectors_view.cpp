@@ -24,6 +24,7 @@
 #include "app/gui/views/charts.h"
 #include "app/gui/views/detectors/detector_options.h"
 #include "app/gui/views/detectors/evidence_panel.h"
+#include "app/gui/views/detectors/masking_panel.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -47,7 +48,7 @@ bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 
 DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), known_(list_detectors()),
-      heads_(new HeadListModel(this)), evidence_(new EvidencePanel(workspace)) {
+      heads_(new HeadListModel(this)), evidence_(new EvidencePanel(workspace)), masking_(new MaskingPanel(workspace)) {
   auto* splitter = new QSplitter(Qt::Horizontal);
   splitter->addWidget(make_list());
   splitter->addWidget(make_results());
@@ -272,9 +273,10 @@ QWidget* DetectorsView::make_results() {
   charts->addWidget(cumulative_);
   auto* parts = new QSplitter(Qt::Vertical);
   parts->addWidget(charts);
+  parts->addWidget(masking_);
   parts->addWidget(table_);
   parts->addWidget(evidence_);
-  parts->setSizes({180, 180, 160});
+  parts->setSizes({180, 180, 180, 160});
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(4, 0, 0, 0);

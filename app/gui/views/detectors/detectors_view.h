@@ -24,6 +24,7 @@ namespace headscope::gui {
 class DetectorOptions;
 class EvidencePanel;
 class HeadListModel;
+class MaskingPanel;
 
 class DetectorsView : public View {
   Q_OBJECT
@@ -37,6 +38,7 @@ public:
   const std::map<std::string, DetectorAnswer>& answers() const { return answers_; }
   void save(const QString& path, bool overwrite);
   EvidencePanel& evidence() { return *evidence_; }
+  MaskingPanel& masking() { return *masking_; }
   DetectorOptions& options(const std::string& id) { return *options_.at(id); }
 
 protected:
@@ -70,6 +72,7 @@ private:
   QTableView* table_ = nullptr;
   QChartView *histogram_ = nullptr, *cumulative_ = nullptr;
   EvidencePanel* evidence_;
+  MaskingPanel* masking_;
 };
 
 } // namespace headscope::gui

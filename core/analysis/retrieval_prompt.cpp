@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "plugins/detectors/retrieval_prompt.h"
+#include "core/analysis/retrieval_prompt.h"
 
 #include <cmath>
 #include <set>

@@ -30,6 +30,7 @@ struct TokenList {
   bool held_out = false;
   std::vector<std::string> words;
   std::vector<std::int64_t> tokens;
+  std::vector<std::int64_t> places; // of each word in the whole list, from 1
   std::vector<OrdinalPair> pairs;
   std::vector<std::string> dropped; // "twelve -> thirteen: ' thirteen' is 2 tokens"
 };

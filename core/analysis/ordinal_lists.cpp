@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "plugins/detectors/ordinal_lists.h"
+#include "core/analysis/ordinal_lists.h"
 
 namespace headscope {
 namespace {
@@ -75,6 +75,7 @@ TokenList tokenise_list(const OrdinalList& list, const Tokenizer& tokenizer) {
     if (!single) continue;
     out.tokens.push_back(spellings.back().ids.front());
     out.words.push_back(word);
+    out.places.push_back(std::ssize(index));
   }
   const std::size_t count = list.words.size();
   for (std::size_t i = 0; i + (list.wraps ? 0 : 1) < count; ++i) {

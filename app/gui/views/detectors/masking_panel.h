@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The masking experiments of the open result file: what a task loses without the strongest heads, against random ones.
+#pragma once
+
+#include <vector>
+
+#include <QWidget>
+
+#include "app/gui/workspace/workspace.h"
+#include "app/result_figures/masking_curve.h"
+
+class QComboBox;
+
+QT_BEGIN_NAMESPACE
+class QChartView;
+QT_END_NAMESPACE
+
+namespace headscope::gui {
+
+// Hidden while there is none.
+class MaskingPanel : public QWidget {
+  Q_OBJECT
+public:
+  explicit MaskingPanel(Workspace& workspace, QWidget* parent = nullptr);
+
+  const std::vector<MaskingCurve>& curves() const { return curves_; }
+  void choose(int index);
+
+protected:
+  void changeEvent(QEvent* event) override;
+
+private:
+  void load();
+  void take(std::vector<MaskingCurve> curves);
+
+  Workspace& workspace_;
+  std::vector<MaskingCurve> curves_;
+  QComboBox* names_;
+  QChartView* chart_;
+};
+
+} // namespace headscope::gui

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where the tokens of a text stand in it.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "core/text/tokenizer.h"
+
+namespace headscope {
+
+struct TokenRange {
+  std::int64_t begin = 0, end = 0;
+};
+
+// Bytes [begin, end) of each token; what the tokenizer adds (BOS, EOS) is empty. mismatch where the tokens do not spell
+// the text, as after a normaliser that changes letters.
+Result<std::vector<TokenRange>> token_offsets(const Tokenizer& tokenizer, std::string_view text,
+                                              const std::vector<std::int64_t>& ids);
+
+// The tokens that share a byte with [begin, end) of the text; empty ones aside.
+TokenRange tokens_over(const std::vector<TokenRange>& offsets, std::size_t begin, std::size_t end);
+
+} // namespace headscope
