@@ -10,6 +10,11 @@ std::vector<std::unique_ptr<Detector>> builtin_detectors() {
   detectors.push_back(make_sink_detector());
   detectors.push_back(make_successor_detector());
   detectors.push_back(make_retrieval_detector());
+  for (const char* id : {"name_mover", "negative_name_mover", "backup_name_mover"})
+    detectors.push_back(make_name_mover_detector(id));
+  detectors.push_back(make_s_inhibition_detector());
+  detectors.push_back(make_correct_letter_detector());
+  detectors.push_back(make_vision_detector());
   return detectors;
 }
 

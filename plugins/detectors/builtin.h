@@ -15,5 +15,10 @@ std::unique_ptr<Detector> make_pattern_detector(const std::string& id); // "indu
 std::unique_ptr<Detector> make_sink_detector();
 std::unique_ptr<Detector> make_successor_detector();
 std::unique_ptr<Detector> make_retrieval_detector();
+// "name_mover", "negative_name_mover", "backup_name_mover"
+std::unique_ptr<Detector> make_name_mover_detector(const std::string& id);
+std::unique_ptr<Detector> make_s_inhibition_detector();
+std::unique_ptr<Detector> make_correct_letter_detector();
+std::unique_ptr<Detector> make_vision_detector();
 
 } // namespace headscope
