@@ -186,8 +186,7 @@ private:
     HS_ASSIGN(const LastTokens clean, last_tokens(false));
     HS_ASSIGN(const LastTokens corrupt, last_tokens(true));
     for (std::size_t row = 0; row < chunk_.size(); ++row)
-      out_.clean[first_ + row] =
-          logit_difference(clean.logits[static_cast<std::int64_t>(row)], chunk_[row].answers);
+      out_.clean[first_ + row] = logit_difference(clean.logits[static_cast<std::int64_t>(row)], chunk_[row].answers);
     if (!options_.queries.empty()) return to_queries(clean, corrupt);
     const at::Tensor x = walk(clean, corrupt, [](int, const at::Tensor&) {});
     for (std::size_t row = 0; row < chunk_.size(); ++row) {

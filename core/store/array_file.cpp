@@ -59,8 +59,8 @@ Result<NumberArray> read_npy(const std::string& path) {
   unsigned char raw[4] = {};
   const std::streamsize bytes = magic[6] == 1 ? 2 : 4;
   in.read(reinterpret_cast<char*>(raw), bytes);
-  const std::size_t length = raw[0] | (std::size_t{raw[1]} << 8) | (std::size_t{raw[2]} << 16) |
-                             (std::size_t{raw[3]} << 24);
+  const std::size_t length =
+      raw[0] | (std::size_t{raw[1]} << 8) | (std::size_t{raw[2]} << 16) | (std::size_t{raw[3]} << 24);
   if (!in || length > (1U << 20)) return make_error(ErrorCode::corrupt, "the header is cut off or too long", path);
   std::string text(length, ' ');
   in.read(text.data(), static_cast<std::streamsize>(length));

@@ -15,6 +15,9 @@ std::vector<std::unique_ptr<Detector>> builtin_detectors() {
   detectors.push_back(make_s_inhibition_detector());
   detectors.push_back(make_correct_letter_detector());
   detectors.push_back(make_vision_detector());
+  detectors.push_back(make_copy_suppression_detector());
+  detectors.push_back(make_head_importance_detector());
+  detectors.push_back(make_in_context_regression_detector());
   return detectors;
 }
 

@@ -45,8 +45,7 @@ at::Tensor written(const Model& model, int layer, const at::Tensor& resid) {
   const std::int64_t values = config.n_kv_heads * config.d_head;
   if (block.b_qkv.defined())
     v = v + block.b_qkv.narrow(0, block.b_qkv.size(0) - values, values).view({config.n_kv_heads, 1, config.d_head});
-  at::Tensor out =
-      at::matmul(v.repeat_interleave(config.n_heads / config.n_kv_heads, 0), view_w_o(config, block));
+  at::Tensor out = at::matmul(v.repeat_interleave(config.n_heads / config.n_kv_heads, 0), view_w_o(config, block));
   if (config.post_norms && block.ln1_post.w.defined()) out = out * block.ln1_post.w;
   return out;
 }

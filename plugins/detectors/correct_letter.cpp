@@ -72,7 +72,8 @@ private:
     add_evidence(set, answered, run.engine, result);
     if (answered.right.empty() || accuracy < run.options.number("min_accuracy")) {
       result.message = "the model answers " + std::to_string(answered.right.size()) + " of " +
-                       std::to_string(set.prompts.size()) + " questions right (a quarter is chance); there are no scores";
+                       std::to_string(set.prompts.size()) +
+                       " questions right (a quarter is chance); there are no scores";
       return result;
     }
     HS_TRY(score(run, set, answered, result));
@@ -106,8 +107,7 @@ private:
       labels.push_back(prompt.label_positions[prompt.right]);
     }
     HS_ASSIGN(const DirectLogitAttribution effects, attribute_logits(run.engine, prompts, run.task));
-    HS_ASSIGN(const std::vector<double> attention,
-              attention_from_last(run.engine, rows, labels, run.task.cancel));
+    HS_ASSIGN(const std::vector<double> attention, attention_from_last(run.engine, rows, labels, run.task.cancel));
     const double total = mean_over_first_axis(effects.total, effects.n_prompts, 1).front();
     result.scores = as_floats(effects.mean_heads());
     result.threshold = run.options.number("threshold") * total;

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/detectors/evidence.h"
 
+#include <cmath>
+#include <numbers>
+
 #include <ATen/ATen.h>
+
+#include "core/analysis/random.h"
 
 namespace headscope {
 
@@ -17,6 +22,17 @@ store::Prompt prompt_evidence(const Engine& engine, const std::string& id, const
 }
 
 std::vector<float> as_floats(const std::vector<double>& values) { return {values.begin(), values.end()}; }
+
+std::vector<double> normal_numbers(std::uint64_t seed, std::size_t count) {
+  Random random(seed);
+  const auto uniform = [&] { return (static_cast<double>(random.next() >> 11) + 0.5) * 0x1.0p-53; };
+  std::vector<double> out(count);
+  for (double& value : out) {
+    const double radius = std::sqrt(-2.0 * std::log(uniform()));
+    value = radius * std::cos(2.0 * std::numbers::pi * uniform());
+  }
+  return out;
+}
 
 Result<std::vector<double>> attention_from_last(const Engine& engine,
                                                 const std::vector<std::vector<std::int64_t>>& prompts,

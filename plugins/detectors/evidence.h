@@ -18,8 +18,11 @@ store::Prompt prompt_evidence(const Engine& engine, const std::string& id, const
 // `values` in single precision, for scores and maps.
 std::vector<float> as_floats(const std::vector<double>& values);
 
-// Mean over prompts of A[last token, key] [layer, head], and of each prompt [prompt, layer, head] where `each` is given.
-// `keys`: one a prompt.
+// Numbers of the standard normal distribution, drawn from a seed (splitmix64; Box and Muller).
+std::vector<double> normal_numbers(std::uint64_t seed, std::size_t count);
+
+// Mean over prompts of A[last token, key] [layer, head], and of each prompt [prompt, layer, head] where `each` is
+// given. `keys`: one a prompt.
 Result<std::vector<double>> attention_from_last(const Engine& engine,
                                                 const std::vector<std::vector<std::int64_t>>& prompts,
                                                 const std::vector<std::int64_t>& keys, const CancelToken& cancel,

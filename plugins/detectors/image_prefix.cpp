@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/detectors/image_prefix.h"
 
-#include <cmath>
-#include <numbers>
-
 #include <ATen/ATen.h>
 
-#include "core/analysis/random.h"
 #include "core/store/array_file.h"
+#include "plugins/detectors/evidence.h"
 
 namespace headscope {
 
@@ -50,19 +47,14 @@ ImagePrefixes images_of_tokens(const Engine& engine) {
 ImagePrefixes random_images(const Engine& engine, std::int64_t count, std::int64_t tokens, std::uint64_t seed) {
   const Model& model = engine.model();
   const std::int64_t d_model = model.config.d_model;
-  const double norm =
-      model.weights.w_e.norm(2, {1}).to(at::kDouble).mean().item<double>() * model.config.embed_scale;
-  Random random(seed);
-  const auto uniform = [&] { return (static_cast<double>(random.next() >> 11) + 0.5) * 0x1.0p-53; };
+  const double norm = model.weights.w_e.norm(2, {1}).to(at::kDouble).mean().item<double>() * model.config.embed_scale;
+  const at::Tensor all =
+      at::tensor(normal_numbers(seed, static_cast<std::size_t>(count * tokens * d_model)), at::kDouble)
+          .view({count, tokens, d_model});
   ImagePrefixes out;
   out.source = "random";
   for (std::int64_t image = 0; image < count; ++image) {
-    std::vector<double> values(static_cast<std::size_t>(tokens * d_model));
-    for (double& value : values) { // Box and Muller
-      const double radius = std::sqrt(-2.0 * std::log(uniform()));
-      value = radius * std::cos(2.0 * std::numbers::pi * uniform());
-    }
-    const at::Tensor x = at::tensor(values, at::kDouble).view({tokens, d_model});
+    const at::Tensor x = all[image];
     out.images.push_back((x * (norm / x.norm(2, {1}, true))).to(at::kFloat));
     out.labels.push_back("random-" + std::to_string(image));
   }

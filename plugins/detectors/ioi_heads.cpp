@@ -78,10 +78,10 @@ Result<NameMoving> name_moving(const DetectorRun& run, const IoiSet& set) {
     right += difference > 0.0 ? 1.0 : 0.0;
   found.accuracy = right / static_cast<double>(found.direct.n_pairs);
   found.lost = percent_lost(found.direct, found.logit_difference);
-  HS_ASSIGN(found.attention, attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::io_position),
-                                                 run.task.cancel));
-  HS_ASSIGN(CopyScores scores, copy_scores(run.engine, set.prompts(), set.name_positions(),
-                                           run.options.integer("top"), run.task));
+  HS_ASSIGN(found.attention,
+            attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::io_position), run.task.cancel));
+  HS_ASSIGN(CopyScores scores,
+            copy_scores(run.engine, set.prompts(), set.name_positions(), run.options.integer("top"), run.task));
   found.copy = std::move(scores.copy);
   found.negative = std::move(scores.negative);
   return found;
@@ -90,8 +90,7 @@ Result<NameMoving> name_moving(const DetectorRun& run, const IoiSet& set) {
 std::vector<HeadId> name_movers(const NameMoving& found, const NameMoverCriteria& criteria) {
   std::vector<std::size_t> cells;
   for (std::size_t i = 0; i < found.lost.size(); ++i)
-    if (found.lost[i] >= criteria.direct && found.attention[i] >= criteria.attention &&
-        found.copy[i] >= criteria.copy)
+    if (found.lost[i] >= criteria.direct && found.attention[i] >= criteria.attention && found.copy[i] >= criteria.copy)
       cells.push_back(i);
   std::stable_sort(cells.begin(), cells.end(),
                    [&](std::size_t a, std::size_t b) { return found.lost[a] > found.lost[b]; });
@@ -105,8 +104,7 @@ std::vector<HeadId> name_movers(const NameMoving& found, const NameMoverCriteria
 std::string no_task(const NameMoving& found, std::int64_t prompts) {
   if (found.logit_difference > 0.0) return {};
   return "the model does not prefer the indirect object (mean logit difference " +
-         std::to_string(found.logit_difference) + " over " + std::to_string(prompts) +
-         " prompts); there are no scores";
+         std::to_string(found.logit_difference) + " over " + std::to_string(prompts) + " prompts); there are no scores";
 }
 
 void add_ioi_evidence(const IoiSet& set, const LastTokenEffects& direct, const Engine& engine, const std::string& id,

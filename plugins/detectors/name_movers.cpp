@@ -75,28 +75,29 @@ private:
                        {"logit_difference", found.logit_difference},
                        {"accuracy", found.accuracy},
                        {"names_dropped", static_cast<std::int64_t>(set.task.dropped.size())}};
-    result.maps = {{"attention", "mean attention from the last token to the indirect object", "1",
-                    as_floats(found.attention)},
-                   {"copy_score", "share of names that the head's OV circuit puts among the largest logits", "1",
-                    as_floats(found.copy)},
-                   {"negative_copy_score", "the same with the sign of W_O turned", "1", as_floats(found.negative)}};
+    result.maps = {
+        {"attention", "mean attention from the last token to the indirect object", "1", as_floats(found.attention)},
+        {"copy_score", "share of names that the head's OV circuit puts among the largest logits", "1",
+         as_floats(found.copy)},
+        {"negative_copy_score", "the same with the sign of W_O turned", "1", as_floats(found.negative)}};
     add_ioi_evidence(set, found.direct, run.engine, id(), result);
     if (!result.message.empty()) return result;
     HS_ASSIGN(const LastTokenEffects effects, score(run, set, found, result));
     const std::vector<double>& copy = kind_.role == Role::negative ? found.negative : found.copy;
     name_heads_where(result, [&](std::size_t i) {
       return found.attention[i] >= run.options.number("min_attention") && copy[i] >= run.options.number("min_copy") &&
-             !was_mover(found, i);
+             (kind_.role != Role::backup || backs_up(found, effects, run, i));
     });
     add_head_evidence(effects, result);
     return result;
   }
 
-  bool was_mover(const NameMoving& found, std::size_t cell) const {
-    if (kind_.role != Role::backup) return false;
+  // No name mover itself, and with a direct effect of its own once those are out.
+  static bool backs_up(const NameMoving& found, const LastTokenEffects& after, const DetectorRun& run,
+                       std::size_t cell) {
     for (const HeadId& head : name_movers(found, {}))
-      if (static_cast<std::size_t>(head.layer * found.direct.n_heads + head.head) == cell) return true;
-    return false;
+      if (static_cast<std::size_t>(head.layer * found.direct.n_heads + head.head) == cell) return false;
+    return percent_lost(after, found.logit_difference)[cell] >= run.options.number("threshold");
   }
 
   // Fills the scores; returns the effects that they are of.

@@ -188,9 +188,8 @@ private:
     result.threshold = run.options.number("threshold") * *std::max_element(mean.begin(), mean.end());
     result.maps = {{"vhr_factor", "by what VHR scales the head: alpha above the layer's median, outliers left out", "1",
                     reinforcement(mean, static_cast<std::size_t>(result.n_heads), run.options.number("alpha"))}};
-    result.findings = {{"images", static_cast<std::int64_t>(seen.size())},
-                       {"source", prefixes.source},
-                       {"t_vhd", t_vhd / tokens}};
+    result.findings = {
+        {"images", static_cast<std::int64_t>(seen.size())}, {"source", prefixes.source}, {"t_vhd", t_vhd / tokens}};
     result.complete = seen.size() == prefixes.images.size();
     add_evidence(prefixes, seen, run.engine, result);
     if (prefixes.source == "random")
@@ -222,13 +221,14 @@ private:
       }
     }
     store::Table table;
-    table.columns = {{"image", image, "1", "the prompt vision-N is the text without the image, with what was generated"},
-                     {"label", label, "", "of the image"},
-                     {"image_begin", begin, "token", "position of the image's first embedding in the text"},
-                     {"image_tokens", length, "token", "embeddings of the image"},
-                     {"step", step, "1", "generated token, from 0"},
-                     {"token", token, "1", "its id"},
-                     {"t_vhd", t_vhd, "1", "mean of the 8 largest divergences"}};
+    table.columns = {
+        {"image", image, "1", "the prompt vision-N is the text without the image, with what was generated"},
+        {"label", label, "", "of the image"},
+        {"image_begin", begin, "token", "position of the image's first embedding in the text"},
+        {"image_tokens", length, "token", "embeddings of the image"},
+        {"step", step, "1", "generated token, from 0"},
+        {"token", token, "1", "its id"},
+        {"t_vhd", t_vhd, "1", "mean of the 8 largest divergences"}};
     result.tables.push_back({"generated", std::move(table)});
   }
 };
