@@ -142,8 +142,8 @@ TEST(LastTokenKnockOut, HeadsWriteTheirMeanOverTheCorruptPrompts) {
     set.value = mean;
     request.interventions = {set};
     const at::Tensor logits = must(golden.engine.run(request)).logits[0];
-    EXPECT_NEAR(found.clean[i],
-                (logits[pairs[i].answers.answer[0]] - logits[pairs[i].answers.wrong[0]]).item<double>(), 1e-5);
+    EXPECT_NEAR(found.clean[i], (logits[pairs[i].answers.answer[0]] - logits[pairs[i].answers.wrong[0]]).item<double>(),
+                1e-5);
     // It writes the same on both prompts.
     EXPECT_NEAR(found.effects[i * static_cast<std::size_t>(found.n_layers * found.n_heads) +
                               static_cast<std::size_t>(out.head)],
