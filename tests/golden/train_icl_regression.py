@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).resolve().parent
 OUT = HERE / "models" / "icl_regression"
-D, LENGTH, NOISE, HEADS, BATCH, STEPS, SEED = 5, 40, 0.1, 4, 256, 20000, 0
+D, LENGTH, NOISE, HEADS, BATCH, STEPS, SEED = 5, 40, 0.1, 2, 256, 12000, 0
 WIDTH = D + 1
 
 
@@ -46,7 +46,7 @@ def train():
     torch.manual_seed(SEED)
     torch.set_num_threads(1)
     generator = torch.Generator().manual_seed(SEED)
-    weights = {name: (0.3 * torch.randn(HEADS, WIDTH, WIDTH, generator=generator)).requires_grad_(True) for name in ("W_Q", "W_K", "W_V", "W_O")}
+    weights = {name: (0.1 * torch.randn(HEADS, WIDTH, WIDTH, generator=generator)).requires_grad_(True) for name in ("W_Q", "W_K", "W_V", "W_O")}
     optimizer = torch.optim.Adam(weights.values(), lr=3e-3)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
     for step in range(STEPS):
