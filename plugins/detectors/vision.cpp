@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/analysis/residual_parts.h"
 #include "core/engine/generate.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
@@ -139,12 +140,16 @@ private:
     request.logits = LogitRows::none;
     request.interventions = std::move(interventions);
     request.cancel = run.task.cancel;
-    for (int layer = 0; layer < run.engine.config().n_layers; ++layer)
+    for (int layer = 0; layer < run.engine.config().n_layers; ++layer) {
+      const BlockWeights& block = run.engine.model().weights.blocks[static_cast<std::size_t>(layer)];
       request.hooks.push_back(
-          {{z ? HookPoint::z : HookPoint::result, layer}, [&layers, first, count](HookSite, at::Tensor x) {
-             layers.push_back(x[0].narrow(0, first, count).to(at::kCPU, at::kDouble));
+          {{z ? HookPoint::z : HookPoint::result, layer}, [&, first, count, z](HookSite, at::Tensor x) {
+             const at::Tensor tokens = x.narrow(1, first, count);
+             const at::Tensor heads = z ? tokens : attention_parts(run.engine.config(), block, tokens).heads;
+             layers.push_back(heads[0].to(at::kCPU, at::kDouble));
              return x;
            }});
+    }
     HS_TRY(run.engine.run(request));
     return at::stack(layers);
   }
