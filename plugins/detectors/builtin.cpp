@@ -13,6 +13,14 @@ std::vector<std::unique_ptr<Detector>> builtin_detectors() {
   detectors.push_back(make_qrhead_detector());
   for (const char* id : {"local", "global", "boundary"})
     detectors.push_back(make_text_detector(id));
+  for (const char* id : {"name_mover", "negative_name_mover", "backup_name_mover"})
+    detectors.push_back(make_name_mover_detector(id));
+  detectors.push_back(make_s_inhibition_detector());
+  detectors.push_back(make_correct_letter_detector());
+  detectors.push_back(make_vision_detector());
+  detectors.push_back(make_copy_suppression_detector());
+  detectors.push_back(make_head_importance_detector());
+  detectors.push_back(make_in_context_regression_detector());
   return detectors;
 }
 

@@ -17,5 +17,13 @@ std::unique_ptr<Detector> make_successor_detector();
 std::unique_ptr<Detector> make_retrieval_detector();
 std::unique_ptr<Detector> make_qrhead_detector();
 std::unique_ptr<Detector> make_text_detector(const std::string& id); // "local", "global", "boundary"
+// "name_mover", "negative_name_mover", "backup_name_mover"
+std::unique_ptr<Detector> make_name_mover_detector(const std::string& id);
+std::unique_ptr<Detector> make_s_inhibition_detector();
+std::unique_ptr<Detector> make_correct_letter_detector();
+std::unique_ptr<Detector> make_vision_detector();
+std::unique_ptr<Detector> make_copy_suppression_detector();
+std::unique_ptr<Detector> make_head_importance_detector();
+std::unique_ptr<Detector> make_in_context_regression_detector();
 
 } // namespace headscope

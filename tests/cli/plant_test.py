@@ -15,14 +15,10 @@ class Plant(Case):
         truth = json.loads((model / "planted.json").read_text())
         self.assertEqual(said["heads"], truth["heads"])
         found = self.good("detect", "--model", model, "--detectors", "all", "--quiet", *ONE_THREAD)["detectors"]
-        compared = 0
+        truth["heads"]["s_inhibition"] = truth["helpers"]["s_inhibition"]
         for kind, heads in truth["heads"].items():
-            if kind not in found:
-                continue  # no detector of this kind yet
             with self.subTest(kind):
                 self.assertEqual(sorted(found[kind]["heads"]), sorted(heads))
-                compared += 1
-        self.assertGreaterEqual(compared, 6)
 
     def test_the_prompts_are_answered(self):
         model = self.folder / "planted"

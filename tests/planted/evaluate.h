@@ -83,7 +83,7 @@ inline std::string to_text(const HeadSet& heads) {
 
 // The kind that a detector looks for; nothing for one of which no heads are planted.
 inline std::optional<plant::Kind> kind_of(const Detector& detector) {
-  for (int i = 0; plant::is_target(static_cast<plant::Kind>(i)); ++i)
+  for (int i = 0; static_cast<plant::Kind>(i) != plant::Kind::noise; ++i)
     if (detector.id() == plant::kind_id(static_cast<plant::Kind>(i))) return static_cast<plant::Kind>(i);
   return std::nullopt;
 }

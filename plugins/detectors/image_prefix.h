@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Images as a language model sees them: embeddings that stand in front of the text.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "core/engine/engine.h"
+
+namespace headscope {
+
+struct ImagePrefixes {
+  std::vector<at::Tensor> images;  // each [token, d_model]: float32, as they enter the first block
+  std::vector<std::string> labels; // "random-0", "<image:cat>", "0"
+  std::string source;              // "tokens", "random" or the file
+};
+
+// A .npy file, or a dataset of an HDF5 file: [token, d_model] or [image, token, d_model], float32 or float64.
+// Errors: not_found, corrupt, unsupported (another type of numbers), mismatch (another d_model).
+Result<ImagePrefixes> read_images(const std::string& path, const std::string& dataset, const Engine& engine);
+
+// The rows of the embedding of those special tokens that stand for images ("<image:cat>"): one image each. None: empty.
+ImagePrefixes images_of_tokens(const Engine& engine);
+
+// Gaussian, each row as long as the mean row of the embedding.
+ImagePrefixes random_images(const Engine& engine, std::int64_t count, std::int64_t tokens, std::uint64_t seed);
+
+} // namespace headscope
