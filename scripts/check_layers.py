@@ -20,6 +20,7 @@ ALLOWED = {
     "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
     "core/analysis": {"core/base", "core/text", "core/model", "core/engine", "core/analysis"},
+    "core/tasks": {"core/base", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
     "core/circuits": {"core/base", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins": {"core", "plugins"},

@@ -48,6 +48,7 @@ Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
 }
 
 Status store_prompts(store::ResultWriter& writer, const Engine& engine, const AblationTask& task) {
+  if (!task.dropped.empty()) HS_TRY(writer.set_attributes("/prompts", {{"dropped", task.dropped}}));
   for (std::size_t i = 0; i < task.prompts.size(); ++i) {
     if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
     store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);

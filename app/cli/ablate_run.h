@@ -11,7 +11,8 @@ namespace headscope::cli {
 struct AblationTask {
   std::string name; // of the group in the file
   std::vector<AblationPrompt> prompts;
-  std::vector<std::string> ids; // of the prompts
+  std::vector<std::string> ids;          // of the prompts
+  std::vector<std::string> dropped = {}; // pairs of the task that do not align, by reason
 };
 
 // writer may be null. A cancelled sweep is a result that is not complete.

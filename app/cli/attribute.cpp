@@ -78,9 +78,10 @@ Status store_parts(store::ResultWriter& writer, const DirectLogitAttribution& fo
 
 Status run(const Options& options, const Console& console) {
   HS_TRY(check_prompt_set(options.prompts));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.prompts.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.prompts.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const AblationTask task, make_prompt_set(*model, options.prompts, true, false));
+  note_dropped(task.dropped, console);
   std::vector<AttributionPrompt> prompts;
   for (const AblationPrompt& prompt : task.prompts)
     prompts.push_back({prompt.tokens, prompt.answers});

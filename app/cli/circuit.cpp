@@ -166,11 +166,12 @@ Status run(const Options& options, const Console& console) {
     return make_error(ErrorCode::invalid_argument, "is required; see headscope circuit --help", {}, "--model");
   HS_ASSIGN(const CircuitPlan plan, plan_circuit(options.circuit));
   HS_TRY(check_pair_set(options.pairs, plan.ablation == EdgeAblation::patch));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const PairSet pairs, make_pair_set(*model, options.pairs,
                                                {plan.ablation == EdgeAblation::patch, needs_answers(plan.metric),
                                                 needs_wrong(plan.metric)}));
+  note_dropped(pairs.dropped, console);
   CircuitTask task;
   task.pairs = pairs.pairs;
   task.metric = plan.metric;

@@ -37,6 +37,7 @@ struct Commands {
 // One function a command, each in the file of its name.
 void add_model(CLI::App& app, Commands& commands);
 void add_tokens(CLI::App& app, Commands& commands);
+void add_tasks(CLI::App& app, Commands& commands);
 void add_logits(CLI::App& app, Commands& commands);
 void add_generate(CLI::App& app, Commands& commands);
 void add_detect(CLI::App& app, Commands& commands);

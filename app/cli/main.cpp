@@ -72,6 +72,7 @@ bool asks_for_json(int argc, char** argv) {
 void add_all(CLI::App& app, Commands& commands) {
   add_model(app, commands);
   add_tokens(app, commands);
+  add_tasks(app, commands);
   add_logits(app, commands);
   add_generate(app, commands);
   add_detect(app, commands);

@@ -25,6 +25,9 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 // Loads it with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
 
+// The tokenizer alone: no weights are read.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
+
 store::Attributes option_attributes(const ModelOptions& options);
 
 struct PromptOptions {
@@ -40,7 +43,5 @@ Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::s
                                                 const PromptOptions& options);
 
 store::Attributes option_attributes(const PromptOptions& options);
-
-Result<std::string> read_text_file(const std::string& path);
 
 } // namespace headscope::cli

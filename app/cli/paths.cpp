@@ -91,12 +91,13 @@ Status run(const Options& options, const Console& console) {
   HS_TRY(check_pair_set(options.pairs, true));
   CircuitTask task;
   HS_ASSIGN(task.metric, parse_metric(options.metric));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   const ComputationalGraph graph(graph_shape(model->config));
   HS_ASSIGN(const PathOptions paths, path_options(options, graph));
   HS_ASSIGN(const PairSet pairs,
             make_pair_set(*model, options.pairs, {true, needs_answers(task.metric), needs_wrong(task.metric)}));
+  note_dropped(pairs.dropped, console);
   task.pairs = pairs.pairs;
   HS_ASSIGN(const PathEffects found, patch_paths(Engine(model), graph, task, paths, console.task()));
   finish_progress();
