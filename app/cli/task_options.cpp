@@ -24,7 +24,7 @@ void add_task_options(CLI::App& command, TaskOptions& options) {
       ->capture_default_str()
       ->check(at_least(0));
   command.add_option("--variant", options.variant, "Only this form of the task, e.g. ABBA; default: all");
-  command.add_option("--corruption,--counterfactual", options.counterfactual,
+  command.add_option("--corruption", options.counterfactual,
                      "What the task's corrupted prompts are, e.g. flip; default: the task's first");
 }
 

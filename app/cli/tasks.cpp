@@ -141,7 +141,7 @@ void add_tasks(CLI::App& app, Commands& commands) {
   command->add_option("--count", options->task.count, "How many pairs; default: 20, of a file all")->check(at_least(1));
   command->add_option("--seed", options->task.seed, "Of the choices")->capture_default_str()->check(at_least(0));
   command->add_option("--variant", options->task.variant, "Only this form of the task");
-  command->add_option("--corruption,--counterfactual", options->task.counterfactual,
+  command->add_option("--corruption", options->task.counterfactual,
                       "What the corrupted prompts are; default: the task's first");
   command->add_option("--out,-o", options->out, "The file to write: .csv, .jsonl or .json");
   command->add_flag("--force", options->force, "Replace an existing file");

@@ -168,13 +168,16 @@ std::vector<AblationPrompt> TaskSet::prompts() const {
 }
 
 Status check_task_request(const TaskRequest& request) {
-  if (request.count < 0 || (request.count == 0 && !is_file(request.name)))
-    return make_error(ErrorCode::invalid_argument, "must be positive", {}, "count");
-  const std::string file_choice = request.counterfactual + request.variant;
-  if (is_file(request.name)) return check_choice(file_choice, {}, "counterfactual", "a file");
-  HS_ASSIGN(const TaskKind kind, find_task(request.name));
-  HS_TRY(check_choice(request.counterfactual, kind.counterfactuals, "counterfactual", kind.name));
-  return check_choice(request.variant, kind.variants, "variant", kind.name);
+  const bool file = is_file(request.name);
+  if (file) {
+    HS_TRY(check_choice(request.counterfactual + request.variant, {}, "counterfactual", "a file"));
+  } else {
+    HS_ASSIGN(const TaskKind kind, find_task(request.name));
+    HS_TRY(check_choice(request.counterfactual, kind.counterfactuals, "counterfactual", kind.name));
+    HS_TRY(check_choice(request.variant, kind.variants, "variant", kind.name));
+  }
+  if (request.count > 0 || (file && request.count == 0)) return {};
+  return make_error(ErrorCode::invalid_argument, "must be positive", {}, "count");
 }
 
 Result<TaskSet> make_task(const Tokenizer& tokenizer, const TaskRequest& request) {

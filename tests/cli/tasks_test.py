@@ -2,7 +2,6 @@
 """Tasks: lists, files of pairs, and the commands that take them."""
 import csv
 import json
-import pathlib
 import unittest
 
 import h5py
@@ -24,7 +23,7 @@ class Tasks(Case):
         self.assertIn("colored_objects", run("tasks", "list").stdout.decode())
 
     def test_files_hold_what_json_says(self):
-        for name in ("ioi", "greater-than", "docstring"):
+        for name in ("greater-than", "docstring"):
             made = self.make(name, "--count", 12, "--seed", 4)
             self.assertEqual(len(made["pairs"]), 12)
             for end in ("csv", "jsonl", "json"):
