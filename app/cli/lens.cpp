@@ -52,7 +52,10 @@ nlohmann::json cell_json(const LogitLens& lens, std::size_t cell, const Tokenize
                       {"probability", number(lens.token_probabilities[i])},
                       {"rank", lens.token_ranks[i]}});
   }
-  return {{"top", top}, {"tokens", tokens}, {"kl_divergence", number(lens.kl_divergence[cell])}};
+  return {{"top", top},
+          {"tokens", tokens},
+          {"kl_divergence", number(lens.kl_divergence[cell])},
+          {"entropy", number(lens.entropy[cell])}};
 }
 
 nlohmann::json to_json(const LogitLens& lens, const Tokenizer& tokenizer) {
@@ -74,13 +77,14 @@ void print_text(const LogitLens& lens, const std::vector<std::int64_t>& ids, con
   for (std::size_t p = 0; p < lens.positions.size(); ++p) {
     std::printf("%safter %lld |%s|\n", p ? "\n" : "", static_cast<long long>(lens.positions[p]),
                 one_line(tokenizer.text(ids[static_cast<std::size_t>(lens.positions[p])])).c_str());
-    std::vector<std::vector<std::string>> lines = {{"place", "token", "probability", "KL from the model"}};
+    std::vector<std::vector<std::string>> lines = {{"place", "token", "probability", "KL from the model", "entropy"}};
     for (const std::int64_t token : lens.tokens)
       lines[0].push_back("rank of |" + one_line(tokenizer.text(token)) + "|");
     for (std::size_t r = 0; r < lens.sites.size(); ++r) {
       const std::size_t cell = lens.index(r, p), first = cell * static_cast<std::size_t>(lens.top);
       lines.push_back({place_of(lens.sites[r]), "|" + one_line(tokenizer.text(lens.top_ids[first])) + "|",
-                       fixed(lens.top_probabilities[first], 4), fixed(lens.kl_divergence[cell], 4)});
+                       fixed(lens.top_probabilities[first], 4), fixed(lens.kl_divergence[cell], 4),
+                       fixed(lens.entropy[cell], 4)});
       for (std::size_t t = 0; t < lens.tokens.size(); ++t)
         lines.back().push_back(std::to_string(lens.token_ranks[cell * lens.tokens.size() + t]));
     }
@@ -113,6 +117,7 @@ Status store_lens(store::ResultWriter& writer, const LogitLens& lens, const Toke
   spec.axes.pop_back();
   spec.shape.pop_back();
   HS_TRY(put("kl_divergence", lens.kl_divergence, "nat", "KL divergence of the model from this place"));
+  HS_TRY(put("entropy", lens.entropy, "nat", "entropy of the prediction"));
   if (tokens.empty()) return {};
   spec.axes.push_back({"token", tokens});
   spec.shape.push_back(static_cast<std::int64_t>(tokens.size()));

@@ -15,7 +15,7 @@ using figures::FigureNode;
 using figures::NodeKind;
 using Indices = std::vector<std::size_t>;
 
-constexpr double node_height = 18, row_gap = 12, column_gap = 20;
+constexpr double node_height = 18, row_gap = 7, column_gap = 24;
 constexpr double character = 7.0, least_width = 38, most_width = 130; // of a node
 constexpr std::size_t most_in_row = 48;
 

@@ -58,6 +58,7 @@ void keep_row(const at::Tensor& logits, const at::Tensor& log_model, LogitLens& 
   append(lens.top_ids, ids);
   append(lens.top_logits, top);
   append(lens.top_probabilities, log_p.gather(-1, ids).exp());
+  append(lens.entropy, -at::xlogy(log_p.exp(), log_p.exp()).sum(-1));
   append(lens.kl_divergence, (log_model.exp() * (log_model - log_p)).sum(-1));
   if (lens.tokens.empty()) return;
   const at::Tensor tokens = at::tensor(lens.tokens, at::kLong).to(logits.device());

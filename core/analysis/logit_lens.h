@@ -32,6 +32,7 @@ struct LogitLens {
   std::vector<double> token_probabilities;           // [row, position, token]
   std::vector<std::int64_t> token_ranks;             // [row, position, token]; 0: the likeliest
   std::vector<double> kl_divergence;                 // KL(model || row) in nats [row, position]
+  std::vector<double> entropy;                       // of the row's prediction, in nats [row, position]
 
   std::size_t index(std::size_t row, std::size_t position) const { return row * positions.size() + position; }
 };

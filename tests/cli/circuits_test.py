@@ -242,6 +242,14 @@ class Residual(Circuits):
             with h5py.File(out) as file:
                 np.testing.assert_array_equal(file["logit_lens/top_ids"][:], wanted["top_ids"])
                 self.assertClose(file["logit_lens/kl_divergence"][:], wanted["kl"], TOLERANCE)
+                self.assertEqual(file["logit_lens/entropy"].attrs["units"], "nat")
+
+    def test_entropy_is_that_of_the_whole_distribution(self):
+        rows = self.good("lens", "--model", self.small_model(), "--prompt", "abcab", "--all", "--top", 1000)["rows"]
+        for position in (p for row in rows for p in row["positions"]):
+            p = np.array([t["probability"] for t in position["top"]])
+            self.assertAlmostEqual(p.sum(), 1.0, places=6)
+            self.assertAlmostEqual(position["entropy"], -(p * np.log(p)).sum(), places=6)
 
     def test_lens_of_the_last_token(self):
         got = self.good("lens", "--model", self.small_model(), "--prompt", "abc", "--mid")["rows"]

@@ -10,12 +10,14 @@
 
 #include <ATen/ATen.h>
 
+#include "app/gui/engine/edge_effect_job.h"
 #include "app/gui/engine/engine_state.h"
 #include "app/gui/engine/generate_job.h"
 #include "app/gui/engine/live_scores_job.h"
 #include "app/gui/engine/model_job.h"
 #include "app/gui/engine/predict_job.h"
 #include "core/analysis/head_ablation.h"
+#include "core/circuits/edge_scores.h"
 #include "core/engine/generate.h"
 #include "tests/gui/tiny_model.h"
 
@@ -255,6 +257,37 @@ TEST_P(TinyEngineJobs, LiveScoresAreThoseOfThePattern) {
 
 std::string name_of(const ::testing::TestParamInfo<const char*>& model) { return model.param; }
 INSTANTIATE_TEST_SUITE_P(Models, EngineJobs, ::testing::Values("llama", "smollm2"), name_of);
+// One edge at a time against core's sweep over all edges.
+TEST_P(TinyEngineJobs, AnEdgeIsPatchedAsInTheSweep) {
+  const auto pair = read_pair(*state_, {"the cat sat", "the dog sat", "a", "b", true}, {});
+  ASSERT_TRUE(pair.ok()) << pair.error().to_string();
+  const ComputationalGraph graph(graph_shape(state_->engine->config()));
+  CircuitTask task;
+  task.pairs = {patch_pair(*pair)};
+  ScoreOptions exact;
+  exact.method = ScoreMethod::exact;
+  const auto scores = score_edges(*state_->engine, graph, task, exact);
+  ASSERT_TRUE(scores.ok()) << scores.error().to_string();
+  const EdgeRef edges[] = {{"input", -1, -1, "q", 0, 2},
+                           {"head", 0, 3, "k", 1, 1},
+                           {"mlp", 0, -1, "v", 1, 0},
+                           {"head", 0, 1, "mlp", 1, -1},
+                           {"head", 1, 2, "logits", -1, -1}};
+  const char* const names[] = {"input->a0.h2<q>", "a0.h3->a1.kv1<k>", "m0->a1.kv0<v>", "a0.h1->m1", "a1.h2->logits"};
+  for (std::size_t i = 0; i < std::size(edges); ++i) {
+    const auto effect = edge_effect(*state_, *pair, edges[i], {});
+    ASSERT_TRUE(effect.ok()) << names[i] << ": " << effect.error().to_string();
+    const auto edge = graph.find_edge(names[i]);
+    ASSERT_TRUE(edge.ok()) << edge.error().to_string();
+    EXPECT_NEAR(effect->clean, scores->clean[0], 1e-5);
+    EXPECT_NEAR(effect->effect, scores->edges[static_cast<std::size_t>(*edge)], 1e-5) << names[i];
+    EXPECT_NE(effect->effect, 0.0) << names[i];
+  }
+  const auto none = edge_effect(*state_, *pair, {"head", 7, 0, "logits", -1, -1}, {});
+  ASSERT_FALSE(none.ok());
+  EXPECT_EQ(none.error().code, ErrorCode::not_found);
+}
+
 INSTANTIATE_TEST_SUITE_P(Models, TinyEngineJobs, ::testing::Values("llama"), name_of);
 
 } // namespace

@@ -13,11 +13,14 @@
 
 namespace headscope::gui {
 
+// A longer prompt's clean run is not kept: its residuals would take the memory of the model.
+inline constexpr std::size_t longest_clean_run = 1024; // tokens
+
 // A prompt's clean run, kept so that the next look at it starts where something changes.
 struct CleanRun {
   std::vector<std::int64_t> tokens;
   std::vector<at::Tensor> resid_pre; // a layer: [1, pos, d_model]
-  at::Tensor logits;                 // [pos, d_vocab]
+  at::Tensor logits;                 // after the last token [d_vocab]
 };
 
 // The last look at a prompt that is too long for a clean run.
@@ -35,7 +38,7 @@ struct EngineState {
   std::optional<CleanRun> clean;
   std::optional<LongRun> long_run;
   std::vector<std::shared_ptr<LayerAttention>> attention; // newest last
-  std::shared_ptr<ReferenceActivations> reference; // of the texts that ablation took last
+  std::shared_ptr<ReferenceActivations> reference;        // of the texts that ablation took last
 };
 
 // not_found when no model is open.

@@ -11,8 +11,6 @@
 namespace headscope::gui {
 namespace {
 
-// Shorter prompts share the clean run of the other views; of longer ones its residuals and logits would be too much.
-constexpr std::size_t clean_run_tokens = 1024;
 // Of the layers that are kept; the oldest go first.
 constexpr std::size_t kept_bytes = std::size_t{1} << 30;
 // Keys whose scores are held at once while a row's sum is taken.
@@ -66,7 +64,7 @@ private:
 Result<std::optional<ResidualStart>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
                                               const TaskContext& task) {
   const bool known = state.clean && state.clean->tokens == tokens;
-  if (known || tokens.size() <= clean_run_tokens) {
+  if (known || tokens.size() <= longest_clean_run) {
     HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, task.cancel));
     return std::optional(ResidualStart{layer, clean->resid_pre[static_cast<std::size_t>(layer)]});
   }
@@ -139,7 +137,7 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
   const KeepingAttention attention(state, tokens, layer, task);
   request.attention = &attention;
   HS_ASSIGN(RunResult run, engine->run(request));
-  if (tokens.size() > clean_run_tokens) state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  if (tokens.size() > longest_clean_run) state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
   return find(state, tokens, layer);
 }
 

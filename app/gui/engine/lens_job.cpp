@@ -50,6 +50,7 @@ Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, c
   map.top_probabilities = std::move(lens.top_probabilities);
   map.top_logits = std::move(lens.top_logits);
   map.kl_divergence = std::move(lens.kl_divergence);
+  map.entropy = std::move(lens.entropy);
   map.logits = std::move(lens.token_logits);
   map.probabilities = std::move(lens.token_probabilities);
   map.ranks = std::move(lens.token_ranks);

@@ -28,6 +28,7 @@ struct LensMap {
   std::vector<double> top_probabilities, top_logits;
   std::map<std::int64_t, TokenInfo> tokens; // of these ids
   std::vector<double> kl_divergence;        // of the row from the model's own prediction, nats [row, position]
+  std::vector<double> entropy;              // of the row's prediction, nats [row, position]
   std::optional<TokenInfo> followed;
   std::vector<double> logits, probabilities; // of the followed token [row, position]
   std::vector<std::int64_t> ranks;           // 0: the likeliest [row, position]

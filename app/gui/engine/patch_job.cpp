@@ -84,6 +84,13 @@ Result<PatchingOptions> options_of(const PatchSettings& settings) {
 
 } // namespace
 
+PatchPair patch_pair(const PatchPairInfo& pair) {
+  PatchPair wanted{ids_of(pair.clean), ids_of(pair.corrupt), {}};
+  if (pair.answer) wanted.answers.answer = {pair.answer->id};
+  if (pair.wrong) wanted.answers.wrong = {pair.wrong->id};
+  return wanted;
+}
+
 bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
 
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
@@ -114,9 +121,7 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
                               const TaskContext& task, const std::function<void(PatchMap)>& partial) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
   HS_ASSIGN(const PatchingOptions options, options_of(settings));
-  PatchPair wanted{ids_of(pair.clean), ids_of(pair.corrupt), {}};
-  if (pair.answer) wanted.answers.answer = {pair.answer->id};
-  if (pair.wrong) wanted.answers.wrong = {pair.wrong->id};
+  const PatchPair wanted = patch_pair(pair);
   Clock::time_point next = Clock::now();
   const auto post = [&](const PatchingPart& part) -> Status {
     if (!partial || Clock::now() < next) return {};

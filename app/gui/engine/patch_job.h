@@ -11,6 +11,10 @@
 #include "core/base/result.h"
 #include "core/base/task.h"
 
+namespace headscope {
+struct PatchPair; // core/analysis/patching.h
+}
+
 namespace headscope::gui {
 
 struct EngineState;
@@ -33,6 +37,9 @@ struct PatchPairInfo {
 
 // invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task);
+
+// As core takes it; `pair` is aligned.
+PatchPair patch_pair(const PatchPairInfo& pair);
 
 struct PatchSettings {
   std::string site = "resid_pre", axes = "layer_position", metric = "logit_diff"; // names as in core

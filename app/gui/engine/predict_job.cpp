@@ -12,9 +12,6 @@
 namespace headscope::gui {
 namespace {
 
-// A longer prompt's clean run (residuals of all layers, logits of all positions) is not kept in memory.
-constexpr std::size_t longest_kept = 1024;
-
 struct Runs {
   at::Tensor clean, ablated; // logits after the last token [d_vocab]
   bool cached = false;
@@ -37,7 +34,7 @@ Result<Runs> run_both(EngineState& state, const PredictRequest& request, const T
   HS_ASSIGN(const Engine* engine, open_engine(state));
   HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, task));
   Runs runs;
-  if (request.tokens.size() > longest_kept) {
+  if (request.tokens.size() > longest_clean_run) {
     HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, {}, {}, task));
     runs.ablated = runs.clean;
     if (interventions.empty()) return runs;
@@ -46,7 +43,7 @@ Result<Runs> run_both(EngineState& state, const PredictRequest& request, const T
   }
   runs.cached = state.clean && state.clean->tokens == request.tokens;
   HS_ASSIGN(const CleanRun* clean, clean_run(state, request.tokens, task.cancel));
-  runs.clean = clean->logits[clean->logits.size(0) - 1];
+  runs.clean = clean->logits;
   runs.ablated = runs.clean;
   if (interventions.empty()) return runs;
   int first = engine->config().n_layers;

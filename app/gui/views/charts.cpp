@@ -9,6 +9,7 @@
 #include <QChart>
 #include <QChartView>
 #include <QLineSeries>
+#include <QLogValueAxis>
 #include <QValueAxis>
 
 #include "app/gui/style/theme.h"
@@ -16,16 +17,22 @@
 namespace headscope::gui {
 namespace {
 
-void set_axes(QChart& chart, double low, double high, const QString& x_title, double top, const QString& y_title) {
-  auto* x = new QValueAxis;
-  x->setRange(low, high);
+constexpr int log_from = 50;      // of the highest bar
+constexpr double log_floor = 0.7; // below a count of 1, so that one head is a bar
+
+QValueAxis* value_axis(double low, double high) {
+  auto* axis = new QValueAxis;
+  axis->setRange(low, high);
+  axis->setTickCount(3);
+  return axis;
+}
+
+void set_axes(QChart& chart, double low, double high, const QString& x_title, QAbstractAxis* y,
+              const QString& y_title) {
+  QValueAxis* x = value_axis(low, high);
   x->setTitleText(x_title);
-  auto* y = new QValueAxis;
-  y->setRange(0.0, top);
-  y->setTitleText(y_title);
   x->setLabelFormat(QStringLiteral("%.3g"));
-  for (QValueAxis* axis : {x, y})
-    axis->setTickCount(3);
+  y->setTitleText(y_title);
   chart.addAxis(x, Qt::AlignBottom);
   chart.addAxis(y, Qt::AlignLeft);
   for (QAbstractSeries* series : chart.series()) {
@@ -91,6 +98,7 @@ Histogram histogram_of(const std::vector<float>& values, int bins) {
   }
   if (!(low <= high) || bins < 1) return histogram;
   if (low == high) high = low + 1.0;
+  if (low > 0.0 && low < 0.02 * high) low = 0.0; // so that the axis begins with a number that can be read
   const double width = (high - low) / bins;
   for (int i = 0; i <= bins; ++i)
     histogram.edges.push_back(low + width * i);
@@ -121,24 +129,44 @@ std::vector<double> cumulative_share(const std::vector<float>& values) {
   return sorted;
 }
 
+namespace {
+
+// Most heads score next to nothing: where one bar would leave the others no height, counts go by powers of ten.
+QAbstractAxis* count_axis(int most, bool log) {
+  if (log) {
+    auto* axis = new QLogValueAxis;
+    axis->setBase(10.0);
+    axis->setRange(log_floor, most * 1.3);
+    axis->setLabelFormat(QStringLiteral("%.0f"));
+    return axis;
+  }
+  QValueAxis* axis = value_axis(0.0, most * 1.05);
+  axis->setLabelFormat(QStringLiteral("%.0f"));
+  return axis;
+}
+
+} // namespace
+
 // Bars are steps of an area: bars by category cannot stand on an axis of numbers.
 void show_histogram(QChart& chart, const Histogram& histogram, const QString& x_title) {
   empty(chart);
   if (histogram.counts.empty()) return;
+  const int most = *std::max_element(histogram.counts.begin(), histogram.counts.end());
+  const bool log = most > log_from;
+  const double foot = log ? log_floor : 0.0, gap = 0.06 * (histogram.edges[1] - histogram.edges[0]);
   auto* steps = new QLineSeries;
   for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
-    const double gap = 0.06 * (histogram.edges[1] - histogram.edges[0]);
-    steps->append(histogram.edges[i] + gap, 0.0);
-    steps->append(histogram.edges[i] + gap, histogram.counts[i]);
-    steps->append(histogram.edges[i + 1] - gap, histogram.counts[i]);
-    steps->append(histogram.edges[i + 1] - gap, 0.0);
+    const double top = std::max(foot, static_cast<double>(histogram.counts[i]));
+    steps->append(histogram.edges[i] + gap, foot);
+    steps->append(histogram.edges[i] + gap, top);
+    steps->append(histogram.edges[i + 1] - gap, top);
+    steps->append(histogram.edges[i + 1] - gap, foot);
   }
   auto* area = new QAreaSeries(steps);
   steps->setParent(area);
   chart.addSeries(area);
-  const int most = *std::max_element(histogram.counts.begin(), histogram.counts.end());
-  set_axes(chart, histogram.edges.front(), histogram.edges.back(), x_title, most * 1.05, QObject::tr("heads"));
-  if (auto* y = qobject_cast<QValueAxis*>(chart.axes(Qt::Vertical).value(0))) y->setLabelFormat(QStringLiteral("%.0f"));
+  set_axes(chart, histogram.edges.front(), histogram.edges.back(), x_title, count_axis(most, log),
+           QObject::tr("heads"));
   dress(chart);
 }
 
@@ -150,7 +178,7 @@ void show_cumulative(QChart& chart, const std::vector<double>& shares) {
   for (std::size_t i = 0; i < shares.size(); ++i)
     line->append(static_cast<double>(i + 1), shares[i]);
   chart.addSeries(line);
-  set_axes(chart, 0.0, static_cast<double>(shares.size()), QObject::tr("strongest heads"), 1.0,
+  set_axes(chart, 0.0, static_cast<double>(shares.size()), QObject::tr("strongest heads"), value_axis(0.0, 1.0),
            QObject::tr("share of the total"));
   if (auto* x = qobject_cast<QValueAxis*>(chart.axes(Qt::Horizontal).value(0)))
     x->setLabelFormat(QStringLiteral("%.0f"));

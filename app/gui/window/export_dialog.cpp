@@ -24,17 +24,22 @@ public:
   ExportDialog(const QString& name, QWidget* parent) : QDialog(parent) {
     setWindowTitle(tr("Export"));
     auto* form = new QFormLayout(this);
+    setObjectName(QStringLiteral("export"));
     folder_ = new QLineEdit(QDir::homePath());
+    folder_->setObjectName(QStringLiteral("folder"));
     auto* browse = new QPushButton(tr("Browse…"));
+    browse->setAutoDefault(false); // Enter saves
     auto* folder_row = new QHBoxLayout;
     folder_row->addWidget(folder_);
     folder_row->addWidget(browse);
     name_ = new QLineEdit(name);
+    name_->setObjectName(QStringLiteral("name"));
     form->addRow(tr("Folder"), folder_row);
     form->addRow(tr("Name"), name_);
     auto* formats = new QHBoxLayout;
     for (const char* format : format_names) {
       formats_.append(new QCheckBox(QString::fromLatin1(format).toUpper()));
+      formats_.last()->setObjectName(QString::fromLatin1(format));
       formats_.last()->setChecked(formats_.size() <= 2);
       formats->addWidget(formats_.last());
     }

@@ -45,11 +45,10 @@ void find_by_score(const HeadScores& scores, std::vector<Finding>& out) {
 std::vector<Finding> find_in(const Workspace& workspace, const QString& text, std::size_t most) {
   std::vector<Finding> out;
   if (text.isEmpty()) return out;
-  auto& shared = const_cast<Workspace&>(workspace); // its accessors hand out what may be changed; nothing is
   find_heads(workspace, text, most, out);
-  for (const HeadScores& scores : shared.scores().all())
+  for (const HeadScores& scores : workspace.scores().all())
     if (QString::fromStdString(scores.title).contains(text, Qt::CaseInsensitive)) find_by_score(scores, out);
-  const std::vector<TokenInfo>& tokens = shared.prompt().tokens();
+  const std::vector<TokenInfo>& tokens = workspace.prompt().tokens();
   for (std::size_t i = 0; i < tokens.size() && out.size() < most; ++i)
     if (QString::fromStdString(tokens[i].text).contains(text, Qt::CaseInsensitive))
       out.push_back(

@@ -377,7 +377,7 @@ void MainWindow::take_up_rest() {
 
 Session MainWindow::current_session() const {
   Session session = session_;
-  auto& workspace = const_cast<Workspace&>(workspace_); // accessors that hand out what may be changed
+  const Workspace& workspace = workspace_;
   session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
   session.result = workspace.result() ? QString::fromStdString(workspace.result()->path) : QString();
   session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};

@@ -31,6 +31,11 @@ bool Workspace::live() const {
   return prompt_.stored_id().empty() || (result_ && sha256_of(*result_) == model_->sha256);
 }
 
+void Workspace::set_pair(std::optional<PatchPairInfo> pair) {
+  pair_ = std::move(pair);
+  Q_EMIT pair_changed();
+}
+
 void Workspace::report(const QString& what, const Error& error) {
   if (error.code != ErrorCode::cancelled) Q_EMIT failed(what, error);
 }

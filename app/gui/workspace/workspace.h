@@ -11,6 +11,7 @@
 #include <QUndoStack>
 
 #include "app/gui/engine/model_job.h"
+#include "app/gui/engine/patch_job.h"
 #include "app/gui/files/result_summary.h"
 #include "app/gui/work/worker.h"
 #include "app/gui/workspace/ablation_state.h"
@@ -41,6 +42,10 @@ public:
   PromptState& prompt() { return prompt_; }
   ScoreBoard& scores() { return scores_; }
   AblationState& ablation() { return ablation_; }
+  const Selection& selection() const { return selection_; }
+  const PromptState& prompt() const { return prompt_; }
+  const ScoreBoard& scores() const { return scores_; }
+  const AblationState& ablation() const { return ablation_; }
 
   const std::optional<ModelInfo>& model() const { return model_; }
   const std::optional<ResultSummary>& result() const { return result_; }
@@ -49,6 +54,10 @@ public:
   int n_heads() const;
   // The prompt's tokens can go through the open model: they were typed, or come from a result of this very model.
   bool live() const;
+
+  // The clean and the corrupt prompt of the patching view; unset while they cannot be patched.
+  const std::optional<PatchPairInfo>& pair() const { return pair_; }
+  void set_pair(std::optional<PatchPairInfo> pair);
 
   // Jobs; what went wrong comes as failed().
   void open_model(const ModelRequest& request);
@@ -66,6 +75,7 @@ public:
 Q_SIGNALS:
   void model_changed();
   void result_changed();
+  void pair_changed();
   void failed(const QString& what, const headscope::Error& error);
   void noted(const QString& text);     // good news for the message bar
   void view_wanted(const QString& id); // is to come to the front
@@ -82,6 +92,7 @@ private:
   AblationState ablation_;
   std::optional<ModelInfo> model_;
   std::optional<ResultSummary> result_;
+  std::optional<PatchPairInfo> pair_;
   EngineWorker engine_; // last: their threads end before anything that they speak of
   FileWorker files_;
 };

@@ -87,7 +87,7 @@ QWidget* AblationControls::make_adding() {
   score_ = new QComboBox;
   score_->setAccessibleName(tr("Score of the strongest heads"));
   score_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
-  score_->setMinimumContentsLength(8);
+  score_->setMinimumContentsLength(4);
   score_->setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   auto* strongest = new QPushButton(tr("Add strongest"));
   auto* box = new QWidget;
@@ -140,9 +140,10 @@ QWidget* AblationControls::make_method() {
     auto* label = new QLabel(name);
     label->setBuddy(field);
     row->addWidget(label);
-    row->addWidget(field);
+    field->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+    field->setMinimumContentsLength(6);
+    row->addWidget(field, 1);
   }
-  row->addStretch(1);
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(0, 0, 0, 0);

@@ -67,6 +67,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   connect(&workspace.scores(), &ScoreBoard::changed, this, stale);
   connect(&workspace, &Workspace::result_changed, this, stale);
   connect(&workspace.selection(), &Selection::heads_changed, this, &CircuitView::select_nodes);
+  connect(&workspace, &Workspace::pair_changed, this, &CircuitView::measure_edge);
 }
 
 void CircuitView::connect_controls() {
@@ -287,6 +288,54 @@ void CircuitView::show_edge(int index) {
   const auto src = static_cast<std::size_t>(edge.src);
   const figures::NodeKind kind = node_kind(graph_.shown().nodes[src]);
   patch_->setEnabled(!graph_.is_group(src) && kind != figures::NodeKind::output);
+  measure_edge();
+}
+
+std::optional<EdgeRef> CircuitView::edge_ref(std::size_t index) const {
+  const store::GraphEdge& edge = graph_.shown().edges[index];
+  const auto src = static_cast<std::size_t>(edge.src), dst = static_cast<std::size_t>(edge.dst);
+  if (graph_.is_group(src) || graph_.is_group(dst)) return std::nullopt;
+  const store::GraphNode &from = graph_.shown().nodes[src], &to = graph_.shown().nodes[dst];
+  EdgeRef ref{"input", from.layer, from.head, "logits", to.layer, to.head};
+  switch (node_kind(from)) {
+  case figures::NodeKind::head: ref.sender = "head"; break;
+  case figures::NodeKind::mlp: ref.sender = "mlp"; break;
+  case figures::NodeKind::input: break;
+  default: return std::nullopt;
+  }
+  if (node_kind(to) == figures::NodeKind::mlp)
+    ref.receiver = "mlp";
+  else if (edge.kind == "q" || edge.kind == "k" || edge.kind == "v")
+    ref.receiver = edge.kind;
+  else if (node_kind(to) != figures::NodeKind::output)
+    return std::nullopt; // into a head by all its inputs: no edge of the graph
+  return ref;
+}
+
+void CircuitView::measure_edge() {
+  const int index = canvas_->current_edge();
+  workspace().engine().drop_lane(QStringLiteral("edge"));
+  if (index < 0 || !workspace().model()) return;
+  const auto edge = static_cast<std::size_t>(index);
+  const std::optional<EdgeRef> ref = edge_ref(edge);
+  if (!ref) return;
+  if (!workspace().pair())
+    return details_->setText(
+        edge_text(edge) + tr(". Type a clean and a corrupt prompt in the patching view to see what patching it does."));
+  const QString text = edge_text(edge);
+  details_->setText(text + tr(". Patching it …"));
+  workspace().engine().post<EdgeEffect>(
+      {QStringLiteral("edge"), tr("Patching an edge")}, this,
+      [pair = *workspace().pair(), ref = *ref](EngineState& state, const JobContext<EdgeEffect>& job) {
+        return edge_effect(state, pair, ref, job.task);
+      },
+      {[this, text](Result<EdgeEffect> effect) {
+        if (!effect.ok())
+          return details_->setText(text + tr(". Not patched: %1").arg(QString::fromStdString(effect.error().message)));
+        details_->setText(
+            text + tr(". Patched, it takes the logit difference from %1 to %2 (%3)")
+                       .arg(number(effect->clean), number(effect->clean + effect->effect), number(effect->effect)));
+      }});
 }
 
 void CircuitView::patch_source() {

@@ -6,6 +6,7 @@
 #include <QPushButton>
 #include <QStackedLayout>
 
+#include "app/gui/engine/edge_effect_job.h"
 #include "app/gui/views/circuit/circuit_graph.h"
 #include "app/gui/views/view.h"
 
@@ -44,10 +45,12 @@ private:
   void select_nodes();
   void take_selection();
   void show_edge(int edge);
+  void measure_edge(); // on the pair of the patching view
   void patch_source();
   void ask_to_save();
   QString node_text(std::size_t node) const;
   QString edge_text(std::size_t edge) const;
+  std::optional<EdgeRef> edge_ref(std::size_t edge) const; // of the model's graph; unset for a group's
 
   CircuitControls* controls_;
   GraphCanvas* canvas_;

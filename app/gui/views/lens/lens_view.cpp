@@ -78,6 +78,7 @@ QWidget* LensView::make_lens_page() {
   color_->setMinimumContentsLength(14);
   const auto add = [this](const QString& name, Color color) { color_->addItem(name, static_cast<int>(color)); };
   add(tr("Probability of the likeliest"), Color::probability);
+  add(tr("Entropy of the prediction"), Color::entropy);
   add(tr("Distance from the model's answer (KL)"), Color::divergence);
   add(tr("Probability of the followed token"), Color::followed_probability);
   add(tr("Logit of the followed token"), Color::followed_logit);
@@ -153,8 +154,7 @@ void LensView::ask_lens() {
         // The colour follows what there is to see.
         if (follows != followed) {
           const QSignalBlocker quiet(color_);
-          color_->setCurrentIndex(
-              color_->findData(static_cast<int>(follows ? Color::followed_probability : Color::probability)));
+          set_color(follows ? Color::followed_probability : Color::probability);
         }
         show_lens();
       }});
@@ -179,10 +179,13 @@ void LensView::ask_attribution() {
 
 // ---- Lens
 
+void LensView::set_color(Color color) { color_->setCurrentIndex(color_->findData(static_cast<int>(color))); }
+
 double LensView::lens_value(int row, int position) const {
   const std::size_t at = lens_->at(row, position);
   const bool follows = lens_->followed.has_value();
   switch (color()) {
+  case Color::entropy: return lens_->entropy[at];
   case Color::divergence: return lens_->kl_divergence[at];
   case Color::followed_probability: return follows ? lens_->probabilities[at] : std::nan("");
   case Color::followed_logit: return follows ? lens_->logits[at] : std::nan("");
@@ -200,6 +203,11 @@ figures::ColorScale LensView::lens_scale() const {
     scale.low = 0.0;
     scale.high = 1.0;
     scale.label = "probability";
+    break;
+  case Color::entropy:
+    scale.low = 0.0;
+    scale.label = "entropy";
+    scale.units = "nat";
     break;
   case Color::divergence:
     scale.low = 0.0;
@@ -250,10 +258,10 @@ void LensView::show_lens() {
 QString LensView::lens_tip(Cell cell) const {
   if (!lens_) return {};
   const std::size_t at = lens_->at(cell.row, cell.col);
-  QString text = tr("%1, position %2, KL %3 nats")
+  QString text = tr("%1, position %2, KL %3 nats, entropy %4 nats")
                      .arg(QString::fromStdString(lens_->rows[static_cast<std::size_t>(cell.row)]))
                      .arg(lens_->first_position + cell.col)
-                     .arg(number(lens_->kl_divergence[at]));
+                     .arg(number(lens_->kl_divergence[at]), number(lens_->entropy[at]));
   for (int i = 0; i < LensMap::top; ++i) {
     const std::size_t entry = at * LensMap::top + static_cast<std::size_t>(i);
     text += tr("\n%1  %2")

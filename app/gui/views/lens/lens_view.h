@@ -20,13 +20,14 @@ class LayerBars;
 class LensView : public View {
   Q_OBJECT
 public:
-  enum class Color { probability, divergence, followed_probability, followed_logit, followed_rank };
+  enum class Color { probability, entropy, divergence, followed_probability, followed_logit, followed_rank };
 
   LensView(Workspace& workspace, QWidget* parent);
 
   std::optional<ViewExport> exported() const override;
   bool settled() const override { return !wait_.isActive(); }
 
+  void set_color(Color color);
   const std::optional<LensMap>& lens() const { return lens_; }
   const std::optional<AttributionMap>& attribution() const { return attribution_; }
   CellMap& lens_map() { return *map_; }

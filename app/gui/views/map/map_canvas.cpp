@@ -115,7 +115,8 @@ void MapCanvas::paintEvent(QPaintEvent*) {
   painted_ = tiles_.paint(painter, camera_, devicePixelRatioF());
   if (!painted_) update();
   if (!labels_.query || !labels_.key) return;
-  MapOverlay overlay(painter, *this, labels_);
+  texts_.begin(font(), devicePixelRatioF());
+  MapOverlay overlay(painter, *this, labels_, texts_);
   overlay.cells();
   overlay.pinned(pinned_query_, pinned_key_);
   if (hovered_) overlay.crosshair(*hovered_);

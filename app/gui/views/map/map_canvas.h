@@ -9,6 +9,7 @@
 
 #include <QWidget>
 
+#include "app/gui/views/map/text_cache.h"
 #include "app/gui/views/map/tile_painter.h"
 
 namespace headscope::gui {
@@ -86,6 +87,7 @@ private:
   MapCamera camera_;
   TilePainter tiles_;
   Labels labels_;
+  TextCache texts_;
   std::optional<Cell> hovered_;
   std::optional<std::int64_t> pinned_query_, pinned_key_;
   QPointF pointer_;

@@ -16,8 +16,9 @@ QString weight_text(double weight) { return QString::number(weight, 'f', weight 
 
 } // namespace
 
-MapOverlay::MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels)
-    : painter_(painter), canvas_(canvas), camera_(canvas.camera()), labels_(labels), metrics_(canvas.font()) {}
+MapOverlay::MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels, TextCache& texts)
+    : painter_(painter), canvas_(canvas), camera_(canvas.camera()), labels_(labels), texts_(texts),
+      metrics_(canvas.font()) {}
 
 MapOverlay::Range MapOverlay::range(Qt::Orientation axis) const {
   const QRectF seen = camera_.visible();
@@ -46,21 +47,25 @@ void MapOverlay::cells() {
   painter_.restore();
 }
 
+// As rectangles of a pixel's width, which are filled many times faster than lines are drawn.
 void MapOverlay::borders(Range rows, Range cols) {
   const MapShape shape = canvas_.map()->shape();
-  std::vector<QLineF> lines;
+  const double pixel = 1.0 / canvas_.devicePixelRatioF();
+  const QBrush ink(inks().page);
+  const auto fill = [&](QPointF from, QPointF to) {
+    painter_.fillRect(QRectF(from, QSizeF(std::max(to.x() - from.x(), pixel), std::max(to.y() - from.y(), pixel))),
+                      ink);
+  };
   for (std::int64_t q = rows.begin; q < rows.end; ++q) { // to the diagonal
     const std::int64_t end = std::min(cols.end, shape.last_key(q) + 1);
     if (end > cols.begin)
-      lines.emplace_back(canvas_.cell_rect({q, cols.begin}).topLeft(), canvas_.cell_rect({q, end - 1}).topRight());
+      fill(canvas_.cell_rect({q, cols.begin}).topLeft(), canvas_.cell_rect({q, end - 1}).topRight());
   }
   for (std::int64_t k = cols.begin; k < cols.end; ++k) { // from it
     const std::int64_t begin = std::max(rows.begin, k - shape.n_key + shape.n_query);
     if (begin < rows.end)
-      lines.emplace_back(canvas_.cell_rect({begin, k}).topLeft(), canvas_.cell_rect({rows.end - 1, k}).bottomLeft());
+      fill(canvas_.cell_rect({begin, k}).topLeft(), canvas_.cell_rect({rows.end - 1, k}).bottomLeft());
   }
-  painter_.setPen(QPen(inks().page, 0));
-  painter_.drawLines(lines.data(), static_cast<int>(lines.size()));
 }
 
 void MapOverlay::weights(Range rows, Range cols) {
@@ -69,11 +74,9 @@ void MapOverlay::weights(Range rows, Range cols) {
     for (std::int64_t k = cols.begin; k < std::min(cols.end, shape.last_key(q) + 1); ++k) {
       const auto value = canvas_.value({q, k});
       if (!value || value->level > 0 || std::isnan(value->weight)) continue;
-      const QString text = weight_text(static_cast<double>(value->weight));
-      const QPointF middle = canvas_.cell_rect({q, k}).center();
-      painter_.setPen(text_on(value_color(canvas_.tiles().scale(), static_cast<double>(value->weight))));
-      painter_.drawText(
-          middle + QPointF(-metrics_.horizontalAdvance(text) / 2, (metrics_.ascent() - metrics_.descent()) / 2), text);
+      const auto weight = static_cast<double>(value->weight);
+      texts_.draw(painter_, canvas_.cell_rect({q, k}).center(), Qt::AlignCenter, weight_text(weight),
+                  {text_on(value_color(canvas_.tiles().scale(), weight))});
     }
 }
 
@@ -124,29 +127,19 @@ void MapOverlay::label(Qt::Orientation axis, std::int64_t index, const QString& 
   const bool rows = axis == Qt::Vertical;
   if (rows ? on.y() < area.top() || on.y() > area.bottom() : on.x() < area.left() || on.x() > area.right()) return;
   const double gap = metrics_.averageCharWidth() * 0.6;
-  QFont font = canvas_.font();
-  font.setBold(marked);
-  painter_.setFont(font);
-  painter_.setPen(marked ? inks().accent : inks().text);
+  TextCache::Style style{marked ? inks().accent : inks().text, marked};
+  painter_.setPen(style.color);
   if (axis == Qt::Vertical) {
     if (tick) painter_.drawLine(QPointF(area.left() - gap * 0.7, on.y()), QPointF(area.left(), on.y()));
-    const double room = area.left() - 2 * gap;
-    painter_.drawText(QRectF(gap, on.y() - metrics_.height() / 2, room, metrics_.height()),
-                      Qt::AlignRight | Qt::AlignVCenter, metrics_.elidedText(text, Qt::ElideRight, room));
-    return;
+    style.room = area.left() - 2 * gap;
+    return texts_.draw(painter_, {area.left() - gap, on.y()}, Qt::AlignRight | Qt::AlignVCenter, text, style);
   }
   if (tick) painter_.drawLine(QPointF(on.x(), area.bottom()), QPointF(on.x(), area.bottom() + gap * 0.7));
-  const double room = canvas_.height() - area.bottom() - 2 * gap - metrics_.height();
-  if (tick) { // a number: level, it is short
-    painter_.drawText(QRectF(on.x() - 60, area.bottom() + gap, 120, metrics_.height()), Qt::AlignCenter, text);
-    return;
-  }
-  painter_.save();
-  painter_.translate(on.x(), area.bottom() + gap);
-  painter_.rotate(-90);
-  painter_.drawText(QRectF(-room, -metrics_.height() / 2, room, metrics_.height()), Qt::AlignRight | Qt::AlignVCenter,
-                    metrics_.elidedText(text, Qt::ElideRight, room));
-  painter_.restore();
+  const QPointF under(on.x(), area.bottom() + gap);
+  if (tick) return texts_.draw(painter_, under, Qt::AlignHCenter | Qt::AlignTop, text, style); // short: level
+  style.upwards = true;
+  style.room = canvas_.height() - area.bottom() - 2 * gap - metrics_.height();
+  texts_.draw(painter_, under, Qt::AlignHCenter | Qt::AlignTop, text, style);
 }
 
 // Labels at even places of the whole axis, so that they stay on their tokens while the map moves.

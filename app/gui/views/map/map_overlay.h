@@ -4,12 +4,13 @@
 #pragma once
 
 #include "app/gui/views/map/map_canvas.h"
+#include "app/gui/views/map/text_cache.h"
 
 namespace headscope::gui {
 
 class MapOverlay {
 public:
-  MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels);
+  MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels, TextCache& texts);
 
   void cells(); // borders and values, where there is room
   void pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
@@ -35,6 +36,7 @@ private:
   const MapCanvas& canvas_;
   const MapCamera& camera_;
   const MapCanvas::Labels& labels_;
+  TextCache& texts_;
   QFontMetricsF metrics_;
 };
 

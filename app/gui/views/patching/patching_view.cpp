@@ -141,6 +141,7 @@ void PatchingView::take_pair(Result<PatchPairInfo> pair) {
   const bool run_now = std::exchange(run_when_read_, false);
   editor_->set_runnable(false);
   pair_.reset();
+  workspace().set_pair(std::nullopt);
   if (!pair.ok()) {
     if (pair.error().code == ErrorCode::cancelled) return;
     const QString field = pair.error().field == "answer"  ? tr("The answer: ")
@@ -160,6 +161,7 @@ void PatchingView::take_pair(Result<PatchPairInfo> pair) {
   if (!pair_->differs())
     return show_message(tr("Both prompts are the same. Change what matters in the corrupt one, e.g. a name."), false);
   editor_->set_runnable(true);
+  workspace().set_pair(pair_);
   if (run_now) return start();
   show_message(tr("Answer %1, wrong answer %2. Run patches every layer.")
                    .arg(token_text(pair_->answer->text), token_text(pair_->wrong->text)),

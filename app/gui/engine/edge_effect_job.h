@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What one edge of the computational graph does to a pair of prompts, measured. A job of the engine's thread.
+#pragma once
+
+#include <optional>
+
+#include "app/gui/engine/patch_job.h"
+
+namespace headscope::gui {
+
+// By core's kinds and numbers; -1 where there is none.
+struct EdgeRef {
+  std::string sender = "input"; // input, head, mlp
+  int sender_layer = -1, sender_head = -1;
+  std::string receiver = "logits"; // q, k, v (head: the K/V head at k and v), mlp, logits
+  int receiver_layer = -1, receiver_head = -1;
+};
+
+struct EdgeEffect {
+  double clean = 0.0;  // logit difference of the clean run
+  double effect = 0.0; // what it changes by when this edge alone carries what it does on the corrupt prompt
+};
+
+// not_found when the model has no such edge.
+Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
+                               const TaskContext& task);
+
+} // namespace headscope::gui

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The real window on an X server without a screen, driven from outside by real key and mouse events (xdotool). What the
+window has understood is read from the session that it writes when it is closed."""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+PROGRAM, MODELS = sys.argv[1:3]
+PROMPT = "When Mary and John went to the store, John gave a drink to"
+WIDTH, HEIGHT, PROMPT_BOTTOM = 1280, 800, 125
+
+
+class Display:
+    """An X server of its own."""
+
+    def __init__(self, folder):
+        reader, writer = os.pipe()
+        command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp", "-fbdir", str(folder)]
+        self.server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
+        os.close(writer)
+        with os.fdopen(reader) as answer:
+            self.name = ":" + answer.readline().strip()
+        self.frame = folder / "Xvfb_screen0"
+
+    def pixels(self):
+        """Rows of (b, g, r, unused) bytes, from the XWD file that the server keeps up to date."""
+        raw = self.frame.read_bytes()
+        header, colours = (int.from_bytes(raw[at:at + 4], "big") for at in (0, 76))
+        stride = int.from_bytes(raw[48:52], "big")
+        start = header + 12 * colours
+        return [raw[start + row * stride:start + row * stride + 4 * WIDTH] for row in range(HEIGHT)]
+
+    def stop(self):
+        self.server.terminate()
+        self.server.wait(10)
+
+
+class Window:
+    def __init__(self, display, folder):
+        self.folder, self.display = folder, display
+        self.environment = dict(os.environ, DISPLAY=display.name, QT_QPA_PLATFORM="xcb", XDG_CONFIG_HOME=str(folder), HEADSCOPE_MODELS=MODELS,
+                                OMP_NUM_THREADS="1", QT_ACCESSIBILITY="0", HOME=str(folder))
+        self.process, self.id = None, None
+
+    def start(self, *arguments):
+        self.process = subprocess.Popen([PROGRAM, "--theme", "light", "--width", str(WIDTH), "--height", str(HEIGHT), *arguments],
+                                        env=self.environment, stderr=subprocess.PIPE, text=True)
+        self.id = self.until(lambda: self.search("Headscope"), "the window to appear")
+        self.tool("windowmove", self.id, 0, 0)
+        self.tool("windowfocus", self.id)
+
+    def tool(self, *arguments):
+        done = subprocess.run(["xdotool", *map(str, arguments)], env=self.environment, capture_output=True, text=True, timeout=60)
+        return done.stdout.strip()
+
+    def search(self, title):
+        return self.tool("search", "--onlyvisible", "--name", title).split("\n")[0]
+
+    def until(self, ready, what, seconds=120):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if answer := ready():
+                return answer
+            if self.process and self.process.poll() is not None:
+                raise AssertionError(f"the window ended with {self.process.returncode} before {what}: {self.process.stderr.read()}")
+            time.sleep(0.1)
+        raise AssertionError(f"waited in vain for {what}")
+
+    def title(self):
+        return self.tool("getwindowname", self.id)
+
+    def key(self, *names):
+        for name in names:
+            self.tool("key", "--clearmodifiers", name)
+            time.sleep(0.15)
+
+    def click(self, x, y):
+        self.tool("mousemove", x, y, "click", 1)
+        time.sleep(0.2)
+
+    def find(self, text):
+        """Through the finder. There is no window manager: the focus is given by hand."""
+        self.key("slash")
+        self.tool("windowfocus", "--sync", self.until(lambda: self.search("^Find$"), "the finder"))
+        self.tool("type", "--delay", 30, text)
+        self.key("Return")
+        self.until(lambda: not self.search("^Find$"), "the finder to close")
+        self.tool("windowfocus", "--sync", self.id)
+
+    def close(self):
+        """The session that was written."""
+        self.key("ctrl+q")
+        code = self.process.wait(60)
+        assert code == 0, f"the window ended with {code}: {self.process.stderr.read()}"
+        return json.loads((self.folder / "headscope" / "session.json").read_text())
+
+
+class RealEvents(unittest.TestCase):
+    def setUp(self):
+        self.scratch = tempfile.TemporaryDirectory()
+        self.folder = pathlib.Path(self.scratch.name)
+        self.display = Display(self.folder)
+        self.window = Window(self.display, self.folder)
+
+    def tearDown(self):
+        if self.window.process and self.window.process.poll() is None:
+            self.window.process.kill()
+            self.window.process.wait()
+        if self.window.process:
+            self.window.process.stderr.close()
+        self.display.stop()
+        self.scratch.cleanup()
+
+    def settled(self):
+        """Nothing under the prompt, whose cursor blinks, changes for a second."""
+        before, calm = None, 0
+
+        def look():
+            nonlocal before, calm
+            now = self.display.pixels()[PROMPT_BOTTOM:]
+            calm, before = (calm + 1 if now == before else 0), now
+            time.sleep(0.15)
+            return calm >= 5
+
+        self.window.until(look, "the window to come to rest")
+        return before
+
+    def open_with_prompt(self):
+        self.window.start("smollm2")
+        self.window.until(lambda: "SmolLM2" in self.window.title(), "the model to open")
+        self.settled()
+        self.window.click(600, 38)  # the prompt, on top of the window
+        self.window.tool("type", "--delay", 15, PROMPT)
+        self.window.key("ctrl+Return")
+        return self.settled()
+
+    def test_keys_and_clicks_reach_every_part(self):
+        empty = self.open_with_prompt()
+        colours = {tuple(row[4 * x:4 * x + 3]) for row in empty[125:575:7] for x in range(0, WIDTH, 5)}
+        self.assertGreater(len(colours), 20, "the views are blank")
+        self.window.click(180, 500)  # a head in the grid on the left
+        self.settled()
+        self.window.key("Right", "Down", "a")
+        self.window.find("18.6")
+        self.settled()
+        self.window.key("a")
+        ablated = self.settled()
+        self.assertNotEqual(ablated, empty)
+        session = self.window.close()
+        self.assertEqual(session["prompt"], PROMPT)
+        self.assertEqual(session["heads"], ["18.6"])
+        first, second = (entry["head"] for entry in sorted(session["ablated"], key=lambda entry: entry["head"] == "18.6"))
+        self.assertEqual(second, "18.6")
+        layer, head = map(int, first.split("."))  # where the click and two arrows led to
+        self.assertTrue(1 <= layer < 30 and 1 <= head < 9, first)
+
+    def test_undo_and_arrows(self):
+        self.open_with_prompt()
+        self.window.click(180, 500)
+        self.window.find("3.4")
+        self.window.key("a", "Right", "a", "Down", "a", "ctrl+z")
+        self.settled()
+        session = self.window.close()
+        self.assertEqual([entry["head"] for entry in session["ablated"]], ["3.4", "3.5"])
+        self.assertEqual(session["heads"], ["4.5"])
+
+    def test_the_start_screen_opens_the_default_model(self):
+        self.window.start()
+        self.settled()
+        self.window.key("alt+f", "d")  # File, Open the default model
+        self.window.until(lambda: "SmolLM2" in self.window.title(), "the model to open")
+        self.settled()
+        session = self.window.close()
+        self.assertIn("SmolLM2", session["model"])
+        self.assertEqual(session["recent"], ["smollm2"])
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1] + sys.argv[3:])
