@@ -19,22 +19,6 @@ const char* metric_units(MetricKind metric) {
   }
 }
 
-store::AblationSpec spec_of(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
-  store::AblationSpec spec;
-  spec.name = task.name;
-  spec.n_layers = engine.config().n_layers;
-  spec.n_heads = engine.config().n_heads;
-  spec.prompts = task.ids;
-  spec.method = to_string(options.method);
-  spec.phase = to_string(options.phase);
-  spec.metric = to_string(options.metric);
-  spec.units = metric_units(options.metric);
-  spec.attributes = {{"seed", static_cast<std::int64_t>(options.seed)},
-                     {"mean_by_position", options.mean_by_position},
-                     {"reference_prompts", static_cast<std::int64_t>(options.reference.size())}};
-  return spec;
-}
-
 Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
   const HeadAblationResult& result = *part.result;
   for (const std::int64_t prompt : part.prompts) {
@@ -60,13 +44,29 @@ Status store_prompts(store::ResultWriter& writer, const Engine& engine, const Ab
 
 } // namespace
 
+store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
+  store::AblationSpec spec;
+  spec.name = task.name;
+  spec.n_layers = engine.config().n_layers;
+  spec.n_heads = engine.config().n_heads;
+  spec.prompts = task.ids;
+  spec.method = to_string(options.method);
+  spec.phase = to_string(options.phase);
+  spec.metric = to_string(options.metric);
+  spec.units = metric_units(options.metric);
+  spec.attributes = {{"seed", static_cast<std::int64_t>(options.seed)},
+                     {"mean_by_position", options.mean_by_position},
+                     {"reference_prompts", static_cast<std::int64_t>(options.reference.size())}};
+  return spec;
+}
+
 Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,
                                         const HeadAblationOptions& options, const Console& console,
                                         store::ResultWriter* writer) {
   std::optional<store::AblationWriter> rows;
   if (writer) {
     HS_TRY(store_prompts(*writer, engine, task));
-    HS_ASSIGN(rows, writer->begin_ablation(spec_of(engine, task, options)));
+    HS_ASSIGN(rows, writer->begin_ablation(ablation_spec(engine, task, options)));
   }
   HeadAblationCallback callback;
   if (rows) callback = [&](const HeadAblationPart& part) { return store_part(*rows, part); };

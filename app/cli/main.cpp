@@ -84,6 +84,8 @@ void add_all(CLI::App& app, Commands& commands) {
   add_circuit(app, commands);
   add_paths(app, commands);
   add_survey(app, commands);
+  add_run(app, commands);
+  add_merge(app, commands);
   add_export(app, commands);
   add_bench(app, commands);
   add_inspect(app, commands);

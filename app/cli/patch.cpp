@@ -7,6 +7,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
 #include "app/cli/progress.h"
+#include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 #include "core/analysis/attribution_patching.h"
@@ -26,28 +27,6 @@ struct Options {
   std::int64_t check = 16;
 };
 
-double mean_of(const std::vector<double>& values) {
-  return mean_over_first_axis(values, static_cast<std::int64_t>(values.size()), 1).front();
-}
-
-// Exact, or estimated with some cells checked.
-struct Patches {
-  PatchingResult result;
-  std::optional<AttributionPatching> estimate;
-};
-
-std::vector<std::string> axis_names(PatchAxes axes) {
-  if (axes == PatchAxes::layer_position) return {"layer", "position"};
-  if (axes == PatchAxes::layer_head) return {"layer", "head"};
-  return {"layer", "position", "head"};
-}
-
-std::vector<std::int64_t> shape_of(const PatchingResult& result) {
-  if (result.axes == PatchAxes::layer_position) return {result.n_layers, result.n_positions};
-  if (result.axes == PatchAxes::layer_head) return {result.n_layers, result.n_heads};
-  return {result.n_layers, result.n_positions, result.n_heads};
-}
-
 // [layer][position], [layer][head] or [layer][position][head].
 nlohmann::json restored_json(const PatchingResult& result) {
   const std::vector<std::int64_t> shape = shape_of(result);
@@ -63,67 +42,15 @@ nlohmann::json restored_json(const PatchingResult& result) {
   return out;
 }
 
-store::Table checked_table(const AttributionPatching& estimate) {
-  std::vector<std::int64_t> layers, positions, heads, agrees;
-  std::vector<double> estimated, exact;
-  for (const CheckedCell& cell : estimate.checked) {
-    layers.push_back(cell.layer);
-    positions.push_back(cell.position);
-    heads.push_back(cell.head);
-    estimated.push_back(cell.estimated);
-    exact.push_back(cell.exact);
-    agrees.push_back(cell.agrees ? 1 : 0);
-  }
-  return {{{"layer", layers, "index", "layer"},
-           {"position", positions, "index", "position on the axis of the array"},
-           {"head", heads, "index", "head on the axis of the array"},
-           {"estimated", estimated, "1", "restored, by attribution"},
-           {"exact", exact, "1", "restored, by patching"},
-           {"agrees", agrees, "1", "1: near enough"}},
-          {}};
-}
-
-// Of several pairs, whose tokens differ, the numbers of the positions.
-void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store::PatchingSpec& spec) {
-  const PatchPair& pair = pairs.front();
-  for (const auto& [ids, pieces] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
-    for (std::size_t i = 0; i < ids->size(); ++i)
-      pieces->push_back(pairs.size() == 1 ? model.tokenizer->piece((*ids)[i]) : std::to_string(i));
-}
-
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PairSet& set) {
   if (set.pairs.size() > 1) return store_pairs(writer, model, set);
   HS_TRY(writer.add_prompt(prompt_of(model, "clean", set.pairs.front().clean)));
   return writer.add_prompt(prompt_of(model, "corrupt", set.pairs.front().corrupt));
 }
 
-Status store_result(store::ResultWriter& writer, const Model& model, const PairSet& set, const PatchingOptions& options,
-                    const Patches& patches) {
-  const PatchingResult& result = patches.result;
-  HS_TRY(store_prompts(writer, model, set));
-  store::Patching patching;
-  patching.spec.name = short_name(result.site);
-  patching.spec.site = short_name(result.site);
-  patching.spec.axes = axis_names(result.axes);
-  patching.spec.shape = shape_of(result);
-  patching.spec.metric = to_string(options.metric);
-  patching.spec.clean = mean_of(result.clean);
-  patching.spec.corrupt = mean_of(result.corrupt);
-  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
-                              {"estimated", patches.estimate.has_value()},
-                              {"pairs", result.n_pairs},
-                              {"task", set.task}};
-  store_tokens(model, set.pairs, patching.spec);
-  for (const double value : result.mean_restored())
-    patching.restored.push_back(static_cast<float>(value));
-  HS_TRY(writer.add_patching(patching));
-  if (!patches.estimate) return {};
-  return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
-}
-
 void print_strongest(const PatchingResult& result, const std::vector<PatchPair>& pairs, const Model& model) {
-  std::printf("clean %s, corrupt %s\n", fixed(mean_of(result.clean), 4).c_str(),
-              fixed(mean_of(result.corrupt), 4).c_str());
+  std::printf("clean %s, corrupt %s\n", fixed(mean_over(result.clean), 4).c_str(),
+              fixed(mean_over(result.corrupt), 4).c_str());
   const std::vector<double> restored = result.mean_restored();
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < restored.size(); ++i)
@@ -199,11 +126,12 @@ Status run(const Options& options, const Console& console) {
                              {"check", options.check},
                              {"tokens_per_run", options.patching.tokens_per_run}});
     HS_TRY(writer->set_options("patch", used));
-    HS_TRY(store_result(*writer, *model, set, patching, patches));
+    HS_TRY(store_prompts(*writer, *model, set));
+    HS_TRY(store_patching(*writer, short_name(result.site), *model, set.pairs, set.task, patching, patches));
   }
   if (console.json) {
-    nlohmann::json json = {{"clean", number(mean_of(result.clean))},
-                           {"corrupt", number(mean_of(result.corrupt))},
+    nlohmann::json json = {{"clean", number(mean_over(result.clean))},
+                           {"corrupt", number(mean_over(result.corrupt))},
                            {"axes", axis_names(result.axes)},
                            {"restored", restored_json(result)},
                            {"complete", result.complete}};

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/base/text_file.h"
@@ -68,6 +69,12 @@ bool take_cell(std::string_view body, CellResults& cells) {
   if (result.is_discarded()) return false;
   cells.emplace(static_cast<std::int64_t>(get(body, 0, 8)), std::move(result));
   return true;
+}
+
+// Held until the file is closed, also by a kill.
+Status lock(int fd, const std::string& path) {
+  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return {};
+  return make_error(ErrorCode::already_exists, "another process is writing it", path);
 }
 
 Error system_error(const std::string& path, const char* what) {
@@ -137,7 +144,8 @@ Result<Journal> Journal::create(const std::string& path, const JournalHeader& he
   const int fd = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (fd < 0) return system_error(path, "cannot be written");
   Journal journal(path, fd);
-  Status status = journal.write(std::string(magic) + record(cbor(to_json(header))));
+  Status status = lock(fd, path);
+  if (status.ok()) status = journal.write(std::string(magic) + record(cbor(to_json(header))));
   if (status.ok() && ::link(partial.c_str(), path.c_str()) != 0) status = system_error(path, "cannot be made");
   ::unlink(partial.c_str());
   if (!status.ok()) return status.error();
@@ -149,6 +157,7 @@ Result<Journal> Journal::resume(const std::string& path, const JournalContent& c
   const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
   if (fd < 0) return system_error(path, "cannot be written");
   Journal journal(path, fd);
+  HS_TRY(lock(fd, path));
   if (::ftruncate(fd, content.good_bytes) != 0 || ::lseek(fd, 0, SEEK_END) < 0)
     return system_error(path, "cannot be continued");
   return journal;

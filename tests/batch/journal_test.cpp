@@ -119,6 +119,15 @@ TEST_F(JournalTest, RefusesOtherFilesAndDoesNotReplaceOne) {
   EXPECT_EQ(Journal::create(folder + "/none/x", header).error().code, ErrorCode::io);
 }
 
+TEST_F(JournalTest, HasOneWriter) {
+  auto first = Journal::create(path, header);
+  ASSERT_TRUE(first.ok());
+  const auto second = Journal::resume(path, *read_journal(path));
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().file, path);
+  EXPECT_THAT(second.error().message, HasSubstr("another process"));
+}
+
 TEST(Shard, IsWritten) {
   const auto shard = parse_shard("1/3");
   ASSERT_TRUE(shard.ok());
