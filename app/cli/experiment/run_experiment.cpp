@@ -70,6 +70,17 @@ std::vector<std::string> journals_of(const std::string& base) {
   return found;
 }
 
+// What kills left of journals that had no name yet.
+std::vector<std::string> unborn_journals(const std::string& base) {
+  std::vector<std::string> found;
+  const fs::path path = base;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(path.has_parent_path() ? path.parent_path() : ".", error))
+    if (entry.path().filename().string().rfind(path.filename().string() + ".new-", 0) == 0)
+      found.push_back(entry.path().string());
+  return found;
+}
+
 class Run {
 public:
   Run(const BoundExperiment& bound, const RunOptions& options, const Ranks& ranks, const Console& console)
@@ -261,6 +272,8 @@ private:
     journal_.reset();
     std::error_code ignored;
     for (const std::string& file : journals_of(base_))
+      fs::remove(file, ignored);
+    for (const std::string& file : unborn_journals(base_))
       fs::remove(file, ignored);
     return {};
   }

@@ -2,6 +2,7 @@
 #include "app/cli/experiment/toml_table.h"
 
 #include <limits>
+#include <map>
 #include <set>
 #include <sstream>
 
@@ -15,6 +16,12 @@ struct TomlTable::State {
   const toml::table* table = nullptr;
   std::set<std::string, std::less<>> read;
   std::optional<Error> error;
+  std::map<std::string, const toml::node*, std::less<>> swept; // in place of the table's own
+
+  const toml::node* get(std::string_view key) const {
+    const auto found = swept.find(key);
+    return found != swept.end() ? found->second : table->get(key);
+  }
 };
 
 namespace {
@@ -60,11 +67,11 @@ void TomlTable::fail(Error error) {
 }
 
 Error TomlTable::error_at(const char* key, ErrorCode code, const std::string& message) const {
-  const toml::node* node = state_->table->get(key);
+  const toml::node* node = state_->get(key);
   return located(state_->file, node ? *node : *state_->table, key, code, message);
 }
 
-bool TomlTable::has(const char* key) const { return state_->table->contains(key); }
+bool TomlTable::has(const char* key) const { return state_->get(key) != nullptr; }
 
 namespace {
 
@@ -85,7 +92,7 @@ template <typename T> std::optional<T> value_of(const toml::node& node) {
 #define HS_TOML_READ(key, use)                                                                                         \
   do {                                                                                                                 \
     state_->read.insert(key);                                                                                          \
-    if (const toml::node* node = state_->table->get(key)) {                                                            \
+    if (const toml::node* node = state_->get(key)) {                                                                   \
       const std::string problem = use(*node);                                                                          \
       if (!problem.empty()) fail(located(state_->file, *node, key, ErrorCode::invalid_argument, problem));             \
     }                                                                                                                  \
@@ -156,7 +163,7 @@ std::optional<TomlTable> TomlTable::table(const char* key) {
     return std::nullopt;
   }
   TomlTable out;
-  out.state_ = std::make_shared<State>(State{state_->file, state_->owner, node->as_table(), {}, {}});
+  out.state_ = std::make_shared<State>(State{state_->file, state_->owner, node->as_table(), {}, {}, {}});
   return out;
 }
 
@@ -169,7 +176,7 @@ std::vector<TomlTable> TomlTable::tables(const char* key) {
   for (std::size_t i = 0; array && i < array->size(); ++i)
     if (const toml::table* each = array->get(i)->as_table()) {
       out.emplace_back();
-      out.back().state_ = std::make_shared<State>(State{state_->file, state_->owner, each, {}, {}});
+      out.back().state_ = std::make_shared<State>(State{state_->file, state_->owner, each, {}, {}, {}});
     }
   if (!array || out.size() != array->size())
     fail(error_at(key, ErrorCode::invalid_argument, std::string("must be tables: [[") + key + "]]"));
@@ -191,15 +198,16 @@ std::vector<TomlTable::Swept> TomlTable::sweep() {
     std::vector<Swept> next;
     for (const Swept& each : out)
       for (const toml::node& value : *values) {
-        auto copy = std::make_shared<toml::table>(*each.table.state_->table);
-        copy->erase("sweep");
-        value.visit([&](const auto& concrete) { copy->insert_or_assign(key.str(), concrete); });
         std::ostringstream text;
         value.visit([&](const auto& concrete) { text << toml::node_view<const toml::node>(&concrete); });
         std::string suffix = text.str();
         std::erase_if(suffix, [](char c) { return c == '"' || c == '\'' || c == '/' || c == ' '; });
+        // The values stay where they are in the file, so that errors say where.
+        auto values_in_place = each.table.state_->swept;
+        values_in_place[std::string(key.str())] = &value;
         TomlTable swept;
-        swept.state_ = std::make_shared<State>(State{state_->file, copy, copy.get(), {}, {}});
+        swept.state_ = std::make_shared<State>(
+            State{state_->file, state_->owner, state_->table, {"sweep"}, {}, std::move(values_in_place)});
         next.push_back({std::move(swept), each.suffix + "-" + suffix});
       }
     out = std::move(next);
@@ -209,6 +217,8 @@ std::vector<TomlTable::Swept> TomlTable::sweep() {
 
 Status TomlTable::done() {
   if (state_->error) return *state_->error;
+  for (const auto& [key, node] : state_->swept)
+    if (!state_->read.contains(key)) return error_at(key.c_str(), ErrorCode::invalid_argument, "is not known here");
   for (const auto& [key, node] : *state_->table)
     if (!state_->read.contains(key.str())) {
       std::string known;
