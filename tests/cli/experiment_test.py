@@ -211,7 +211,7 @@ class Errors(Experiments):
             (HEAD + step + "metric = 3\n", "line 12, column 10: metric", "invalid_argument"),
             (HEAD + step + "seed = -1\n", "line 12, column 8: seed", "invalid_argument"),
             (HEAD + step + "prompts_per_cell = 0\n", "line 12, column 20: prompts_per_cell", "invalid_argument"),
-            (HEAD + step + "[step.sweep]\nphase = ['both', 'never']\n", "line 13, column 19: phase", "invalid_argument"),
+            (HEAD + step + "[step.sweep]\nphase = ['both', 'never']\n", "line 13, column 18: phase", "invalid_argument"),
             (HEAD + step + "[step.sweep]\nphase = 'both'\n", "line 13, column 9: phase", "invalid_argument"),
             (HEAD + step.replace('"ablate"', '"ablat"'), "line 10, column 10: method", "invalid_argument"),
             (HEAD + step.replace('"pairs"', '"other"'), "line 11, column 8: task", "not_found"),
@@ -230,7 +230,7 @@ class Errors(Experiments):
                 self.assertIn(place, error["field"])
 
     def test_others(self):
-        folder = self.place("f", HEAD + '[[step]]\nmethod = "patch"\ntask = "pairs"\nsite = "ln_final"\n')
+        folder = self.place("f", HEAD + '[[step]]\nmethod = "patch"\ntask = "pairs"\nsite = "z"\n')
         self.bad("not_found", "run", "none.toml", file="none.toml")
         self.bad("invalid_argument", "run", folder / "e.toml", field="--out")
         self.bad("invalid_argument", "run", folder / "e.toml", "--out", "r.h5", "--shard", "2/2", field="--shard")
