@@ -84,6 +84,7 @@ threshold = [0.01]
 name = "detectors"
 method = "detect"
 detectors = ["induction", "previous", "successor"]
+set = ["induction.n=20", "previous.n=20"]
 """
 
 
@@ -171,7 +172,8 @@ class Results(Experiments):
             with h5py.File(other) as alone:
                 np.testing.assert_array_equal(file["graph/acdc/edges/in_circuit"][:], alone["graph/circuit/edges/in_circuit"][:])
             other = self.folder / "detect.h5"
-            self.good("detect", "--model", self.model, "--threads", 1, "--detectors", "induction,previous", "--out", other)
+            self.good("detect", "--model", self.model, "--threads", 1, "--detectors", "induction,previous", "--set", "induction.n=20", "--set",
+                      "previous.n=20", "--out", other)
             with h5py.File(other) as alone:
                 for kind in ("induction", "previous"):
                     np.testing.assert_array_equal(file[f"detectors/{kind}/scores"][:], alone[f"detectors/{kind}/scores"][:])

@@ -181,12 +181,21 @@ private:
     return {};
   }
 
+  // Whether what a cell waits for is there.
+  bool ready(std::int64_t cell) const {
+    const std::size_t step = bound_.step_of(cell);
+    for (std::int64_t other = bound_.first_cells[step]; other < bound_.first_cells[step + 1]; ++other)
+      if (!bound_.waits(other) && !done_.contains(other)) return false;
+    return true;
+  }
+
   std::vector<std::int64_t> my_cells(bool waiting) const {
     std::vector<std::int64_t> mine;
     std::int64_t turn = 0;
     for (std::int64_t cell = 0; cell < bound_.cells(); ++cell) {
       if (done_.contains(cell) || bound_.waits(cell) != waiting) continue;
       if (options_.shard && !options_.shard->has(cell)) continue;
+      if (waiting && !ready(cell)) continue;
       if (waiting || turn++ % ranks_.size() == ranks_.rank()) mine.push_back(cell);
     }
     return mine;
