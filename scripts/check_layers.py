@@ -24,10 +24,11 @@ ALLOWED = {
     "core/tasks": {"core/base", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
     "core/circuits": {"core/base", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
-    "plugins": {"core", "plugins"},
+    "plugins/host": {"core", "plugins/sdk", "plugins/host"},
+    "plugins": {"core", "plugins/sdk", "plugins/detectors"},
     "app/figures": {"core/base", "app/figures"},
     "app/result_figures": {"core/base", "core/store", "app/figures", "app/result_figures"},
-    "app": {"app", "core", "plugins"},
+    "app": {"app", "core", "plugins/sdk", "plugins/host"},
     "tests": {"tests", "app", "core", "plugins", "kernels"},
 }
 # What files of a folder must not know at all.

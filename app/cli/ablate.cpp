@@ -124,7 +124,7 @@ Status run(const Options& options, const Console& console) {
     HS_TRY(store_model(*writer, *model, options.model));
     HS_TRY(store_options(*writer, options));
   }
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const HeadAblationResult result, run_ablation(engine, task, sweep, console, writer ? &*writer : nullptr));
   if (console.json)
     console.print(to_json(result, task));

@@ -34,7 +34,7 @@ Status run(const Options& options, const Console& console) {
   used.push_back({"heads", options.heads});
   used.push_back({"precision", options.precision});
   HS_TRY(writer->set_options("attention", used));
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const bool complete, run_attention(engine, task, console, *writer));
   HS_TRY(finish_output(writer, options.output, console, complete));
   nlohmann::json names = nlohmann::json::array();

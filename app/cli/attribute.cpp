@@ -59,13 +59,14 @@ Status run(const Options& options, const Console& console) {
   HS_TRY(check_prompt_set(options.prompts));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.prompts.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const AblationTask task, make_prompt_set(*model, options.prompts, true, false));
   note_dropped(task.dropped, console);
   std::vector<AttributionPrompt> prompts;
   for (const AblationPrompt& prompt : task.prompts)
     prompts.push_back({prompt.tokens, prompt.answers});
   HS_ASSIGN(const DirectLogitAttribution found,
-            attribute_logits(Engine(model), prompts, console.task(), options.tokens_per_run));
+            attribute_logits(engine, prompts, console.task(), options.tokens_per_run));
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));

@@ -82,13 +82,14 @@ nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<
 
 Status run_sweep(const Options& options, const Console& console) {
   HS_ASSIGN(const auto model, load(options.model, console, false));
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const auto prompts, prompts_of(options, model->config));
   HeadAblationOptions how;
   how.heads = spread_heads(options.heads, model->config);
   how.tokens_per_run = options.tokens_per_run;
   HeadAblationOptions warm = how; // the first pass through a library is slower: thread pools, kernels
-  warm.heads.resize(1);
+  // On a GPU every shape that comes up is slower the first time, too.
+  if (!model->device.is_cuda()) warm.heads.resize(1);
   HS_ASSIGN(const HeadAblationResult first, ablate_heads(engine, prompts, warm, console.task()));
   if (!first.complete) return make_error(ErrorCode::cancelled, "interrupted");
   const auto begin = std::chrono::steady_clock::now();

@@ -145,6 +145,7 @@ Status run(const Options& options, const Console& console) {
   HS_TRY(check_pair_set(options.pairs, plan.ablation == EdgeAblation::patch));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const PairSet pairs, make_pair_set(*model, options.pairs,
                                                {plan.ablation == EdgeAblation::patch, needs_answers(plan.metric),
                                                 needs_wrong(plan.metric)}));
@@ -154,8 +155,7 @@ Status run(const Options& options, const Console& console) {
   task.metric = plan.metric;
   task.ablation = plan.ablation;
   task.tokens_per_run = options.circuit.tokens_per_run;
-  HS_ASSIGN(const CircuitOutcome outcome,
-            find_circuit(Engine(model), task, pairs.task, options.circuit, plan, console));
+  HS_ASSIGN(const CircuitOutcome outcome, find_circuit(engine, task, pairs.task, options.circuit, plan, console));
   finish_progress();
   if (writer) HS_TRY(store_outcome(*writer, options, *model, pairs, outcome));
   if (console.json)

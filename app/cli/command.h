@@ -51,6 +51,7 @@ void add_attribute(CLI::App& app, Commands& commands);
 void add_circuit(CLI::App& app, Commands& commands);
 void add_paths(CLI::App& app, Commands& commands);
 void add_plant(CLI::App& app, Commands& commands);
+void add_plugins(CLI::App& app, Commands& commands);
 void add_run(CLI::App& app, Commands& commands);
 void add_merge(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);

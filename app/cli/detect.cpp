@@ -5,7 +5,7 @@
 #include "app/cli/detect_run.h"
 #include "app/cli/model_options.h"
 #include "app/cli/values.h"
-#include "plugins/detectors/builtin.h"
+#include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {
 namespace {
@@ -26,7 +26,8 @@ std::string default_text(const OptionValue& value) {
 
 Status list(const Console& console) {
   nlohmann::json json = nlohmann::json::array();
-  for (const auto& detector : builtin_detectors()) {
+  const auto host = plugin::PluginHost::load();
+  for (const auto& detector : host.detectors()) {
     nlohmann::json options = nlohmann::json::array();
     std::vector<std::vector<std::string>> lines;
     for (const OptionSpec& spec : detector->options()) {
@@ -52,11 +53,11 @@ Status list(const Console& console) {
 Status run(const Options& options, const Console& console) {
   if (options.list) return list(console);
   if (options.model.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "--model");
-  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect, console));
   HS_ASSIGN(auto writer, open_output(options.output, console, seeds_of(plan)));
   HS_ASSIGN(const auto model, load(options.model, console, false));
   if (writer) HS_TRY(store_model(*writer, *model, options.model));
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const DetectorOutcomes outcomes,
             run_detectors(plan, engine, options.detect.haystack, console, writer ? &*writer : nullptr));
   if (console.json)

@@ -6,7 +6,7 @@
 
 #include "app/cli/progress.h"
 #include "app/cli/values.h"
-#include "plugins/detectors/builtin.h"
+#include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {
 
@@ -51,25 +51,22 @@ Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
 
 } // namespace
 
-Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
-  std::vector<std::unique_ptr<Detector>> known = builtin_detectors();
+Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, const Console& console) {
+  const auto host = plugin::PluginHost::load();
+  for (const plugin::PluginEntry& entry : host.entries())
+    if (!entry.loaded) console.note("the plugin " + entry.id + " was refused; headscope plugins list says why");
   std::vector<std::string> names = split_names(options.detectors);
-  std::string all;
-  for (const auto& detector : known)
-    all += (all.empty() ? "" : ", ") + detector->id();
   std::vector<DetectorPlan> plan;
   const bool every = names == std::vector<std::string>{"all"};
   if (names.empty())
-    return make_error(ErrorCode::invalid_argument, "names no detector; there are " + all, {}, "--detectors");
+    return make_error(ErrorCode::invalid_argument, "names no detector; --list shows them", {}, "--detectors");
   if (every) names.clear();
   if (every)
-    for (const auto& detector : known)
+    for (const auto& detector : host.detectors())
       names.push_back(detector->id());
   for (const std::string& name : names) {
-    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& d) { return d && d->id() == name; });
-    if (found == known.end())
-      return make_error(ErrorCode::not_found, "there is no detector '" + name + "'; there are " + all, {},
-                        "--detectors");
+    auto found = host.detector(name);
+    if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--detectors");
     OptionSet set((*found)->options());
     plan.push_back({std::move(*found), std::move(set)});
   }

@@ -22,12 +22,13 @@ struct DetectOptions {
 void add_detect_options(CLI::App& command, DetectOptions& options);
 
 struct DetectorPlan {
-  std::unique_ptr<Detector> detector;
+  std::shared_ptr<const Detector> detector;
   OptionSet options;
 };
 
 // The named detectors with their options set. Errors name the detector or option and list what there is.
-Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
+// Notes plugins that were refused.
+Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, const Console& console);
 
 // The seed of each that has one.
 std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan);

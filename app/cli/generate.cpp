@@ -101,6 +101,7 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const std::string text, prompt_text(options.prompt));
   if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--prompt");
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const auto ids, encode_prompt(*model, text, options.prompt));
   GenerateOptions generation = options.generation;
   for (const std::string& spec : options.ablate)
@@ -109,7 +110,7 @@ Status run(const Options& options, const Console& console) {
   if (console.json) generation.task.progress = console.task().progress;
   Continuation continuation(*model->tokenizer, options.stop, !console.json);
   generation.on_token = [&](std::int64_t token) { return continuation.add(token); };
-  const auto generated = generate(Engine(model), ids, generation);
+  const auto generated = generate(engine, ids, generation);
   finish_progress();
   continuation.finish();
   if (!console.json) std::printf("\n");

@@ -132,9 +132,10 @@ Status run(const Options& options, const Console& console) {
   if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--prompt");
   HS_ASSIGN(auto writer, open_output(options.output, console));
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const auto ids, encode_prompt(*model, text, options.prompt));
   HS_ASSIGN(const LogitLensOptions how, lens_options(options, *model));
-  HS_ASSIGN(const LogitLens lens, logit_lens(Engine(model), ids, how, console.task()));
+  HS_ASSIGN(const LogitLens lens, logit_lens(engine, ids, how, console.task()));
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));

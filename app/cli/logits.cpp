@@ -85,9 +85,10 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const std::string text, prompt_text(options.prompt));
   if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--prompt");
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const auto ids, encode_prompt(*model, text, options.prompt));
   HS_ASSIGN(const auto positions, positions_of(options, static_cast<std::int64_t>(ids.size())));
-  HS_ASSIGN(const at::Tensor logits, logits_at(Engine(model), ids, positions, console));
+  HS_ASSIGN(const at::Tensor logits, logits_at(engine, ids, positions, console));
   const Tokenizer& tokenizer = *model->tokenizer;
   nlohmann::json list = nlohmann::json::array();
   for (std::size_t i = 0; i < positions.size(); ++i) {

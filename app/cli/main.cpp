@@ -90,6 +90,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_bench(app, commands);
   add_inspect(app, commands);
   add_plant(app, commands);
+  add_plugins(app, commands);
 }
 
 int run(int argc, char** argv) {

@@ -8,6 +8,7 @@
 #include "core/engine/device.h"
 #include "core/io/checkpoint.h"
 #include "core/model/model_store.h"
+#include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {
 
@@ -15,6 +16,9 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--model,-m", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
   command.add_option("--dtype", options.dtype, "float32, bfloat16 or float16")->capture_default_str();
   command.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
+  command
+      .add_option("--attention", options.attention, "What computes attention: default, or a backend of plugins list")
+      ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: all cores")
       ->capture_default_str()
       ->check(at_least(0));
@@ -57,10 +61,20 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
   return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
 }
 
+Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options) {
+  if (options.attention == "default") return Engine(std::move(model));
+  auto found = plugin::PluginHost::load().attention(options.attention);
+  if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--attention");
+  if (const Status fits = (*found)->check(*model); !fits.ok())
+    return make_error(fits.error().code, fits.error().message, model->identity.path, "--attention");
+  return Engine(std::move(model), std::move(*found));
+}
+
 store::Attributes option_attributes(const ModelOptions& options) {
   return {{"model", options.model},
           {"dtype", options.dtype},
           {"device", options.device},
+          {"attention", options.attention},
           {"threads", static_cast<std::int64_t>(at::get_num_threads())},
           {"fold_ln", options.fold_ln},
           {"center_writing_weights", options.center_writing_weights},

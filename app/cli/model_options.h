@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// --model, --dtype, --device, --threads and the loading of a model with them; prompts and their tokens.
+// --model, --dtype, --device, --attention, --threads and the loading of a model with them; prompts and their tokens.
 #pragma once
 
 #include <memory>
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/cli/command.h"
+#include "core/engine/engine.h"
 #include "core/model/model.h"
 #include "core/store/result_types.h"
 
@@ -16,6 +17,7 @@ struct ModelOptions {
   std::string model;
   std::string dtype = "float32";
   std::string device = "cpu";
+  std::string attention = "default";
   int threads = 0;
   bool fold_ln = false, center_writing_weights = false, center_unembed = false, fold_value_biases = false;
 };
@@ -27,6 +29,9 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 
 // The tokenizer alone: no weights are read.
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
+
+// With the attention backend that was asked for. not_found, or unsupported when the backend does not fit the model.
+Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
 

@@ -111,7 +111,7 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const PairSet set, make_pair_set(*model, options.pairs, {true, false, false}));
   note_dropped(set.dropped, console);
-  const Engine engine(model);
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const Patches patches, patch(engine, set.pairs, patching, options, console));
   const PatchingResult& result = patches.result;
   finish_progress();

@@ -75,13 +75,14 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(task.metric, parse_metric(options.metric));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   const ComputationalGraph graph(graph_shape(model->config));
   HS_ASSIGN(const PathOptions paths, path_options(options, graph));
   HS_ASSIGN(const PairSet pairs,
             make_pair_set(*model, options.pairs, {true, needs_answers(task.metric), needs_wrong(task.metric)}));
   note_dropped(pairs.dropped, console);
   task.pairs = pairs.pairs;
-  HS_ASSIGN(const PathEffects found, patch_paths(Engine(model), graph, task, paths, console.task()));
+  HS_ASSIGN(const PathEffects found, patch_paths(engine, graph, task, paths, console.task()));
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));

@@ -135,18 +135,19 @@ void print_text(const Survey& survey, const std::string& model) {
 }
 
 Status run(const Options& options, const Console& from) {
-  HS_ASSIGN(const auto plan, plan_detectors(options.detect));
+  HS_ASSIGN(const auto plan, plan_detectors(options.detect, from));
   Console console = from;
   console.steps = static_cast<int>(plan.size()) + 2; // the ablation and the maps
   std::vector<std::int64_t> seeds = seeds_of(plan);
   seeds.push_back(static_cast<std::int64_t>(options.seed));
   HS_ASSIGN(auto writer, open_output(options.output, console, seeds));
   HS_ASSIGN(const auto model, load(options.model, from, true));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_TRY(store_model(*writer, *model, options.model));
   HS_TRY(writer->set_options(
       "survey", {{"ioi", options.ioi}, {"maps", options.maps}, {"seed", static_cast<std::int64_t>(options.seed)}}));
   Survey survey;
-  HS_ASSIGN(const bool complete, work(options, plan, Engine(model), console, *writer, survey));
+  HS_ASSIGN(const bool complete, work(options, plan, engine, console, *writer, survey));
   finish_progress();
   if (from.json)
     from.print(to_json(survey, options.output.path, complete));

@@ -39,11 +39,19 @@ private:
     chunk_ = chunk;
     rows_ = select_rows(plan_.prompts, chunk);
     judge_ = Judge{options_.metric, {}, {}};
-    for (const std::int64_t prompt : chunk)
+    std::vector<std::int64_t> slots;
+    for (const std::int64_t prompt : chunk) {
       judge_.answers.push_back(plan_.answers[static_cast<std::size_t>(prompt)]);
-    if (needs_reference(options_.metric)) {
-      HS_ASSIGN(judge_.reference, last_logits(engine_, rows_, task_.cancel));
+      slots.push_back(static_cast<std::int64_t>(slots.size()));
     }
+    const bool restarts = options_.phase != Phase::decode;
+    HS_ASSIGN(CleanRows clean, CleanRows::run(engine_, rows_, restarts ? plan_.layers : std::vector<int>{},
+                                              options_.method != AblationMethod::uniform, task_.cancel));
+    clean_.emplace(std::move(clean));
+    if (needs_reference(options_.metric)) judge_.reference = clean_->logits();
+    HS_ASSIGN(const std::vector<double> values, judge_.values(clean_->logits(), slots));
+    for (std::size_t slot = 0; slot < chunk.size(); ++slot) // a divergence is of the row from itself: exactly 0
+      result_.clean[static_cast<std::size_t>(chunk[slot])] = needs_reference(options_.metric) ? 0.0 : values[slot];
     source_.begin_chunk(chunk);
     return {};
   }
@@ -51,17 +59,17 @@ private:
   std::int64_t length(std::size_t slot) const { return static_cast<std::int64_t>(rows_[slot].size()); }
 
   Status restart_chunk() {
-    LayerWalk walk(engine_, rows_, task_.cancel);
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       const int layer = plan_.layers[l];
       HS_TRY(source_.begin_layer(layer));
+      HS_ASSIGN(const ResidualStart start, clean_->at(layer));
       std::vector<Variant> variants;
       for (std::size_t slot = 0; slot < rows_.size(); ++slot)
         for (const std::int64_t head : plan_.heads[l])
           variants.push_back(
               {static_cast<std::int64_t>(slot), source_.intervention(slot, length(slot), {layer, head})});
-      HS_ASSIGN(const std::vector<double> values,
-                measure_variants(engine_, walk, layer, variants, judge_, options_.tokens_per_run, task_.cancel));
+      HS_ASSIGN(const std::vector<double> values, measure_variants(engine_, clean_->batch(), start, variants, judge_,
+                                                                   options_.tokens_per_run, task_.cancel));
       auto value = values.begin();
       for (std::size_t slot = 0; slot < rows_.size(); ++slot)
         for (const std::int64_t head : plan_.heads[l])
@@ -151,6 +159,7 @@ private:
   HeadAblationResult& result_;
   std::vector<std::int64_t> chunk_; // indices of the prompts being measured
   TokenRows rows_;                  // their tokens
+  std::optional<CleanRows> clean_;
   Judge judge_;
   at::Tensor repeated_; // tokens [chunk x copies, pos]
   std::int64_t done_ = 0;
@@ -174,8 +183,6 @@ Status check_head(HeadId id, const ModelConfig& config) {
 
 Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationOptions& options,
              const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result) {
-  HS_ASSIGN(result.clean,
-            measure_rows(engine, plan.prompts, options.metric, plan.answers, options.tokens_per_run, task.cancel));
   HS_ASSIGN(AblationSource source, AblationSource::prepare(engine, plan.prompts, options, plan.layers, task));
   result.donors = source.donors();
   return Sweep(engine, options, plan, source, task, callback, result).run();

@@ -13,6 +13,9 @@
 namespace headscope {
 namespace {
 
+// Bytes of resid_pre and z of the layers that a sweep restarts at; beyond it they are computed again, layer by layer.
+std::int64_t most_kept(const at::Device& device) { return std::int64_t{1} << (device.is_cuda() ? 32 : 29); }
+
 std::int64_t length_of(const TokenRows& rows, std::int64_t row) {
   return static_cast<std::int64_t>(rows[static_cast<std::size_t>(row)].size());
 }
@@ -27,12 +30,14 @@ TokenBatch batch_of(const TokenBatch& batch, const at::Tensor& rows) {
   return out;
 }
 
-RunRequest variant_request(const LayerWalk& walk, int layer, const at::Tensor& resid, std::span<const Variant> variants,
+RunRequest variant_request(const TokenBatch& batch, const ResidualStart& start, std::span<const Variant> variants,
                            const std::vector<std::int64_t>& rows) {
-  const at::Tensor index = at::tensor(rows, at::kLong);
+  const at::Tensor index = at::tensor(rows, at::kLong), there = index.to(start.resid.device());
   RunRequest request;
-  request.batch = batch_of(walk.batch(), index);
-  request.start = ResidualStart{layer, resid.index_select(0, index.to(resid.device()))};
+  request.batch = batch_of(batch, index);
+  request.start = ResidualStart{start.layer, start.resid.index_select(0, there)};
+  if (start.z.defined()) request.start->z = start.z.index_select(0, there);
+  request.split_matmul = true;
   request.logits = LogitRows::last;
   for (std::size_t i = 0; i < variants.size(); ++i) {
     if (!variants[i].intervention) continue;
@@ -97,6 +102,7 @@ RunRequest LayerWalk::request_to(int layer) const {
   if (layer_ >= 0) request.start = ResidualStart{layer_, resid_};
   request.stop_layer = layer;
   request.logits = LogitRows::none;
+  request.split_matmul = true;
   request.cancel = cancel_;
   return request;
 }
@@ -121,6 +127,45 @@ Result<at::Tensor> LayerWalk::capture(HookSite site) {
   return result.cache.get(site);
 }
 
+Result<CleanRows> CleanRows::run(const Engine& engine, const TokenRows& rows, const std::vector<int>& layers,
+                                 bool with_z, const CancelToken& cancel) {
+  CleanRows clean(engine, rows, with_z, cancel);
+  const ModelConfig& config = engine.config();
+  const std::int64_t width = config.d_model + (with_z ? config.n_heads * config.d_head : 0);
+  const std::int64_t bytes = clean.batch().tokens.numel() * width * static_cast<std::int64_t>(layers.size()) *
+                             static_cast<std::int64_t>(c10::elementSize(engine.model().dtype));
+  RunRequest request;
+  request.batch = clean.batch();
+  request.logits = LogitRows::last;
+  request.split_matmul = true;
+  request.cancel = cancel;
+  for (const int layer : layers) {
+    if (bytes > most_kept(engine.model().device)) break;
+    request.capture.push_back({HookPoint::resid_pre, layer});
+    if (with_z) request.capture.push_back({HookPoint::z, layer});
+  }
+  HS_ASSIGN(RunResult result, engine.run(request));
+  clean.logits_ = result.logits;
+  clean.kept_ = std::move(result.cache);
+  return clean;
+}
+
+Result<ResidualStart> CleanRows::at(int layer) {
+  ResidualStart start{layer, {}};
+  if (kept_.contains({HookPoint::resid_pre, layer})) {
+    HS_ASSIGN(start.resid, kept_.get({HookPoint::resid_pre, layer}));
+    if (with_z_) {
+      HS_ASSIGN(start.z, kept_.get({HookPoint::z, layer}));
+    }
+    return start;
+  }
+  HS_ASSIGN(start.resid, walk_.resid_at(layer));
+  if (with_z_) {
+    HS_ASSIGN(start.z, walk_.capture({HookPoint::z, layer}));
+  }
+  return start;
+}
+
 Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
   return guarded("computing the metric", [&]() -> Result<std::vector<double>> {
     std::vector<Answers> of_rows;
@@ -140,6 +185,7 @@ Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, cons
   RunRequest request;
   request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
   request.logits = LogitRows::last;
+  request.split_matmul = true;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
   return result.logits;
@@ -163,16 +209,22 @@ Result<std::vector<double>> measure_rows(const Engine& engine, const TokenRows& 
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel) {
+  HS_ASSIGN(const at::Tensor resid, walk.resid_at(layer));
+  return measure_variants(engine, walk.batch(), ResidualStart{layer, resid}, variants, judge, budget, cancel);
+}
+
+Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBatch& batch, const ResidualStart& start,
+                                             const std::vector<Variant>& variants, const Judge& judge,
+                                             std::int64_t budget, const CancelToken& cancel) {
   return guarded("running the variants", [&]() -> Result<std::vector<double>> {
-    HS_ASSIGN(const at::Tensor resid, walk.resid_at(layer));
-    const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / resid.size(1)));
+    const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / start.resid.size(1)));
     std::vector<double> out;
     for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
       const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
       std::vector<std::int64_t> rows;
       for (const Variant& variant : some)
         rows.push_back(variant.row);
-      RunRequest request = variant_request(walk, layer, resid, some, rows);
+      RunRequest request = variant_request(batch, start, some, rows);
       request.cancel = cancel;
       HS_ASSIGN(const RunResult result, engine.run(request));
       HS_ASSIGN(const std::vector<double> values, judge.values(result.logits, rows));

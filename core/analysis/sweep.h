@@ -48,6 +48,29 @@ private:
   at::Tensor resid_;
 };
 
+// What a sweep over layers restarts from, of some rows: one run of them, kept whole where it is small enough, else
+// walked through again.
+class CleanRows {
+public:
+  // Layers: increasing. The z of each is wanted too where the variants begin there.
+  static Result<CleanRows> run(const Engine& engine, const TokenRows& rows, const std::vector<int>& layers, bool with_z,
+                               const CancelToken& cancel);
+
+  const TokenBatch& batch() const { return walk_.batch(); }
+  const at::Tensor& logits() const { return logits_; } // of each row's last token [row, d_vocab]
+  // Layers only ever increase.
+  Result<ResidualStart> at(int layer);
+
+private:
+  CleanRows(const Engine& engine, const TokenRows& rows, bool with_z, CancelToken cancel)
+      : walk_(engine, rows, std::move(cancel)), with_z_(with_z) {}
+
+  LayerWalk walk_;
+  bool with_z_;
+  at::Tensor logits_;
+  ActivationCache kept_; // empty: too large
+};
+
 // How the rows of a walk are judged.
 struct Judge {
   MetricKind metric = MetricKind::logit_diff;
@@ -71,7 +94,11 @@ struct Variant {
   std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
 };
 
-// Runs the model from `layer` on for every variant and returns their metrics.
+// Runs the model from `start` on, whose rows are those of `batch`, for every variant and returns their metrics.
+Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBatch& batch, const ResidualStart& start,
+                                             const std::vector<Variant>& variants, const Judge& judge,
+                                             std::int64_t budget, const CancelToken& cancel);
+// From resid_pre of `layer` of a walk on.
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel);

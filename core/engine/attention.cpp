@@ -198,6 +198,8 @@ private:
 
 } // namespace
 
+at::Tensor hidden_keys(const AttentionInput& in) { return hidden_keys(in, {0, in.q.size(1), 0, in.k.size(1)}); }
+
 const AttentionBackend& default_attention() {
   static const DefaultAttention backend;
   return backend;

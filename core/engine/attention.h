@@ -53,6 +53,8 @@ struct AttentionInput {
   const AttentionObserver* observer = nullptr;
 };
 
+// Whoever replaces attention keeps all that AttentionInput asks for: the mask, uniform heads, the edits where they are
+// needed, and tiles for the observer. Called on the engine's thread, under autograd when gradients are taken.
 class AttentionBackend {
 public:
   virtual ~AttentionBackend() = default;
@@ -60,6 +62,9 @@ public:
   // z: [batch, pos, head_index, d_head].
   virtual at::Tensor run(const AttentionInput& input) const = 0;
 };
+
+// What no query of this run may see: bool [1 or batch, 1, query_pos, key_pos].
+at::Tensor hidden_keys(const AttentionInput& input);
 
 // Picks by what is asked for: torch's fused attention when nothing inside it is looked at, rows in tiles
 // when an observer or a soft cap needs them, the full matrix only for need_scores or need_pattern.

@@ -180,7 +180,9 @@ Status check_statistics(const AttentionStatisticsRequest& request) {
 at::Tensor run_with_statistics(const AttentionBackend& backend, const AttentionInput& input,
                                const AttentionStatisticsRequest& request) {
   at::Tensor z;
-  std::optional<AttentionStatistics> statistics = by_kernels(input, request);
+  // The kernels compute the pattern themselves; another backend's must come from that backend.
+  std::optional<AttentionStatistics> statistics;
+  if (&backend == &default_attention()) statistics = by_kernels(input, request);
   if (statistics) {
     z = backend.run(input);
   } else {

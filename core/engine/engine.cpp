@@ -37,6 +37,35 @@ Status check_tokens(const RunRequest& request, const ModelConfig& config) {
   return {};
 }
 
+// Where a block begins at its z, nothing before z is computed: whoever asks for it must be told.
+Status check_z(const RunRequest& request, const ModelConfig& config) {
+  const at::Tensor& z = request.start->z;
+  if (!z.defined()) return {};
+  const at::Tensor& resid = request.start->resid;
+  if (z.dim() != 4 || z.size(0) != resid.size(0) || z.size(1) != resid.size(1) || z.size(2) != config.n_heads ||
+      z.size(3) != config.d_head)
+    return make_error(ErrorCode::mismatch, "must be [batch, pos, head_index, d_head] with the batch and pos of resid",
+                      {}, "start.z");
+  if (request.start->layer == config.n_layers || request.stop_layer == request.start->layer)
+    return make_error(ErrorCode::invalid_argument, "no block runs that it could begin", {}, "start.z");
+  if (request.kv_cache || request.statistics || request.observer)
+    return make_error(ErrorCode::invalid_argument, "the attention of its block is not computed", {}, "start.z");
+  const auto skipped = [&](HookSite site) {
+    return site.layer == request.start->layer && site.point >= HookPoint::resid_pre && site.point <= HookPoint::pattern;
+  };
+  const auto refuse = [](HookSite site) {
+    return make_error(ErrorCode::invalid_argument, "is not computed: the run begins at the z of its block", {},
+                      hook_name(site));
+  };
+  for (const Intervention& intervention : request.interventions)
+    if (skipped(intervention.site)) return refuse(intervention.site);
+  for (const Hook& hook : request.hooks)
+    if (skipped(hook.site)) return refuse(hook.site);
+  for (const HookSite& site : request.capture)
+    if (skipped(site)) return refuse(site);
+  return {};
+}
+
 Status check_layers(const RunRequest& request, const ModelConfig& config) {
   const int n_layers = static_cast<int>(config.n_layers);
   const int begin = request.start ? request.start->layer : 0;
@@ -52,7 +81,7 @@ Status check_layers(const RunRequest& request, const ModelConfig& config) {
       resid.size(2) != config.d_model)
     return make_error(ErrorCode::mismatch, "must be [batch, pos, d_model] with the batch and pos of the tokens", {},
                       "start.resid");
-  return {};
+  return check_z(request, config);
 }
 
 Result<RunSpan> span_of(const RunRequest& request, const ModelConfig& config) {
@@ -113,12 +142,17 @@ Result<at::Tensor> ActivationCache::get(HookSite site) const {
   return it->second;
 }
 
+const AttentionBackend& Engine::attention_for(const RunRequest& request) const {
+  if (request.attention) return *request.attention;
+  return attention_ ? *attention_ : default_attention();
+}
+
 Result<RunResult> Engine::run(const RunRequest& request) const {
   return guarded("running the model", [&]() -> Result<RunResult> {
     const c10::AutoGradMode no_grad(false);
     HS_ASSIGN(const RunSpan span, span_of(request, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
-    ForwardPass pass(*model_, request, plan, span, false);
+    ForwardPass pass(*model_, attention_for(request), request, plan, span, false);
     RunResult result = pass.run();
     result.cache = plan.take_cache();
     return result;
@@ -133,7 +167,7 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
-    ForwardPass pass(*model_, request.run, plan, span, true);
+    ForwardPass pass(*model_, attention_for(request.run), request.run, plan, span, true);
     const RunResult forward = pass.run();
     GradientResult result;
     const at::Tensor loss = request.metric(forward.logits);

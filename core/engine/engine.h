@@ -67,6 +67,9 @@ enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real 
 struct ResidualStart {
   int layer = 0;    // the first block to run
   at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
+  // The block's z too, [batch, pos, head_index, d_head]: the block then begins at its output matrix. Undefined: at its
+  // first norm.
+  at::Tensor z = {};
 };
 
 // Read or replace an activation; return the input unchanged to only read. Runs on the engine's thread.
@@ -85,10 +88,13 @@ struct RunRequest {
   std::vector<Hook> hooks;
   std::vector<HookSite> capture;
   LogitRows logits = LogitRows::all;
+  // float32 on a GPU: products as three of halves on the tensor cores, several times as fast and near float32's
+  // accuracy (core/engine/device_parts.h). Sweeps do; elsewhere numbers are those of float32 products.
+  bool split_matmul = false;
   KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
-  const AttentionBackend* attention = nullptr;            // nullptr: default_attention()
+  const AttentionBackend* attention = nullptr;            // nullptr: the engine's
   CancelToken cancel;                                     // looked at before every layer
 };
 
@@ -122,7 +128,9 @@ struct GradientResult {
 
 class Engine {
 public:
-  explicit Engine(std::shared_ptr<const Model> model) : model_(std::move(model)) {}
+  // `attention`: what computes attention where a run names nothing else; null: default_attention().
+  explicit Engine(std::shared_ptr<const Model> model, std::shared_ptr<const AttentionBackend> attention = nullptr)
+      : model_(std::move(model)), attention_(std::move(attention)) {}
 
   const Model& model() const { return *model_; }
   const ModelConfig& config() const { return model_->config; }
@@ -131,7 +139,10 @@ public:
   Result<GradientResult> run_with_gradients(const GradientRequest& request) const;
 
 private:
+  const AttentionBackend& attention_for(const RunRequest& request) const;
+
   std::shared_ptr<const Model> model_;
+  std::shared_ptr<const AttentionBackend> attention_;
 };
 
 } // namespace headscope

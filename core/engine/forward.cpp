@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device_parts.h"
 #include "core/engine/norm.h"
 #include "core/model/guard.h"
 
@@ -22,9 +23,9 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined
 
 } // namespace
 
-ForwardPass::ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span,
-                         bool differentiable)
-    : model_(model), config_(model.config), request_(request), plan_(plan), span_(span),
+ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request,
+                         HookPlan& plan, const RunSpan& span, bool differentiable)
+    : model_(model), config_(model.config), attention_(attention), request_(request), plan_(plan), span_(span),
       differentiable_(differentiable) {
   positions_ = at::arange(span_.begin, span_.begin + span_.count, at::kLong).unsqueeze(0);
   length_ = span_.begin + span_.count;
@@ -72,9 +73,50 @@ at::Tensor ForwardPass::embed() {
   return x + plan_.visit(HookPoint::pos_embed, p);
 }
 
+at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const {
+  if (request_.split_matmul && !differentiable_)
+    if (at::Tensor y = split_linear_on_device(x.contiguous(), w, b); y.defined()) return y;
+  return at::linear(x, w, b);
+}
+
 at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
+  if (only_last_matters(layer)) return last_block(layer, input);
   const at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, input);
-  const at::Tensor attn_out = attention(layer, resid_pre);
+  return finish_block(layer, resid_pre, attention(layer, resid_pre));
+}
+
+bool ForwardPass::only_last_matters(int layer) const {
+  const bool last = layer + 1 == config_.n_layers && request_.stop_layer < 0 && request_.logits == LogitRows::last;
+  const bool looked_at = plan_.touches(layer) || plan_.touches(-1) || request_.observer || request_.statistics;
+  const bool begins_inside = request_.start && request_.start->layer == layer && request_.start->z.defined();
+  return last && !looked_at && !begins_inside && !differentiable_ && !request_.kv_cache &&
+         request_.batch.right_pad.empty() && span_.count > 1;
+}
+
+at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
+  const std::int64_t heads = config_.n_heads, kv = config_.n_kv_heads, d_head = config_.d_head, last = span_.count - 1;
+  const at::Tensor x = apply_norm(config_, block.ln1, resid_pre);
+  const auto part = [&](const at::Tensor& from, std::int64_t begin, std::int64_t count) {
+    const at::Tensor bias =
+        block.b_qkv.defined() ? block.b_qkv.narrow(0, begin * d_head, count * d_head) : at::Tensor{};
+    return linear(from, block.w_qkv.narrow(0, begin * d_head, count * d_head), bias)
+        .view({from.size(0), from.size(1), count, d_head});
+  };
+  const at::Tensor keys = part(x, heads, 2 * kv);
+  Projections projections{part(x.narrow(1, last, 1), 0, heads), keys.narrow(2, 0, kv), keys.narrow(2, kv, kv)};
+  norm_heads(layer, projections);
+  if (config_.uses_rotary()) {
+    const RotaryTables& all = tables(layer);
+    projections.q = apply_rotary(projections.q, {all.cos.narrow(1, last, 1), all.sin.narrow(1, last, 1)});
+    projections.k = apply_rotary(projections.k, all);
+  }
+  at::Tensor out = output(layer, attend(layer, projections, last));
+  if (config_.post_norms) out = apply_norm(config_, block.ln1_post, out);
+  return finish_block(layer, resid_pre.narrow(1, last, 1), out);
+}
+
+at::Tensor ForwardPass::finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out) {
   at::Tensor resid = resid_pre + attn_out;
   if (config_.has_resid_mid()) resid = plan_.visit(HookPoint::resid_mid, layer, resid);
   if (config_.has_mlp()) resid = resid + mlp(layer, config_.parallel_residual ? resid_pre : resid);
@@ -98,7 +140,7 @@ ForwardPass::Projections ForwardPass::project(int layer, const at::Tensor& resid
   const std::int64_t heads = config_.n_heads, kv = config_.n_kv_heads, d_head = config_.d_head;
   const at::Tensor x =
       apply_norm(config_, block.ln1, resid_pre, plan_, {HookPoint::ln1_scale, HookPoint::ln1_normalized, layer});
-  const at::Tensor qkv = at::linear(x, block.w_qkv, block.b_qkv).view({x.size(0), x.size(1), heads + 2 * kv, d_head});
+  const at::Tensor qkv = linear(x, block.w_qkv, block.b_qkv).view({x.size(0), x.size(1), heads + 2 * kv, d_head});
   const auto part = [&](HookPoint input, HookPoint point, std::int64_t begin, std::int64_t count) {
     at::Tensor y = plan_.active(input, layer) ? project_by_head(layer, resid_pre, input, begin * d_head, count)
                                               : qkv.narrow(2, begin, count);
@@ -108,14 +150,19 @@ ForwardPass::Projections ForwardPass::project(int layer, const at::Tensor& resid
   projections.q = part(HookPoint::q_input, HookPoint::q, 0, heads);
   projections.k = part(HookPoint::k_input, HookPoint::k, heads, kv);
   projections.v = part(HookPoint::v_input, HookPoint::v, heads + kv, kv);
-  if (!config_.qk_norm) return projections;
+  norm_heads(layer, projections);
+  return projections;
+}
+
+void ForwardPass::norm_heads(int layer, Projections& projections) const {
+  if (!config_.qk_norm) return;
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
   ModelConfig head_norm = {};
   head_norm.norm = NormKind::rms_norm;
   head_norm.norm_eps = config_.norm_eps;
   head_norm.norm_scale_in_float32 = config_.norm_scale_in_float32;
   projections.q = apply_norm(head_norm, block.q_norm, projections.q);
   projections.k = apply_norm(head_norm, block.k_norm, projections.k);
-  return projections;
 }
 
 const RotaryTables& ForwardPass::tables(int layer) {
@@ -153,13 +200,13 @@ void ForwardPass::extend_cache(int layer, Projections& projections) {
   if (layer + 1 == config_.n_layers) cache.length_ = end;
 }
 
-at::Tensor ForwardPass::attend(int layer, const Projections& projections) {
+at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::int64_t first_query) {
   AttentionInput input;
   input.layer = layer;
   input.q = projections.q;
   input.k = projections.k;
   input.v = projections.v;
-  input.mask.query_offset = span_.begin;
+  input.mask.query_offset = span_.begin + first_query;
   input.mask.window = config_.layers[static_cast<std::size_t>(layer)].window;
   const auto& pad = request_.batch.left_pad;
   if (std::any_of(pad.begin(), pad.end(), [](std::int64_t n) { return n > 0; })) input.mask.key_begin = pad;
@@ -172,26 +219,31 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections) {
   input.uniform = plan_.uniform_queries(layer, model_.device);
   const AttentionObserver* observer = request_.observer;
   if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
-  const AttentionBackend& backend = request_.attention ? *request_.attention : default_attention();
   const AttentionStatisticsRequest* statistics = request_.statistics;
   const bool counted = statistics && (!statistics->wants || statistics->wants(layer));
   return plan_.visit(HookPoint::z, layer,
-                     counted ? run_with_statistics(backend, input, *statistics) : backend.run(input));
+                     counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input));
 }
 
 at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
-  if (!plan_.active(HookPoint::result, layer)) return at::linear(z.flatten(2), block.w_o, block.b_o);
+  if (!plan_.active(HookPoint::result, layer)) return linear(z.flatten(2), block.w_o, block.b_o);
   const at::Tensor by_head = block.w_o.view({config_.d_model, config_.n_heads, config_.d_head});
   const at::Tensor result = at::einsum("bphe,dhe->bphd", {z, by_head});
   return add_bias(plan_.visit(HookPoint::result, layer, result).sum(2), block.b_o);
 }
 
-at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
+at::Tensor ForwardPass::attend_block(int layer, const at::Tensor& resid_pre) {
+  if (request_.start && request_.start->layer == layer && request_.start->z.defined())
+    return plan_.visit(HookPoint::z, layer, request_.start->z.to(model_.device, model_.dtype));
   Projections projections = project(layer, resid_pre);
   rotate(layer, projections);
   extend_cache(layer, projections);
-  at::Tensor out = output(layer, attend(layer, projections));
+  return attend(layer, projections);
+}
+
+at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
+  at::Tensor out = output(layer, attend_block(layer, resid_pre));
   if (config_.post_norms)
     out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln1_post, out);
   return plan_.visit(HookPoint::attn_out, layer, out);
@@ -206,16 +258,20 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
       plan_.active(HookPoint::mlp_in, layer) ? plan_.visit(HookPoint::mlp_in, layer, resid.view_as(resid)) : resid;
   const at::Tensor x =
       apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
-  const at::Tensor in = at::linear(x, block.w_in, block.b_in);
+  const at::Tensor in = linear(x, block.w_in, block.b_in);
   at::Tensor post;
-  if (config_.gated_mlp) {
+  const bool watched = plan_.active(HookPoint::mlp_pre, layer) || plan_.active(HookPoint::mlp_pre_linear, layer);
+  if (config_.gated_mlp && !watched) post = gated_on_device(config_.activation, in);
+  if (post.defined()) {
+    // done in one pass
+  } else if (config_.gated_mlp) {
     const at::Tensor gate = plan_.visit(HookPoint::mlp_pre, layer, in.narrow(-1, 0, config_.d_mlp));
     const at::Tensor up = plan_.visit(HookPoint::mlp_pre_linear, layer, in.narrow(-1, config_.d_mlp, config_.d_mlp));
     post = apply_activation(config_.activation, gate) * up;
   } else {
     post = apply_activation(config_.activation, plan_.visit(HookPoint::mlp_pre, layer, in));
   }
-  at::Tensor out = at::linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out);
+  at::Tensor out = linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out);
   if (config_.post_norms) out = apply_norm(config_, block.ln2_post, out);
   return plan_.visit(HookPoint::mlp_out, layer, out);
 }
@@ -240,7 +296,7 @@ at::Tensor ForwardPass::unembed(const at::Tensor& resid) {
     x = apply_norm(config_, model_.weights.ln_final, x, plan_,
                    {HookPoint::final_scale, HookPoint::final_normalized, -1});
   if (last && watched) x = last_rows(x, request_.batch.right_pad);
-  at::Tensor logits = at::linear(x, model_.weights.w_u, model_.weights.b_u);
+  at::Tensor logits = linear(x, model_.weights.w_u, model_.weights.b_u);
   if (config_.final_softcap) logits = at::tanh(logits / *config_.final_softcap) * *config_.final_softcap;
   return logits;
 }

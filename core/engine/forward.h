@@ -9,14 +9,21 @@ namespace headscope {
 
 class ForwardPass {
 public:
-  ForwardPass(const Model& model, const RunRequest& request, HookPlan& plan, const RunSpan& span, bool differentiable);
+  ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request, HookPlan& plan,
+              const RunSpan& span, bool differentiable);
 
   // Everything but `cache`, which stays in the plan. Throws; the engine guards.
   RunResult run();
 
 private:
   at::Tensor embed();
+  at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const;
   at::Tensor block(int layer, const at::Tensor& resid_pre);
+  // The last block where only the last position's logits are wanted: its keys and values of all positions, everything
+  // else of the last one alone. -> [batch, 1, d_model]
+  at::Tensor last_block(int layer, const at::Tensor& resid_pre);
+  bool only_last_matters(int layer) const;
+  at::Tensor finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out);
   at::Tensor attention(int layer, const at::Tensor& resid_pre);
   at::Tensor mlp(int layer, const at::Tensor& resid);
   at::Tensor unembed(const at::Tensor& resid);
@@ -28,14 +35,17 @@ private:
   // The long way, when each head reads a residual of its own.
   at::Tensor project_by_head(int layer, const at::Tensor& resid_pre, HookPoint input, std::int64_t row,
                              std::int64_t heads);
+  void norm_heads(int layer, Projections& projections) const;
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
-  at::Tensor attend(int layer, const Projections& projections);
+  at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
+  at::Tensor attend_block(int layer, const at::Tensor& resid_pre); // z, computed or as the run begins with
   at::Tensor output(int layer, const at::Tensor& z);
   const RotaryTables& tables(int layer);
 
   const Model& model_;
   const ModelConfig& config_;
+  const AttentionBackend& attention_;
   const RunRequest& request_;
   HookPlan& plan_;
   RunSpan span_;

@@ -2,6 +2,7 @@
 #include "core/engine/hook_plan.h"
 
 #include <algorithm>
+#include <span>
 
 #include <ATen/ATen.h>
 
@@ -62,6 +63,20 @@ private:
   std::vector<HookSite> sites_;
 };
 
+// One head of one row, at every position.
+bool zeroes_one_head(const Intervention* x) {
+  return x->kind == InterventionKind::zero && x->row && x->head && x->positions.empty();
+}
+
+// Sweeps zero a head in each of hundreds of rows: one mask does it at once. x: [batch, pos, head_index, d]
+at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* const> zeroed) {
+  at::Tensor mask = at::zeros({x.size(0), x.size(2)}, at::kBool);
+  bool* const gone = mask.mutable_data_ptr<bool>();
+  for (const Intervention* intervention : zeroed)
+    gone[*intervention->row * x.size(2) + *intervention->head] = true;
+  return x.masked_fill(mask.to(x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
+}
+
 // A view into a larger tensor would keep all of it alive.
 at::Tensor compact(const at::Tensor& x) {
   const bool alone = x.is_contiguous() && x.storage().nbytes() == x.nbytes();
@@ -112,11 +127,21 @@ Result<HookPlan> HookPlan::build(const RunRequest& request, const std::vector<Ho
   return plan;
 }
 
+bool HookPlan::touches(int layer) const {
+  const auto begin = flags_.begin() + static_cast<std::ptrdiff_t>(index(HookPoint{}, layer));
+  return std::any_of(begin, begin + hook_point_count, [](std::uint8_t flags) { return flags != 0; });
+}
+
 at::Tensor HookPlan::intervene(HookSite site, const at::Tensor& x) const {
   const auto begin = std::lower_bound(interventions_.begin(), interventions_.end(), site,
                                       [](const Intervention* a, const HookSite& s) { return a->site < s; });
+  auto end = begin;
+  while (end != interventions_.end() && (*end)->site == site)
+    ++end;
+  if (std::all_of(begin, end, zeroes_one_head) && hook_axes(site.point) != HookAxes::head_query_key)
+    return without_heads(x, {begin, end});
   at::Tensor changed = x.clone(at::MemoryFormat::Contiguous);
-  for (auto it = begin; it != interventions_.end() && (*it)->site == site; ++it)
+  for (auto it = begin; it != end; ++it)
     apply_intervention(**it, span_, changed);
   return changed;
 }

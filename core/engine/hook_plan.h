@@ -26,6 +26,9 @@ public:
 
   bool active(HookPoint point, int layer = -1) const { return flags_[index(point, layer)] != 0; }
 
+  // Whether anything of the block is read or changed.
+  bool touches(int layer) const;
+
   // Applies interventions, then hooks, to x; keeps the outcome where it was asked for; returns it.
   at::Tensor visit(HookPoint point, int layer, at::Tensor x);
   at::Tensor visit(HookPoint point, at::Tensor x) { return visit(point, -1, std::move(x)); }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/engine/norm.h"
 
+#include "core/engine/device_parts.h"
+
 #include <ATen/ATen.h>
 
 namespace headscope {
@@ -14,6 +16,7 @@ at::Tensor weigh(const ModelConfig& config, const NormWeights& weights, const at
 }
 
 at::Tensor rms_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x) {
+  if (at::Tensor y = rms_norm_on_device(config, weights.w, x); y.defined()) return y;
   const at::Tensor x32 = x.to(at::kFloat);
   const at::Tensor inverse = at::rsqrt(x32.square().mean(-1, true) + config.norm_eps);
   return weigh(config, weights, x32 * inverse, x.scalar_type());

@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device_parts.h"
+
 namespace headscope {
 namespace {
 
@@ -100,6 +102,7 @@ RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positio
 }
 
 at::Tensor apply_rotary(const at::Tensor& x, const RotaryTables& tables) {
+  if (at::Tensor y = rotary_on_device(x, tables); y.defined()) return y;
   const std::int64_t dim = tables.cos.size(-1), d_head = x.size(-1);
   const at::Tensor turned = dim == d_head ? x : x.narrow(-1, 0, dim);
   const at::Tensor rotated_half = at::cat({-turned.narrow(-1, dim / 2, dim / 2), turned.narrow(-1, 0, dim / 2)}, -1);

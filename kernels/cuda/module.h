@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/attention_statistics.h"
+#include "kernels/cuda/elementwise.h"
 
 namespace headscope::kernels::cuda {
 
@@ -17,9 +18,13 @@ struct Module {
   CanRun can_run;
   AttentionLse attention_lse;
   AttentionStatisticsPass attention_statistics;
+  decltype(&kernels::cuda::rms_norm) rms_norm;
+  decltype(&kernels::cuda::gated) gated;
+  decltype(&kernels::cuda::rotary) rotary;
+  decltype(&kernels::cuda::split_halves) split_halves;
 };
 
-constexpr int module_version = 1;
+constexpr int module_version = 2;
 
 // The one symbol to look up: a function without arguments that returns the module.
 constexpr const char* module_symbol = "headscope_cuda_module";

@@ -196,6 +196,91 @@ TEST_P(Restart, FromAnyLayerGivesTheSameLogits) {
 INSTANTIATE_TEST_SUITE_P(Architectures, Restart, testing::Values("gpt2", "gpt_neox", "gemma3"),
                          [](const auto& test) { return test.param; });
 
+// A run that begins at a block's z is the run that computed it; heads may be taken out there.
+TEST_P(Restart, FromTheZOfAnyLayerGivesTheSameLogits) {
+  const Engine engine(load_golden(GetParam()));
+  const at::Tensor tokens = read_golden(GetParam()).at("tokens");
+  for (int layer = 0; layer < static_cast<int>(engine.config().n_layers); ++layer) {
+    RunRequest whole;
+    whole.batch = batch_of(tokens);
+    whole.capture = {{HookPoint::resid_pre, layer}, {HookPoint::z, layer}};
+    const auto kept = engine.run(whole);
+    ASSERT_TRUE(kept.ok()) << kept.error().to_string();
+    for (const bool ablated : {false, true}) {
+      RunRequest part, expected;
+      part.batch = expected.batch = whole.batch;
+      part.start = ResidualStart{layer, *kept->cache.get(whole.capture[0]), *kept->cache.get(whole.capture[1])};
+      Intervention zero;
+      zero.site = {HookPoint::z, layer};
+      for (const std::int64_t head : {0, 1}) { // one mask for several, each of its own row
+        zero.head = head;
+        zero.row = 0;
+        if (!ablated) continue;
+        part.interventions.push_back(zero);
+        expected.interventions.push_back(zero);
+      }
+      const auto result = engine.run(part), plain = engine.run(expected);
+      ASSERT_TRUE(result.ok()) << result.error().to_string();
+      ASSERT_TRUE(plain.ok()) << plain.error().to_string();
+      EXPECT_LT(max_error(result->logits, plain->logits), 1e-6) << layer << ablated;
+      EXPECT_EQ(max_error(result->logits, kept->logits) > 1e-4, ablated);
+    }
+  }
+}
+
+TEST(Restart, WhatComesBeforeZIsRefused) {
+  const Engine engine(load_golden("llama"));
+  RunRequest request;
+  request.batch = TokenBatch::single({5, 6, 7});
+  request.capture = {{HookPoint::resid_pre, 1}, {HookPoint::z, 1}};
+  const auto kept = engine.run(request);
+  ASSERT_TRUE(kept.ok());
+  const ResidualStart start{1, *kept->cache.get(request.capture[0]), *kept->cache.get(request.capture[1])};
+  const auto error_of = [&](const auto& change) {
+    RunRequest bad;
+    bad.batch = request.batch;
+    bad.start = start;
+    change(bad);
+    const auto result = engine.run(bad);
+    return result.ok() ? std::string("none") : result.error().field;
+  };
+  EXPECT_EQ(error_of([](RunRequest&) {}), "none");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::q, 1}}; }), "blocks.1.attn.hook_q");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::pattern, 1}}; }), "blocks.1.attn.hook_pattern");
+  EXPECT_EQ(error_of([](RunRequest& r) {
+              r.interventions.resize(1);
+              r.interventions[0].site = {HookPoint::resid_pre, 1};
+            }),
+            "blocks.1.hook_resid_pre");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.stop_layer = 1; }), "start.z");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.start->z = r.start->z.narrow(1, 0, 2); }), "start.z");
+}
+
+class LastLogits : public testing::TestWithParam<std::string> {};
+
+// Where only the last logits are wanted, most of the last block is not computed.
+TEST_P(LastLogits, AreThoseOfAWholeRun) {
+  const Engine engine(load_golden(GetParam()));
+  const at::Tensor tokens = read_golden(GetParam()).at("tokens");
+  RunRequest request;
+  request.batch = batch_of(tokens);
+  const auto all = engine.run(request);
+  request.logits = LogitRows::last;
+  const auto last = engine.run(request);
+  ASSERT_TRUE(all.ok() && last.ok());
+  EXPECT_LT(max_error(last->logits, all->logits.select(1, tokens.size(1) - 1)), 2e-5);
+  // Something in the last block is looked at: all of it is there, and the logits are the same.
+  request.capture = {{HookPoint::resid_post, static_cast<int>(engine.config().n_layers) - 1}};
+  const auto watched = engine.run(request);
+  ASSERT_TRUE(watched.ok());
+  EXPECT_EQ(watched->cache.get(request.capture[0])->size(1), tokens.size(1));
+  EXPECT_LT(max_error(last->logits, watched->logits), 2e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Architectures, LastLogits,
+                         testing::Values("gpt2", "gpt_neox", "llama", "llama_mqa", "gemma2", "gemma3", "opt"),
+                         [](const auto& test) { return test.param; });
+
 TEST(Batches, AnInterventionOfOneRowLeavesTheOthersAlone) {
   const Engine engine(load_golden("llama"));
   RunRequest request;

@@ -128,7 +128,8 @@ Result<BoundExperiment> bind_experiment(Experiment experiment, const Ranks& rank
   ModelOptions model = bound.spec.model;
   share_machine(model, ranks);
   HS_ASSIGN(const auto loaded, load(model, console, true));
-  bound.engine = std::make_unique<Engine>(loaded);
+  HS_ASSIGN(Engine engine, open_engine(loaded, model));
+  bound.engine = std::make_unique<Engine>(std::move(engine));
   for (const ExperimentTask& task : bound.spec.tasks) {
     auto made = make_task(*loaded->tokenizer, task.options.request());
     if (!made.ok()) {

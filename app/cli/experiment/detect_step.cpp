@@ -62,7 +62,9 @@ Result<std::unique_ptr<Step>> read_detect_step(TomlTable& table) {
   for (const std::string& each : names)
     options.detectors += (options.detectors.empty() ? "" : ",") + each;
   step->haystack = options.haystack;
-  auto plan = plan_detectors(options);
+  Console quiet;
+  quiet.quiet = true;
+  auto plan = plan_detectors(options, quiet);
   if (plan.ok())
     step->plan = std::move(*plan);
   else

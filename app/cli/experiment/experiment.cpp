@@ -16,6 +16,7 @@ Status read_model(TomlTable& root, ModelOptions& model) {
   table->read("dtype", model.dtype);
   table->read("device", model.device);
   table->read("threads", model.threads);
+  table->read("attention", model.attention);
   table->read("fold_ln", model.fold_ln);
   table->read("center_writing_weights", model.center_writing_weights);
   table->read("center_unembed", model.center_unembed);

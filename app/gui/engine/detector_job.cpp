@@ -5,15 +5,15 @@
 
 #include "app/gui/engine/engine_state.h"
 #include "app/runs/result_parts.h"
-#include "plugins/detectors/builtin.h"
+#include "plugins/host/plugin_host.h"
 
 namespace headscope::gui {
 namespace {
 
-Result<std::unique_ptr<Detector>> find_detector(const std::string& id) {
-  for (auto& detector : builtin_detectors())
-    if (detector->id() == id) return std::move(detector);
-  return make_error(ErrorCode::not_found, "there is no detector '" + id + "'");
+// Read once; what is put into a folder later is there after the next start.
+const plugin::PluginHost& plugins() {
+  static const plugin::PluginHost host = plugin::PluginHost::load();
+  return host;
 }
 
 Result<OptionSet> options_of(const Detector& detector, const DetectorRequest& request) {
@@ -35,9 +35,11 @@ std::vector<std::int64_t> seeds_of(const std::vector<OptionSet>& all) {
 
 } // namespace
 
+const std::vector<plugin::PluginEntry>& list_plugins() { return plugins().entries(); }
+
 std::vector<DetectorInfo> list_detectors() {
   std::vector<DetectorInfo> list;
-  for (const auto& detector : builtin_detectors())
+  for (const auto& detector : plugins().detectors())
     list.push_back(
         {detector->id(), detector->title(), detector->description(), detector->reference(), detector->options()});
   return list;
@@ -45,7 +47,7 @@ std::vector<DetectorInfo> list_detectors() {
 
 Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
-  HS_ASSIGN(const std::unique_ptr<Detector> detector, find_detector(request.id));
+  HS_ASSIGN(const auto detector, plugins().detector(request.id));
   HS_ASSIGN(const OptionSet options, options_of(*detector, request));
   HS_TRY(detector->check(*engine));
   HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, task}));
@@ -56,14 +58,14 @@ Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& r
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
   const Model& model = engine->model();
-  std::vector<std::unique_ptr<Detector>> detectors;
+  std::vector<std::shared_ptr<const Detector>> detectors;
   std::vector<OptionSet> options;
   bool complete = true;
   for (const DetectorAnswer& answer : request.answers) {
     if (answer.model_sha256 != model.identity.sha256)
       return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
                         answer.request.id);
-    HS_ASSIGN(std::unique_ptr<Detector> detector, find_detector(answer.request.id));
+    HS_ASSIGN(auto detector, plugins().detector(answer.request.id));
     HS_ASSIGN(OptionSet set, options_of(*detector, answer.request));
     detectors.push_back(std::move(detector));
     options.push_back(std::move(set));

@@ -9,6 +9,7 @@
 
 #include "core/base/result.h"
 #include "core/base/task.h"
+#include "plugins/host/plugin_entry.h"
 #include "plugins/sdk/detector_result.h"
 #include "plugins/sdk/options.h"
 
@@ -21,8 +22,11 @@ struct DetectorInfo {
   std::vector<OptionSpec> options;
 };
 
-// Those that come with Headscope; from any thread.
+// Those of all plugins that are loaded; from any thread.
 std::vector<DetectorInfo> list_detectors();
+
+// Every plugin, also those that were refused; from any thread.
+const std::vector<plugin::PluginEntry>& list_plugins();
 
 struct DetectorRequest {
   std::string id;

@@ -16,10 +16,12 @@
 #include <QUrl>
 #include <QVBoxLayout>
 
+#include "app/gui/engine/detector_job.h"
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/finder.h"
 #include "app/gui/window/job_bar.h"
 #include "app/gui/window/message_bar.h"
+#include "app/gui/window/plugins_dialog.h"
 #include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/start_screen.h"
 
@@ -337,6 +339,11 @@ void MainWindow::make_help_menu() {
                              tr("Arrows: to the next layer or head\nA: ablate the head, or put it back\n"
                                 "/: find a head or a token\nCtrl+Z, Ctrl+Shift+Z: undo and redo\n"
                                 "Ctrl+E: export the view\nCtrl+.: cancel jobs"));
+  });
+  menu->addAction(tr("&Plugins…"), this, [this] {
+    auto* dialog = new PluginsDialog(list_plugins(), this);
+    dialog->setAttribute(Qt::WA_DeleteOnClose);
+    dialog->open();
   });
   menu->addAction(tr("&About Headscope"), this, [this] {
     QMessageBox::about(this, tr("About Headscope"),

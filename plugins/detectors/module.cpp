@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The detectors that come with Headscope are a plugin like any other.
+#include "plugins/detectors/builtin.h"
+#include "plugins/sdk/plugin.h"
+
+HEADSCOPE_DETECTOR_PLUGIN(headscope::builtin_detectors())

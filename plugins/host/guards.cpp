@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "plugins/host/guards.h"
+
+#include <ATen/ATen.h>
+
+#include "core/model/guard.h"
+#include "plugins/host/manifest.h"
+
+namespace headscope::plugin {
+namespace {
+
+// guarded() for what others wrote: they may throw anything, and it is no defect of Headscope.
+template <typename Body> auto walled(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
+  auto result = guarded(doing, [&]() -> std::invoke_result_t<Body> {
+    try {
+      return body();
+    } catch (const std::exception&) {
+      throw;
+    } catch (...) {
+      return make_error(ErrorCode::internal, doing + " failed: an exception of an unknown type");
+    }
+  });
+  if (result.ok() || result.error().code != ErrorCode::internal) return result;
+  return make_error(ErrorCode::unsupported, result.error().message, result.error().file, result.error().field);
+}
+
+Status check_id(const std::string& id, const std::string& module) {
+  if (is_id(id)) return {};
+  return make_error(ErrorCode::unsupported,
+                    "has an object of the id '" + id + "'; an id is of lower-case letters, digits, - and _", module);
+}
+
+class GuardedDetector : public Detector {
+public:
+  GuardedDetector(std::unique_ptr<Detector> inner, std::string module)
+      : id_(inner->id()), title_(inner->title()), description_(inner->description()), reference_(inner->reference()),
+        options_(inner->options()), module_(std::move(module)), inner_(std::move(inner)) {}
+
+  std::string id() const override { return id_; }
+  std::string title() const override { return title_; }
+  std::string description() const override { return description_; }
+  std::string reference() const override { return reference_; }
+  std::vector<OptionSpec> options() const override { return options_; }
+
+  Status check(const Engine& engine) const override {
+    return walled(id_ + " (" + module_ + "): check", [&] { return inner_->check(engine); });
+  }
+
+  Result<DetectorResult> run(const DetectorRun& run) const override {
+    auto result = walled(id_ + " (" + module_ + "): run", [&] { return inner_->run(run); });
+    if (!result.ok()) return result;
+    HS_TRY(check_shape(*result, run.engine.config()));
+    return result;
+  }
+
+private:
+  Status check_shape(const DetectorResult& result, const ModelConfig& config) const {
+    const auto wanted = static_cast<std::size_t>(config.n_layers * config.n_heads);
+    bool fits =
+        result.n_layers == config.n_layers && result.n_heads == config.n_heads && result.scores.size() == wanted;
+    for (const ScoreMap& map : result.maps)
+      fits = fits && map.values.size() == wanted;
+    for (const store::HeadIndex& head : result.heads)
+      fits = fits && head.layer >= 0 && head.layer < config.n_layers && head.head >= 0 && head.head < config.n_heads;
+    if (fits) return {};
+    return make_error(ErrorCode::mismatch,
+                      "the result of " + id_ + " does not fit the model's " + std::to_string(config.n_layers) + " x " +
+                          std::to_string(config.n_heads) + " heads",
+                      module_);
+  }
+
+  std::string id_, title_, description_, reference_;
+  std::vector<OptionSpec> options_;
+  std::string module_;
+  std::unique_ptr<Detector> inner_;
+};
+
+class GuardedAttention : public AttentionPlugin {
+public:
+  GuardedAttention(std::unique_ptr<AttentionPlugin> inner, std::string module)
+      : name_(inner->name()), title_(inner->title()), description_(inner->description()), module_(std::move(module)),
+        inner_(std::move(inner)) {}
+
+  const char* name() const override { return name_.c_str(); }
+  std::string title() const override { return title_; }
+  std::string description() const override { return description_; }
+
+  Status check(const Model& model) const override {
+    return walled(name_ + " (" + module_ + "): check", [&] { return inner_->check(model); });
+  }
+
+  at::Tensor run(const AttentionInput& input) const override {
+    auto z = walled(name_ + " (" + module_ + ")", [&]() -> Result<at::Tensor> { return inner_->run(input); });
+    if (!z.ok()) throw ErrorException(z.error());
+    if (z->defined() && z->sizes() == input.q.sizes() && z->scalar_type() == input.q.scalar_type() &&
+        z->device() == input.q.device())
+      return *z;
+    throw ErrorException(make_error(
+        ErrorCode::mismatch,
+        "the attention backend " + name_ + " must return a tensor of the shape, type and device of q", module_));
+  }
+
+private:
+  std::string name_, title_, description_, module_;
+  std::unique_ptr<AttentionPlugin> inner_;
+};
+
+} // namespace
+
+Result<std::shared_ptr<const Detector>> guard(std::unique_ptr<Detector> detector, const std::string& module) {
+  return walled(module + ": asking a detector for its name", [&]() -> Result<std::shared_ptr<const Detector>> {
+    auto guarded_one = std::make_shared<const GuardedDetector>(std::move(detector), module);
+    HS_TRY(check_id(guarded_one->id(), module));
+    return std::shared_ptr<const Detector>(guarded_one);
+  });
+}
+
+Result<std::shared_ptr<const AttentionPlugin>> guard(std::unique_ptr<AttentionPlugin> backend,
+                                                     const std::string& module) {
+  return walled(module + ": asking a backend for its name", [&]() -> Result<std::shared_ptr<const AttentionPlugin>> {
+    auto guarded_one = std::make_shared<const GuardedAttention>(std::move(backend), module);
+    HS_TRY(check_id(guarded_one->name(), module));
+    return std::shared_ptr<const AttentionPlugin>(guarded_one);
+  });
+}
+
+} // namespace headscope::plugin

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Plugins' objects behind a wall: an exception becomes an error that names the plugin, and a result that does not fit
+// the model is refused.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "plugins/sdk/attention_plugin.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope::plugin {
+
+// `module` is named in errors. An error when it throws on being asked for its name, options and texts, or when the id
+// is none (manifest.h, is_id).
+Result<std::shared_ptr<const Detector>> guard(std::unique_ptr<Detector> detector, const std::string& module);
+Result<std::shared_ptr<const AttentionPlugin>> guard(std::unique_ptr<AttentionPlugin> backend,
+                                                     const std::string& module);
+
+} // namespace headscope::plugin

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The JSON file beside a plugin, read before anything of the plugin is opened. docs/plugin-guide.md has the fields.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "core/base/result.h"
+#include "plugins/host/abi.h"
+
+namespace headscope::plugin {
+
+enum class Kind : std::uint8_t { detector, attention_backend, python_detector };
+const char* to_string(Kind kind); // "detector", "attention-backend", "python-detector"
+
+struct Manifest {
+  std::string file; // the manifest itself
+  std::string id;
+  Kind kind = Kind::detector;
+  std::string module; // the shared module or the Python file, beside the manifest
+  std::int64_t sdk = 0;
+  AbiTag abi; // of modules
+};
+
+// corrupt, naming the field, for what is no manifest; not_found when the module is not there.
+Result<Manifest> read_manifest(const std::string& file);
+
+// mismatch when the module was made for another SDK or another toolchain.
+Status check_versions(const Manifest& manifest, const AbiTag& own = own_abi());
+
+// Lower-case letters, digits, '-' and '_': it becomes part of option names and of paths in result files.
+bool is_id(const std::string& text);
+
+} // namespace headscope::plugin

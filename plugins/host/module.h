@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Opens a plugin's shared module in this process. What crashes here crashes the process: probe.h asks in another first.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/host/manifest.h"
+#include "plugins/sdk/attention_plugin.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope::plugin {
+
+// Their functions never throw, and what they return fits the model (guards.h).
+struct ModuleObjects {
+  std::vector<std::shared_ptr<const Detector>> detectors;
+  std::vector<std::shared_ptr<const AttentionPlugin>> attention;
+
+  std::vector<std::string> ids() const;
+};
+
+// Called before each step with what is done next: "opening it". For a report when the step ends the process.
+using StageFn = std::function<void(const char* stage)>;
+
+// The module stays open until the process ends. unsupported for one that cannot be opened or makes nothing, mismatch
+// for another SDK.
+Result<ModuleObjects> open_module(const Manifest& manifest, const StageFn& stage = {});
+
+} // namespace headscope::plugin

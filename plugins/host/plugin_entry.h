@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is known of one plugin: plain values.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace headscope::plugin {
+
+struct PluginEntry {
+  std::string id;       // of the manifest, or what can be told of it
+  std::string kind;     // "detector", "attention-backend", "python-detector"; empty: not known
+  std::string manifest; // file
+  std::string module;   // file
+  bool loaded = false;
+  std::string reason;                // why it was refused
+  std::vector<std::string> provides; // ids of its detectors or backends
+};
+
+} // namespace headscope::plugin

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// All plugins: those that come with Headscope and those that users add, in one list. Each is loaded or refused with a
+// reason; nothing that a plugin does wrong on being loaded is an error of the program.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "plugins/host/plugin_entry.h"
+#include "plugins/host/probe.h"
+#include "plugins/sdk/attention_plugin.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope::plugin {
+
+struct HostOptions {
+  std::vector<std::string> folders; // empty: plugin_folders()
+  ProbeOptions probe{standard_probe_program(), standard_cache_folder()};
+};
+
+class PluginHost {
+public:
+  // Reads the folders. The first time that a module is seen it is tried in a child process, which takes about a second.
+  static PluginHost load(const HostOptions& options = {});
+
+  const std::vector<std::string>& folders() const { return folders_; }
+  const std::vector<PluginEntry>& entries() const { return entries_; }
+
+  // In the order of the folders, those of one module in its own order.
+  const std::vector<std::shared_ptr<const Detector>>& detectors() const { return detectors_; }
+  const std::vector<std::shared_ptr<const AttentionPlugin>>& attention() const { return attention_; }
+
+  // not_found, with the reason when its plugin was refused, and else with what there is.
+  Result<std::shared_ptr<const Detector>> detector(const std::string& id) const;
+  Result<std::shared_ptr<const AttentionPlugin>> attention(const std::string& id) const;
+
+private:
+  void add_folder(const std::string& folder, const HostOptions& options);
+  void add(const std::string& manifest, const HostOptions& options);
+  Status load_into(PluginEntry& entry, const HostOptions& options);
+  Status take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors,
+              std::vector<std::shared_ptr<const AttentionPlugin>> attention);
+  Error missing(const std::string& what, const std::string& id, const std::string& known) const;
+
+  std::vector<std::string> folders_;
+  std::vector<PluginEntry> entries_;
+  std::vector<std::shared_ptr<const Detector>> detectors_;
+  std::vector<std::shared_ptr<const AttentionPlugin>> attention_;
+};
+
+} // namespace headscope::plugin

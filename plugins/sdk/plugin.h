@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What a plugin module exports: one C function that names its version and hands over its objects. Behind them stand C++
+// interfaces, so module and program must come from one toolchain; the manifest beside the module says which
+// (docs/plugin-guide.md).
+//
+//   HEADSCOPE_DETECTOR_PLUGIN(std::make_unique<MyDetector>())
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace headscope {
+class Detector;
+class AttentionPlugin;
+} // namespace headscope
+
+extern "C" {
+
+// Raised with every change of what a module sees: this file, plugins/sdk and the headers of core.
+#define HEADSCOPE_SDK_VERSION 1
+
+struct headscope_plugin_table {
+  std::uint32_t sdk; // HEADSCOPE_SDK_VERSION as the module was compiled
+  const char* kind;  // "detector": objects are headscope::Detector*; "attention-backend": headscope::AttentionPlugin*
+  // Gives every object to `take`, which owns it from then on. False, with the reason in `error`, when one cannot be
+  // made.
+  bool (*make)(void (*take)(void* host, void* object), void* host, char* error, std::size_t error_size);
+};
+
+typedef const headscope_plugin_table* (*headscope_plugin_function)(void);
+#define HEADSCOPE_PLUGIN_SYMBOL "headscope_plugin"
+
+} // extern "C"
+
+namespace headscope::plugin {
+
+template <typename Interface, typename T> std::vector<std::unique_ptr<Interface>> objects(std::unique_ptr<T> one) {
+  std::vector<std::unique_ptr<Interface>> list;
+  list.push_back(std::move(one));
+  return list;
+}
+template <typename Interface>
+std::vector<std::unique_ptr<Interface>> objects(std::vector<std::unique_ptr<Interface>> list) {
+  return list;
+}
+
+// No exception may pass the C function.
+template <typename Interface, typename Make>
+bool give(const Make& make, void (*take)(void*, void*), void* host, char* error, std::size_t error_size) noexcept {
+  try {
+    for (std::unique_ptr<Interface>& object : objects<Interface>(make()))
+      take(host, static_cast<void*>(object.release()));
+    return true;
+  } catch (const std::exception& exception) {
+    std::snprintf(error, error_size, "%s", exception.what());
+  } catch (...) {
+    std::snprintf(error, error_size, "an exception of an unknown type");
+  }
+  return false;
+}
+
+} // namespace headscope::plugin
+
+#define HEADSCOPE_PLUGIN_OF(INTERFACE, KIND, ...)                                                                      \
+  extern "C" __attribute__((visibility("default"))) const headscope_plugin_table* headscope_plugin(void) {             \
+    static const headscope_plugin_table table = {                                                                      \
+        HEADSCOPE_SDK_VERSION, KIND,                                                                                   \
+        [](void (*take)(void*, void*), void* host, char* error, std::size_t size) -> bool {                            \
+          return headscope::plugin::give<INTERFACE>([] { return __VA_ARGS__; }, take, host, error, size);              \
+        }};                                                                                                            \
+    return &table;                                                                                                     \
+  }
+
+// Once in a module: an expression that makes a unique_ptr to one object, or a vector of unique_ptr.
+#define HEADSCOPE_DETECTOR_PLUGIN(...) HEADSCOPE_PLUGIN_OF(headscope::Detector, "detector", __VA_ARGS__)
+#define HEADSCOPE_ATTENTION_PLUGIN(...)                                                                                \
+  HEADSCOPE_PLUGIN_OF(headscope::AttentionPlugin, "attention-backend", __VA_ARGS__)

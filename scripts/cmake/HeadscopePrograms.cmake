@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# Programs that open plugins.
+
+# What modules see of Headscope; all of it must be in the program, used there or not.
+set(HEADSCOPE_SDK_LIBRARIES
+  headscope_base headscope_io headscope_text headscope_store headscope_model headscope_engine headscope_analysis
+  headscope_sdk)
+set(HEADSCOPE_PLUGIN_FOLDER "${CMAKE_BINARY_DIR}/lib/headscope/plugins")
+set(HEADSCOPE_PYTHON_FOLDER "${CMAKE_BINARY_DIR}/lib/headscope/python")
+
+# In-tree plugins use the sources' headers and warnings.
+add_library(headscope_sdk_headers INTERFACE)
+add_library(Headscope::sdk ALIAS headscope_sdk_headers)
+target_link_libraries(headscope_sdk_headers INTERFACE headscope_options)
+target_compile_options(headscope_sdk_headers INTERFACE $<TARGET_PROPERTY:headscope_torch,INTERFACE_COMPILE_OPTIONS>)
+
+# headscope_opens_plugins(PROGRAM): gives the program all that modules may call, and exports only that.
+function(headscope_opens_plugins program)
+  # CMake's own WHOLE_ARCHIVE names a library more than once where others depend on it, which the linker refuses.
+  set(archives "")
+  foreach(library IN LISTS HEADSCOPE_SDK_LIBRARIES)
+    string(APPEND archives ",$<TARGET_FILE:${library}>")
+  endforeach()
+  target_link_libraries(${program} PRIVATE headscope_host ${HEADSCOPE_SDK_LIBRARIES})
+  set(exported "${CMAKE_SOURCE_DIR}/scripts/cmake/exported_symbols.txt")
+  target_link_options(${program} PRIVATE
+    "-Wl,--dynamic-list=${exported}" "-Wl,--push-state,--whole-archive${archives},--pop-state")
+  set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS "${exported}")
+  set_target_properties(${program} PROPERTIES
+    BUILD_RPATH "${HEADSCOPE_TORCH_ROOT}/lib" INSTALL_RPATH "$ORIGIN/../lib;${HEADSCOPE_TORCH_ROOT}/lib")
+  add_dependencies(${program} headscope_detectors_module headscope_python_files)
+endfunction()
