@@ -20,6 +20,8 @@ ALLOWED = {
     "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
     "core/analysis": {"core/base", "core/text", "core/model", "core/engine", "core/analysis"},
+    "core/batch": {"core/base", "core/batch"},
+    "core/tasks": {"core/base", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
     "core/circuits": {"core/base", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins/host": {"core", "plugins/sdk", "plugins/host"},
@@ -47,6 +49,7 @@ FORBIDDEN = [
     ("core/plant", "Torch", TORCH),
     ("core/text", "Torch", TORCH),
     ("core/store", "Torch", TORCH),
+    ("core/batch", "Torch", TORCH),
 ]
 # What the window's engine thread runs knows Torch; what the window includes of it does not.
 KNOWS_TORCH = re.compile(r"^app/gui/engine/(\w+\.cpp|engine_state\.h)$")

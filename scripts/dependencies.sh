@@ -8,6 +8,7 @@ HEADSCOPE_APT_BUILD=(
   xvfb xdotool
   libhdf5-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libssl-dev
+  libopenmpi-dev openmpi-bin
   libgtest-dev libgmock-dev libbenchmark-dev
   python3-pip python3-venv
 )

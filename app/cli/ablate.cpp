@@ -7,9 +7,9 @@
 #include "app/cli/command.h"
 #include "app/cli/heads.h"
 #include "app/cli/model_options.h"
-#include "app/cli/prompt_file.h"
 #include "app/cli/prompt_set.h"
 #include "app/cli/values.h"
+#include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
 namespace {
@@ -113,11 +113,12 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(HeadAblationOptions sweep, sweep_options(options));
   HS_ASSIGN(auto writer, open_output(options.output, console,
                                      {static_cast<std::int64_t>(options.sweep.seed),
-                                      static_cast<std::int64_t>(options.prompts.ioi_seed)}));
+                                      static_cast<std::int64_t>(options.prompts.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_TRY(choose_heads_and_reference(options, *model, sweep));
   HS_ASSIGN(AblationTask task,
             make_prompt_set(*model, options.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));
+  note_dropped(task.dropped, console);
   task.name = options.method;
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));

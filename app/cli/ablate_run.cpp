@@ -19,7 +19,32 @@ const char* metric_units(MetricKind metric) {
   }
 }
 
-store::AblationSpec spec_of(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
+Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
+  const HeadAblationResult& result = *part.result;
+  for (const std::int64_t prompt : part.prompts) {
+    HS_TRY(writer.write_clean(prompt, static_cast<float>(result.clean[static_cast<std::size_t>(prompt)])));
+    std::vector<float> row;
+    for (std::int64_t head = 0; head < result.n_heads; ++head)
+      row.push_back(static_cast<float>(result.effect(prompt, part.layer, head)));
+    HS_TRY(writer.write_layers(prompt, part.layer, row));
+  }
+  return {};
+}
+
+Status store_prompts(store::ResultWriter& writer, const Engine& engine, const AblationTask& task) {
+  if (!task.dropped.empty()) HS_TRY(writer.set_attributes("/prompts", {{"dropped", task.dropped}}));
+  for (std::size_t i = 0; i < task.prompts.size(); ++i) {
+    if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
+    store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);
+    prompt.attributes = {{"answer_ids", task.prompts[i].answers.answer}, {"wrong_ids", task.prompts[i].answers.wrong}};
+    HS_TRY(writer.add_prompt(prompt));
+  }
+  return {};
+}
+
+} // namespace
+
+store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
   store::AblationSpec spec;
   spec.name = task.name;
   spec.n_layers = engine.config().n_layers;
@@ -35,37 +60,13 @@ store::AblationSpec spec_of(const Engine& engine, const AblationTask& task, cons
   return spec;
 }
 
-Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
-  const HeadAblationResult& result = *part.result;
-  for (const std::int64_t prompt : part.prompts) {
-    HS_TRY(writer.write_clean(prompt, static_cast<float>(result.clean[static_cast<std::size_t>(prompt)])));
-    std::vector<float> row;
-    for (std::int64_t head = 0; head < result.n_heads; ++head)
-      row.push_back(static_cast<float>(result.effect(prompt, part.layer, head)));
-    HS_TRY(writer.write_layers(prompt, part.layer, row));
-  }
-  return {};
-}
-
-Status store_prompts(store::ResultWriter& writer, const Engine& engine, const AblationTask& task) {
-  for (std::size_t i = 0; i < task.prompts.size(); ++i) {
-    if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
-    store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);
-    prompt.attributes = {{"answer_ids", task.prompts[i].answers.answer}, {"wrong_ids", task.prompts[i].answers.wrong}};
-    HS_TRY(writer.add_prompt(prompt));
-  }
-  return {};
-}
-
-} // namespace
-
 Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,
                                         const HeadAblationOptions& options, const Console& console,
                                         store::ResultWriter* writer) {
   std::optional<store::AblationWriter> rows;
   if (writer) {
     HS_TRY(store_prompts(*writer, engine, task));
-    HS_ASSIGN(rows, writer->begin_ablation(spec_of(engine, task, options)));
+    HS_ASSIGN(rows, writer->begin_ablation(ablation_spec(engine, task, options)));
   }
   HeadAblationCallback callback;
   if (rows) callback = [&](const HeadAblationPart& part) { return store_part(*rows, part); };

@@ -11,8 +11,12 @@ namespace headscope::cli {
 struct AblationTask {
   std::string name; // of the group in the file
   std::vector<AblationPrompt> prompts;
-  std::vector<std::string> ids; // of the prompts
+  std::vector<std::string> ids;          // of the prompts
+  std::vector<std::string> dropped = {}; // pairs of the task that do not align, by reason
 };
+
+// What /ablation/NAME says about itself.
+store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options);
 
 // writer may be null. A cancelled sweep is a result that is not complete.
 Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,

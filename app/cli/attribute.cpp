@@ -7,6 +7,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/progress.h"
 #include "app/cli/prompt_set.h"
+#include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 #include "core/analysis/direct_logit_attribution.h"
@@ -54,34 +55,13 @@ void print_text(const DirectLogitAttribution& found) {
   std::printf("answer minus wrong answer: %s\n%s", fixed(mean(found.total), 4).c_str(), aligned(lines).c_str());
 }
 
-Status store_parts(store::ResultWriter& writer, const DirectLogitAttribution& found, const AblationTask& task) {
-  const store::Axis prompts{"prompt", task.ids}, layers{"layer", {}}, heads{"head", {}};
-  const auto put = [&](const char* name, const std::vector<double>& values, std::vector<store::Axis> axes,
-                       const char* what) {
-    store::ArraySpec spec;
-    spec.axes = std::move(axes);
-    for (const store::Axis& axis : spec.axes)
-      spec.shape.push_back(axis.name == "prompt"  ? found.n_prompts
-                           : axis.name == "layer" ? found.n_layers
-                                                  : found.n_heads);
-    spec.units = "logit";
-    spec.long_name = std::string(what) + ", answer minus wrong answer at the last token";
-    return writer.add_array(std::string("/logit_attribution/") + name, spec, std::span(values));
-  };
-  HS_TRY(put("heads", found.heads, {prompts, layers, heads}, "what each head writes"));
-  HS_TRY(put("mlps", found.mlps, {prompts, layers}, "what each MLP writes"));
-  HS_TRY(put("attn_bias", found.attn_bias, {prompts, layers}, "bias of each attention layer"));
-  HS_TRY(put("input", found.input, {prompts}, "embedding"));
-  HS_TRY(put("constant", found.constant, {prompts}, "bias of final norm and unembedding"));
-  return put("total", found.total, {prompts}, "all parts together");
-}
-
 Status run(const Options& options, const Console& console) {
   HS_TRY(check_prompt_set(options.prompts));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.prompts.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.prompts.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const AblationTask task, make_prompt_set(*model, options.prompts, true, false));
+  note_dropped(task.dropped, console);
   std::vector<AttributionPrompt> prompts;
   for (const AblationPrompt& prompt : task.prompts)
     prompts.push_back({prompt.tokens, prompt.answers});
@@ -93,7 +73,7 @@ Status run(const Options& options, const Console& console) {
     HS_TRY(writer->set_options("attribute", option_attributes(options.prompts)));
     for (std::size_t i = 0; i < task.prompts.size(); ++i)
       HS_TRY(writer->add_prompt(prompt_of(*model, task.ids[i], task.prompts[i].tokens)));
-    HS_TRY(store_parts(*writer, found, task));
+    HS_TRY(store_attribution(*writer, "/logit_attribution", task.ids, found));
   }
   if (console.json)
     console.print(to_json(found));

@@ -12,6 +12,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/progress.h"
 #include "app/cli/values.h"
+#include "core/base/text_file.h"
 
 namespace headscope::cli {
 namespace {

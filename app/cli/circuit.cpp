@@ -9,6 +9,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
 #include "app/cli/progress.h"
+#include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 
@@ -116,24 +117,6 @@ void print_text(const CircuitOutcome& outcome) {
   std::printf("\n%s", aligned(lines).c_str());
 }
 
-store::Table table_of(const Curve& curve, const std::string& units) {
-  std::vector<double> shares, metrics, faithfulness, without;
-  std::vector<std::int64_t> edges;
-  for (const CurvePoint& point : curve.points) {
-    shares.push_back(point.share);
-    edges.push_back(point.edges);
-    metrics.push_back(point.metric);
-    faithfulness.push_back(point.faithfulness);
-    without.push_back(point.without);
-  }
-  return {{{"share", shares, "1", "share of all edges that were asked for"},
-           {"edges", edges, "edge", "edges after pruning"},
-           {"metric", metrics, units, "metric of the circuit"},
-           {"faithfulness", faithfulness, "1", "(circuit - empty) / (model - empty)"},
-           {"without", without, "1", "the same for the model without the circuit's edges"}},
-          {{"cpr", curve.cpr}, {"cmd", curve.cmd}}};
-}
-
 Status store_outcome(store::ResultWriter& writer, const Options& options, const Model& model, const PairSet& pairs,
                      const CircuitOutcome& outcome) {
   const CircuitOptions& circuit = options.circuit;
@@ -152,13 +135,7 @@ Status store_outcome(store::ResultWriter& writer, const Options& options, const 
                            {"tokens_per_run", circuit.tokens_per_run}});
   HS_TRY(writer.set_options("circuit", used));
   HS_TRY(store_pairs(writer, model, pairs));
-  HS_TRY(writer.add_graph(to_store(outcome.circuit)));
-  const std::string folder = "/graph/" + outcome.circuit.name;
-  if (outcome.by_signed)
-    HS_TRY(writer.add_table(folder + "/curve_signed", table_of(*outcome.by_signed, outcome.circuit.units)));
-  if (outcome.by_absolute)
-    HS_TRY(writer.add_table(folder + "/curve_absolute", table_of(*outcome.by_absolute, outcome.circuit.units)));
-  return {};
+  return store_circuit(writer, outcome);
 }
 
 Status run(const Options& options, const Console& console) {
@@ -166,12 +143,13 @@ Status run(const Options& options, const Console& console) {
     return make_error(ErrorCode::invalid_argument, "is required; see headscope circuit --help", {}, "--model");
   HS_ASSIGN(const CircuitPlan plan, plan_circuit(options.circuit));
   HS_TRY(check_pair_set(options.pairs, plan.ablation == EdgeAblation::patch));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   HS_ASSIGN(const PairSet pairs, make_pair_set(*model, options.pairs,
                                                {plan.ablation == EdgeAblation::patch, needs_answers(plan.metric),
                                                 needs_wrong(plan.metric)}));
+  note_dropped(pairs.dropped, console);
   CircuitTask task;
   task.pairs = pairs.pairs;
   task.metric = plan.metric;

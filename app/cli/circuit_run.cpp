@@ -101,20 +101,6 @@ Status evaluate(const CircuitRunner& runner, const CircuitOptions& options, cons
   return {};
 }
 
-void describe(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& out) {
-  store::Attributes& details = out.circuit.details;
-  details = {{"build", plan.method ? options.build : std::string("acdc")},
-             {"absolute", !options.signed_scores},
-             {"circuit_edges", out.circuit.circuit.size()},
-             {"clean", out.clean},
-             {"empty", out.empty},
-             {"circuit_metric", out.metric},
-             {"faithfulness", out.faithfulness()}};
-  if (!options.thresholds.empty()) details.push_back({"threshold", options.thresholds});
-  if (out.by_signed) details.push_back({"cpr", out.by_signed->cpr});
-  if (out.by_absolute) details.push_back({"cmd", out.by_absolute->cmd});
-}
-
 } // namespace
 
 Result<CircuitPlan> plan_circuit(const CircuitOptions& options) {
@@ -139,25 +125,54 @@ Result<CircuitPlan> plan_circuit(const CircuitOptions& options) {
   return plan;
 }
 
-Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
-                                    const CircuitOptions& options, const CircuitPlan& plan, const Console& console) {
-  CircuitOutcome out{
-      described(engine, task, task_name, options, plan), unmeasured, unmeasured, unmeasured, {}, {}, {}, true};
-  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, console.task()));
-  if (plan.method) {
-    HS_TRY(score(engine, task, options, plan, console, out));
-    BuildOptions build{plan.rule, options.top_n, 0.0, !options.signed_scores, true};
-    if (plan.rule == BuildRule::threshold) build.threshold = options.thresholds.front();
-    out.circuit.circuit = build_circuit(out.circuit.graph, out.circuit.importance(), build);
-  } else {
+void describe_circuit(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& out) {
+  store::Attributes& details = out.circuit.details;
+  details = {{"build", plan.method ? options.build : std::string("acdc")},
+             {"absolute", !options.signed_scores},
+             {"circuit_edges", out.circuit.circuit.size()},
+             {"clean", out.clean},
+             {"empty", out.empty},
+             {"circuit_metric", out.metric},
+             {"faithfulness", out.faithfulness()}};
+  if (!options.thresholds.empty()) details.push_back({"threshold", options.thresholds});
+  if (out.by_signed) details.push_back({"cpr", out.by_signed->cpr});
+  if (out.by_absolute) details.push_back({"cmd", out.by_absolute->cmd});
+}
+
+CircuitOutcome begin_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
+                             const CircuitOptions& options, const CircuitPlan& plan) {
+  return {described(engine, task, task_name, options, plan), unmeasured, unmeasured, unmeasured, {}, {}, {}, true};
+}
+
+void choose_circuit(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& out) {
+  BuildOptions build{plan.rule, options.top_n, 0.0, !options.signed_scores, true};
+  if (plan.rule == BuildRule::threshold) build.threshold = options.thresholds.front();
+  out.circuit.circuit = build_circuit(out.circuit.graph, out.circuit.importance(), build);
+}
+
+Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options, const CircuitPlan& plan,
+                      const Console& console, CircuitOutcome& out) {
+  if (plan.method)
+    choose_circuit(options, plan, out);
+  else
     HS_TRY(run_acdc(runner, options, console, out));
-  }
   if (out.complete) {
     const Status status = evaluate(runner, options, console, out);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     out.complete = out.complete && status.ok();
   }
-  describe(options, plan, out);
+  describe_circuit(options, plan, out);
+  return {};
+}
+
+Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
+                                    const CircuitOptions& options, const CircuitPlan& plan, const Console& console) {
+  CircuitOutcome out = begin_circuit(engine, task, task_name, options, plan);
+  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, console.task()));
+  if (plan.method) {
+    HS_TRY(score(engine, task, options, plan, console, out));
+  }
+  HS_TRY(finish_circuit(runner, options, plan, console, out));
   return out;
 }
 

@@ -49,4 +49,15 @@ struct CircuitOutcome {
 Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                                     const CircuitOptions& options, const CircuitPlan& plan, const Console& console);
 
+// Its steps, for who has the scores from elsewhere. Nothing measured yet:
+CircuitOutcome begin_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
+                             const CircuitOptions& options, const CircuitPlan& plan);
+// The circuit by the scores; not of acdc.
+void choose_circuit(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& outcome);
+// Chooses, or runs acdc, and measures.
+Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options, const CircuitPlan& plan,
+                      const Console& console, CircuitOutcome& outcome);
+// What was found as attributes of the graph.
+void describe_circuit(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& outcome);
+
 } // namespace headscope::cli

@@ -37,6 +37,7 @@ struct Commands {
 // One function a command, each in the file of its name.
 void add_model(CLI::App& app, Commands& commands);
 void add_tokens(CLI::App& app, Commands& commands);
+void add_tasks(CLI::App& app, Commands& commands);
 void add_logits(CLI::App& app, Commands& commands);
 void add_generate(CLI::App& app, Commands& commands);
 void add_mask(CLI::App& app, Commands& commands);
@@ -52,6 +53,8 @@ void add_circuit(CLI::App& app, Commands& commands);
 void add_paths(CLI::App& app, Commands& commands);
 void add_plant(CLI::App& app, Commands& commands);
 void add_plugins(CLI::App& app, Commands& commands);
+void add_run(CLI::App& app, Commands& commands);
+void add_merge(CLI::App& app, Commands& commands);
 void add_survey(CLI::App& app, Commands& commands);
 void add_bench(CLI::App& app, Commands& commands);
 

@@ -74,6 +74,7 @@ bool asks_for_json(int argc, char** argv) {
 void add_all(CLI::App& app, Commands& commands) {
   add_model(app, commands);
   add_tokens(app, commands);
+  add_tasks(app, commands);
   add_logits(app, commands);
   add_generate(app, commands);
   add_detect(app, commands);
@@ -88,6 +89,8 @@ void add_all(CLI::App& app, Commands& commands) {
   add_circuit(app, commands);
   add_paths(app, commands);
   add_survey(app, commands);
+  add_run(app, commands);
+  add_merge(app, commands);
   add_export(app, commands);
   add_bench(app, commands);
   add_inspect(app, commands);

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/model_options.h"
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
-#include <sstream>
-
 #include <ATen/Parallel.h>
 
 #include "app/cli/progress.h"
+#include "core/base/text_file.h"
 #include "core/engine/device.h"
+#include "core/io/checkpoint.h"
+#include "core/model/model_store.h"
 #include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {
@@ -57,6 +55,12 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
   return model;
 }
 
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
+  HS_ASSIGN(const std::string path, resolve_model_path(model));
+  HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(path));
+  return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
+}
+
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options) {
   if (options.attention == "default") return Engine(std::move(model));
   auto found = plugin::PluginHost::load().attention(options.attention);
@@ -83,16 +87,6 @@ void add_prompt_options(CLI::App& command, PromptOptions& options) {
   command.add_option("--prompt-file", options.file, "Read the prompt from a file")->excludes(text);
   command.add_flag("--chat", options.chat, "Put the prompt into the model's chat template as the user's message");
   command.add_flag("--no-bos", options.no_bos, "Add no BOS and no EOS");
-}
-
-Result<std::string> read_text_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return make_error(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno), path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad() || (text.str().empty() && !file.eof() && file.fail()))
-    return make_error(ErrorCode::io, "cannot be read", path);
-  return text.str();
 }
 
 store::Attributes option_attributes(const PromptOptions& options) {

@@ -27,6 +27,9 @@ void add_model_options(CLI::App& command, ModelOptions& options);
 // Loads it with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
 
+// The tokenizer alone: no weights are read.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
+
 // With the attention backend that was asked for. not_found, or unsupported when the backend does not fit the model.
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
@@ -45,7 +48,5 @@ Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::s
                                                 const PromptOptions& options);
 
 store::Attributes option_attributes(const PromptOptions& options);
-
-Result<std::string> read_text_file(const std::string& path);
 
 } // namespace headscope::cli

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/pair_set.h"
 
-#include "app/cli/prompt_file.h"
 #include "app/cli/prompt_set.h"
 #include "app/cli/result_output.h"
-#include "core/analysis/ioi_task.h"
+#include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
 namespace {
 
-Result<PairSet> generated_pairs(const Model& model, const PairSetOptions& options) {
-  IoiOptions ioi;
-  ioi.count = options.ioi;
-  ioi.seed = options.ioi_seed;
-  HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
-  const auto corruption = options.corruption == "flip" ? IoiCorruption::flip : IoiCorruption::abc;
-  return PairSet{patch_pairs(made, corruption), "indirect object (" + options.corruption + ")"};
+Result<PairSet> task_pairs(const Model& model, const PairSetOptions& options) {
+  HS_ASSIGN(const TaskSet made, make_task(*model.tokenizer, options.task.request()));
+  return PairSet{made.pairs(), made.title(), dropped_lines(made)};
 }
 
 Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSetOptions& options,
@@ -40,38 +35,32 @@ void add_pair_set_options(CLI::App& command, PairSetOptions& options) {
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
   command.add_option("--prompts-file", options.file,
                      "Pairs: .csv with the columns clean,corrupted,answer,wrong, or .jsonl with these fields");
-  command.add_option("--ioi", options.ioi, "Use N generated indirect-object pairs")->check(at_least(0));
-  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated pairs")
-      ->capture_default_str()
-      ->check(at_least(0));
-  command
-      .add_option("--corruption", options.corruption,
-                  "Of the generated pairs: abc (three other names) or flip (the answer is the wrong one)")
-      ->capture_default_str()
-      ->check(CLI::IsMember({"abc", "flip"}));
+  add_task_options(command, options.task);
   command.add_flag("--chat", options.prompt.chat, "Put the prompts into the model's chat template");
   command.add_flag("--no-bos", options.prompt.no_bos, "Add no BOS and no EOS");
 }
 
 Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {
-  const int sources = (options.clean.empty() ? 0 : 1) + (options.file.empty() ? 0 : 1) + (options.ioi > 0 ? 1 : 0);
+  const int sources = (options.clean.empty() ? 0 : 1) + (options.file.empty() ? 0 : 1) + (options.task.given() ? 1 : 0);
   if (sources == 0)
     return make_error(ErrorCode::invalid_argument,
-                      "there are no prompts; give --clean and --corrupt, --prompts-file or --ioi N", {}, "--clean");
+                      "there are no prompts; give --clean and --corrupt, --prompts-file, --task or --ioi N", {},
+                      "--clean");
   if (sources > 1)
-    return make_error(ErrorCode::invalid_argument, "give one of --clean, --prompts-file and --ioi", {}, "--clean");
+    return make_error(ErrorCode::invalid_argument, "give one of --clean, --prompts-file, --task and --ioi", {},
+                      "--clean");
   if (!options.clean.empty() && options.corrupt.empty() && need_corrupt)
     return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
-  return {};
+  return check_task(options.task);
 }
 
 Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options, const PairNeeds& needs) {
-  if (options.ioi > 0) return generated_pairs(model, options);
+  if (options.task.given()) return task_pairs(model, options);
   PairSet set;
   if (options.file.empty()) {
     HS_ASSIGN(PatchPair pair,
               pair_of(model, {options.clean, options.answer, options.wrong, {}, options.corrupt}, options, needs));
-    return PairSet{{std::move(pair)}, "one pair of prompts"};
+    return PairSet{{std::move(pair)}, "one pair of prompts", {}};
   }
   HS_ASSIGN(const auto rows, read_prompt_file(options.file));
   for (const PromptRow& row : rows) {
@@ -87,17 +76,15 @@ Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options,
 store::Attributes option_attributes(const PairSetOptions& options) {
   store::Attributes used = option_attributes(options.prompt);
   if (!options.file.empty()) used.push_back({"prompts_file", options.file});
-  if (options.ioi > 0) {
-    used.push_back({"ioi", options.ioi});
-    used.push_back({"ioi_seed", static_cast<std::int64_t>(options.ioi_seed)});
-    used.push_back({"corruption", options.corruption});
-  }
+  const store::Attributes task = option_attributes(options.task);
+  used.insert(used.end(), task.begin(), task.end());
   if (!options.answer.empty()) used.push_back({"answer", options.answer});
   if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
   return used;
 }
 
 Status store_pairs(store::ResultWriter& writer, const Model& model, const PairSet& set) {
+  if (!set.dropped.empty()) HS_TRY(writer.set_attributes("/prompts", {{"dropped", set.dropped}}));
   for (std::size_t i = 0; i < set.pairs.size(); ++i) {
     const std::string id = "pair-" + std::to_string(i);
     HS_TRY(writer.add_prompt(prompt_of(model, id + "-clean", set.pairs[i].clean)));

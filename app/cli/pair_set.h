@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pairs of a clean and a corrupt prompt: one from the command line, a file of them, or generated indirect-object pairs.
+// Pairs of a clean and a corrupt prompt: one from the command line, a file of them, or a task.
 #pragma once
 
 #include <string>
@@ -7,6 +7,7 @@
 
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
+#include "app/cli/task_options.h"
 #include "core/analysis/patching.h"
 #include "core/store/result_file.h"
 
@@ -15,15 +16,14 @@ namespace headscope::cli {
 struct PairSetOptions {
   std::string clean, corrupt, answer, wrong;
   std::string file; // see prompt_file.h
-  std::int64_t ioi = 0;
-  std::uint64_t ioi_seed = 0;
-  std::string corruption = "abc";
+  TaskOptions task;
   PromptOptions prompt; // chat and no_bos only
 };
 
 struct PairSet {
   std::vector<PatchPair> pairs;
-  std::string task; // what they are, for the result file
+  std::string task;                 // what they are, for the result file
+  std::vector<std::string> dropped; // pairs of the task that do not align, by reason
 };
 
 // What a pair must have.

@@ -5,11 +5,14 @@
 
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
+#include "app/cli/pair_set.h"
 #include "app/cli/progress.h"
+#include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 #include "core/analysis/attribution_patching.h"
 #include "core/analysis/patching.h"
+#include "core/analysis/sweep.h"
 
 namespace headscope::cli {
 namespace {
@@ -17,123 +20,53 @@ namespace {
 struct Options {
   ModelOptions model;
   OutputOptions output;
-  std::string clean, corrupt, answer, wrong, site = "resid_pre", axes = "auto", metric = "logit_diff";
+  PairSetOptions pairs;
+  std::string site = "resid_pre", axes = "auto", metric = "logit_diff";
   PatchingOptions patching;
   bool estimate = false;
   std::int64_t check = 16;
 };
 
-// Exact, or estimated with some cells checked.
-struct Patches {
-  PatchingResult result;
-  std::optional<AttributionPatching> estimate;
-};
-
-Result<PatchPair> pair_of(const Options& options, const Model& model) {
-  PatchPair pair;
-  HS_ASSIGN(pair.clean, encode_prompt(model, options.clean, {}));
-  HS_ASSIGN(pair.corrupt, encode_prompt(model, options.corrupt, {}));
-  for (const auto& [text, ids, field] : {std::tuple(&options.answer, &pair.answers.answer, "--answer"),
-                                         {&options.wrong, &pair.answers.wrong, "--wrong"}}) {
-    if (text->empty()) continue;
-    const auto token = answer_token(*model.tokenizer, *text);
-    if (!token.ok()) return make_error(token.error().code, token.error().message, {}, field);
-    ids->push_back(*token);
-  }
-  return pair;
-}
-
-std::vector<std::string> axis_names(PatchAxes axes) {
-  if (axes == PatchAxes::layer_position) return {"layer", "position"};
-  if (axes == PatchAxes::layer_head) return {"layer", "head"};
-  return {"layer", "position", "head"};
-}
-
-std::vector<std::int64_t> shape_of(const PatchingResult& result) {
-  if (result.axes == PatchAxes::layer_position) return {result.n_layers, result.n_positions};
-  if (result.axes == PatchAxes::layer_head) return {result.n_layers, result.n_heads};
-  return {result.n_layers, result.n_positions, result.n_heads};
-}
-
 // [layer][position], [layer][head] or [layer][position][head].
 nlohmann::json restored_json(const PatchingResult& result) {
   const std::vector<std::int64_t> shape = shape_of(result);
+  const std::vector<double> restored = result.mean_restored();
   const auto layers = static_cast<std::size_t>(result.n_layers);
-  if (shape.size() == 2) return matrix(result.restored, layers, static_cast<std::size_t>(shape[1]));
+  if (shape.size() == 2) return matrix(restored, layers, static_cast<std::size_t>(shape[1]));
   nlohmann::json out = nlohmann::json::array();
   const auto per_layer = static_cast<std::ptrdiff_t>(result.n_positions * result.n_heads);
   for (std::ptrdiff_t layer = 0; layer < static_cast<std::ptrdiff_t>(layers); ++layer) {
-    const std::vector<double> part(result.restored.begin() + layer * per_layer,
-                                   result.restored.begin() + (layer + 1) * per_layer);
+    const std::vector<double> part(restored.begin() + layer * per_layer, restored.begin() + (layer + 1) * per_layer);
     out.push_back(matrix(part, static_cast<std::size_t>(result.n_positions), static_cast<std::size_t>(result.n_heads)));
   }
   return out;
 }
 
-store::Table checked_table(const AttributionPatching& estimate) {
-  std::vector<std::int64_t> layers, positions, heads, agrees;
-  std::vector<double> estimated, exact;
-  for (const CheckedCell& cell : estimate.checked) {
-    layers.push_back(cell.layer);
-    positions.push_back(cell.position);
-    heads.push_back(cell.head);
-    estimated.push_back(cell.estimated);
-    exact.push_back(cell.exact);
-    agrees.push_back(cell.agrees ? 1 : 0);
-  }
-  return {{{"layer", layers, "index", "layer"},
-           {"position", positions, "index", "position on the axis of the array"},
-           {"head", heads, "index", "head on the axis of the array"},
-           {"estimated", estimated, "1", "restored, by attribution"},
-           {"exact", exact, "1", "restored, by patching"},
-           {"agrees", agrees, "1", "1: near enough"}},
-          {}};
+Status store_prompts(store::ResultWriter& writer, const Model& model, const PairSet& set) {
+  if (set.pairs.size() > 1) return store_pairs(writer, model, set);
+  HS_TRY(writer.add_prompt(prompt_of(model, "clean", set.pairs.front().clean)));
+  return writer.add_prompt(prompt_of(model, "corrupt", set.pairs.front().corrupt));
 }
 
-Status store_result(store::ResultWriter& writer, const Model& model, const PatchPair& pair,
-                    const PatchingOptions& options, const Patches& patches) {
-  const PatchingResult& result = patches.result;
-  HS_TRY(writer.add_prompt(prompt_of(model, "clean", pair.clean)));
-  HS_TRY(writer.add_prompt(prompt_of(model, "corrupt", pair.corrupt)));
-  store::Patching patching;
-  patching.spec.name = short_name(result.site);
-  patching.spec.site = short_name(result.site);
-  patching.spec.axes = axis_names(result.axes);
-  patching.spec.shape = shape_of(result);
-  patching.spec.metric = to_string(options.metric);
-  patching.spec.clean = result.clean[0];
-  patching.spec.corrupt = result.corrupt[0];
-  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
-                              {"estimated", patches.estimate.has_value()}};
-  for (const std::int64_t id : pair.clean)
-    patching.spec.clean_tokens.push_back(model.tokenizer->piece(id));
-  for (const std::int64_t id : pair.corrupt)
-    patching.spec.corrupt_tokens.push_back(model.tokenizer->piece(id));
-  for (const double value : result.restored)
-    patching.restored.push_back(static_cast<float>(value));
-  HS_TRY(writer.add_patching(patching));
-  if (!patches.estimate) return {};
-  return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
-}
-
-void print_strongest(const PatchingResult& result, const PatchPair& pair, const Model& model) {
-  std::printf("clean %s, corrupt %s\n", fixed(result.clean[0], 4).c_str(), fixed(result.corrupt[0], 4).c_str());
+void print_strongest(const PatchingResult& result, const std::vector<PatchPair>& pairs, const Model& model) {
+  std::printf("clean %s, corrupt %s\n", fixed(mean_over(result.clean), 4).c_str(),
+              fixed(mean_over(result.corrupt), 4).c_str());
+  const std::vector<double> restored = result.mean_restored();
   std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < result.restored.size(); ++i)
-    if (std::isfinite(result.restored[i])) order.push_back(i);
-  std::sort(order.begin(), order.end(),
-            [&](std::size_t a, std::size_t b) { return result.restored[a] > result.restored[b]; });
+  for (std::size_t i = 0; i < restored.size(); ++i)
+    if (std::isfinite(restored[i])) order.push_back(i);
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return restored[a] > restored[b]; });
   std::vector<std::vector<std::string>> lines = {{"layer", "position", "head", "restored"}};
   const auto heads = static_cast<std::size_t>(result.n_heads), positions = static_cast<std::size_t>(result.n_positions);
   for (std::size_t i = 0; i < std::min<std::size_t>(15, order.size()); ++i) {
     const std::size_t head = order[i] % heads, position = order[i] / heads % positions,
                       layer = order[i] / heads / positions;
     const bool by_position = result.axes != PatchAxes::layer_head;
-    lines.push_back(
-        {std::to_string(layer),
-         by_position ? std::to_string(position) + " |" + one_line(model.tokenizer->text(pair.clean[position])) + "|"
-                     : "all",
-         result.axes == PatchAxes::layer_position ? "all" : std::to_string(head), fixed(result.restored[order[i]], 4)});
+    std::string place = std::to_string(position);
+    if (pairs.size() == 1) place += " |" + one_line(model.tokenizer->text(pairs.front().clean[position])) + "|";
+    lines.push_back({std::to_string(layer), by_position ? place : "all",
+                     result.axes == PatchAxes::layer_position ? "all" : std::to_string(head),
+                     fixed(restored[order[i]], 4)});
   }
   std::printf("%s", aligned(lines).c_str());
 }
@@ -150,23 +83,22 @@ nlohmann::json checked_json(const AttributionPatching& estimate) {
   return cells;
 }
 
-Result<Patches> patch(const Engine& engine, const PatchPair& pair, const PatchingOptions& patching,
+Result<Patches> patch(const Engine& engine, const std::vector<PatchPair>& pairs, const PatchingOptions& patching,
                       const Options& options, const Console& console) {
   if (!options.estimate) {
-    HS_ASSIGN(PatchingResult result, patch_activations(engine, {pair}, patching, console.task()));
+    HS_ASSIGN(PatchingResult result, patch_activations(engine, pairs, patching, console.task()));
     return Patches{std::move(result), std::nullopt};
   }
   GuardOptions guard;
   guard.strongest = guard.random = options.check;
-  HS_ASSIGN(AttributionPatching found, attribute_patches(engine, {pair}, patching, guard, console.task()));
+  HS_ASSIGN(AttributionPatching found, attribute_patches(engine, pairs, patching, guard, console.task()));
   console.note("estimated from one gradient; of " + std::to_string(found.checked.size()) +
                " cells that were patched, " + std::to_string(found.disagreements()) + " disagree");
   return Patches{found.estimated, std::move(found)};
 }
 
 Status run(const Options& options, const Console& console) {
-  for (const auto& [text, field] : {std::pair(&options.clean, "--clean"), {&options.corrupt, "--corrupt"}})
-    if (text->empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, field);
+  HS_TRY(check_pair_set(options.pairs, true));
   PatchingOptions patching = options.patching;
   const auto site = parse_hook_point(options.site);
   if (!site.ok()) return make_error(site.error().code, "'" + options.site + "' " + site.error().message, {}, "--site");
@@ -175,29 +107,31 @@ Status run(const Options& options, const Console& console) {
     HS_ASSIGN(patching.axes, parse_patch_axes(options.axes));
   }
   HS_ASSIGN(patching.metric, parse_metric(options.metric));
-  HS_ASSIGN(auto writer, open_output(options.output, console));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
-  HS_ASSIGN(const PatchPair pair, pair_of(options, *model));
+  HS_ASSIGN(const PairSet set, make_pair_set(*model, options.pairs, {true, false, false}));
+  note_dropped(set.dropped, console);
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
-  HS_ASSIGN(const Patches patches, patch(engine, pair, patching, options, console));
+  HS_ASSIGN(const Patches patches, patch(engine, set.pairs, patching, options, console));
   const PatchingResult& result = patches.result;
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));
-    HS_TRY(writer->set_options("patch", {{"site", options.site},
-                                         {"axes", options.axes},
-                                         {"metric", options.metric},
-                                         {"noising", options.patching.noising},
-                                         {"answer", options.answer},
-                                         {"wrong", options.wrong},
-                                         {"estimate", options.estimate},
-                                         {"check", options.check},
-                                         {"tokens_per_run", options.patching.tokens_per_run}}));
-    HS_TRY(store_result(*writer, *model, pair, patching, patches));
+    store::Attributes used = option_attributes(options.pairs);
+    used.insert(used.end(), {{"site", options.site},
+                             {"axes", options.axes},
+                             {"metric", options.metric},
+                             {"noising", options.patching.noising},
+                             {"estimate", options.estimate},
+                             {"check", options.check},
+                             {"tokens_per_run", options.patching.tokens_per_run}});
+    HS_TRY(writer->set_options("patch", used));
+    HS_TRY(store_prompts(*writer, *model, set));
+    HS_TRY(store_patching(*writer, short_name(result.site), *model, set.pairs, set.task, patching, patches));
   }
   if (console.json) {
-    nlohmann::json json = {{"clean", number(result.clean[0])},
-                           {"corrupt", number(result.corrupt[0])},
+    nlohmann::json json = {{"clean", number(mean_over(result.clean))},
+                           {"corrupt", number(mean_over(result.corrupt))},
                            {"axes", axis_names(result.axes)},
                            {"restored", restored_json(result)},
                            {"complete", result.complete}};
@@ -205,7 +139,7 @@ Status run(const Options& options, const Console& console) {
     if (patches.estimate) json["disagreements"] = patches.estimate->disagreements();
     console.print(json);
   } else
-    print_strongest(result, pair, *model);
+    print_strongest(result, set.pairs, *model);
   return finish_output(writer, options.output, console, result.complete);
 }
 
@@ -219,10 +153,7 @@ void add_patch(CLI::App& app, Commands& commands) {
       "resid_pre");
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--clean", options->clean, "The prompt that the answer belongs to")->required();
-  command->add_option("--corrupt", options->corrupt, "A prompt of as many tokens to which it does not")->required();
-  command->add_option("--answer", options->answer, "The right next token of the clean prompt");
-  command->add_option("--wrong", options->wrong, "The wrong one");
+  add_pair_set_options(*command, options->pairs);
   command
       ->add_option("--site", options->site,
                    "resid_pre, resid_mid, resid_post, attn_out, mlp_out, q, k, v, z, pattern, result, …")

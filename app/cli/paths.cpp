@@ -7,6 +7,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
 #include "app/cli/progress.h"
+#include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 #include "core/circuits/path_patching.h"
@@ -68,36 +69,18 @@ void print_text(const PathEffects& found, const ComputationalGraph& graph, const
   std::printf("%s of the clean run: %s\n%s", metric.c_str(), fixed(clean, 4).c_str(), aligned(lines).c_str());
 }
 
-Status store_paths(store::ResultWriter& writer, const Options& options, const PathEffects& found,
-                   const ComputationalGraph& graph) {
-  std::vector<std::string> senders;
-  for (const int sender : found.senders)
-    senders.push_back(graph.sender_name(sender));
-  store::ArraySpec spec;
-  spec.axes = {{"sender", senders}, {"pair", {}}};
-  spec.shape = {static_cast<std::int64_t>(senders.size()), static_cast<std::int64_t>(found.clean.size())};
-  spec.units = options.metric == "logit_diff" ? "logit" : "1";
-  spec.long_name = "change of the metric when the paths from the sender to the receivers are patched";
-  spec.attributes = {{"metric", options.metric}, {"receivers", options.receivers}, {"through_mlps", !options.direct}};
-  HS_TRY(writer.add_array("/paths/effects", spec, std::span(found.effects)));
-  spec.axes = {{"pair", {}}};
-  spec.shape = {static_cast<std::int64_t>(found.clean.size())};
-  spec.long_name = "the metric of the clean run";
-  spec.attributes = {};
-  return writer.add_array("/paths/clean", spec, std::span(found.clean));
-}
-
 Status run(const Options& options, const Console& console) {
   HS_TRY(check_pair_set(options.pairs, true));
   CircuitTask task;
   HS_ASSIGN(task.metric, parse_metric(options.metric));
-  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.ioi_seed)}));
+  HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
   const ComputationalGraph graph(graph_shape(model->config));
   HS_ASSIGN(const PathOptions paths, path_options(options, graph));
   HS_ASSIGN(const PairSet pairs,
             make_pair_set(*model, options.pairs, {true, needs_answers(task.metric), needs_wrong(task.metric)}));
+  note_dropped(pairs.dropped, console);
   task.pairs = pairs.pairs;
   HS_ASSIGN(const PathEffects found, patch_paths(engine, graph, task, paths, console.task()));
   finish_progress();
@@ -110,7 +93,7 @@ Status run(const Options& options, const Console& console) {
                              {"direct", options.direct}});
     HS_TRY(writer->set_options("paths", used));
     HS_TRY(store_pairs(*writer, *model, pairs));
-    HS_TRY(store_paths(*writer, options, found, graph));
+    HS_TRY(store_paths(*writer, "/paths", {options.metric, options.receivers, !options.direct}, found, graph));
   }
   if (console.json)
     console.print(to_json(found, graph));

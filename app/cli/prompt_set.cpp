@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/prompt_set.h"
 
-#include "app/cli/prompt_file.h"
-#include "core/analysis/ioi_task.h"
+#include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
 
@@ -12,21 +11,19 @@ void add_prompt_set_options(CLI::App& command, PromptSetOptions& options) {
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
   command.add_option("--prompts-file", options.file,
                      "Prompts: .csv with the columns prompt,answer,wrong, or .jsonl with these fields");
-  command.add_option("--ioi", options.ioi, "Use N generated indirect-object prompts")->check(at_least(0));
-  command.add_option("--ioi-seed", options.ioi_seed, "Of the generated prompts")
-      ->capture_default_str()
-      ->check(at_least(0));
+  add_task_options(command, options.task);
 }
 
 Status check_prompt_set(const PromptSetOptions& options) {
   const bool one = !options.prompt.text.empty() || !options.prompt.file.empty();
-  const int sources = (one ? 1 : 0) + (options.file.empty() ? 0 : 1) + (options.ioi > 0 ? 1 : 0);
+  const int sources = (one ? 1 : 0) + (options.file.empty() ? 0 : 1) + (options.task.given() ? 1 : 0);
   if (sources == 0)
-    return make_error(ErrorCode::invalid_argument, "the prompt is empty; give --prompt, --prompts-file or --ioi N", {},
-                      "--prompt");
+    return make_error(ErrorCode::invalid_argument,
+                      "the prompt is empty; give --prompt, --prompts-file, --task or --ioi N", {}, "--prompt");
   if (sources > 1)
-    return make_error(ErrorCode::invalid_argument, "give one of --prompt, --prompts-file and --ioi", {}, "--prompt");
-  return {};
+    return make_error(ErrorCode::invalid_argument, "give one of --prompt, --prompts-file, --task and --ioi", {},
+                      "--prompt");
+  return check_task(options.task);
 }
 
 Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong) {
@@ -37,25 +34,24 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
     return make_error(ErrorCode::invalid_argument, "this metric needs one", {}, "--wrong");
   for (const auto& [text, ids, field] :
        {std::tuple(&row.answer, &answers.answer, "--answer"), {&row.wrong, &answers.wrong, "--wrong"}}) {
-    if (text->empty()) continue;
-    const auto token = answer_token(*model.tokenizer, *text);
-    if (!token.ok()) return make_error(token.error().code, token.error().message, {}, field);
-    ids->push_back(*token);
+    for (const std::string& each : split_answers(*text)) {
+      const auto token = answer_token(*model.tokenizer, each);
+      if (!token.ok()) return make_error(token.error().code, token.error().message, {}, field);
+      ids->push_back(*token);
+    }
   }
   return answers;
 }
 
 namespace {
 
-Result<AblationTask> generated_prompts(const Model& model, const PromptSetOptions& options) {
-  IoiOptions ioi;
-  ioi.count = options.ioi;
-  ioi.seed = options.ioi_seed;
-  HS_ASSIGN(const IoiTask made, make_ioi_task(*model.tokenizer, ioi));
+Result<AblationTask> task_prompts(const Model& model, const PromptSetOptions& options) {
+  HS_ASSIGN(const TaskSet made, make_task(*model.tokenizer, options.task.request()));
   AblationTask task;
-  task.prompts = ablation_prompts(made);
+  task.prompts = made.prompts();
+  task.dropped = dropped_lines(made);
   for (std::size_t i = 0; i < task.prompts.size(); ++i)
-    task.ids.push_back("ioi-" + std::to_string(i));
+    task.ids.push_back(made.name + "-" + std::to_string(i));
   return task;
 }
 
@@ -63,7 +59,7 @@ Result<AblationTask> generated_prompts(const Model& model, const PromptSetOption
 
 Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                      bool need_wrong) {
-  if (options.ioi > 0) return generated_prompts(model, options);
+  if (options.task.given()) return task_prompts(model, options);
   std::vector<PromptRow> rows;
   if (options.file.empty()) {
     HS_ASSIGN(const std::string text, prompt_text(options.prompt));
@@ -90,10 +86,8 @@ Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions&
 store::Attributes option_attributes(const PromptSetOptions& options) {
   store::Attributes used = option_attributes(options.prompt);
   if (!options.file.empty()) used.push_back({"prompts_file", options.file});
-  if (options.ioi > 0) {
-    used.push_back({"ioi", options.ioi});
-    used.push_back({"ioi_seed", static_cast<std::int64_t>(options.ioi_seed)});
-  }
+  const store::Attributes task = option_attributes(options.task);
+  used.insert(used.end(), task.begin(), task.end());
   if (!options.answer.empty()) used.push_back({"answer", options.answer});
   if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
   return used;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The prompts of a sweep: one from the command line, a file of them, or generated indirect-object prompts.
+// The prompts of a sweep: one from the command line, a file of them, or those of a task.
 #pragma once
 
 #include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
-#include "app/cli/prompt_file.h"
+#include "app/cli/task_options.h"
+#include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
 
@@ -13,8 +14,7 @@ struct PromptSetOptions {
   PromptOptions prompt;
   std::string answer, wrong;
   std::string file; // see prompt_file.h
-  std::int64_t ioi = 0;
-  std::uint64_t ioi_seed = 0;
+  TaskOptions task;
 };
 
 void add_prompt_set_options(CLI::App& command, PromptSetOptions& options);

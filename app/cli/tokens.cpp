@@ -6,8 +6,7 @@
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/values.h"
-#include "core/io/checkpoint.h"
-#include "core/model/model_store.h"
+#include "core/base/text_file.h"
 
 namespace headscope::cli {
 namespace {
@@ -17,13 +16,6 @@ struct Options {
   std::optional<std::string> text; // may well be empty
   bool no_special = false, plain_text = false;
 };
-
-// The tokenizer alone: no weights are read.
-Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
-  HS_ASSIGN(const std::string path, resolve_model_path(model));
-  HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(path));
-  return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
-}
 
 Status run(const Options& options, const Console& console) {
   if (!options.text && options.file.empty())

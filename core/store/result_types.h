@@ -41,6 +41,7 @@ struct Provenance {
   std::string libtorch_version;
   std::string command_line;
   std::vector<std::int64_t> seeds;
+  std::string created = {}; // UTC, ISO 8601; empty: now
 };
 
 struct Axis {

@@ -29,7 +29,7 @@ Attributes root_attributes(const Provenance& provenance) {
           {"format_version", std::int64_t{kFormatVersion}},
           {"headscope_version", provenance.headscope_version},
           {"libtorch_version", provenance.libtorch_version},
-          {"created", utc_now()},
+          {"created", provenance.created.empty() ? utc_now() : provenance.created},
           {"command_line", provenance.command_line},
           {"seeds", provenance.seeds},
           {"complete", false}};

@@ -61,6 +61,14 @@ PropertyList ordered_group() {
   PropertyList list(H5Pcreate(H5P_GROUP_CREATE));
   H5Pset_link_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_attr_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_obj_track_times(list.get(), false);
+  return list;
+}
+
+// Without the time of writing, so that equal results are equal files.
+PropertyList timeless_dataset() {
+  PropertyList list(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_obj_track_times(list.get(), false);
   return list;
 }
 
@@ -155,6 +163,7 @@ Status FileState::open() {
   const PropertyList creation(H5Pcreate(H5P_FILE_CREATE));
   H5Pset_link_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_attr_creation_order(creation.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_obj_track_times(creation.get(), false);
   file = h5::File(H5Fcreate(partial.path().c_str(), H5F_ACC_TRUNC, creation.get(), access.get()));
   if (!file) return latch(h5::failure(place(""), "be created", ErrorCode::io));
   return {};
@@ -207,14 +216,15 @@ Result<Dataset> FileState::create_strings(const std::string& path, const std::ve
   std::vector<std::int64_t> shape;
   if (!scalar) shape.push_back(static_cast<std::int64_t>(values.size()));
   const Space space = h5::space_of(shape);
-  HS_ASSIGN(Dataset dataset, make_dataset(*this, path, h5::text_type().get(), space.get(), H5P_DEFAULT, H5P_DEFAULT));
+  HS_ASSIGN(Dataset dataset,
+            make_dataset(*this, path, h5::text_type().get(), space.get(), timeless_dataset().get(), H5P_DEFAULT));
   HS_TRY(latched(h5::write_strings(dataset.get(), place(path), values)));
   HS_TRY(latched(describe(dataset, place(path), units, long_name)));
   return dataset;
 }
 
 PropertyList FileState::array_properties(const ArraySpec& spec) const {
-  PropertyList list(H5Pcreate(H5P_DATASET_CREATE));
+  PropertyList list = timeless_dataset();
   H5Pset_attr_creation_order(list.get(), H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   set_fill(list.get(), spec.dtype);
   const std::int64_t n = elements(spec.shape);
@@ -288,7 +298,8 @@ Result<std::string> FileState::numbered_scale(const Axis& axis, std::int64_t siz
   }
   HS_TRY(group("/axes"));
   const Space space = h5::space_of({size});
-  HS_ASSIGN(Dataset scale, make_dataset(*this, path, H5T_STD_I64LE, space.get(), H5P_DEFAULT, H5P_DEFAULT));
+  HS_ASSIGN(Dataset scale,
+            make_dataset(*this, path, H5T_STD_I64LE, space.get(), timeless_dataset().get(), H5P_DEFAULT));
   std::vector<std::int64_t> numbers(static_cast<std::size_t>(size));
   for (std::size_t i = 0; i < numbers.size(); ++i)
     numbers[i] = static_cast<std::int64_t>(i);

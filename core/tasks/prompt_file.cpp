@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/cli/prompt_file.h"
+#include "core/tasks/prompt_file.h"
 
+#include <algorithm>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
-#include "app/cli/csv.h"
-#include "app/cli/model_options.h"
+#include "core/base/text_file.h"
+#include "core/tasks/csv.h"
 
-namespace headscope::cli {
+namespace headscope {
 namespace {
 
 bool ends_with(const std::string& text, const std::string& end) {
@@ -44,9 +45,11 @@ Result<PromptRow> from_json(const std::string& line, const std::string& path, co
        {std::pair(prompt, &row.prompt), {corrupted, &row.corrupted}, {"answer", &row.answer}, {"wrong", &row.wrong}}) {
     const auto found = json.find(key);
     if (found == json.end() || found->is_null()) continue;
-    if (!found->is_string())
+    const bool list = (text == &row.answer || text == &row.wrong) && found->is_array() &&
+                      std::all_of(found->begin(), found->end(), [](const auto& each) { return each.is_string(); });
+    if (!found->is_string() && !list)
       return make_error(ErrorCode::invalid_argument, std::string("the field ") + key + " is not a string", path, place);
-    *text = found->get<std::string>();
+    *text = list ? join_answers(found->get<std::vector<std::string>>()) : found->get<std::string>();
   }
   return row;
 }
@@ -70,6 +73,25 @@ Result<std::vector<PromptRow>> from_lines(const std::string& text, const std::st
 
 } // namespace
 
+std::vector<std::string> split_answers(const std::string& text) {
+  std::vector<std::string> answers;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find('|', begin), text.size());
+    answers.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  if (text.empty()) return {};
+  const bool whole = std::any_of(answers.begin(), answers.end(), [](const auto& each) { return each.empty(); });
+  return whole ? std::vector<std::string>{text} : answers;
+}
+
+std::string join_answers(const std::vector<std::string>& answers) {
+  std::string text;
+  for (const std::string& answer : answers)
+    text += (text.empty() ? "" : "|") + answer;
+  return text;
+}
+
 Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
   HS_ASSIGN(const std::string text, read_text_file(path));
   auto rows = ends_with(path, ".csv") ? from_csv(text, path) : from_lines(text, path, ends_with(path, ".jsonl"));
@@ -80,4 +102,4 @@ Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
   return rows;
 }
 
-} // namespace headscope::cli
+} // namespace headscope

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Files of prompts: NAME.csv with the columns prompt (or clean), corrupted (or corrupt), answer, wrong; NAME.jsonl with
-// an object of these fields a line; any other name: one prompt a line.
+// an object of these fields a line; any other name: one prompt a line. Several answers are parted by '|', or in
+// NAME.jsonl a list.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 #include "core/base/result.h"
 
-namespace headscope::cli {
+namespace headscope {
 
 struct PromptRow {
   std::string prompt, answer, wrong; // answer and wrong may be empty
@@ -16,7 +17,11 @@ struct PromptRow {
   std::string corrupted = {};        // may be empty
 };
 
+// The answers of a field: " 33| 34" is two of them. '|' with nothing before or after it is itself one.
+std::vector<std::string> split_answers(const std::string& text);
+std::string join_answers(const std::vector<std::string>& answers);
+
 // At least one row, no prompt empty. Errors name the file and the line.
 Result<std::vector<PromptRow>> read_prompt_file(const std::string& path);
 
-} // namespace headscope::cli
+} // namespace headscope

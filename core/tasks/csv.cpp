@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/cli/csv.h"
+#include "core/tasks/csv.h"
 
-namespace headscope::cli {
+namespace headscope {
 namespace {
 
 struct Record {
@@ -78,4 +78,20 @@ Result<CsvTable> parse_csv(const std::string& text, const std::string& file) {
   return table;
 }
 
-} // namespace headscope::cli
+std::string csv_line(const std::vector<std::string>& fields) {
+  std::string line;
+  for (const std::string& field : fields) {
+    if (&field != &fields.front()) line += ',';
+    if (field.find_first_of(",\"\r\n") == std::string::npos) {
+      line += field;
+      continue;
+    }
+    line += '"';
+    for (const char c : field)
+      line += c == '"' ? std::string("\"\"") : std::string(1, c);
+    line += '"';
+  }
+  return line + "\n";
+}
+
+} // namespace headscope

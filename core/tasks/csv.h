@@ -8,7 +8,7 @@
 
 #include "core/base/result.h"
 
-namespace headscope::cli {
+namespace headscope {
 
 struct CsvTable {
   std::vector<std::string> header;
@@ -17,7 +17,10 @@ struct CsvTable {
   std::optional<std::size_t> column(const std::string& name) const;
 };
 
+// One record with its line end; fields are quoted where they must be.
+std::string csv_line(const std::vector<std::string>& fields);
+
 // corrupt, naming the line: an unclosed quote or a row of another length.
 Result<CsvTable> parse_csv(const std::string& text, const std::string& file);
 
-} // namespace headscope::cli
+} // namespace headscope

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Head ablation. A cell is one layer of a few prompts; where a head is replaced by what other prompts give (mean,
+// resample) it is one layer of all prompts.
+#include <algorithm>
+#include <limits>
+#include <map>
+
+#include "app/cli/ablate_run.h"
+#include "app/cli/experiment/step.h"
+#include "app/cli/heads.h"
+
+namespace headscope::cli {
+namespace {
+
+class AblateStep : public Step {
+public:
+  std::string heads = "all";
+  HeadAblationOptions options;
+  std::int64_t prompts_per_cell = 4;
+
+  Status bind(const StepInput& input) override {
+    engine_ = input.engine;
+    const ModelConfig& config = engine_->config();
+    HS_ASSIGN(const std::vector<HeadId> chosen, parse_heads(heads, config));
+    for (const HeadId& head : chosen)
+      by_layer_[head.layer].push_back(head);
+    for (const auto& [layer, some] : by_layer_)
+      layers_.push_back(layer);
+    task_.name = name;
+    task_.prompts = input.task->prompts();
+    for (std::size_t i = 0; i < task_.prompts.size(); ++i)
+      task_.ids.push_back(input.label + "-" + std::to_string(i));
+    const bool together = options.method == AblationMethod::mean || options.method == AblationMethod::resample;
+    size_ = together ? count() : std::min(prompts_per_cell, count());
+    return {};
+  }
+
+  std::int64_t cells() const override {
+    return (count() + size_ - 1) / size_ * static_cast<std::int64_t>(layers_.size());
+  }
+
+  StepCost cost() const override {
+    StepCost cost;
+    const auto n_layers = static_cast<double>(engine_->config().n_layers);
+    for (const AblationPrompt& prompt : task_.prompts)
+      for (const auto& [layer, some] : by_layer_) {
+        const double passes = static_cast<double>(some.size()) * (n_layers - layer) / n_layers + 2.0;
+        cost.forwards += static_cast<double>(some.size()) + 2.0;
+        cost.tokens += passes * static_cast<double>(prompt.tokens.size());
+      }
+    cost.most_tokens = static_cast<double>(options.tokens_per_run);
+    return cost;
+  }
+
+  Result<nlohmann::json> run(std::int64_t cell, const CellResults&, const Console& console) const override {
+    const auto [first, last, layer] = place(cell);
+    HeadAblationOptions part = options;
+    part.heads = by_layer_.at(layer);
+    const std::vector<AblationPrompt> prompts(task_.prompts.begin() + first, task_.prompts.begin() + last);
+    HS_ASSIGN(const HeadAblationResult found, ablate_heads(*engine_, prompts, part, console.task()));
+    if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
+    std::vector<double> effects;
+    for (std::int64_t prompt = 0; prompt < found.n_prompts; ++prompt)
+      for (std::int64_t head = 0; head < found.n_heads; ++head)
+        effects.push_back(found.effect(prompt, layer, head));
+    return nlohmann::json{{"clean", found.clean}, {"effects", std::move(effects)}};
+  }
+
+  Status store(store::ResultWriter& writer, const CellResults& done) const override {
+    HS_ASSIGN(auto rows, writer.begin_ablation(ablation_spec(*engine_, task_, options)));
+    const std::int64_t n_heads = engine_->config().n_heads;
+    for (const auto& [cell, result] : done) {
+      const auto [first, last, layer] = place(cell);
+      const auto clean = result.at("clean").get<std::vector<double>>();
+      const auto effects = result.at("effects").get<std::vector<double>>();
+      for (std::int64_t prompt = first; prompt < last; ++prompt) {
+        const auto at = static_cast<std::size_t>(prompt - first);
+        HS_TRY(rows.write_clean(prompt, static_cast<float>(clean[at])));
+        std::vector<float> row;
+        for (std::int64_t head = 0; head < n_heads; ++head)
+          row.push_back(
+              static_cast<float>(effects[at * static_cast<std::size_t>(n_heads) + static_cast<std::size_t>(head)]));
+        HS_TRY(rows.write_layers(prompt, layer, row));
+      }
+    }
+    return {};
+  }
+
+private:
+  struct Place {
+    std::int64_t first = 0, last = 0; // prompts
+    int layer = 0;
+  };
+  std::int64_t count() const { return static_cast<std::int64_t>(task_.prompts.size()); }
+  Place place(std::int64_t cell) const {
+    const auto n = static_cast<std::int64_t>(layers_.size());
+    const std::int64_t first = cell / n * size_;
+    return {first, std::min(first + size_, count()), layers_[static_cast<std::size_t>(cell % n)]};
+  }
+
+  const Engine* engine_ = nullptr;
+  AblationTask task_;
+  std::map<int, std::vector<HeadId>> by_layer_;
+  std::vector<int> layers_;
+  std::int64_t size_ = 1;
+};
+
+} // namespace
+
+Result<std::unique_ptr<Step>> read_ablate_step(TomlTable& table) {
+  auto step = std::make_unique<AblateStep>();
+  table.read("heads", step->heads);
+  read_parsed(table, "ablation", step->options.method, parse_ablation_method);
+  read_parsed(table, "phase", step->options.phase, parse_phase);
+  read_parsed(table, "metric", step->options.metric, parse_metric);
+  table.read("mean_by_position", step->options.mean_by_position);
+  table.read("seed", step->options.seed);
+  table.read("tokens_per_run", step->options.tokens_per_run);
+  table.read("prompts_per_cell", step->prompts_per_cell);
+  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 1);
+  check_at_least(table, "prompts_per_cell", step->prompts_per_cell, 1);
+  return std::unique_ptr<Step>(std::move(step));
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/cli/result_groups.h"
+
+#include <span>
+
+#include "app/runs/result_parts.h"
+#include "core/analysis/sweep.h"
+
+namespace headscope::cli {
+namespace {
+
+store::Table checked_table(const AttributionPatching& estimate) {
+  std::vector<std::int64_t> layers, positions, heads, agrees;
+  std::vector<double> estimated, exact;
+  for (const CheckedCell& cell : estimate.checked) {
+    layers.push_back(cell.layer);
+    positions.push_back(cell.position);
+    heads.push_back(cell.head);
+    estimated.push_back(cell.estimated);
+    exact.push_back(cell.exact);
+    agrees.push_back(cell.agrees ? 1 : 0);
+  }
+  return {{{"layer", layers, "index", "layer"},
+           {"position", positions, "index", "position on the axis of the array"},
+           {"head", heads, "index", "head on the axis of the array"},
+           {"estimated", estimated, "1", "restored, by attribution"},
+           {"exact", exact, "1", "restored, by patching"},
+           {"agrees", agrees, "1", "1: near enough"}},
+          {}};
+}
+
+// Of several pairs, whose tokens differ, the numbers of the positions.
+void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store::PatchingSpec& spec) {
+  const PatchPair& pair = pairs.front();
+  for (const auto& [ids, pieces] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
+    for (std::size_t i = 0; i < ids->size(); ++i)
+      pieces->push_back(pairs.size() == 1 ? model.tokenizer->piece((*ids)[i]) : std::to_string(i));
+}
+
+store::Table table_of(const Curve& curve, const std::string& units) {
+  std::vector<double> shares, metrics, faithfulness, without;
+  std::vector<std::int64_t> edges;
+  for (const CurvePoint& point : curve.points) {
+    shares.push_back(point.share);
+    edges.push_back(point.edges);
+    metrics.push_back(point.metric);
+    faithfulness.push_back(point.faithfulness);
+    without.push_back(point.without);
+  }
+  return {{{"share", shares, "1", "share of all edges that were asked for"},
+           {"edges", edges, "edge", "edges after pruning"},
+           {"metric", metrics, units, "metric of the circuit"},
+           {"faithfulness", faithfulness, "1", "(circuit - empty) / (model - empty)"},
+           {"without", without, "1", "the same for the model without the circuit's edges"}},
+          {{"cpr", curve.cpr}, {"cmd", curve.cmd}}};
+}
+
+} // namespace
+
+double mean_over(const std::vector<double>& values) {
+  return mean_over_first_axis(values, static_cast<std::int64_t>(values.size()), 1).front();
+}
+
+std::vector<std::string> axis_names(PatchAxes axes) {
+  if (axes == PatchAxes::layer_position) return {"layer", "position"};
+  if (axes == PatchAxes::layer_head) return {"layer", "head"};
+  return {"layer", "position", "head"};
+}
+
+std::vector<std::int64_t> shape_of(const PatchingResult& result) {
+  if (result.axes == PatchAxes::layer_position) return {result.n_layers, result.n_positions};
+  if (result.axes == PatchAxes::layer_head) return {result.n_layers, result.n_heads};
+  return {result.n_layers, result.n_positions, result.n_heads};
+}
+
+Status store_patching(store::ResultWriter& writer, const std::string& name, const Model& model,
+                      const std::vector<PatchPair>& pairs, const std::string& task, const PatchingOptions& options,
+                      const Patches& patches) {
+  const PatchingResult& result = patches.result;
+  store::Patching patching;
+  patching.spec.name = name;
+  patching.spec.site = short_name(result.site);
+  patching.spec.axes = axis_names(result.axes);
+  patching.spec.shape = shape_of(result);
+  patching.spec.metric = to_string(options.metric);
+  patching.spec.clean = mean_over(result.clean);
+  patching.spec.corrupt = mean_over(result.corrupt);
+  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
+                              {"estimated", patches.estimate.has_value()},
+                              {"pairs", result.n_pairs},
+                              {"task", task}};
+  store_tokens(model, pairs, patching.spec);
+  for (const double value : result.mean_restored())
+    patching.restored.push_back(static_cast<float>(value));
+  HS_TRY(writer.add_patching(patching));
+  if (!patches.estimate) return {};
+  return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
+}
+
+Status store_attribution(store::ResultWriter& writer, const std::string& folder, const std::vector<std::string>& ids,
+                         const DirectLogitAttribution& found) {
+  const store::Axis prompts{"prompt", ids}, layers{"layer", {}}, heads{"head", {}};
+  const auto put = [&](const char* name, const std::vector<double>& values, std::vector<store::Axis> axes,
+                       const char* what) {
+    store::ArraySpec spec;
+    spec.axes = std::move(axes);
+    for (const store::Axis& axis : spec.axes)
+      spec.shape.push_back(axis.name == "prompt"  ? found.n_prompts
+                           : axis.name == "layer" ? found.n_layers
+                                                  : found.n_heads);
+    spec.units = "logit";
+    spec.long_name = std::string(what) + ", answer minus wrong answer at the last token";
+    return writer.add_array(folder + "/" + name, spec, std::span(values));
+  };
+  HS_TRY(put("heads", found.heads, {prompts, layers, heads}, "what each head writes"));
+  HS_TRY(put("mlps", found.mlps, {prompts, layers}, "what each MLP writes"));
+  HS_TRY(put("attn_bias", found.attn_bias, {prompts, layers}, "bias of each attention layer"));
+  HS_TRY(put("input", found.input, {prompts}, "embedding"));
+  HS_TRY(put("constant", found.constant, {prompts}, "bias of final norm and unembedding"));
+  return put("total", found.total, {prompts}, "all parts together");
+}
+
+Status store_paths(store::ResultWriter& writer, const std::string& folder, const PathLabels& labels,
+                   const PathEffects& found, const ComputationalGraph& graph) {
+  std::vector<std::string> senders;
+  for (const int sender : found.senders)
+    senders.push_back(graph.sender_name(sender));
+  store::ArraySpec spec;
+  spec.axes = {{"sender", senders}, {"pair", {}}};
+  spec.shape = {static_cast<std::int64_t>(senders.size()), static_cast<std::int64_t>(found.clean.size())};
+  spec.units = labels.metric == "logit_diff" ? "logit" : "1";
+  spec.long_name = "change of the metric when the paths from the sender to the receivers are patched";
+  spec.attributes = {{"metric", labels.metric}, {"receivers", labels.receivers}, {"through_mlps", labels.through_mlps}};
+  HS_TRY(writer.add_array(folder + "/effects", spec, std::span(found.effects)));
+  spec.axes = {{"pair", {}}};
+  spec.shape = {static_cast<std::int64_t>(found.clean.size())};
+  spec.long_name = "the metric of the clean run";
+  spec.attributes = {};
+  return writer.add_array(folder + "/clean", spec, std::span(found.clean));
+}
+
+Status store_circuit(store::ResultWriter& writer, const CircuitOutcome& outcome) {
+  HS_TRY(writer.add_graph(to_store(outcome.circuit)));
+  const std::string folder = "/graph/" + outcome.circuit.name;
+  if (outcome.by_signed)
+    HS_TRY(writer.add_table(folder + "/curve_signed", table_of(*outcome.by_signed, outcome.circuit.units)));
+  if (outcome.by_absolute)
+    HS_TRY(writer.add_table(folder + "/curve_absolute", table_of(*outcome.by_absolute, outcome.circuit.units)));
+  return {};
+}
+
+} // namespace headscope::cli

@@ -1,0 +1,358 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Experiments: what they store, that errors say where they are, and that neither kill -9 nor the number of processes changes a bit."""
+import json
+import os
+import pathlib
+import random
+import shutil
+import signal
+import subprocess
+import time
+import unittest
+
+import h5py
+import numpy as np
+
+from harness import GOLDEN, PROGRAM, Case, run, text_of
+
+ROOT = GOLDEN.parent.parent
+# One time of making and one thread everywhere: whole files can be compared.
+ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1700000000", "OMP_NUM_THREADS": "1"}
+MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
+       "OMPI_MCA_plm": "isolated", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
+
+HEAD = """
+name = "everything"
+[model]
+path = "model"
+threads = 1
+[[task]]
+name = "pairs"
+file = "pairs.csv"
+"""
+STEPS = """
+[[step]]
+name = "heads"
+method = "ablate"
+task = "pairs"
+prompts_per_cell = 2
+[step.sweep]
+ablation = ["zero", "mean"]
+
+[[step]]
+name = "patch"
+method = "patch"
+task = "pairs"
+[step.sweep]
+site = ["resid_pre", "z"]
+
+[[step]]
+name = "estimate"
+method = "patch"
+task = "pairs"
+site = "z"
+estimate = true
+check = 2
+
+[[step]]
+name = "direct"
+method = "attribute"
+task = "pairs"
+
+[[step]]
+name = "paths"
+method = "paths"
+task = "pairs"
+
+[[step]]
+name = "circuit"
+method = "circuit"
+task = "pairs"
+top_n = 20
+curve = true
+[step.sweep]
+scores = ["eap", "exact"]
+
+[[step]]
+name = "acdc"
+method = "circuit"
+task = "pairs"
+scores = "acdc"
+threshold = [0.01]
+
+[[step]]
+name = "detectors"
+method = "detect"
+detectors = ["induction", "previous", "successor"]
+set = ["induction.n=20", "previous.n=20"]
+"""
+
+
+class Experiments(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = self.small_model("llama")
+        reference = json.loads((GOLDEN / "circuits" / "llama.json").read_text())["pairs"]
+        rows = [(text_of(p["clean"]), text_of(p["corrupt"]), text_of([p["answer"]]), text_of([p["wrong"]])) for p in reference]
+        quoted = lambda text: '"' + text.replace('"', '""') + '"'
+        self.pairs = "clean,corrupted,answer,wrong\n" + "".join(",".join(map(quoted, row)) + "\n" for row in rows)
+        self.count = len(rows)
+
+    def place(self, name, text=HEAD + STEPS):
+        folder = self.folder / name
+        folder.mkdir()
+        (folder / "model").symlink_to(self.model)
+        (folder / "pairs.csv").write_text(self.pairs)
+        (folder / "e.toml").write_text(text)
+        return folder
+
+    def go(self, folder, *more, launcher=(), env=None):
+        return subprocess.run([*launcher, PROGRAM, "run", "e.toml", "--out", "r.h5", "--json", *more], cwd=folder, capture_output=True,
+                              timeout=300, check=False, env={**os.environ, **ENVIRONMENT, **(env or {})})
+
+    def done(self, folder, *more, **how):
+        result = self.go(folder, *more, **how)
+        self.assertEqual(result.returncode, 0, result.stderr.decode())
+        return json.loads(result.stdout)
+
+    def same(self, a, b):
+        self.assertEqual((a / "r.h5").read_bytes(), (b / "r.h5").read_bytes(), f"{a.name} and {b.name}")
+
+
+class Results(Experiments):
+    def test_the_file_holds_what_the_commands_write(self):
+        folder = self.place("one")
+        summary = self.done(folder)
+        self.assertTrue(summary["complete"])
+        self.assertEqual(sum(s["cells"] for s in summary["steps"]), summary["cells"])
+        self.assertEqual([p.name for p in folder.glob("*.journal*")], [])
+        pairs = ("--task", folder / "pairs.csv", "--model", self.model, "--threads", 1)
+        with h5py.File(folder / "r.h5") as file:
+            self.assertTrue(file.attrs["complete"])
+            self.assertTrue(file["experiment/finished"][:].all())
+            self.assertEqual(list(file["experiment/steps/name"].asstr()[:]), [s["name"] for s in summary["steps"]])
+            for kind in ("zero", "mean"):
+                other = self.folder / f"{kind}.h5"
+                self.good("ablate", *pairs, "--method", kind, "--out", other)
+                with h5py.File(other) as alone:
+                    for part in ("effects", "clean", "mean"):
+                        self.assertClose(file[f"ablation/heads-{kind}/{part}"][:], alone[f"ablation/{kind}/{part}"][:], 1e-5)
+            for site in ("resid_pre", "z"):
+                other = self.folder / f"{site}.h5"
+                self.good("patch", *pairs, "--site", site, "--out", other)
+                with h5py.File(other) as alone:
+                    mine, theirs = file[f"patching/patch-{site}"], alone[f"patching/{site}"]
+                    np.testing.assert_allclose(mine["restored"][:], theirs["restored"][:], atol=1e-4)
+                    self.assertClose(mine.attrs["clean"], theirs.attrs["clean"], 1e-5)
+            other = self.folder / "estimate.h5"
+            self.good("patch", *pairs, "--site", "z", "--estimate", "--check", 2, "--out", other)
+            with h5py.File(other) as alone:
+                np.testing.assert_allclose(file["patching/estimate/restored"][:], alone["patching/z/restored"][:], atol=1e-4)
+                self.assertEqual(len(file["patching/estimate/checked/layer"]), self.count * 4)
+            other = self.folder / "attribute.h5"
+            self.good("attribute", *pairs, "--out", other)
+            with h5py.File(other) as alone:
+                for part in ("heads", "mlps", "total"):
+                    self.assertClose(file[f"logit_attribution/direct/{part}"][:], alone[f"logit_attribution/{part}"][:], 1e-5)
+            other = self.folder / "paths.h5"
+            self.good("paths", *pairs, "--out", other)
+            with h5py.File(other) as alone:
+                self.assertClose(file["paths/paths/effects"][:], alone["paths/effects"][:], 1e-5)
+            for method in ("eap", "exact"):
+                other = self.folder / f"{method}.h5"
+                self.good("circuit", *pairs, "--method", method, "--top-n", 20, "--curve", "--out", other)
+                with h5py.File(other) as alone:
+                    mine, theirs = file[f"graph/circuit-{method}"], alone["graph/circuit"]
+                    self.assertClose(mine["edges/score"][:], theirs["edges/score"][:], 1e-5)
+                    np.testing.assert_array_equal(mine["edges/in_circuit"][:], theirs["edges/in_circuit"][:])
+                    for number in ("faithfulness", "cpr", "cmd", "clean", "empty"):
+                        self.assertClose(mine.attrs[number], theirs.attrs[number], 1e-4)
+            other = self.folder / "acdc.h5"
+            self.good("circuit", *pairs, "--method", "acdc", "--threshold", 0.01, "--out", other)
+            with h5py.File(other) as alone:
+                np.testing.assert_array_equal(file["graph/acdc/edges/in_circuit"][:], alone["graph/circuit/edges/in_circuit"][:])
+            other = self.folder / "detect.h5"
+            self.good("detect", "--model", self.model, "--threads", 1, "--detectors", "induction,previous", "--set", "induction.n=20", "--set",
+                      "previous.n=20", "--out", other)
+            with h5py.File(other) as alone:
+                for kind in ("induction", "previous"):
+                    np.testing.assert_array_equal(file[f"detectors/{kind}/scores"][:], alone[f"detectors/{kind}/scores"][:])
+
+    def test_dry_run(self):
+        folder = self.place("dry")
+        planned = self.done(folder, "--dry-run")
+        self.assertGreater(planned["forwards"], 100)
+        self.assertGreater(planned["seconds"], 0)
+        self.assertGreater(planned["memory_bytes"], (self.model / "model.safetensors").stat().st_size)
+        self.assertEqual(sorted(p.name for p in folder.iterdir()), ["e.toml", "model", "pairs.csv"])
+
+    def test_existing_files_and_journals(self):
+        short = HEAD + '[[step]]\nmethod = "attribute"\ntask = "pairs"\n'
+        folder = self.place("again", short)
+        self.done(folder)
+        self.assertEqual(self.go(folder).returncode, 4)
+        self.done(folder, "--force")
+        (folder / "e.toml").write_text(short + "# changed\n")
+        (folder / "r.h5").unlink()
+        self.done(folder, "--shard", "0/2")
+        shutil.copy(folder / "r.h5.shard-0-of-2.journal", folder / "r.h5.journal")
+        (folder / "e.toml").write_text(short)
+        refused = self.go(folder)
+        self.assertEqual(refused.returncode, 8, refused.stderr)
+        self.assertIn("r.h5.journal", json.loads(refused.stdout)["error"]["file"])
+        self.done(folder, "--force")
+
+
+class Errors(Experiments):
+    def test_place(self):
+        step = '[[step]]\nmethod = "ablate"\ntask = "pairs"\n'
+        cases = [
+            (HEAD + step + "x = = 1\n", "line 12, column 5", "invalid_argument"),
+            (HEAD + step + "ablaton = 'zero'\n", "line 12, column 1: ablaton", "invalid_argument"),
+            (HEAD + step + "ablation = 'none'\n", "line 12, column 12: ablation", "invalid_argument"),
+            (HEAD + step + "metric = 3\n", "line 12, column 10: metric", "invalid_argument"),
+            (HEAD + step + "seed = -1\n", "line 12, column 8: seed", "invalid_argument"),
+            (HEAD + step + "prompts_per_cell = 0\n", "line 12, column 20: prompts_per_cell", "invalid_argument"),
+            (HEAD + step + "[step.sweep]\nphase = ['both', 'never']\n", "line 13, column 18: phase", "invalid_argument"),
+            (HEAD + step + "[step.sweep]\nphase = 'both'\n", "line 13, column 9: phase", "invalid_argument"),
+            (HEAD + step.replace('"ablate"', '"ablat"'), "line 10, column 10: method", "invalid_argument"),
+            (HEAD + step.replace('"pairs"', '"other"'), "line 11, column 8: task", "not_found"),
+            (HEAD + step + step, "line 12, column 1: name", "invalid_argument"),
+            (HEAD + "[[step]]\nmethod = 'circuit'\ntask = 'pairs'\nscores = 'best'\n", "line 12, column 10: scores", "invalid_argument"),
+            (HEAD + "[[step]]\nmethod = 'detect'\ndetectors = ['none']\n", "line 11, column 13: detectors", "not_found"),
+            (HEAD.replace('file = "pairs.csv"', 'generator = "none"') + step, "line 8, column 13: generator", "not_found"),
+            (HEAD.replace("threads", "thread") + step, "line 5, column 1: thread", "invalid_argument"),
+            (HEAD, "step", "invalid_argument"),
+            ("[output]\n", "model", "invalid_argument"),
+        ]
+        for i, (text, place, code) in enumerate(cases):
+            with self.subTest(place):
+                folder = self.place(f"bad{i}", text)
+                error = self.bad(code, "run", folder / "e.toml", "--out", self.folder / "r.h5", file="e.toml")
+                self.assertIn(place, error["field"])
+
+    def test_others(self):
+        folder = self.place("f", HEAD + '[[step]]\nmethod = "patch"\ntask = "pairs"\nsite = "z"\n')
+        self.bad("not_found", "run", "none.toml", file="none.toml")
+        self.bad("invalid_argument", "run", folder / "e.toml", field="--out")
+        self.bad("invalid_argument", "run", folder / "e.toml", "--out", "r.h5", "--shard", "2/2", field="--shard")
+        self.bad("corrupt", "merge", folder / "e.toml", file="e.toml")
+
+    def test_every_example_is_understood(self):
+        examples = sorted((ROOT / "resources" / "experiments").glob("*.toml"))
+        self.assertGreaterEqual(len(examples), 8)
+        methods = set()
+        for path in examples:
+            text = path.read_text()
+            methods |= {line.split('"')[1] for line in text.splitlines() if line.startswith("method = ")}
+            folder = self.folder / path.stem
+            folder.mkdir()
+            (folder / path.name).write_text(text.replace('"smollm2"', '"missing.gguf"'))
+            self.bad("not_found", "run", folder / path.name, file="missing.gguf")  # all that is before the model is right
+        self.assertEqual(methods, {"ablate", "patch", "attribute", "paths", "circuit", "detect"})
+
+
+class Resuming(Experiments):
+    def test_fifty_kills_change_no_bit(self):
+        whole = self.place("whole")
+        begin = time.monotonic()
+        self.done(whole)
+        seconds = time.monotonic() - begin
+        choice, kills, finished = random.Random(20240601), 0, 0
+        folder, attempts = None, 0
+        while kills < 50:
+            if folder is None:
+                folder = self.place(f"killed-{finished}")
+                finished += 1
+            journal, resumed = folder / "r.h5.journal", 0
+            before = journal.stat().st_size if journal.exists() else 0
+            process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=folder, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
+            attempts += 1
+            # At any time, or when it has written a few bytes more: in the middle of cells, and of the result file.
+            end = time.monotonic() + choice.uniform(0, 1.2) * seconds
+            size = before + choice.randrange(1, 6000) if choice.random() < 0.6 else float("inf")
+            while process.poll() is None and time.monotonic() < end:
+                if size != float("inf") and journal.exists() and journal.stat().st_size >= size:
+                    break
+                time.sleep(0.0005)
+            process.send_signal(signal.SIGKILL)
+            output = process.communicate()[0]
+            if process.returncode == -signal.SIGKILL:
+                kills += 1
+            if process.returncode != 0 and (folder / "r.h5").exists() and not journal.exists():
+                self.same(whole, folder)  # killed between the last removal and the end
+                folder = None
+            elif process.returncode == 0:
+                self.assertTrue(json.loads(output)["complete"])
+                self.same(whole, folder)
+                folder = None
+            else:
+                self.assertEqual(process.returncode, -signal.SIGKILL)
+        if folder is not None:
+            summary = self.done(folder)
+            self.assertTrue(summary["complete"])
+            self.same(whole, folder)
+
+    def test_ctrl_c_keeps_what_is_done(self):
+        whole, folder = self.place("whole"), self.place("stopped")
+        cells = self.done(whole)["cells"]
+        process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=folder, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, env={**os.environ, **ENVIRONMENT})
+        journal = folder / "r.h5.journal"
+        while process.poll() is None and not (journal.exists() and journal.stat().st_size > 6000):
+            time.sleep(0.0005)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate()[0]
+        self.assertEqual(process.returncode, 130, output)
+        said = json.loads(output)
+        self.assertFalse(said["complete"])
+        with h5py.File(folder / "r.h5") as file:
+            finished = file["experiment/finished"][:]
+            self.assertFalse(file.attrs["complete"])
+            self.assertEqual(finished.sum(), sum(s["finished"] for s in said["steps"]))
+            self.assertTrue(0 < finished.sum() < cells)
+        summary = self.done(folder)
+        self.assertEqual(summary["resumed"], finished.sum())
+        self.same(whole, folder)
+
+
+class Scale(Experiments):
+    def test_shards(self):
+        whole, folder = self.place("whole"), self.place("shards")
+        self.done(whole)
+        for i in range(3):
+            self.done(folder, "--shard", f"{i}/3")
+        journals = sorted(folder.glob("*.shard-*.journal"))
+        self.assertEqual(len(journals), 3)
+        self.bad("mismatch", "merge", *journals[:2], cwd=folder)
+        merged = run("merge", *journals, "--json", cwd=folder, env=ENVIRONMENT)
+        self.assertEqual(merged.returncode, 0, merged.stderr.decode())
+        self.same(whole, folder)
+        (folder / "r.h5").unlink()
+        self.assertFalse(self.good("merge", *journals[:2], "--partial", cwd=folder)["complete"])
+
+    @unittest.skipUnless(shutil.which("mpirun") and (pathlib.Path(PROGRAM).parent.parent / "lib" / "libheadscope_mpi.so").exists(),
+                         "Open MPI is not installed, or the program was built without it")
+    def test_ranks(self):
+        whole = self.place("whole")
+        self.done(whole)
+        for n in (1, 2, 4):
+            with self.subTest(ranks=n):
+                folder = self.place(f"ranks-{n}")
+                summary = self.done(folder, launcher=("mpirun", "-n", str(n)), env=MPI)
+                self.assertEqual(summary["processes"], n)
+                self.same(whole, folder)
+                self.assertEqual([p.name for p in folder.glob("*.journal*")], [])
+
+    @unittest.skipUnless(shutil.which("mpirun") and (pathlib.Path(PROGRAM).parent.parent / "lib" / "libheadscope_mpi.so").exists(),
+                         "Open MPI is not installed, or the program was built without it")
+    def test_an_error_ends_all_ranks(self):
+        folder = self.place("bad", HEAD + '[[step]]\nmethod = "patch"\ntask = "pairs"\nsite = "mlp_pre"\naxes = "layer_head"\n')
+        result = self.go(folder, launcher=("mpirun", "-n", "2"), env=MPI)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn(b"step pairs-patch", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()

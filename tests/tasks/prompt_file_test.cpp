@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/tasks/prompt_file.h"
+
+#include <filesystem>
+#include <fstream>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include "core/tasks/csv.h"
+#include "core/tasks/task.h"
+#include "tests/tasks/tokenizers.h"
+
+namespace headscope {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class PromptFile : public testing::Test {
+protected:
+  void SetUp() override { std::filesystem::create_directory(folder); }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+  std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(folder + "/" + name) << text;
+    return folder + "/" + name;
+  }
+  const std::string folder = testing::TempDir() + "headscope-prompts-" + std::to_string(::getpid());
+};
+
+TEST_F(PromptFile, CsvIsReadAsItIsWritten) {
+  const std::vector<std::string> fields = {"a,b", "say \"x\"\nand go", " plain", "", "\r"};
+  const auto table = parse_csv("1,2,3,4,5\n" + csv_line(fields), "f.csv");
+  ASSERT_TRUE(table.ok()) << table.error().to_string();
+  ASSERT_EQ(table->rows.size(), 1u);
+  EXPECT_EQ(table->rows[0], fields);
+}
+
+TEST_F(PromptFile, SeveralAnswers) {
+  EXPECT_THAT(split_answers(" 33| 34"), ElementsAre(" 33", " 34"));
+  EXPECT_THAT(split_answers("|"), ElementsAre("|"));
+  EXPECT_THAT(split_answers("||"), ElementsAre("||"));
+  EXPECT_THAT(split_answers(" a"), ElementsAre(" a"));
+  EXPECT_THAT(split_answers(""), ElementsAre());
+  EXPECT_EQ(join_answers({" 33", " 34"}), " 33| 34");
+}
+
+TEST_F(PromptFile, PairsOfAFileAreCheckedAndCounted) {
+  const std::string path = write("pairs.csv", "clean,corrupted,answer,wrong\n"
+                                              "The key is,The lock is, red, blue\n"
+                                              "The key is,The keys is, red, blue\n"
+                                              "The key was,The lock was, red| green, blue\n");
+  const auto set = make_task(test::WordTokenizer({" keys"}), {path, {}, {}, 0, 0});
+  ASSERT_TRUE(set.ok()) << set.error().to_string();
+  EXPECT_EQ(set->title(), "pairs.csv");
+  ASSERT_EQ(set->cases.size(), 2u);
+  EXPECT_EQ(set->cases[1].tokens.answers.answer.size(), 2u);
+  ASSERT_EQ(set->dropped.size(), 1u);
+  EXPECT_THAT(set->dropped[0].reason, HasSubstr("different numbers of tokens"));
+}
+
+TEST_F(PromptFile, JsonLinesMayHaveListsOfAnswers) {
+  const std::string path =
+      write("pairs.jsonl", R"({"clean": "A b", "corrupted": "A c", "answer": [" x", " y"], "wrong": " z"})"
+                           "\n");
+  const auto set = make_task(test::WordTokenizer(), {path, {}, {}, 0, 0});
+  ASSERT_TRUE(set.ok()) << set.error().to_string();
+  EXPECT_THAT(set->cases[0].example.answer, ElementsAre(" x", " y"));
+}
+
+TEST_F(PromptFile, ErrorsNameFileAndLine) {
+  const std::string path = write("pairs.csv", "clean,corrupted,answer\nA b,,x\n");
+  const auto set = make_task(test::WordTokenizer(), {path, {}, {}, 0, 0});
+  ASSERT_FALSE(set.ok());
+  EXPECT_EQ(set.error().file, path);
+  EXPECT_EQ(set.error().field, "line 2");
+  EXPECT_EQ(make_task(test::WordTokenizer(), {"missing.csv", {}, {}, 0, 0}).error().code, ErrorCode::not_found);
+}
+
+} // namespace
+} // namespace headscope
