@@ -23,7 +23,7 @@ std::string variant_label(const MaskingResult& result, std::size_t variant) {
 Result<HeadRanking> from_detector(const std::string& detector, DetectOptions options, const Engine& engine,
                                   const Console& console, store::ResultWriter* writer) {
   options.detectors = detector;
-  HS_ASSIGN(const auto plan, plan_detectors(options));
+  HS_ASSIGN(const auto plan, plan_detectors(options, console));
   HS_ASSIGN(const DetectorOutcomes outcomes, run_detectors(plan, engine, options.haystack, console, writer));
   if (!outcomes.complete) return make_error(ErrorCode::cancelled, "interrupted before the heads were ranked");
   HeadRanking ranking{{}, "detector " + detector};

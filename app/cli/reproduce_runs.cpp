@@ -26,7 +26,7 @@ Result<std::optional<DetectorResult>> detected(const Engine& engine, const std::
   DetectOptions options;
   options.detectors = id;
   options.set = set;
-  HS_ASSIGN(const auto plan, plan_detectors(options));
+  HS_ASSIGN(const auto plan, plan_detectors(options, console));
   if (!plan.front().detector->check(engine).ok()) return std::optional<DetectorResult>{};
   HS_ASSIGN(DetectorOutcomes outcomes, run_detectors(plan, engine, haystack, console, nullptr));
   if (outcomes.list.empty()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
