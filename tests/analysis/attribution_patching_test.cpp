@@ -49,8 +49,9 @@ TEST_P(Estimates, AreExactForASmallChange) {
       ASSERT_EQ(found->estimated.restored.size(), exact->restored.size());
       // Restored is a quotient of two differences of float32 logits: what rounding leaves open in both grows as the gap
       // shrinks.
-      const double resolution = 2.0 * float32_of_logits / std::abs(exact->clean[0] - exact->corrupt[0]);
-      ASSERT_LT(resolution, 0.05);
+      const double rounding = float32_of_logits / std::abs(exact->clean[0] - exact->corrupt[0]);
+      ASSERT_LT(rounding, 0.05);
+      const double resolution = 2.0 * rounding;
       for (std::size_t i = 0; i < exact->restored.size(); ++i)
         EXPECT_NEAR(found->estimated.restored[i], exact->restored[i],
                     0.01 * std::max(1.0, std::abs(exact->restored[i])) + resolution)

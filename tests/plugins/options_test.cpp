@@ -103,7 +103,9 @@ TEST(Builtin, DetectorsDescribeThemselves) {
     EXPECT_TRUE(names.count("threshold")) << ids.back();
   }
   EXPECT_THAT(ids, testing::ElementsAre("induction", "previous", "duplicate", "sink", "successor", "retrieval",
-                                        "qrhead", "local", "global", "boundary"));
+                                        "qrhead", "local", "global", "boundary", "name_mover", "negative_name_mover",
+                                        "backup_name_mover", "s_inhibition", "correct_letter", "vision",
+                                        "copy_suppression", "head_importance", "in_context_regression"));
 }
 
 TEST(Builtin, StandardValuesAreAmongTheAllowedOnes) {
