@@ -18,6 +18,9 @@
 namespace headscope::cli {
 namespace {
 
+// Minutes on a small model; all of them would take twice that.
+constexpr const char* main_detectors = "induction,previous,duplicate,sink,successor,retrieval";
+
 struct Options {
   ModelOptions model;
   DetectOptions detect;
@@ -165,6 +168,7 @@ void add_survey(CLI::App& app, Commands& commands) {
                   "headscope survey --model smollm2 --out survey.h5");
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
+  options->detect.detectors = main_detectors;
   add_detect_options(*command, options->detect);
   command->add_option("--ioi", options->ioi, "Indirect-object prompts")->capture_default_str()->check(at_least(1));
   command->add_option("--maps", options->maps, "Attention maps of this many heads")
