@@ -30,6 +30,8 @@
 namespace headscope::gui {
 namespace {
 
+constexpr int rows_shown = 9; // of the list of detectors
+
 constexpr int histogram_bins = 24;
 
 // "detector/induction/later_rate" and "run/induction" are scores of the detector induction; others are of none.
@@ -90,7 +92,9 @@ QWidget* DetectorsView::make_list() {
     scroll->setFrameShape(QFrame::NoFrame);
     option_stack_->addWidget(scroll);
   }
-  list_->setFixedHeight(static_cast<int>(known_.size()) * (fontMetrics().height() + 8) + 6);
+  // More scroll, so that the options below have room on a small screen.
+  const int rows = std::min(static_cast<int>(known_.size()), rows_shown);
+  list_->setFixedHeight(rows * (fontMetrics().height() + 8) + 6);
   about_ = new QLabel;
   about_->setWordWrap(true);
   about_->setForegroundRole(QPalette::PlaceholderText);
