@@ -6,10 +6,10 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/haystack.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/sink_statistics.h"
+#include "plugins/detectors/text_rows.h"
 
 namespace headscope {
 namespace {
@@ -55,7 +55,9 @@ public:
 
 private:
   Result<DetectorResult> measure(const DetectorRun& run) const {
-    HS_ASSIGN(const auto rows, texts(run));
+    HS_ASSIGN(const auto rows,
+              text_rows(run, run.options.integer("texts"), run.options.integer("tokens"),
+                        static_cast<std::uint64_t>(run.options.integer("seed")), run.options.text("bos") == "auto"));
     const auto length = static_cast<std::int64_t>(rows.front().size());
     HS_ASSIGN(const double theta, later_threshold(run.options.text("theta"), length));
     SinkStatistics statistics(run.engine.config(), length);
@@ -84,37 +86,6 @@ private:
                        std::to_string(length) + " tokens";
     add_evidence(result, rows, statistics.texts(), run.engine);
     return result;
-  }
-
-  Result<std::vector<std::vector<std::int64_t>>> texts(const DetectorRun& run) const {
-    const Tokenizer& tokenizer = *run.engine.model().tokenizer;
-    const std::int64_t length = std::min(run.options.integer("tokens"), run.engine.config().n_ctx);
-    const std::int64_t count = run.options.integer("texts");
-    std::string text;
-    if (run.haystack.empty()) {
-      text = generated_haystack(static_cast<std::uint64_t>(run.options.integer("seed")),
-                                static_cast<std::size_t>(length * count * 8));
-    } else {
-      HS_ASSIGN(text, load_haystack(run.haystack));
-    }
-    std::vector<std::int64_t> begin;
-    if (run.options.text("bos") == "auto" && tokenizer.bos()) {
-      HS_ASSIGN(const auto probe, tokenizer.encode("a"));
-      if (!probe.empty() && probe.front() == *tokenizer.bos()) begin = {*tokenizer.bos()};
-    }
-    HS_ASSIGN(const auto ids, tokenizer.encode(text, {false, false}));
-    const auto fresh = static_cast<std::size_t>(length) - begin.size();
-    std::vector<std::vector<std::int64_t>> rows;
-    for (std::size_t at = 0; at + fresh <= ids.size() && rows.size() < static_cast<std::size_t>(count); at += fresh) {
-      rows.push_back(begin);
-      rows.back().insert(rows.back().end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
-                         ids.begin() + static_cast<std::ptrdiff_t>(at + fresh));
-    }
-    if (rows.empty())
-      return make_error(ErrorCode::invalid_argument,
-                        "has " + std::to_string(ids.size()) + " tokens, one text needs " + std::to_string(fresh),
-                        run.haystack, "haystack");
-    return rows;
   }
 
   static Result<double> later_threshold(const std::string& text, std::int64_t length) {

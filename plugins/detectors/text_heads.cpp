@@ -4,10 +4,10 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/haystack.h"
 #include "core/model/guard.h"
 #include "core/text/text_units.h"
 #include "plugins/detectors/builtin.h"
+#include "plugins/detectors/text_rows.h"
 
 namespace headscope {
 namespace {
@@ -109,32 +109,12 @@ private:
 
   static Result<std::vector<Piece>> texts(const DetectorRun& run) {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
-    const std::int64_t length = std::min(run.options.integer("tokens"), run.engine.config().n_ctx);
-    const std::int64_t count = run.options.integer("texts");
-    std::string text;
-    if (run.haystack.empty()) {
-      text = generated_haystack(static_cast<std::uint64_t>(run.options.integer("seed")),
-                                static_cast<std::size_t>(length * count * 8));
-    } else {
-      HS_ASSIGN(text, load_haystack(run.haystack));
-    }
-    std::vector<std::int64_t> begin;
-    if (run.options.text("bos") == "auto" && tokenizer.bos()) {
-      HS_ASSIGN(const auto probe, tokenizer.encode("a"));
-      if (!probe.empty() && probe.front() == *tokenizer.bos()) begin = {*tokenizer.bos()};
-    }
-    HS_ASSIGN(const auto ids, tokenizer.encode(text, {false, false}));
-    const std::int64_t fresh = length - std::ssize(begin);
+    HS_ASSIGN(auto rows,
+              text_rows(run, run.options.integer("texts"), run.options.integer("tokens"),
+                        static_cast<std::uint64_t>(run.options.integer("seed")), run.options.text("bos") == "auto"));
     std::vector<Piece> pieces;
-    for (std::int64_t at = 0; at + fresh <= std::ssize(ids) && std::ssize(pieces) < count; at += fresh) {
-      std::vector<std::int64_t> tokens = begin;
-      tokens.insert(tokens.end(), ids.begin() + at, ids.begin() + at + fresh);
-      pieces.push_back(cut(std::move(tokens), tokenizer));
-    }
-    if (pieces.empty())
-      return make_error(ErrorCode::invalid_argument,
-                        "has " + std::to_string(ids.size()) + " tokens, one text needs " + std::to_string(fresh),
-                        run.haystack, "haystack");
+    for (auto& row : rows)
+      pieces.push_back(cut(std::move(row), tokenizer));
     return pieces;
   }
 

@@ -8,7 +8,7 @@
 namespace headscope {
 
 Result<std::vector<std::vector<std::int64_t>>> text_rows(const DetectorRun& run, std::int64_t count,
-                                                         std::int64_t length, std::uint64_t seed) {
+                                                         std::int64_t length, std::uint64_t seed, bool bos) {
   const Tokenizer& tokenizer = *run.engine.model().tokenizer;
   length = std::min(length, run.engine.config().n_ctx);
   std::string text;
@@ -18,7 +18,7 @@ Result<std::vector<std::vector<std::int64_t>>> text_rows(const DetectorRun& run,
     HS_ASSIGN(text, load_haystack(run.haystack));
   }
   std::vector<std::int64_t> begin;
-  if (tokenizer.bos()) {
+  if (bos && tokenizer.bos()) {
     HS_ASSIGN(const auto probe, tokenizer.encode("a"));
     if (!probe.empty() && probe.front() == *tokenizer.bos()) begin = {*tokenizer.bos()};
   }
