@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/generate.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -99,14 +100,7 @@ private:
 
 Status check(const Engine& engine, const std::vector<std::int64_t>& prompt, const AnswerOptions& options) {
   if (prompt.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "prompt");
-  const auto total = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
-  if (total > engine.config().n_ctx)
-    return make_error(ErrorCode::mismatch,
-                      "the prompt has " + std::to_string(prompt.size()) + " tokens, which with " +
-                          std::to_string(options.max_new_tokens) + " new ones pass the model's context of " +
-                          std::to_string(engine.config().n_ctx),
-                      {}, "prompt");
-  return {};
+  return check_room(engine, prompt, options.max_new_tokens);
 }
 
 Result<KvCache> plain_prefill(const Engine& engine, const std::vector<std::int64_t>& prompt,

@@ -10,6 +10,18 @@
 #include "core/model/guard.h"
 
 namespace headscope {
+
+Status check_room(const Engine& engine, const std::vector<std::int64_t>& prompt, std::int64_t new_tokens) {
+  const auto total = static_cast<std::int64_t>(prompt.size()) + new_tokens;
+  if (total > engine.config().n_ctx)
+    return make_error(ErrorCode::mismatch,
+                      "the prompt has " + std::to_string(prompt.size()) + " tokens, which with " +
+                          std::to_string(new_tokens) + " new ones pass the model's context of " +
+                          std::to_string(engine.config().n_ctx),
+                      {}, "prompt");
+  return {};
+}
+
 namespace {
 
 // Probabilities after temperature, the k largest logits, and the smallest set of them that holds top_p.
@@ -53,14 +65,7 @@ Status check(const Engine& engine, const std::vector<std::int64_t>& prompt, cons
   if (options.max_new_tokens < 0)
     return make_error(ErrorCode::invalid_argument, "must not be negative", {}, "max_new_tokens");
   if (!(options.top_p > 0.0)) return make_error(ErrorCode::invalid_argument, "must be positive", {}, "top_p");
-  const auto total = static_cast<std::int64_t>(prompt.size()) + options.max_new_tokens;
-  if (total > engine.config().n_ctx)
-    return make_error(ErrorCode::mismatch,
-                      "the prompt has " + std::to_string(prompt.size()) + " tokens, which with " +
-                          std::to_string(options.max_new_tokens) + " new ones pass the model's context of " +
-                          std::to_string(engine.config().n_ctx),
-                      {}, "prompt");
-  return {};
+  return check_room(engine, prompt, options.max_new_tokens);
 }
 
 class Loop {

@@ -31,6 +31,9 @@ struct Generation {
   std::vector<std::int64_t> tokens; // without the prompt; includes the stop token if one ended it
 };
 
+// mismatch when prompt + new tokens exceed the model's context.
+Status check_room(const Engine& engine, const std::vector<std::int64_t>& prompt, std::int64_t new_tokens);
+
 // invalid_argument for an empty prompt, mismatch when prompt + new tokens exceed the model's context.
 Result<Generation> generate(const Engine& engine, const std::vector<std::int64_t>& prompt,
                             const GenerateOptions& options);
