@@ -191,21 +191,6 @@ Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, cons
   return result.logits;
 }
 
-Result<std::vector<double>> measure_rows(const Engine& engine, const TokenRows& rows, MetricKind metric,
-                                         const std::vector<Answers>& answers, std::int64_t budget,
-                                         const CancelToken& cancel) {
-  if (needs_reference(metric)) return std::vector<double>(rows.size(), 0.0);
-  const Judge judge{metric, answers, {}};
-  std::vector<double> out(rows.size());
-  for (const auto& chunk : chunk_rows(rows, 1, budget, false)) {
-    HS_ASSIGN(const at::Tensor logits, last_logits(engine, select_rows(rows, chunk), cancel));
-    HS_ASSIGN(const std::vector<double> values, judge.values(logits, chunk));
-    for (std::size_t i = 0; i < chunk.size(); ++i)
-      out[static_cast<std::size_t>(chunk[i])] = values[i];
-  }
-  return out;
-}
-
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel) {

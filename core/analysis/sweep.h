@@ -84,11 +84,6 @@ struct Judge {
 // Logits of each row's last token [row, d_vocab].
 Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel);
 
-// Metric of every row; at most `budget` tokens a run. Divergences are of the row from itself: 0.
-Result<std::vector<double>> measure_rows(const Engine& engine, const TokenRows& rows, MetricKind metric,
-                                         const std::vector<Answers>& answers, std::int64_t budget,
-                                         const CancelToken& cancel);
-
 struct Variant {
   std::int64_t row = 0;                     // of the walk
   std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
