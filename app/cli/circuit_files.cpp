@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/cli/circuit_picture.h"
 #include "app/cli/values.h"
 #include "core/circuits/export.h"
 #include "core/store/result_file.h"
@@ -109,30 +110,40 @@ Status write_file(const std::filesystem::path& path, const std::string& text) {
   return make_error(ErrorCode::io, reason, path.string());
 }
 
+Status check_format(const std::string& name) {
+  if (is_picture_format(name) || parse_graph_format(name).ok()) return {};
+  return make_error(ErrorCode::invalid_argument, "must be json, dot, graphml, png, svg or pdf, not '" + name + "'", {},
+                    "--format");
+}
+
 Status export_circuits(const ExportOptions& options, const Console& console) {
-  std::vector<GraphFormat> formats;
-  for (const std::string& name : options.formats) {
-    HS_ASSIGN(const GraphFormat format, parse_graph_format(name));
-    formats.push_back(format);
-  }
+  for (const std::string& name : options.formats)
+    HS_TRY(check_format(name));
   HS_ASSIGN(const auto circuits, read_circuits(options.file, options.name));
   std::error_code error;
   std::filesystem::create_directories(options.folder, error);
   if (error) return make_error(ErrorCode::io, error.message(), options.folder);
   std::vector<std::filesystem::path> paths;
   for (const ScoredCircuit& circuit : circuits)
-    for (const GraphFormat format : formats) {
-      paths.push_back(std::filesystem::path(options.folder) / (circuit.name + "." + extension(format)));
+    for (const std::string& format : options.formats) {
+      paths.push_back(std::filesystem::path(options.folder) / (circuit.name + "." + format));
       if (!options.force && std::filesystem::exists(paths.back()))
         return make_error(ErrorCode::already_exists, "already exists; --force replaces it", paths.back().string());
     }
+  std::vector<CircuitPicture> pictures;
   nlohmann::json files = nlohmann::json::array();
   auto path = paths.begin();
   for (const ScoredCircuit& circuit : circuits)
-    for (const GraphFormat format : formats) {
-      HS_TRY(write_file(*path, export_graph(circuit, format)));
+    for (const std::string& name : options.formats) {
       files.push_back((path++)->string());
+      if (is_picture_format(name)) {
+        pictures.push_back({circuit.name, name, files.back().get<std::string>()});
+        continue;
+      }
+      HS_ASSIGN(const GraphFormat format, parse_graph_format(name));
+      HS_TRY(write_file(files.back().get<std::string>(), export_graph(circuit, format)));
     }
+  if (!pictures.empty()) HS_TRY(draw_circuits(options.file, pictures, options.force));
   if (console.json)
     console.print({{"files", files}});
   else
@@ -156,14 +167,14 @@ void add_circuit_compare(CLI::App& circuit, Commands& commands) {
 }
 
 void add_circuit_export(CLI::App& circuit, Commands& commands) {
-  CLI::App* command = add_command(circuit, commands, "export", "Write circuits for other programs",
-                                  "headscope circuit export circuit.h5 --format dot,graphml,json --out figures");
+  CLI::App* command = add_command(circuit, commands, "export", "Draw circuits, or write them for other programs",
+                                  "headscope circuit export circuit.h5 --format svg,dot,graphml,json --out figures");
   auto options = std::make_shared<ExportOptions>();
   command->add_option("FILE", options->file, "A result file with circuits")->required();
   command->add_option("--name", options->name, "Only the graph of this name");
   command
       ->add_option("--format", options->formats,
-                   "json (cfg, nodes, edges as the MIB benchmark reads them), dot (Graphviz), graphml")
+                   "json (cfg, nodes, edges as the MIB benchmark reads them), dot (Graphviz), graphml; png, svg, pdf")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--out,-o", options->folder, "The folder to write to")->capture_default_str();
