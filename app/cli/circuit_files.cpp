@@ -13,9 +13,7 @@
 #include "core/store/result_file.h"
 
 namespace headscope::cli {
-namespace {
 
-// All graphs of the file, or the one of this name.
 Result<std::vector<ScoredCircuit>> read_circuits(const std::string& path, const std::string& name) {
   HS_ASSIGN(const auto reader, store::ResultReader::open(path));
   std::vector<std::string> names = {name};
@@ -33,63 +31,7 @@ Result<std::vector<ScoredCircuit>> read_circuits(const std::string& path, const 
   return circuits;
 }
 
-// ---- compare
-
-struct CompareOptions {
-  std::string first, second, name;
-};
-
-nlohmann::json to_json(const Overlap& overlap) {
-  return {{"first", overlap.first},       {"second", overlap.second},       {"both", overlap.both},
-          {"jaccard", overlap.jaccard()}, {"of_first", overlap.of_first()}, {"of_second", overlap.of_second()}};
-}
-
-std::vector<std::string> names_of(const ComputationalGraph& graph, const std::vector<int>& senders) {
-  std::vector<std::string> names;
-  for (const int sender : senders)
-    names.push_back(graph.sender_name(sender));
-  return names;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names)
-    out += (out.empty() ? "" : " ") + name;
-  return out.empty() ? "none" : out;
-}
-
-Status compare(const CompareOptions& options, const Console& console) {
-  HS_ASSIGN(const auto first, read_circuits(options.first, options.name));
-  HS_ASSIGN(const auto second, read_circuits(options.second, options.name));
-  const ScoredCircuit &a = first.front(), &b = second.front();
-  if (a.graph.shape() != b.graph.shape())
-    return make_error(ErrorCode::mismatch, "is a circuit of a model of another shape than " + options.first,
-                      options.second, "/graph/" + b.name);
-  HS_ASSIGN(const CircuitComparison found, compare_circuits(a.graph, a.circuit, b.circuit));
-  const auto shared = names_of(a.graph, found.shared_heads), only_first = names_of(a.graph, found.first_only),
-             only_second = names_of(a.graph, found.second_only);
-  if (console.json) {
-    console.print({{"edges", to_json(found.edges)},
-                   {"nodes", to_json(found.nodes)},
-                   {"heads", to_json(found.heads)},
-                   {"mlps", to_json(found.mlps)},
-                   {"shared_heads", shared},
-                   {"heads_of_first", only_first},
-                   {"heads_of_second", only_second}});
-    return {};
-  }
-  std::vector<std::vector<std::string>> lines = {{"", "first", "second", "both", "of first", "of second", "Jaccard"}};
-  for (const auto& [name, overlap] :
-       {std::pair("edges", &found.edges), {"nodes", &found.nodes}, {"heads", &found.heads}, {"MLPs", &found.mlps}})
-    lines.push_back({name, std::to_string(overlap->first), std::to_string(overlap->second),
-                     std::to_string(overlap->both), fixed(overlap->of_first(), 3), fixed(overlap->of_second(), 3),
-                     fixed(overlap->jaccard(), 3)});
-  std::printf("%sheads of both: %s\nof the first only: %s\nof the second only: %s\n", aligned(lines).c_str(),
-              joined(shared).c_str(), joined(only_first).c_str(), joined(only_second).c_str());
-  return {};
-}
-
-// ---- export
+namespace {
 
 struct ExportOptions {
   std::string file, name, folder = ".";
@@ -153,18 +95,6 @@ Status export_circuits(const ExportOptions& options, const Console& console) {
 }
 
 } // namespace
-
-void add_circuit_compare(CLI::App& circuit, Commands& commands) {
-  CLI::App* command = add_command(circuit, commands, "compare", "Which edges and heads two circuits share",
-                                  "headscope circuit compare ioi.h5 greater-than.h5");
-  auto options = std::make_shared<CompareOptions>();
-  command->add_option("FIRST", options->first, "A result file with a circuit")->required();
-  command->add_option("SECOND", options->second, "Another, of the same model")->required();
-  command->add_option("--name", options->name, "Of the graph in both files; default: the first");
-  command->callback([&commands, options] {
-    commands.chosen = [options](const Console& console) { return compare(*options, console); };
-  });
-}
 
 void add_circuit_export(CLI::App& circuit, Commands& commands) {
   CLI::App* command = add_command(circuit, commands, "export", "Draw circuits, or write them for other programs",

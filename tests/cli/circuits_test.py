@@ -222,6 +222,29 @@ class Files(Circuits):
         self.assertEqual(got["heads"]["both"], len(got["shared_heads"]))
         self.bad("mismatch", "circuit", "compare", small, other, file=other)
 
+    def test_compare_many(self):
+        small, large = self.made(top=20), self.made(top=60)
+        two = self.good("circuit", "compare", small, large)
+        got = self.good("circuit", "compare", small, large, small)
+        self.assertEqual([c["file"] for c in got["circuits"]], [str(small), str(large), str(small)])
+        self.assertEqual([p["circuits"] for p in got["pairs"]], [[0, 1], [0, 2], [1, 2]])
+        self.assertEqual([got["pairs"][0][k] for k in ("edges", "heads")], [two[k] for k in ("edges", "heads")])
+        self.assertEqual(got["pairs"][1]["edges"]["jaccard"], 1.0)
+        several = self.folder / "several.h5"
+        self.good("circuit", "benchmark", *self.circuit("llama", "--random", 0, "--out", several)[1:])
+        with h5py.File(several) as file:
+            names = sorted(file["graph"])
+            members = [{e for e, (_, m) in self.edges(file["graph"][n]).items() if m} for n in names]
+        self.assertEqual(sorted(c["name"] for c in self.good("circuit", "compare", several)["circuits"]), names)
+        said = run("circuit", "compare", several).stdout.decode().splitlines()
+        shares = [line.split()[1:] for line in said[said.index("") + 2:]]
+        order = [line.split()[2].rstrip(",") for line in said[1:said.index("")]]
+        for i, a in enumerate(order):
+            for j, b in enumerate(order):
+                a_edges, b_edges = members[names.index(a)], members[names.index(b)]
+                self.assertClose(float(shares[i][j]), len(a_edges & b_edges) / len(a_edges), 6e-4)
+        self.bad("invalid_argument", "circuit", "compare", small, file=small)
+
     def test_files_without_a_circuit(self):
         out = self.folder / "maps.h5"
         self.good("attention", "--model", self.small_model(), "--prompt", "ab", "--out", out)
