@@ -186,14 +186,15 @@ std::string text_of(const Spread& spread) {
   return fixed(spread.mean, 3) + " (" + fixed(spread.low, 3) + " to " + fixed(spread.high, 3) + ")";
 }
 
+// Without times, so that it is the same on every machine.
 Lines table_of(const Benchmark& found) {
-  Lines lines = {{"method", "patched while scoring", "CPR", "CMD", "seconds"}};
+  Lines lines = {{"method", "patched while scoring", "CPR", "CMD"}};
   if (!found.random.empty())
     lines.push_back({"random, " + std::to_string(found.random.size()) + " orders", "",
-                     text_of(spread_of(found.random, &Curve::cpr)), text_of(spread_of(found.random, &Curve::cmd)), ""});
+                     text_of(spread_of(found.random, &Curve::cpr)), text_of(spread_of(found.random, &Curve::cmd))});
   for (const Scored& each : found.methods)
     lines.push_back({each.outcome.circuit.method, each.outcome.circuit.ablation, fixed(each.outcome.by_signed->cpr, 3),
-                     fixed(each.outcome.by_absolute->cmd, 3), fixed(each.seconds, 1)});
+                     fixed(each.outcome.by_absolute->cmd, 3)});
   return lines;
 }
 
@@ -229,7 +230,7 @@ void print_table(const Benchmark& found, const std::string& form) {
   }
   Lines lines = table_of(found);
   if (form == "markdown")
-    lines.insert(lines.begin() + 1, {"---", "---", "--:", "--:", "--:"});
+    lines.insert(lines.begin() + 1, {"---", "---", "--:", "--:"});
   else
     std::printf("%s, %lld pairs, %s; %lld edges\n", found.task.c_str(), static_cast<long long>(found.pairs),
                 found.metric.c_str(), static_cast<long long>(found.graph_edges));

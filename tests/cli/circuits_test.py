@@ -164,7 +164,7 @@ class Benchmark(Circuits):
     def test_tables(self):
         wanted = self.good(*self.benchmark())
         lines = run(*self.benchmark("--table", "markdown")).stdout.decode().splitlines()
-        self.assertEqual([len(re.findall(r"\|", line)) for line in lines], [6] * 6)
+        self.assertEqual([len(re.findall(r"\|", line)) for line in lines], [5] * 6)
         self.assertIn(f"{wanted['random']['cmd']['mean']:.3f}", lines[2])
         self.assertIn(f"| eap | patch | {wanted['methods'][0]['cpr']:.3f} | {wanted['methods'][0]['cmd']:.3f} |", lines[3])
         rows = list(csv.DictReader(run(*self.benchmark("--table", "csv")).stdout.decode().splitlines()))
