@@ -26,7 +26,7 @@ Status check_adjustments(const std::vector<HeadAdjustment>& adjustments, const M
     if (!std::isfinite(each.scale))
       return make_error(ErrorCode::invalid_argument, "the scale of " + name + " must be a number", {}, "scale");
     if (!(each.share >= 0.0 && each.share <= 1.0))
-      return make_error(ErrorCode::invalid_argument, "the steered share of " + name + " must be 0 to 1", {}, "share");
+      return make_error(ErrorCode::invalid_argument, "the steered share of " + name + " must be 0 to 1", {}, "steer");
   }
   return {};
 }
