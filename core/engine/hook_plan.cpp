@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "core/engine/apply_intervention.h"
+#include "core/engine/device.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -104,7 +105,7 @@ at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* cons
   bool* const gone = mask.mutable_data_ptr<bool>();
   for (const Intervention* intervention : zeroed)
     gone[*intervention->row * x.size(2) + *intervention->head] = true;
-  return x.masked_fill(mask.to(x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
+  return x.masked_fill(queued_copy(mask, x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
 }
 
 // A view into a larger tensor would keep all of it alive.
@@ -157,9 +158,10 @@ Result<HookPlan> HookPlan::build(const RunRequest& request, const std::vector<Ho
   return plan;
 }
 
-bool HookPlan::touches(int layer) const {
+bool HookPlan::touches(int layer, HookPoint from) const {
   const auto begin = flags_.begin() + static_cast<std::ptrdiff_t>(index(HookPoint{}, layer));
-  return std::any_of(begin, begin + hook_point_count, [](std::uint8_t flags) { return flags != 0; });
+  return std::any_of(begin + static_cast<int>(from), begin + hook_point_count,
+                     [](std::uint8_t flags) { return flags != 0; });
 }
 
 at::Tensor HookPlan::intervene(HookSite site, const at::Tensor& x) const {
@@ -214,7 +216,7 @@ at::Tensor HookPlan::uniform_queries(int layer, const at::Device& device) const 
       if (position >= span_.begin && position < span_.begin + span_.count)
         view.narrow(1, position - span_.begin, 1).fill_(true);
   }
-  return queries.to(device);
+  return queued_copy(queries, device);
 }
 
 } // namespace headscope
