@@ -163,9 +163,11 @@ void add_ablate(CLI::App& app, Commands& commands) {
   command->add_option("--seed", options->sweep.seed, "Of the choice of resampled prompts")
       ->capture_default_str()
       ->check(at_least(0));
-  command->add_option("--tokens-per-run", options->sweep.tokens_per_run, "How many tokens go through the model at once")
+  command
+      ->add_option("--tokens-per-run", options->sweep.tokens_per_run,
+                   "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

@@ -115,7 +115,7 @@ Status AblationSource::compute_means(const std::vector<int>& layers, std::int64_
   return guarded("computing mean activations", [&]() -> Status {
     ZSums sums(engine_->config(), longest(*reference_), options_->mean_by_position);
     std::int64_t done = 0;
-    for (const auto& chunk : chunk_rows(*reference_, 1, options_->tokens_per_run, false)) {
+    for (const auto& chunk : chunk_rows(*reference_, 1, tokens_per_run(options_->tokens_per_run, *engine_), false)) {
       LayerWalk walk(*engine_, select_rows(*reference_, chunk), cancel_);
       sums.count(walk.batch());
       for (const int layer : layers) {

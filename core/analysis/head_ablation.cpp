@@ -23,11 +23,11 @@ public:
   Sweep(const Engine& engine, const HeadAblationOptions& options, const AblationPlan& plan, AblationSource& source,
         const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result)
       : engine_(engine), options_(options), plan_(plan), source_(source), task_(task), callback_(callback),
-        result_(result) {}
+        result_(result), budget_(tokens_per_run(options.tokens_per_run, engine)) {}
 
   Status run() {
     const bool decode = options_.phase == Phase::decode;
-    for (const auto& chunk : chunk_rows(plan_.prompts, plan_.most_heads, options_.tokens_per_run, decode)) {
+    for (const auto& chunk : chunk_rows(plan_.prompts, plan_.most_heads, budget_, decode)) {
       HS_TRY(begin_chunk(chunk));
       HS_TRY(decode ? decode_chunk() : restart_chunk());
     }
@@ -53,36 +53,48 @@ private:
     for (std::size_t slot = 0; slot < chunk.size(); ++slot) // a divergence is of the row from itself: exactly 0
       result_.clean[static_cast<std::size_t>(chunk[slot])] = needs_reference(options_.metric) ? 0.0 : values[slot];
     source_.begin_chunk(chunk);
+    queued_ = finished_ = 0;
     return {};
   }
 
   std::int64_t length(std::size_t slot) const { return static_cast<std::int64_t>(rows_[slot].size()); }
 
   Status restart_chunk() {
+    const std::int64_t room = std::max<std::int64_t>(1, budget_ / clean_->batch().tokens.size(1));
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       const int layer = plan_.layers[l];
+      // What restarts at the last block needs the last position of it alone, as long as no others pass through it.
+      if (layer + 1 == engine_.config().n_layers) HS_TRY(measure_waiting());
       HS_TRY(source_.begin_layer(layer));
       HS_ASSIGN(const ResidualStart start, clean_->at(layer));
-      std::vector<Variant> variants;
       for (std::size_t slot = 0; slot < rows_.size(); ++slot)
-        for (const std::int64_t head : plan_.heads[l])
-          variants.push_back(
+        for (const std::int64_t head : plan_.heads[l]) {
+          if (waiting_.empty() || waiting_.back().start.layer != layer) waiting_.push_back({start, {}});
+          waiting_.back().variants.push_back(
               {static_cast<std::int64_t>(slot), source_.intervention(slot, length(slot), {layer, head})});
-      HS_ASSIGN(const std::vector<double> values, measure_variants(engine_, clean_->batch(), start, variants, judge_,
-                                                                   options_.tokens_per_run, task_.cancel));
-      auto value = values.begin();
-      for (std::size_t slot = 0; slot < rows_.size(); ++slot)
-        for (const std::int64_t head : plan_.heads[l])
-          keep(slot, layer, head, *value++);
-      HS_TRY(finish_layer(l));
+          places_.push_back({slot, layer, head});
+          if (std::ssize(places_) == room) HS_TRY(measure_waiting());
+        }
+      ++queued_;
     }
-    return {};
+    return measure_waiting();
+  }
+
+  Status measure_waiting() {
+    if (places_.empty()) return finish_layers();
+    HS_ASSIGN(const std::vector<double> values,
+              measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
+    for (std::size_t i = 0; i < places_.size(); ++i)
+      keep(places_[i].slot, places_[i].layer, places_[i].head, values[i]);
+    waiting_.clear();
+    places_.clear();
+    return finish_layers();
   }
 
   // Every prompt is prefilled `copies` times; one decode step then measures that many heads of each.
   Status decode_chunk() {
     const std::int64_t copies =
-        std::clamp<std::int64_t>(options_.tokens_per_run / std::max<std::int64_t>(1, length(0)), 1, plan_.most_heads);
+        std::clamp<std::int64_t>(budget_ / std::max<std::int64_t>(1, length(0)), 1, plan_.most_heads);
     HS_ASSIGN(const KvCache prefilled, prefill(copies));
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       HS_TRY(source_.begin_layer(plan_.layers[l]));
@@ -144,6 +156,13 @@ private:
     result_.effects[result_.index(prompt, layer, head)] = value - result_.clean[static_cast<std::size_t>(prompt)];
   }
 
+  // Those whose last variant has been measured; called when none waits.
+  Status finish_layers() {
+    while (finished_ < queued_)
+      HS_TRY(finish_layer(finished_++));
+    return {};
+  }
+
   Status finish_layer(std::size_t l) {
     done_ += static_cast<std::int64_t>(chunk_.size() * plan_.heads[l].size());
     task_.report("ablating heads", done_, plan_.head_count * static_cast<std::int64_t>(plan_.prompts.size()));
@@ -162,12 +181,22 @@ private:
   std::optional<CleanRows> clean_;
   Judge judge_;
   at::Tensor repeated_; // tokens [chunk x copies, pos]
+  std::int64_t budget_; // tokens that go through the model at once
+
+  struct Place {
+    std::size_t slot;
+    int layer;
+    std::int64_t head;
+  };
+  std::vector<LayerVariants> waiting_;    // for a run
+  std::vector<Place> places_;             // of their variants, in order
+  std::size_t queued_ = 0, finished_ = 0; // layers of the plan of which everything waits or is measured; is measured
   std::int64_t done_ = 0;
 };
 
 Status check_options(const HeadAblationOptions& options) {
-  if (options.tokens_per_run <= 0)
-    return make_error(ErrorCode::invalid_argument, "must be positive", {}, "tokens_per_run");
+  if (options.tokens_per_run < 0)
+    return make_error(ErrorCode::invalid_argument, "must not be negative", {}, "tokens_per_run");
   if (options.mean_by_position && options.method != AblationMethod::mean)
     return make_error(ErrorCode::invalid_argument, "only goes with mean ablation", {}, "mean_by_position");
   return {};

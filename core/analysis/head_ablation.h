@@ -49,7 +49,7 @@ struct HeadAblationOptions {
   std::vector<std::vector<std::int64_t>> reference;
   bool mean_by_position = false; // one mean a position (over prompts), instead of one over positions and prompts
   std::uint64_t seed = 0;        // of the choice of the other prompt
-  std::int64_t tokens_per_run = 4096;
+  std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
 struct HeadAblationResult {
@@ -78,7 +78,8 @@ struct HeadAblationPart {
 // An error ends the sweep and is returned from it.
 using HeadAblationCallback = std::function<Status(const HeadAblationPart&)>;
 
-// Restarts the forward pass at each layer with heads and prompts side by side as rows of one batch.
+// Restarts the forward pass at each layer with heads and prompts side by side as rows of one batch, which those of
+// the next layers join as long as there is room.
 // invalid_argument for bad options; mismatch for a reference that does not fit the prompts.
 Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                         const HeadAblationOptions& options, const TaskContext& task = {},

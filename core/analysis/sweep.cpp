@@ -30,24 +30,45 @@ TokenBatch batch_of(const TokenBatch& batch, const at::Tensor& rows) {
   return out;
 }
 
-RunRequest variant_request(const TokenBatch& batch, const ResidualStart& start, std::span<const Variant> variants,
-                           const std::vector<std::int64_t>& rows) {
-  const at::Tensor index = at::tensor(rows, at::kLong), there = index.to(start.resid.device());
+// One row of the start for each variant.
+ResidualStart start_of(const LayerVariants& layer) {
+  std::vector<std::int64_t> rows;
+  for (const Variant& variant : layer.variants)
+    rows.push_back(variant.row);
+  const at::Tensor index = at::tensor(rows, at::kLong).to(layer.start.resid.device());
+  ResidualStart start{layer.start.layer, layer.start.resid.index_select(0, index)};
+  if (layer.start.z.defined()) start.z = layer.start.z.index_select(0, index);
+  return start;
+}
+
+RunRequest variant_request(const TokenBatch& batch, const std::vector<LayerVariants>& layers,
+                           std::vector<std::int64_t>& rows) {
   RunRequest request;
-  request.batch = batch_of(batch, index);
-  request.start = ResidualStart{start.layer, start.resid.index_select(0, there)};
-  if (start.z.defined()) request.start->z = start.z.index_select(0, there);
+  for (const LayerVariants& layer : layers) {
+    if (request.start)
+      request.joins.push_back(start_of(layer));
+    else
+      request.start = start_of(layer);
+    for (const Variant& variant : layer.variants) {
+      if (variant.intervention) {
+        request.interventions.push_back(*variant.intervention);
+        request.interventions.back().row = std::ssize(rows);
+      }
+      rows.push_back(variant.row);
+    }
+  }
+  request.batch = batch_of(batch, at::tensor(rows, at::kLong));
   request.split_matmul = true;
   request.logits = LogitRows::last;
-  for (std::size_t i = 0; i < variants.size(); ++i) {
-    if (!variants[i].intervention) continue;
-    request.interventions.push_back(*variants[i].intervention);
-    request.interventions.back().row = static_cast<std::int64_t>(i);
-  }
   return request;
 }
 
 } // namespace
+
+std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine) {
+  if (asked > 0) return asked;
+  return engine.model().device.is_cuda() ? 16384 : 4096;
+}
 
 Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what) {
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -206,16 +227,23 @@ Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBa
     std::vector<double> out;
     for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
       const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
-      std::vector<std::int64_t> rows;
-      for (const Variant& variant : some)
-        rows.push_back(variant.row);
-      RunRequest request = variant_request(batch, start, some, rows);
-      request.cancel = cancel;
-      HS_ASSIGN(const RunResult result, engine.run(request));
-      HS_ASSIGN(const std::vector<double> values, judge.values(result.logits, rows));
+      HS_ASSIGN(const std::vector<double> values,
+                measure_together(engine, batch, {{start, {some.begin(), some.end()}}}, judge, cancel));
       out.insert(out.end(), values.begin(), values.end());
     }
     return out;
+  });
+}
+
+Result<std::vector<double>> measure_together(const Engine& engine, const TokenBatch& batch,
+                                             const std::vector<LayerVariants>& layers, const Judge& judge,
+                                             const CancelToken& cancel) {
+  return guarded("running the variants", [&]() -> Result<std::vector<double>> {
+    std::vector<std::int64_t> rows; // of the walk, a variant each
+    RunRequest request = variant_request(batch, layers, rows);
+    request.cancel = cancel;
+    HS_ASSIGN(const RunResult result, engine.run(request));
+    return judge.values(result.logits, rows);
   });
 }
 

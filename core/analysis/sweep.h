@@ -18,6 +18,10 @@ namespace headscope {
 using TokenRows = std::vector<std::vector<std::int64_t>>;
 
 // Empty rows, and rows longer than the context, are invalid_argument; `what` names a row, e.g. "prompt".
+// How many tokens go through the model at once: as asked, or for 0 what suits the device: 4096 on a processor, 16384 on
+// a GPU, which fewer would not fill.
+std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine);
+
 Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what);
 
 // Indices of the rows in chunks of similar length, so that a padded chunk times `copies` keeps to the budget of
@@ -88,6 +92,16 @@ struct Variant {
   std::int64_t row = 0;                     // of the walk
   std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
 };
+
+// Variants that restart at one layer; `start` has the rows of the walk.
+struct LayerVariants {
+  ResidualStart start;
+  std::vector<Variant> variants;
+};
+// Their metrics, in order, from one run: the variants of each layer join those of the layers before. Layers increase.
+Result<std::vector<double>> measure_together(const Engine& engine, const TokenBatch& batch,
+                                             const std::vector<LayerVariants>& layers, const Judge& judge,
+                                             const CancelToken& cancel);
 
 // Runs the model from `start` on, whose rows are those of `batch`, for every variant and returns their metrics.
 Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBatch& batch, const ResidualStart& start,

@@ -37,15 +37,24 @@ Status check_tokens(const RunRequest& request, const ModelConfig& config) {
   return {};
 }
 
-// Where a block begins at its z, nothing before z is computed: whoever asks for it must be told.
-Status check_z(const RunRequest& request, const ModelConfig& config) {
-  const at::Tensor& z = request.start->z;
+// Shapes of rows that enter at a layer.
+Status check_start(const ResidualStart& start, const at::Tensor& tokens, const ModelConfig& config,
+                   const std::string& field) {
+  const at::Tensor &resid = start.resid, &z = start.z;
+  if (!resid.defined() || resid.dim() != 3 || resid.size(1) != tokens.size(1) || resid.size(2) != config.d_model)
+    return make_error(ErrorCode::mismatch, "must be [batch, pos, d_model] with the pos of the tokens", {},
+                      field + ".resid");
   if (!z.defined()) return {};
-  const at::Tensor& resid = request.start->resid;
   if (z.dim() != 4 || z.size(0) != resid.size(0) || z.size(1) != resid.size(1) || z.size(2) != config.n_heads ||
       z.size(3) != config.d_head)
     return make_error(ErrorCode::mismatch, "must be [batch, pos, head_index, d_head] with the batch and pos of resid",
-                      {}, "start.z");
+                      {}, field + ".z");
+  return {};
+}
+
+// Where a block begins at its z, nothing before z is computed: whoever asks for it must be told.
+Status check_z(const RunRequest& request, const ModelConfig& config) {
+  if (!request.start->z.defined()) return {};
   if (request.start->layer == config.n_layers || request.stop_layer == request.start->layer)
     return make_error(ErrorCode::invalid_argument, "no block runs that it could begin", {}, "start.z");
   if (request.kv_cache || request.statistics || request.observer)
@@ -66,6 +75,37 @@ Status check_z(const RunRequest& request, const ModelConfig& config) {
   return {};
 }
 
+// The layer at which each row enters.
+std::vector<const ResidualStart*> entries(const RunRequest& request) {
+  std::vector<const ResidualStart*> rows(static_cast<std::size_t>(request.start->resid.size(0)), &*request.start);
+  for (const ResidualStart& join : request.joins)
+    rows.insert(rows.end(), static_cast<std::size_t>(join.resid.size(0)), &join);
+  return rows;
+}
+
+Status check_joins(const RunRequest& request, const ModelConfig& config) {
+  if (request.joins.empty()) return {};
+  const auto bad = [](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, "joins"); };
+  if (request.stop_layer >= 0) return bad("rows only join a run through all later layers");
+  if (request.kv_cache || request.statistics || request.observer || !request.batch.left_pad.empty())
+    return bad("do not go with a KV cache, statistics, an observer or padding on the left");
+  int before = request.start->layer;
+  for (const ResidualStart& join : request.joins) {
+    if (join.layer <= before || join.layer >= config.n_layers) return bad("layers must increase and exist");
+    before = join.layer;
+  }
+  const std::vector<const ResidualStart*> entry = entries(request);
+  for (const Intervention& x : request.interventions) {
+    if (!x.row || *x.row < 0 || *x.row >= std::ssize(entry)) continue; // the plan checks the row
+    const ResidualStart& start = *entry[static_cast<std::size_t>(*x.row)];
+    const bool skipped = x.site.layer == start.layer && start.z.defined() && x.site.point <= HookPoint::pattern;
+    if (x.site.layer < start.layer || skipped)
+      return make_error(ErrorCode::invalid_argument, "row " + std::to_string(*x.row) + " only joins after this point",
+                        {}, hook_name(x.site));
+  }
+  return {};
+}
+
 Status check_layers(const RunRequest& request, const ModelConfig& config) {
   const int n_layers = static_cast<int>(config.n_layers);
   const int begin = request.start ? request.start->layer : 0;
@@ -74,13 +114,22 @@ Status check_layers(const RunRequest& request, const ModelConfig& config) {
   if (request.stop_layer > n_layers || (request.stop_layer >= 0 && request.stop_layer < begin))
     return make_error(ErrorCode::invalid_argument,
                       "must be " + std::to_string(begin) + " to " + std::to_string(n_layers), {}, "stop_layer");
-  if (!request.start) return {};
-  const at::Tensor& resid = request.start->resid;
-  const at::Tensor& tokens = request.batch.tokens;
-  if (!resid.defined() || resid.dim() != 3 || resid.size(0) != tokens.size(0) || resid.size(1) != tokens.size(1) ||
-      resid.size(2) != config.d_model)
-    return make_error(ErrorCode::mismatch, "must be [batch, pos, d_model] with the batch and pos of the tokens", {},
-                      "start.resid");
+  if (!request.start)
+    return request.joins.empty()
+               ? Status{}
+               : make_error(ErrorCode::invalid_argument, "need a run that starts from a residual", {}, "joins");
+  HS_TRY(check_start(*request.start, request.batch.tokens, config, "start"));
+  std::int64_t rows = request.start->resid.size(0);
+  for (const ResidualStart& join : request.joins) {
+    HS_TRY(check_start(join, request.batch.tokens, config, "joins"));
+    rows += join.resid.size(0);
+  }
+  if (rows != request.batch.tokens.size(0))
+    return make_error(ErrorCode::mismatch,
+                      "has " + std::to_string(rows) + " rows with those that join, the tokens have " +
+                          std::to_string(request.batch.tokens.size(0)),
+                      {}, "start.resid");
+  HS_TRY(check_joins(request, config));
   return check_z(request, config);
 }
 
@@ -152,8 +201,8 @@ KvCache KvCache::select_rows(const std::vector<std::int64_t>& rows) const {
   out.length_ = length_;
   const at::Tensor index = at::tensor(rows, at::kLong);
   for (const Layer& layer : layers_)
-    out.layers_.push_back({layer.k.index_select(0, index.to(layer.k.device())),
-                           layer.v.index_select(0, index.to(layer.v.device()))});
+    out.layers_.push_back(
+        {layer.k.index_select(0, index.to(layer.k.device())), layer.v.index_select(0, index.to(layer.v.device()))});
   return out;
 }
 
@@ -173,6 +222,8 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
   return guarded("computing gradients", [&]() -> Result<GradientResult> {
     if (request.run.kv_cache)
       return make_error(ErrorCode::invalid_argument, "gradients do not go through a KV cache", {}, "kv_cache");
+    if (!request.run.joins.empty())
+      return make_error(ErrorCode::invalid_argument, "gradients are of runs that all rows begin together", {}, "joins");
     if (!request.metric) return make_error(ErrorCode::invalid_argument, "no metric is given", {}, "metric");
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));

@@ -85,6 +85,10 @@ struct Hook {
 struct RunRequest {
   TokenBatch batch; // tokens are still needed for padding when `start` is given; may then be shape-only
   std::optional<ResidualStart> start; // skip the embedding and the layers before
+  // Rows that come in at later layers, each layer once and increasing, behind the rows already there: variants that
+  // restart at different layers travel as one batch. `batch` has all rows in that order, without padding on the left;
+  // an activation of a layer has the rows that are there by then.
+  std::vector<ResidualStart> joins;
   int stop_layer = -1;                // run blocks [start, stop_layer); -1: all, then final norm and unembedding
   std::vector<Intervention> interventions;
   std::vector<Hook> hooks;

@@ -52,13 +52,21 @@ RunResult ForwardPass::run() {
   const int end = stops ? request_.stop_layer : static_cast<int>(config_.n_layers);
   for (; layer < end; ++layer) {
     throw_if_cancelled(request_.cancel);
-    resid = block(layer, resid);
+    resid = block(layer, with_joining(layer, resid));
   }
   if (stops)
     result.resid = resid;
   else if (request_.logits != LogitRows::none)
     result.logits = unembed(resid);
   return result;
+}
+
+at::Tensor ForwardPass::with_joining(int layer, const at::Tensor& resid) {
+  const bool begins = request_.start && request_.start->layer == layer;
+  const bool joins = joined_ < request_.joins.size() && request_.joins[joined_].layer == layer;
+  const ResidualStart* entering = begins ? &*request_.start : joins ? &request_.joins[joined_++] : nullptr;
+  given_z_ = entering && entering->z.defined() ? entering->z.to(model_.device, model_.dtype) : at::Tensor{};
+  return joins ? at::cat({resid, entering->resid.to(model_.device, model_.dtype)}) : resid;
 }
 
 at::Tensor ForwardPass::embed() {
@@ -81,16 +89,24 @@ at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const a
 
 at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
   if (only_last_matters(layer)) return last_block(layer, input);
-  const at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, input);
-  return finish_block(layer, resid_pre, attention(layer, resid_pre));
+  at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, input);
+  at::Tensor z = attend_block(layer, resid_pre);
+  if (only_last_matters_after_z(layer)) {
+    resid_pre = resid_pre.narrow(1, span_.count - 1, 1);
+    z = z.narrow(1, span_.count - 1, 1);
+  }
+  return finish_block(layer, resid_pre, attn_out(layer, z));
 }
 
 bool ForwardPass::only_last_matters(int layer) const {
+  const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
+  return !looked_at && !given_z_.defined() && !request_.kv_cache && only_last_matters_after_z(layer);
+}
+
+bool ForwardPass::only_last_matters_after_z(int layer) const {
   const bool last = layer + 1 == config_.n_layers && request_.stop_layer < 0 && request_.logits == LogitRows::last;
-  const bool looked_at = plan_.touches(layer) || plan_.touches(-1) || request_.observer || request_.statistics;
-  const bool begins_inside = request_.start && request_.start->layer == layer && request_.start->z.defined();
-  return last && !looked_at && !begins_inside && !differentiable_ && !request_.kv_cache &&
-         request_.batch.right_pad.empty() && span_.count > 1;
+  const bool looked_at = plan_.touches(layer, HookPoint::result) || plan_.touches(-1);
+  return last && !looked_at && !differentiable_ && request_.batch.right_pad.empty() && span_.count > 1;
 }
 
 at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
@@ -111,9 +127,8 @@ at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
     projections.q = apply_rotary(projections.q, {all.cos.narrow(1, last, 1), all.sin.narrow(1, last, 1)});
     projections.k = apply_rotary(projections.k, all);
   }
-  at::Tensor out = output(layer, attend(layer, projections, last));
-  if (config_.post_norms) out = apply_norm(config_, block.ln1_post, out);
-  return finish_block(layer, resid_pre.narrow(1, last, 1), out);
+  const at::Tensor z = attend(layer, projections, last);
+  return finish_block(layer, resid_pre.narrow(1, last, 1), attn_out(layer, z));
 }
 
 at::Tensor ForwardPass::finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out) {
@@ -217,12 +232,12 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   input.edit_scores = [&](at::Tensor x) { return plan_.visit(HookPoint::attn_scores, layer, std::move(x)); };
   input.edit_pattern = [&](at::Tensor x) { return plan_.visit(HookPoint::pattern, layer, std::move(x)); };
   input.uniform = plan_.uniform_queries(layer, model_.device);
+  if (input.uniform.defined()) input.uniform = input.uniform.narrow(0, 0, projections.q.size(0));
   const AttentionObserver* observer = request_.observer;
   if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
   const AttentionStatisticsRequest* statistics = request_.statistics;
   const bool counted = statistics && (!statistics->wants || statistics->wants(layer));
-  return plan_.visit(HookPoint::z, layer,
-                     counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input));
+  return counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input);
 }
 
 at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {
@@ -234,16 +249,17 @@ at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {
 }
 
 at::Tensor ForwardPass::attend_block(int layer, const at::Tensor& resid_pre) {
-  if (request_.start && request_.start->layer == layer && request_.start->z.defined())
-    return plan_.visit(HookPoint::z, layer, request_.start->z.to(model_.device, model_.dtype));
-  Projections projections = project(layer, resid_pre);
+  const std::int64_t computed = resid_pre.size(0) - (given_z_.defined() ? given_z_.size(0) : 0);
+  if (computed == 0) return plan_.visit(HookPoint::z, layer, given_z_);
+  Projections projections = project(layer, resid_pre.narrow(0, 0, computed));
   rotate(layer, projections);
   extend_cache(layer, projections);
-  return attend(layer, projections);
+  const at::Tensor z = attend(layer, projections);
+  return plan_.visit(HookPoint::z, layer, given_z_.defined() ? at::cat({z, given_z_}) : z);
 }
 
-at::Tensor ForwardPass::attention(int layer, const at::Tensor& resid_pre) {
-  at::Tensor out = output(layer, attend_block(layer, resid_pre));
+at::Tensor ForwardPass::attn_out(int layer, const at::Tensor& z) {
+  at::Tensor out = output(layer, z);
   if (config_.post_norms)
     out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln1_post, out);
   return plan_.visit(HookPoint::attn_out, layer, out);

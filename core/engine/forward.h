@@ -17,14 +17,15 @@ public:
 
 private:
   at::Tensor embed();
+  at::Tensor with_joining(int layer, const at::Tensor& resid); // the rows that come in at this layer, too
   at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const;
   at::Tensor block(int layer, const at::Tensor& resid_pre);
   // The last block where only the last position's logits are wanted: its keys and values of all positions, everything
   // else of the last one alone. -> [batch, 1, d_model]
   at::Tensor last_block(int layer, const at::Tensor& resid_pre);
   bool only_last_matters(int layer) const;
+  bool only_last_matters_after_z(int layer) const;
   at::Tensor finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out);
-  at::Tensor attention(int layer, const at::Tensor& resid_pre);
   at::Tensor mlp(int layer, const at::Tensor& resid);
   at::Tensor unembed(const at::Tensor& resid);
 
@@ -39,8 +40,9 @@ private:
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
-  at::Tensor attend_block(int layer, const at::Tensor& resid_pre); // z, computed or as the run begins with
+  at::Tensor attend_block(int layer, const at::Tensor& resid_pre); // z, computed or as rows begin with
   at::Tensor output(int layer, const at::Tensor& z);
+  at::Tensor attn_out(int layer, const at::Tensor& z);
   const RotaryTables& tables(int layer);
 
   const Model& model_;
@@ -52,6 +54,8 @@ private:
   bool differentiable_;
   at::Tensor positions_;             // [batch or 1, pos]: slot minus left padding
   std::int64_t length_ = 0;          // positions in use, cached ones counted
+  std::size_t joined_ = 0;           // of request_.joins
+  at::Tensor given_z_;               // of this layer's last rows, which begin here; undefined: all rows' z is computed
   std::vector<RotaryTables> tables_; // one a rotary config
 };
 

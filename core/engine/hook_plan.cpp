@@ -141,9 +141,10 @@ Result<HookPlan> HookPlan::build(const RunRequest& request, const std::vector<Ho
   return plan;
 }
 
-bool HookPlan::touches(int layer) const {
+bool HookPlan::touches(int layer, HookPoint from) const {
   const auto begin = flags_.begin() + static_cast<std::ptrdiff_t>(index(HookPoint{}, layer));
-  return std::any_of(begin, begin + hook_point_count, [](std::uint8_t flags) { return flags != 0; });
+  return std::any_of(begin + static_cast<int>(from), begin + hook_point_count,
+                     [](std::uint8_t flags) { return flags != 0; });
 }
 
 at::Tensor HookPlan::intervene(HookSite site, const at::Tensor& x) const {

@@ -27,13 +27,16 @@ public:
   bool active(HookPoint point, int layer = -1) const { return flags_[index(point, layer)] != 0; }
 
   // Whether anything of the block is read or changed.
-  bool touches(int layer) const;
+  bool touches(int layer) const { return touches(layer, HookPoint{}); }
+  // Whether anything of the block is, from this point on.
+  bool touches(int layer, HookPoint from) const;
 
   // Applies interventions, then hooks, to x; keeps the outcome where it was asked for; returns it.
   at::Tensor visit(HookPoint point, int layer, at::Tensor x);
   at::Tensor visit(HookPoint point, at::Tensor x) { return visit(point, -1, std::move(x)); }
 
-  // Bool [batch, pos, head_index] of the queries that attend uniformly in this layer, or undefined.
+  // Bool [batch, pos, head_index] of the queries that attend uniformly in this layer, or undefined; of all rows, those
+  // included that have yet to join.
   at::Tensor uniform_queries(int layer, const at::Device& device) const;
   // Whether a point inside attention is read or changed, beyond uniform interventions.
   bool needs(HookPoint point, int layer) const { return (flags_[index(point, layer)] & ~uniform_flag) != 0; }

@@ -395,7 +395,7 @@ TEST(HeadAblation, SaysWhatIsWrong) {
   options.reference = {test::tiny_tokens(11, 0)};
   EXPECT_THAT(error(sample_prompts(), options).message, HasSubstr("12 tokens"));
   options = {};
-  options.tokens_per_run = 0;
+  options.tokens_per_run = -1;
   EXPECT_EQ(error(sample_prompts(), options).field, "tokens_per_run");
 }
 

@@ -50,7 +50,7 @@ public:
     std::vector<int> layers;
     for (const HeadId& head : heads_)
       layers.push_back(head.layer);
-    return sweep_work(config, prompts, length, layers, plan_.tokens_per_run, element);
+    return sweep_work(config, prompts, length, layers, tokens_per_run(plan_.tokens_per_run, engine_), element);
   }
 
 private:

@@ -42,7 +42,7 @@ struct GrowthRun {
 
 struct GrowthPlan {
   GrowthKind what = GrowthKind::forward;
-  std::int64_t batch = 1, sweep_heads = 24, tokens_per_run = 4096;
+  std::int64_t batch = 1, sweep_heads = 24, tokens_per_run = 0;
   std::vector<GrowthRow> rows; // seconds, memory and work are filled in
 };
 

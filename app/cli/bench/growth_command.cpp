@@ -20,7 +20,7 @@ namespace {
 struct GrowthOptions {
   BenchModelOptions model;
   std::string what = "forward", tokens = "1024,2048,4096", heads, layers, out, plot;
-  std::int64_t batch = 1, sweep_heads = 24, tokens_per_run = 4096;
+  std::int64_t batch = 1, sweep_heads = 24, tokens_per_run = 0;
   bool force = false;
 };
 
@@ -115,9 +115,11 @@ void add_bench_growth(CLI::App& bench, Commands& commands) {
   command->add_option("--sweep-heads", options->sweep_heads, "Heads that a sweep takes out, evenly over the layers")
       ->capture_default_str()
       ->check(at_least(1));
-  command->add_option("--tokens-per-run", options->tokens_per_run, "Of a sweep: tokens that go through at once")
+  command
+      ->add_option("--tokens-per-run", options->tokens_per_run,
+                   "Of a sweep: tokens that go through at once; 0: by device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   command->add_option("--out,-o", options->out, "Write the run to a .json or .h5 file");
   command->add_option("--plot", options->plot, "Draw it: growth.svg gives growth-tokens-seconds.svg and so on");
   command->add_flag("--force", options->force, "Replace existing files");

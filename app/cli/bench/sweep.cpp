@@ -17,7 +17,7 @@ namespace {
 
 struct SweepOptions {
   BenchModelOptions model;
-  std::int64_t batch = 8, length = 64, heads = 24, tokens_per_run = 4096;
+  std::int64_t batch = 8, length = 64, heads = 24, tokens_per_run = 0;
   std::uint64_t seed = 0;
   std::string tokens; // a file of rows
 };
@@ -106,9 +106,11 @@ void add_bench_sweep(CLI::App& bench, Commands& commands) {
   command->add_option("--seed", options->seed, "Of the token ids where there is no file")
       ->capture_default_str()
       ->check(at_least(0));
-  command->add_option("--tokens-per-run", options->tokens_per_run, "How many tokens go through the model at once")
+  command
+      ->add_option("--tokens-per-run", options->tokens_per_run,
+                   "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   command->callback([&commands, options] {
     commands.chosen = [options](const Console& console) { return run_sweep(*options, console); };
   });

@@ -8,6 +8,7 @@
 #include "app/cli/ablate_run.h"
 #include "app/cli/experiment/step.h"
 #include "app/cli/heads.h"
+#include "core/analysis/sweep.h"
 
 namespace headscope::cli {
 namespace {
@@ -48,7 +49,7 @@ public:
         cost.forwards += static_cast<double>(some.size()) + 2.0;
         cost.tokens += passes * static_cast<double>(prompt.tokens.size());
       }
-    cost.most_tokens = static_cast<double>(options.tokens_per_run);
+    cost.most_tokens = static_cast<double>(tokens_per_run(options.tokens_per_run, *engine_));
     return cost;
   }
 
@@ -117,7 +118,7 @@ Result<std::unique_ptr<Step>> read_ablate_step(TomlTable& table) {
   table.read("seed", step->options.seed);
   table.read("tokens_per_run", step->options.tokens_per_run);
   table.read("prompts_per_cell", step->prompts_per_cell);
-  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 1);
+  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 0);
   check_at_least(table, "prompts_per_cell", step->prompts_per_cell, 1);
   return std::unique_ptr<Step>(std::move(step));
 }
