@@ -5,7 +5,7 @@ import unittest
 
 import h5py
 
-from harness import Case, run
+from harness import GOLDEN, Case, run
 
 # The small llama: 2 layers, d_model 32, 4 heads of 8, 2 K/V heads, MLP of 48 with a gate, 101 tokens; float32.
 # Counted by hand for one prompt of 3 tokens, logits of the last token:
@@ -137,6 +137,41 @@ class Compare(Case):
         (self.folder / "g.json").write_text("[1]")
         self.bad("corrupt", "bench", "compare", a, self.folder / "g.json", file="g.json")
         self.bad("not_found", "bench", "compare", a, self.folder / "none.json", file="none.json")
+
+
+class Load(Case):
+    def test_of_a_small_file(self):
+        out = self.good("bench", "load", "--model", GOLDEN / "models" / "llama.gguf", "--threads", 1)
+        self.assertAlmostEqual(out["ratio"] * (out["read_seconds"] + out["memory_seconds"]) / out["seconds"], 1, 9)
+        # 2 layers: norms 64, q, k, v, o 3072, MLP 4608; embedding and unembedding 3232 each, the last norm 32
+        self.assertEqual(out["weight_bytes"], 4 * (2 * (64 + 3072 + 4608) + 2 * 3232 + 32))
+
+    def test_bad_input(self):
+        self.bad("unsupported", "bench", "load", "--model", self.small_model(), file="llama", field="--model")
+
+
+class EapIg(Case):
+    def pairs(self, **change):
+        path = self.folder / "pairs.json"
+        path.write_text(json.dumps({"clean": [[1, 2, 3, 4], [5, 6, 7, 8]], "corrupt": [[1, 2, 9, 4], [5, 6, 11, 8]], "answers": [[1, 2], [3, 4]]} | change))
+        return path
+
+    def test_scores_of_every_edge(self):
+        model = ("--model", self.small_model(tokenizer=False), "--threads", 1)
+        out = self.good("bench", "eap-ig", *model, "--pairs", self.pairs(), "--steps", 3)
+        # senders before layer 0: 1, before its MLP 5; before layer 1: 6, before its MLP 10; 11 in all; 8 q, k and v a layer
+        self.assertEqual(len(out["scores"]), 8 * 1 + 5 + 8 * 6 + 10 + 11)
+        self.assertEqual((out["pairs"], out["steps"]), (2, 3))
+        self.assertGreater(max(abs(s) for s in out["scores"]), 1e-4)
+        again = self.good("bench", "eap-ig", *model, "--pairs", self.pairs(), "--steps", 3, "--activation-mib", 0, "--tokens-per-run", 4)
+        self.assertClose(again["scores"], out["scores"], 1e-5)
+        self.assertEqual(len(self.good("bench", "eap-ig", *model, "--count", 3, "--len", 6)["scores"]), len(out["scores"]))
+
+    def test_bad_input(self):
+        model = ("--model", self.small_model(tokenizer=False))
+        self.bad("corrupt", "bench", "eap-ig", *model, "--pairs", self.pairs(answers=[[1, 2]]), file="pairs.json", field="--pairs")
+        self.bad("mismatch", "bench", "eap-ig", *model, "--pairs", self.pairs(corrupt=[[1, 2, 3], [1, 2, 3]]))
+        self.bad("not_found", "bench", "eap-ig", *model, "--pairs", self.folder / "none", file="none")
 
 
 class Sweep(Case):

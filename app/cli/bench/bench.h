@@ -7,7 +7,9 @@
 namespace headscope::cli {
 
 void add_bench_sweep(CLI::App& bench, Commands& commands);
+void add_bench_load(CLI::App& bench, Commands& commands);
 void add_bench_peak(CLI::App& bench, Commands& commands);
+void add_bench_eap_ig(CLI::App& bench, Commands& commands);
 void add_bench_growth(CLI::App& bench, Commands& commands);
 void add_bench_compare(CLI::App& bench, Commands& commands);
 
