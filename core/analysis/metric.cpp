@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -53,7 +54,8 @@ AnswerTable make_table(std::span<const Answers> answers, const at::Device& devic
     put(answers[static_cast<std::size_t>(r)].answer, 1.0);
     put(answers[static_cast<std::size_t>(r)].wrong, -1.0);
   }
-  return {table.ids.to(device), table.mean.to(device), table.sum.to(device), table.excluded.to(device)};
+  return {queued_copy(table.ids, device), queued_copy(table.mean, device), queued_copy(table.sum, device),
+          queued_copy(table.excluded, device)};
 }
 
 at::Tensor log_probabilities(const at::Tensor& logits) { return at::log_softmax(logits, -1, at::kDouble); }

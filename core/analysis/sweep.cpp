@@ -8,6 +8,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -35,7 +36,7 @@ ResidualStart start_of(const LayerVariants& layer) {
   std::vector<std::int64_t> rows;
   for (const Variant& variant : layer.variants)
     rows.push_back(variant.row);
-  const at::Tensor index = at::tensor(rows, at::kLong).to(layer.start.resid.device());
+  const at::Tensor index = queued_copy(at::tensor(rows, at::kLong), layer.start.resid.device());
   ResidualStart start{layer.start.layer, layer.start.resid.index_select(0, index)};
   if (layer.start.z.defined()) start.z = layer.start.z.index_select(0, index);
   return start;
@@ -195,7 +196,7 @@ Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::v
         of_rows.push_back(answers[static_cast<std::size_t>(row)]);
     at::Tensor expected;
     if (needs_reference(metric))
-      expected = reference.index_select(0, at::tensor(rows, at::kLong).to(reference.device()));
+      expected = reference.index_select(0, queued_copy(at::tensor(rows, at::kLong), reference.device()));
     HS_ASSIGN(const at::Tensor values, metric_values(metric, logits, of_rows, expected));
     const at::Tensor on_cpu = values.to(at::kCPU).contiguous();
     return std::vector<double>(on_cpu.const_data_ptr<double>(), on_cpu.const_data_ptr<double>() + on_cpu.numel());

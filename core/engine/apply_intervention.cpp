@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -59,7 +60,7 @@ at::Tensor fitted_value(const Intervention& intervention, const Selection& selec
   const auto asked = static_cast<std::int64_t>(intervention.positions.size());
   if (!selection.all_positions && axis >= 0 && value.size(axis) == asked &&
       static_cast<std::int64_t>(selection.entries.size()) != asked)
-    value = value.index_select(axis, at::tensor(selection.entries, at::kLong).to(value.device()));
+    value = value.index_select(axis, queued_copy(at::tensor(selection.entries, at::kLong), value.device()));
   const bool fits = [&] {
     if (value.dim() > static_cast<std::int64_t>(wanted.size())) return false;
     for (std::int64_t i = 1; i <= value.dim(); ++i)
@@ -119,7 +120,7 @@ void apply_to_keys(const Intervention& intervention, const Selection& selection,
     view.copy_(changed(view));
     return;
   }
-  const at::Tensor index = at::tensor(selection.positions, at::kLong).to(view.device());
+  const at::Tensor index = queued_copy(at::tensor(selection.positions, at::kLong), view.device());
   view.index_copy_(selection.position_axis, index, changed(view.index_select(selection.position_axis, index)));
 }
 
@@ -140,7 +141,7 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
   if (selection.positions.empty()) return;
   at::Tensor view = selection.view;
   const std::int64_t axis = selection.position_axis;
-  const at::Tensor index = at::tensor(selection.positions, at::kLong).to(view.device());
+  const at::Tensor index = queued_copy(at::tensor(selection.positions, at::kLong), view.device());
   at::DimVector wanted(view.sizes());
   wanted[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(selection.positions.size());
   switch (intervention.kind) {

@@ -85,6 +85,10 @@ Result<at::Device> open_device(const std::string& name) {
   return guarded("opening the GPU", [&] { return open_cuda(name, index); });
 }
 
+at::Tensor queued_copy(const at::Tensor& x, const at::Device& device) {
+  return x.to(device, x.scalar_type(), /*non_blocking=*/true);
+}
+
 std::string describe_cuda() {
   if (!cuda_library().opened) return "CPU only: " + cuda_library().why_not;
   const int count = cuda_device_count();

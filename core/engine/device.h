@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
 
 #include "core/base/result.h"
@@ -14,6 +15,10 @@ namespace headscope {
 // "cpu", "cuda" (device 0) or "cuda:1". Errors: invalid_argument (no such kind), device (no GPU, no driver,
 // or a build without CUDA; the message says which and what to do).
 Result<at::Device> open_device(const std::string& name);
+
+// A host tensor copied to the device without waiting for what is queued there. The host's may go at once: the driver
+// has taken its (pageable) bytes before this returns.
+at::Tensor queued_copy(const at::Tensor& x, const at::Device& device);
 
 // What this build and machine can do, in words: "CPU only: built without CUDA", "CUDA: NVIDIA H100".
 std::string describe_cuda();

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/device.h"
 #include "core/engine/device_parts.h"
 #include "core/engine/norm.h"
 #include "core/model/guard.h"
@@ -34,7 +35,7 @@ ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, 
     positions_ = at::clamp_min(positions_ - pad, 0);
     length_ -= *std::min_element(request_.batch.left_pad.begin(), request_.batch.left_pad.end());
   }
-  positions_ = positions_.to(model_.device);
+  positions_ = queued_copy(positions_, model_.device);
 }
 
 RunResult ForwardPass::run() {
@@ -71,7 +72,7 @@ at::Tensor ForwardPass::with_joining(int layer, const at::Tensor& resid) {
 
 at::Tensor ForwardPass::embed() {
   const ModelWeights& weights = model_.weights;
-  at::Tensor x = at::embedding(weights.w_e, request_.batch.tokens.to(model_.device));
+  at::Tensor x = at::embedding(weights.w_e, queued_copy(request_.batch.tokens, model_.device));
   if (config_.embed_scale != 1.0) x = x * at::scalar_tensor(config_.embed_scale, x.options());
   if (differentiable_) x = x.detach().requires_grad_(true);
   x = plan_.visit(HookPoint::embed, x);
@@ -306,7 +307,7 @@ static at::Tensor last_rows(const at::Tensor& x, const std::vector<std::int64_t>
   for (const std::int64_t pad : right_pad)
     slots.push_back(x.size(1) - 1 - pad);
   const at::Tensor index =
-      at::tensor(slots, at::kLong).to(x.device()).view({-1, 1, 1}).expand({x.size(0), 1, x.size(2)});
+      queued_copy(at::tensor(slots, at::kLong), x.device()).view({-1, 1, 1}).expand({x.size(0), 1, x.size(2)});
   return x.gather(1, index).squeeze(1);
 }
 

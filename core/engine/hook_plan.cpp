@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "core/engine/apply_intervention.h"
+#include "core/engine/device.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -88,7 +89,7 @@ at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* cons
   bool* const gone = mask.mutable_data_ptr<bool>();
   for (const Intervention* intervention : zeroed)
     gone[*intervention->row * x.size(2) + *intervention->head] = true;
-  return x.masked_fill(mask.to(x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
+  return x.masked_fill(queued_copy(mask, x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
 }
 
 // A view into a larger tensor would keep all of it alive.
@@ -199,7 +200,7 @@ at::Tensor HookPlan::uniform_queries(int layer, const at::Device& device) const 
       if (position >= span_.begin && position < span_.begin + span_.count)
         view.narrow(1, position - span_.begin, 1).fill_(true);
   }
-  return queries.to(device);
+  return queued_copy(queries, device);
 }
 
 } // namespace headscope
