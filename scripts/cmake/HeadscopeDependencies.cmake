@@ -19,7 +19,7 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# headscope_import(NAME PKGCONFIG_TARGET [ARCHIVE.a ...]): the shared library, or the named archives.
+# headscope_import(NAME TARGET [ARCHIVE.a ...]): the shared library, or the named archives.
 function(headscope_import name target)
   add_library(${name} INTERFACE)
   if(NOT HEADSCOPE_STATIC_DEPS)
@@ -31,9 +31,19 @@ function(headscope_import name target)
     target_link_libraries(${name} INTERFACE ${${name}_${archive}})
   endforeach()
 endfunction()
+# Debian has no archive of SentencePiece: its library, which needs nothing but libstdc++, travels with the programs
+# (scripts/package-headless).
+add_library(headscope_sentencepiece INTERFACE)
+target_link_libraries(headscope_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
+# spdlog and fmt are headers alone where they are not to be shared libraries.
+add_library(headscope_spdlog INTERFACE)
+if(HEADSCOPE_STATIC_DEPS)
+  target_link_libraries(headscope_spdlog INTERFACE spdlog::spdlog_header_only fmt::fmt-header-only)
+else()
+  target_link_libraries(headscope_spdlog INTERFACE spdlog::spdlog fmt::fmt)
+endif()
 headscope_import(headscope_pcre2 PkgConfig::PCRE2 libpcre2-8.a)
 headscope_import(headscope_utf8proc PkgConfig::UTF8PROC libutf8proc.a)
-headscope_import(headscope_sentencepiece PkgConfig::SENTENCEPIECE libsentencepiece.a libprotobuf-lite.a)
 
 add_library(headscope_hdf5 INTERFACE)
 target_include_directories(headscope_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})
