@@ -10,7 +10,6 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(fmt REQUIRED)
 if(HEADSCOPE_STATIC_DEPS)
   set(HDF5_USE_STATIC_LIBRARIES ON)
-  set(OPENSSL_USE_STATIC_LIBS ON)
 endif()
 find_package(HDF5 1.10 REQUIRED COMPONENTS C HL) # needs the C language enabled above
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
@@ -31,16 +30,25 @@ function(headscope_import name target)
     target_link_libraries(${name} INTERFACE ${${name}_${archive}})
   endforeach()
 endfunction()
-# Debian has no archive of SentencePiece: its library, which needs nothing but libstdc++, travels with the programs
-# (scripts/package-headless).
+# Debian has no archive of SentencePiece, and that of libcrypto adds 5 MB to every program: both shared libraries, which
+# need nothing but libstdc++ and libc, travel with the programs (scripts/package-headless).
 add_library(headscope_sentencepiece INTERFACE)
-target_link_libraries(headscope_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
-# spdlog and fmt are headers alone where they are not to be shared libraries.
-add_library(headscope_spdlog INTERFACE)
 if(HEADSCOPE_STATIC_DEPS)
-  target_link_libraries(headscope_spdlog INTERFACE spdlog::spdlog_header_only fmt::fmt-header-only)
+  find_library(HEADSCOPE_SENTENCEPIECE_LIBRARY sentencepiece REQUIRED) # not the one that trains
+  target_link_libraries(headscope_sentencepiece INTERFACE ${HEADSCOPE_SENTENCEPIECE_LIBRARY})
+else()
+  target_link_libraries(headscope_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
+endif()
+# spdlog, fmt and toml++ are headers alone where they are not to be shared libraries.
+add_library(headscope_spdlog INTERFACE)
+add_library(headscope_tomlplusplus INTERFACE)
+if(HEADSCOPE_STATIC_DEPS)
+  target_compile_definitions(headscope_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(headscope_spdlog INTERFACE fmt::fmt-header-only)
+  target_compile_definitions(headscope_tomlplusplus INTERFACE TOML_HEADER_ONLY=1)
 else()
   target_link_libraries(headscope_spdlog INTERFACE spdlog::spdlog fmt::fmt)
+  target_link_libraries(headscope_tomlplusplus INTERFACE PkgConfig::TOMLPLUSPLUS)
 endif()
 headscope_import(headscope_pcre2 PkgConfig::PCRE2 libpcre2-8.a)
 headscope_import(headscope_utf8proc PkgConfig::UTF8PROC libutf8proc.a)

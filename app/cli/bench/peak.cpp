@@ -18,7 +18,7 @@ namespace headscope::cli {
 namespace {
 
 constexpr int least_runs = 3, most_runs = 30;
-constexpr double enough_seconds = 1.0;
+constexpr double enough_seconds = 0.5;
 
 Result<double> best_seconds(const at::Device& device, const TaskContext& task, const std::function<void()>& work) {
   double best = 0.0, sum = 0.0;

@@ -4,7 +4,7 @@
     pip install -r tests/golden/requirements.txt
     python tests/bench/peers/eap_ig.py build/bin/headscope build/models/SmolLM2-135M-Instruct.Q4_1.gguf [--pairs 8] [--threads N]
     python tests/bench/peers/eap_ig.py build/bin/headscope gpt2 --device cuda [--pairs 64 --len 64]
-    python tests/bench/peers/eap_ig.py build/bin/headscope llama-7b --device cuda --dtype bfloat16 --pairs 8 --len 64
+    python tests/bench/peers/eap_ig.py build/bin/headscope llama-7b --device cuda --dtype bfloat16 --pairs 8 --len 64 --chunk 2
 
 gpt2 and llama-7b are random weights of those shapes, made here. Pairs: random token ids, of which clean and corrupt differ in one, at --differ of the
 length (0: the first token; 0.6: about where the prompts of the IOI task do). The peer is what EAP-IG's code does (github.com/hannamw/EAP-IG), on transformers:
