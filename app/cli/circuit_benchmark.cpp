@@ -108,9 +108,10 @@ Result<Benchmark> run_all(const Engine& engine, const CircuitTask& task, const s
   Benchmark out{task_name, to_string(task.metric), std::ssize(task.pairs), runner.graph().edge_count(), {}, {}, false};
   for (std::int64_t seed = 0; seed < options.random_circuits; ++seed) {
     const BuildRule rule = options.circuit.build == "greedy" ? BuildRule::greedy : BuildRule::top_n;
-    HS_ASSIGN(Curve curve, random_curve(runner, static_cast<std::uint64_t>(seed), rule, console));
-    if (!curve.complete) return out;
-    out.random.push_back(std::move(curve));
+    auto curve = random_curve(runner, static_cast<std::uint64_t>(seed), rule, console);
+    if (!curve.ok() && !interrupted()) return curve.error();
+    if (!curve.ok() || !curve->complete) return out;
+    out.random.push_back(std::move(*curve));
   }
   for (const Method& method : methods) {
     if (interrupted()) return out;
