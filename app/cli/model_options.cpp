@@ -12,16 +12,20 @@
 
 namespace headscope::cli {
 
-void add_model_options(CLI::App& command, ModelOptions& options) {
-  command.add_option("--model,-m", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
+void add_device_options(CLI::App& command, ModelOptions& options) {
   command.add_option("--dtype", options.dtype, "float32, bfloat16 or float16")->capture_default_str();
   command.add_option("--device", options.device, "cpu, cuda or cuda:N")->capture_default_str();
-  command
-      .add_option("--attention", options.attention, "What computes attention: default, or a backend of plugins list")
-      ->capture_default_str();
   command.add_option("--threads", options.threads, "CPU threads; 0: all cores")
       ->capture_default_str()
       ->check(at_least(0));
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--model,-m", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
+  add_device_options(command, options);
+  command
+      .add_option("--attention", options.attention, "What computes attention: default, or a backend of plugins list")
+      ->capture_default_str();
   command.add_flag("--fold-ln", options.fold_ln, "Fold norm weights into the matrices that read them");
   command.add_flag("--center-writing-weights", options.center_writing_weights,
                    "Remove the mean of what is written to the residual");
@@ -41,15 +45,20 @@ Result<at::ScalarType> parse_dtype(const std::string& name) {
 
 } // namespace
 
-Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer) {
+Result<LoadOptions> load_options(const ModelOptions& options, const Console& console) {
   LoadOptions how;
   HS_ASSIGN(how.dtype, parse_dtype(options.dtype));
   HS_ASSIGN(how.device, open_device(options.device));
   how.processing = {options.fold_ln, options.center_writing_weights, options.center_unembed, options.fold_value_biases};
   how.threads = options.threads;
-  how.require_tokenizer = need_tokenizer;
   how.task = console.task();
   if (options.threads > 0) at::set_num_threads(options.threads);
+  return how;
+}
+
+Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer) {
+  HS_ASSIGN(LoadOptions how, load_options(options, console));
+  how.require_tokenizer = need_tokenizer;
   auto model = load_model(options.model, how);
   finish_progress();
   return model;
@@ -61,13 +70,18 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
   return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
 }
 
-Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options) {
-  if (options.attention == "default") return Engine(std::move(model));
+Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options) {
+  if (options.attention == "default") return std::shared_ptr<const AttentionBackend>{};
   auto found = plugin::PluginHost::load().attention(options.attention);
   if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--attention");
-  if (const Status fits = (*found)->check(*model); !fits.ok())
-    return make_error(fits.error().code, fits.error().message, model->identity.path, "--attention");
-  return Engine(std::move(model), std::move(*found));
+  if (const Status fits = (*found)->check(model); !fits.ok())
+    return make_error(fits.error().code, fits.error().message, model.identity.path, "--attention");
+  return std::shared_ptr<const AttentionBackend>(std::move(*found));
+}
+
+Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options) {
+  HS_ASSIGN(auto attention, open_attention(*model, options));
+  return Engine(std::move(model), std::move(attention));
 }
 
 store::Attributes option_attributes(const ModelOptions& options) {

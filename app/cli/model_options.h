@@ -23,6 +23,11 @@ struct ModelOptions {
 };
 
 void add_model_options(CLI::App& command, ModelOptions& options);
+// --dtype, --device and --threads alone.
+void add_device_options(CLI::App& command, ModelOptions& options);
+
+// All but the model's name, read and checked: the device is open, the number of threads set.
+Result<LoadOptions> load_options(const ModelOptions& options, const Console& console);
 
 // Loads it with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Console& console, bool need_tokenizer);
@@ -30,7 +35,10 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 // The tokenizer alone: no weights are read.
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
 
-// With the attention backend that was asked for. not_found, or unsupported when the backend does not fit the model.
+// The attention backend that was asked for; null: the default. not_found, or unsupported when it does not fit the
+// model.
+Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options);
+// With that backend. not_found, or unsupported when the backend does not fit the model.
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);

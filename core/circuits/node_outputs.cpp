@@ -81,7 +81,7 @@ void watch_outputs(const Engine& engine, const ComputationalGraph& graph, Output
 }
 
 Result<NodeOutputs> node_outputs(const Engine& engine, const ComputationalGraph& graph, const TokenBatch& batch,
-                                 const CancelToken& cancel) {
+                                 const CancelToken& cancel, const KvCache* prefix) {
   NodeOutputs out;
   out.values = at::empty({static_cast<std::int64_t>(graph.senders().size()), batch.tokens.size(0), batch.tokens.size(1),
                           engine.config().d_model},
@@ -89,6 +89,7 @@ Result<NodeOutputs> node_outputs(const Engine& engine, const ComputationalGraph&
   RunRequest request;
   request.batch = batch;
   request.logits = LogitRows::last;
+  request.kv_prefix = prefix;
   request.cancel = cancel;
   watch_outputs(
       engine, graph,
@@ -147,11 +148,11 @@ Result<Replacement> Replacement::prepare(const Engine& engine, const Computation
   return out;
 }
 
-Result<at::Tensor> Replacement::values(const PairChunk& chunk, const CancelToken& cancel) const {
+Result<at::Tensor> Replacement::values(const PairChunk& chunk, const CancelToken& cancel, const KvCache* prefix) const {
   const Model& model = engine_->model();
   switch (ablation_) {
   case EdgeAblation::patch: {
-    HS_ASSIGN(NodeOutputs outputs, node_outputs(*engine_, *graph_, chunk.corrupt, cancel));
+    HS_ASSIGN(NodeOutputs outputs, node_outputs(*engine_, *graph_, chunk.corrupt, cancel, prefix));
     return outputs.values;
   }
   case EdgeAblation::zero:

@@ -16,13 +16,14 @@ namespace headscope {
 using OutputSink = std::function<void(int first_sender, const at::Tensor& values)>;
 void watch_outputs(const Engine& engine, const ComputationalGraph& graph, OutputSink sink, RunRequest& request);
 
-// [sender, row, pos, d_model] of one run; logits of each row's last token, where they are asked for, too.
+// [sender, row, pos, d_model] of one run; logits of each row's last token, where they are asked for, too. `prefix`:
+// keys and values before the batch's positions (RunRequest::kv_prefix).
 struct NodeOutputs {
   at::Tensor values;
   at::Tensor logits; // [row, d_vocab]
 };
 Result<NodeOutputs> node_outputs(const Engine& engine, const ComputationalGraph& graph, const TokenBatch& batch,
-                                 const CancelToken& cancel);
+                                 const CancelToken& cancel, const KvCache* prefix = nullptr);
 
 // Some pairs that go through the model together.
 struct PairChunk {
@@ -38,8 +39,8 @@ public:
   // Runs the reference prompts where the ablation needs their means.
   static Result<Replacement> prepare(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                      const TaskContext& context);
-  // [sender, row, pos, d_model], or of length 1 where an axis makes no difference.
-  Result<at::Tensor> values(const PairChunk& chunk, const CancelToken& cancel) const;
+  // [sender, row, pos, d_model], or of length 1 where an axis makes no difference. Only patching goes with a prefix.
+  Result<at::Tensor> values(const PairChunk& chunk, const CancelToken& cancel, const KvCache* prefix = nullptr) const;
 
 private:
   Replacement(const Engine& engine, const ComputationalGraph& graph, EdgeAblation ablation)

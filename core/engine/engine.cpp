@@ -87,7 +87,8 @@ Status check_joins(const RunRequest& request, const ModelConfig& config) {
   if (request.joins.empty()) return {};
   const auto bad = [](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, "joins"); };
   if (request.stop_layer >= 0) return bad("rows only join a run through all later layers");
-  if (request.kv_cache || request.statistics || request.observer || !request.batch.left_pad.empty())
+  if (request.kv_cache || request.kv_prefix || request.statistics || request.observer ||
+      !request.batch.left_pad.empty())
     return bad("do not go with a KV cache, statistics, an observer or padding on the left");
   int before = request.start->layer;
   for (const ResidualStart& join : request.joins) {
@@ -133,6 +134,18 @@ Status check_layers(const RunRequest& request, const ModelConfig& config) {
   return check_z(request, config);
 }
 
+Status check_prefix(const RunRequest& request, std::int64_t batch) {
+  if (!request.kv_prefix) return {};
+  if (request.kv_cache || !request.joins.empty() || !request.batch.left_pad.empty())
+    return make_error(ErrorCode::invalid_argument, "does not go with a KV cache, joining rows or padding on the left",
+                      {}, "kv_prefix");
+  if (request.kv_prefix->rows() == batch) return {};
+  return make_error(ErrorCode::mismatch,
+                    "has " + std::to_string(request.kv_prefix->rows()) + " rows, the tokens have " +
+                        std::to_string(batch),
+                    {}, "kv_prefix");
+}
+
 Result<RunSpan> span_of(const RunRequest& request, const ModelConfig& config) {
   HS_TRY(check_tokens(request, config));
   HS_TRY(check_layers(request, config));
@@ -141,7 +154,8 @@ Result<RunSpan> span_of(const RunRequest& request, const ModelConfig& config) {
   span.batch = request.batch.tokens.size(0);
   span.count = request.batch.tokens.size(1);
   span.cached = request.kv_cache != nullptr;
-  span.begin = request.kv_cache ? request.kv_cache->length() : 0;
+  HS_TRY(check_prefix(request, span.batch));
+  span.begin = request.kv_cache ? request.kv_cache->length() : request.kv_prefix ? request.kv_prefix->length() : 0;
   HS_TRY(check_padding(request.batch.left_pad, "left_pad", span.batch, span.begin + span.count));
   HS_TRY(check_padding(request.batch.right_pad, "right_pad", span.batch, span.count));
   if (span.cached && !request.batch.right_pad.empty())
@@ -168,19 +182,29 @@ Result<HookPlan> plan_for(const RunRequest& request, const Differentiation& more
   return HookPlan::build(request, more.gradients, more.hooks, config, span);
 }
 
-// Throws for what the metric may do wrong.
-void differentiate(const at::Tensor& loss, const std::vector<HookSite>& sites, const ActivationCache& targets,
-                   ActivationCache& out) {
+// `gradient`: of what is differentiated; undefined for a single number.
+void differentiate(const at::Tensor& of, const at::Tensor& gradient, const std::vector<HookSite>& sites,
+                   const ActivationCache& targets, ActivationCache& out) {
+  const std::vector<at::Tensor> from = gradient.defined() ? std::vector{gradient} : std::vector<at::Tensor>{};
   std::vector<at::Tensor> inputs;
   for (const HookSite& site : sites)
     inputs.push_back(targets.all().at(site));
   if (inputs.empty()) {
-    loss.backward();
+    torch::autograd::backward({of}, from);
     return;
   }
-  const auto gradients = torch::autograd::grad({loss}, inputs, {}, false, false, /*allow_unused=*/true);
+  const auto gradients = torch::autograd::grad({of}, inputs, from, false, false, /*allow_unused=*/true);
   for (std::size_t i = 0; i < sites.size(); ++i)
     out.put(sites[i], gradients[i].defined() ? gradients[i] : at::zeros_like(inputs[i]));
+}
+
+// What is differentiated, with its gradient.
+Status check_goal(const GradientRequest& request) {
+  const bool stops = request.run.stop_layer >= 0;
+  if (!stops && !request.metric) return make_error(ErrorCode::invalid_argument, "no metric is given", {}, "metric");
+  if (stops && !request.resid_gradient.defined())
+    return make_error(ErrorCode::invalid_argument, "is needed of a run that stops early", {}, "resid_gradient");
+  return {};
 }
 
 } // namespace
@@ -224,17 +248,23 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
       return make_error(ErrorCode::invalid_argument, "gradients do not go through a KV cache", {}, "kv_cache");
     if (!request.run.joins.empty())
       return make_error(ErrorCode::invalid_argument, "gradients are of runs that all rows begin together", {}, "joins");
-    if (!request.metric) return make_error(ErrorCode::invalid_argument, "no metric is given", {}, "metric");
+    HS_TRY(check_goal(request));
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
     ForwardPass pass(*model_, attention_for(request.run), request.run, plan, span, true);
     const RunResult forward = pass.run();
     GradientResult result;
+    if (request.run.stop_layer >= 0) {
+      differentiate(forward.resid, request.resid_gradient.to(forward.resid.options()), request.gradients,
+                    plan.gradient_targets(), result.gradients);
+      result.cache = plan.take_cache();
+      return result;
+    }
     const at::Tensor loss = request.metric(forward.logits);
     if (!loss.defined() || loss.numel() != 1)
       return make_error(ErrorCode::invalid_argument, "must be a single number", {}, "metric");
-    differentiate(loss.reshape({}), request.gradients, plan.gradient_targets(), result.gradients);
+    differentiate(loss.reshape({}), {}, request.gradients, plan.gradient_targets(), result.gradients);
     result.metric = loss.item<double>();
     result.logits = forward.logits.detach();
     result.cache = plan.take_cache();

@@ -39,6 +39,7 @@ private:
 class KvCache {
 public:
   std::int64_t length() const { return length_; }
+  std::int64_t rows() const { return layers_.empty() ? 0 : layers_.front().k.size(0); }
   // A cache of its own whose row i is this one's row rows[i]: repeats a prefill, or leaves rows out.
   KvCache select_rows(const std::vector<std::int64_t>& rows) const;
 
@@ -89,7 +90,7 @@ struct RunRequest {
   // restart at different layers travel as one batch. `batch` has all rows in that order, without padding on the left;
   // an activation of a layer has the rows that are there by then.
   std::vector<ResidualStart> joins;
-  int stop_layer = -1;                // run blocks [start, stop_layer); -1: all, then final norm and unembedding
+  int stop_layer = -1; // run blocks [start, stop_layer); -1: all, then final norm and unembedding
   std::vector<Intervention> interventions;
   std::vector<Hook> hooks;
   std::vector<HookSite> capture;
@@ -98,6 +99,9 @@ struct RunRequest {
   // accuracy (core/engine/device_parts.h). Sweeps do; elsewhere numbers are those of float32 products.
   bool split_matmul = false;
   KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
+  // Keys and values of positions before this run's, which follow them; only read, so that a run may start and stop at
+  // any layer, pad on the right and be differentiated. Rows: those of the run.
+  const KvCache* kv_prefix = nullptr;
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's
@@ -121,12 +125,13 @@ struct BackwardHook {
 struct GradientRequest {
   RunRequest run; // kv_cache must be null
   MetricFn metric;
+  at::Tensor resid_gradient;       // of a run that stops early, in place of a metric: d metric / d RunResult::resid
   std::vector<HookSite> gradients; // sites whose d metric / d activation is wanted
   std::vector<BackwardHook> backward_hooks;
 };
 
 struct GradientResult {
-  double metric = 0.0;
+  double metric = 0.0; // 0 of a run that stops early
   at::Tensor logits;
   ActivationCache cache;     // forward values of run.capture
   ActivationCache gradients; // same axes as the activations

@@ -101,7 +101,8 @@ at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
 
 bool ForwardPass::only_last_matters(int layer) const {
   const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
-  return !looked_at && !given_z_.defined() && !request_.kv_cache && only_last_matters_after_z(layer);
+  return !looked_at && !given_z_.defined() && !request_.kv_cache && !request_.kv_prefix &&
+         only_last_matters_after_z(layer);
 }
 
 bool ForwardPass::only_last_matters_after_z(int layer) const {
@@ -194,8 +195,14 @@ void ForwardPass::rotate(int layer, Projections& projections) {
   projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, tables(layer)));
 }
 
-// Appends to the cache, whose slots double when full, and replaces k and v by all that is cached.
+// Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by all that
+// is cached.
 void ForwardPass::extend_cache(int layer, Projections& projections) {
+  if (request_.kv_prefix) {
+    const KvCache::Layer& before = request_.kv_prefix->layers_[static_cast<std::size_t>(layer)];
+    projections.k = at::cat({before.k.narrow(1, 0, span_.begin), projections.k}, 1);
+    projections.v = at::cat({before.v.narrow(1, 0, span_.begin), projections.v}, 1);
+  }
   if (!request_.kv_cache) return;
   KvCache& cache = *request_.kv_cache;
   cache.layers_.resize(static_cast<std::size_t>(config_.n_layers));

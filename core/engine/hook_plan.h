@@ -11,10 +11,10 @@ namespace headscope {
 // The slots that this run computes, and what kind of run it is.
 struct RunSpan {
   std::int64_t batch = 0;
-  std::int64_t begin = 0; // slot of the first position: tokens already in the KV cache
+  std::int64_t begin = 0; // slot of the first position: tokens already in the KV cache or prefix
   std::int64_t count = 0; // positions
   bool cached = false;    // with a KV cache
-  Phase phase() const { return begin > 0 ? Phase::decode : Phase::prefill; }
+  Phase phase() const { return cached && begin > 0 ? Phase::decode : Phase::prefill; }
 };
 
 class HookPlan {

@@ -10,7 +10,6 @@ find_package(spdlog 1.10 REQUIRED)
 find_package(fmt REQUIRED)
 if(HEADSCOPE_STATIC_DEPS)
   set(HDF5_USE_STATIC_LIBRARIES ON)
-  set(OPENSSL_USE_STATIC_LIBS ON)
 endif()
 find_package(HDF5 1.10 REQUIRED COMPONENTS C HL) # needs the C language enabled above
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
@@ -19,7 +18,7 @@ pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET sentencepiece)
 pkg_check_modules(TOMLPLUSPLUS REQUIRED IMPORTED_TARGET tomlplusplus)
 
-# headscope_import(NAME PKGCONFIG_TARGET [ARCHIVE.a ...]): the shared library, or the named archives.
+# headscope_import(NAME TARGET [ARCHIVE.a ...]): the shared library, or the named archives.
 function(headscope_import name target)
   add_library(${name} INTERFACE)
   if(NOT HEADSCOPE_STATIC_DEPS)
@@ -31,9 +30,28 @@ function(headscope_import name target)
     target_link_libraries(${name} INTERFACE ${${name}_${archive}})
   endforeach()
 endfunction()
+# Debian has no archive of SentencePiece, and that of libcrypto adds 5 MB to every program: both shared libraries, which
+# need nothing but libstdc++ and libc, travel with the programs (scripts/package-headless).
+add_library(headscope_sentencepiece INTERFACE)
+if(HEADSCOPE_STATIC_DEPS)
+  find_library(HEADSCOPE_SENTENCEPIECE_LIBRARY sentencepiece REQUIRED) # not the one that trains
+  target_link_libraries(headscope_sentencepiece INTERFACE ${HEADSCOPE_SENTENCEPIECE_LIBRARY})
+else()
+  target_link_libraries(headscope_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
+endif()
+# spdlog, fmt and toml++ are headers alone where they are not to be shared libraries.
+add_library(headscope_spdlog INTERFACE)
+add_library(headscope_tomlplusplus INTERFACE)
+if(HEADSCOPE_STATIC_DEPS)
+  target_compile_definitions(headscope_spdlog INTERFACE SPDLOG_FMT_EXTERNAL)
+  target_link_libraries(headscope_spdlog INTERFACE fmt::fmt-header-only)
+  target_compile_definitions(headscope_tomlplusplus INTERFACE TOML_HEADER_ONLY=1)
+else()
+  target_link_libraries(headscope_spdlog INTERFACE spdlog::spdlog fmt::fmt)
+  target_link_libraries(headscope_tomlplusplus INTERFACE PkgConfig::TOMLPLUSPLUS)
+endif()
 headscope_import(headscope_pcre2 PkgConfig::PCRE2 libpcre2-8.a)
 headscope_import(headscope_utf8proc PkgConfig::UTF8PROC libutf8proc.a)
-headscope_import(headscope_sentencepiece PkgConfig::SENTENCEPIECE libsentencepiece.a libprotobuf-lite.a)
 
 add_library(headscope_hdf5 INTERFACE)
 target_include_directories(headscope_hdf5 SYSTEM INTERFACE ${HDF5_C_INCLUDE_DIRS})

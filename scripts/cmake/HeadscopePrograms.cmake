@@ -26,7 +26,9 @@ function(headscope_opens_plugins program)
   target_link_options(${program} PRIVATE
     "-Wl,--dynamic-list=${exported}" "-Wl,--push-state,--whole-archive${archives},--pop-state")
   set_property(TARGET ${program} APPEND PROPERTY LINK_DEPENDS "${exported}")
-  set_target_properties(${program} PROPERTIES
-    BUILD_RPATH "${HEADSCOPE_TORCH_ROOT}/lib" INSTALL_RPATH "$ORIGIN/../lib;${HEADSCOPE_TORCH_ROOT}/lib")
+  if(NOT HEADSCOPE_RPATH)
+    set_target_properties(${program} PROPERTIES
+      BUILD_RPATH "${HEADSCOPE_TORCH_ROOT}/lib" INSTALL_RPATH "$ORIGIN/../lib;${HEADSCOPE_TORCH_ROOT}/lib")
+  endif()
   add_dependencies(${program} headscope_detectors_module headscope_python_files)
 endfunction()

@@ -49,9 +49,9 @@ function(headscope_test name)
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE headscope_options ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
-    HEADSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+    HEADSCOPE_SOURCE_DIR="${HEADSCOPE_TEST_ROOT}"
     HEADSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}"
-    HEADSCOPE_GOLDEN_DIR="${CMAKE_SOURCE_DIR}/tests/golden")
+    HEADSCOPE_GOLDEN_DIR="${HEADSCOPE_TEST_ROOT}/tests/golden")
   if(arg_TORCH)
     headscope_share_torch_headers(${name})
   endif()

@@ -113,6 +113,17 @@ TEST_P(OfModels, ChunksMakeNoDifference) {
   }
 }
 
+// What is measured does not depend on which activations are kept for the backward pass.
+TEST_P(OfModels, RecomputationMakesNoDifference) {
+  const test::Golden golden = test::load_golden(GetParam());
+  for (const ScoreMethod method : {ScoreMethod::eap_ig_inputs, ScoreMethod::eap_ig_activations}) {
+    const GraphScores kept = must(score_edges(golden.engine, golden.graph, golden.task, {method, 5}));
+    const GraphScores again = must(score_edges(golden.engine, golden.graph, golden.task, {method, 5, 0}));
+    for (std::size_t i = 0; i < kept.edges.size(); ++i)
+      EXPECT_NEAR(kept.edges[i], again.edges[i], 1e-5);
+  }
+}
+
 // A sender's edges together are the derivative of the metric by what it writes: for every architecture, from gradients
 // at other places than the edges'.
 TEST(EdgeScoresOf, EveryFamilyAddUpToTheirSenders) {

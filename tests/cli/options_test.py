@@ -7,7 +7,8 @@ import unittest
 from harness import GOLDEN, Case, run
 
 COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "lens", "attribute", "circuit",
-            "circuit compare", "circuit export", "paths", "plant", "survey", "bench sweep", "export", "inspect"]
+            "circuit compare", "circuit export", "paths", "plant", "survey", "bench sweep", "bench peak", "bench growth",
+            "bench compare", "bench eap-ig", "bench load", "export", "inspect"]
 
 
 class Help(Case):

@@ -30,7 +30,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int rows_shown = 9; // of the list of detectors
+constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that the options below have room
 
 constexpr int histogram_bins = 24;
 
@@ -44,13 +44,15 @@ std::string detector_of(const std::string& score) {
   return {};
 }
 
+void show_rows(QListWidget& list, int rows) { list.setFixedHeight(rows * (list.fontMetrics().height() + 8) + 6); }
+
 bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 
 } // namespace
 
 DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
-    : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), known_(list_detectors()),
-      heads_(new HeadListModel(this)), evidence_(new EvidencePanel(workspace)), masking_(new MaskingPanel(workspace)) {
+    : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), heads_(new HeadListModel(this)),
+      evidence_(new EvidencePanel(workspace)), masking_(new MaskingPanel(workspace)) {
   auto* splitter = new QSplitter(Qt::Horizontal);
   splitter->addWidget(make_list());
   splitter->addWidget(make_results());
@@ -68,7 +70,7 @@ DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
     const int row = head ? heads_->row_of(*head) : -1;
     if (row >= 0 && table_->currentIndex().row() != row) table_->selectRow(row);
   });
-  list_->setCurrentRow(0);
+  read_list();
   show_scores();
   show_buttons();
 }
@@ -78,23 +80,8 @@ DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
 QWidget* DetectorsView::make_list() {
   list_ = new QListWidget;
   list_->setAccessibleName(tr("Detectors"));
+  show_rows(*list_, rows_shown);
   option_stack_ = new QStackedWidget;
-  for (const DetectorInfo& info : known_) {
-    auto* item = new QListWidgetItem(QString::fromStdString(info.title), list_);
-    item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
-    item->setCheckState(Qt::Unchecked);
-    item->setToolTip(QString::fromStdString(info.description));
-    auto* fields = new DetectorOptions(info);
-    options_[info.id] = fields;
-    auto* scroll = new QScrollArea;
-    scroll->setWidget(fields);
-    scroll->setWidgetResizable(true);
-    scroll->setFrameShape(QFrame::NoFrame);
-    option_stack_->addWidget(scroll);
-  }
-  // More scroll, so that the options below have room on a small screen.
-  const int rows = std::min(static_cast<int>(known_.size()), rows_shown);
-  list_->setFixedHeight(rows * (fontMetrics().height() + 8) + 6);
   about_ = new QLabel;
   about_->setWordWrap(true);
   about_->setForegroundRole(QPalette::PlaceholderText);
@@ -133,6 +120,50 @@ QWidget* DetectorsView::make_list() {
   return box;
 }
 
+void DetectorsView::read_list() {
+  workspace().files().post<std::vector<DetectorInfo>>(
+      {QStringLiteral("detectors"), tr("Looking for detectors")}, this,
+      [](FileState&, const JobContext<std::vector<DetectorInfo>>&) -> Result<std::vector<DetectorInfo>> {
+        return list_detectors();
+      },
+      {[this](Result<std::vector<DetectorInfo>> known) {
+        if (!known.ok()) return workspace().report(tr("Detectors were not found"), known.error());
+        fill_list(*known);
+      }});
+}
+
+void DetectorsView::need_list() {
+  if (known_.empty()) fill_list(list_detectors());
+}
+
+void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
+  if (!known_.empty()) return; // somebody did not wait
+  known_ = known;
+  const QSignalBlocker blocker(list_);
+  for (const DetectorInfo& info : known_) {
+    auto* item = new QListWidgetItem(QString::fromStdString(info.title), list_);
+    item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
+    item->setCheckState(Qt::Unchecked);
+    item->setToolTip(QString::fromStdString(info.description));
+    auto* fields = new DetectorOptions(info);
+    options_[info.id] = fields;
+    auto* scroll = new QScrollArea;
+    scroll->setWidget(fields);
+    scroll->setWidgetResizable(true);
+    scroll->setFrameShape(QFrame::NoFrame);
+    option_stack_->addWidget(scroll);
+  }
+  show_rows(*list_, std::min(static_cast<int>(known_.size()), rows_shown));
+  list_->setCurrentRow(0);
+  show_detector(list_->currentRow());
+  show_buttons();
+}
+
+DetectorOptions& DetectorsView::options(const std::string& id) {
+  need_list();
+  return *options_.at(id);
+}
+
 void DetectorsView::show_detector(int row) {
   if (row < 0) return;
   const DetectorInfo& info = known_[static_cast<std::size_t>(row)];
@@ -142,6 +173,7 @@ void DetectorsView::show_detector(int row) {
 }
 
 void DetectorsView::tick(const std::string& id, bool on) {
+  need_list();
   for (std::size_t i = 0; i < known_.size(); ++i)
     if (known_[i].id == id) list_->item(static_cast<int>(i))->setCheckState(on ? Qt::Checked : Qt::Unchecked);
 }

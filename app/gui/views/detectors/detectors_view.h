@@ -39,13 +39,17 @@ public:
   void save(const QString& path, bool overwrite);
   EvidencePanel& evidence() { return *evidence_; }
   MaskingPanel& masking() { return *masking_; }
-  DetectorOptions& options(const std::string& id) { return *options_.at(id); }
+  DetectorOptions& options(const std::string& id);
 
 protected:
   void changeEvent(QEvent* event) override;
 
 private:
   QWidget* make_list();
+  // The list is read on the file thread, since trying new modules takes seconds; who needs it before waits.
+  void read_list();
+  void fill_list(const std::vector<DetectorInfo>& known);
+  void need_list();
   QWidget* make_results();
   void run_next();
   void take(DetectorAnswer answer);

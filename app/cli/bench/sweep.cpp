@@ -2,14 +2,12 @@
 // headscope bench sweep: how long a zero-ablation sweep over heads takes, on token ids that another program can use
 // too.
 #include <chrono>
-#include <cmath>
 #include <cstdio>
-#include <fstream>
-#include <random>
 
-#include "app/cli/command.h"
+#include "app/cli/bench/bench.h"
+#include "app/cli/bench/bench_model.h"
+#include "app/cli/bench/inputs.h"
 #include "app/cli/heads.h"
-#include "app/cli/model_options.h"
 #include "app/cli/progress.h"
 #include "app/cli/values.h"
 #include "core/base/text_file.h"
@@ -17,8 +15,8 @@
 namespace headscope::cli {
 namespace {
 
-struct Options {
-  ModelOptions model;
+struct SweepOptions {
+  BenchModelOptions model;
   std::int64_t batch = 8, length = 64, heads = 24, tokens_per_run = 0;
   std::uint64_t seed = 0;
   std::string tokens; // a file of rows
@@ -41,33 +39,11 @@ Result<std::vector<std::vector<std::int64_t>>> read_rows(const std::string& path
   return rows;
 }
 
-Result<std::vector<AblationPrompt>> prompts_of(const Options& options, const ModelConfig& config) {
-  std::vector<std::vector<std::int64_t>> rows;
-  if (!options.tokens.empty()) {
-    HS_ASSIGN(rows, read_rows(options.tokens));
-  } else {
-    std::mt19937_64 random(options.seed); // its numbers are the same everywhere; a distribution's are not
-    rows.resize(static_cast<std::size_t>(options.batch));
-    for (auto& row : rows)
-      for (std::int64_t i = 0; i < options.length; ++i)
-        row.push_back(static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(config.d_vocab)));
-  }
-  std::vector<AblationPrompt> prompts;
-  for (auto& row : rows)
-    prompts.push_back({std::move(row), {{1}, {2}}}); // any two tokens: the work is the same
-  return prompts;
-}
-
-// As many heads as asked for, evenly over the layers; in each layer the first ones.
-std::vector<HeadId> spread_heads(std::int64_t count, const ModelConfig& config) {
-  const std::int64_t all = config.n_layers * config.n_heads;
-  count = std::min(count, all);
-  std::vector<HeadId> heads;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const std::int64_t layer = i % config.n_layers * config.n_layers / std::min(count, config.n_layers);
-    heads.push_back({static_cast<int>(count < config.n_layers ? layer : i % config.n_layers), i / config.n_layers});
-  }
-  return heads;
+Result<std::vector<AblationPrompt>> prompts_of(const SweepOptions& options, const ModelConfig& config) {
+  if (options.tokens.empty())
+    return sweep_prompts(random_rows(options.batch, options.length, options.seed, config.d_vocab));
+  HS_ASSIGN(auto rows, read_rows(options.tokens));
+  return sweep_prompts(std::move(rows));
 }
 
 nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<HeadId>& heads) {
@@ -80,9 +56,9 @@ nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<
   return effects;
 }
 
-Status run_sweep(const Options& options, const Console& console) {
-  HS_ASSIGN(const auto model, load(options.model, console, false));
-  HS_ASSIGN(const Engine engine, open_engine(model, options.model));
+Status run_sweep(const SweepOptions& options, const Console& console) {
+  HS_ASSIGN(const auto model, load_bench_model(options.model, console, options.length));
+  HS_ASSIGN(const Engine engine, open_engine(model, options.model.model));
   HS_ASSIGN(const auto prompts, prompts_of(options, model->config));
   HeadAblationOptions how;
   how.heads = spread_heads(options.heads, model->config);
@@ -116,13 +92,11 @@ Status run_sweep(const Options& options, const Console& console) {
 
 } // namespace
 
-void add_bench(CLI::App& app, Commands& commands) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure how fast Headscope is on this machine");
-  bench->require_subcommand(1);
-  CLI::App* command = add_command(*bench, commands, "sweep", "Time a zero-ablation sweep over heads",
+void add_bench_sweep(CLI::App& bench, Commands& commands) {
+  CLI::App* command = add_command(bench, commands, "sweep", "Time a zero-ablation sweep over heads",
                                   "headscope bench sweep --model smollm2 --batch 8 --len 64 --heads 24 --json");
-  auto options = std::make_shared<Options>();
-  add_model_options(*command, options->model);
+  auto options = std::make_shared<SweepOptions>();
+  add_bench_model_options(*command, options->model);
   command->add_option("--batch", options->batch, "Prompts")->capture_default_str()->check(at_least(1));
   command->add_option("--len", options->length, "Tokens in each")->capture_default_str()->check(at_least(1));
   command->add_option("--heads", options->heads, "Heads, evenly over the layers")
