@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/cli/circuit_benchmark.h"
 #include "app/cli/circuit_files.h"
 #include "app/cli/circuit_run.h"
 #include "app/cli/command.h"
@@ -205,6 +206,7 @@ void add_circuit(CLI::App& app, Commands& commands) {
   add_pair_set_options(*command, options->pairs);
   add_circuit_options(*command, options->circuit);
   add_output_options(*command, options->output, false);
+  add_circuit_benchmark(*command, commands);
   add_circuit_compare(*command, commands);
   add_circuit_export(*command, commands);
   command->callback([&commands, command, options] {

@@ -7,14 +7,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "app/cli/circuit_picture.h"
 #include "app/cli/values.h"
 #include "core/circuits/export.h"
 #include "core/store/result_file.h"
 
 namespace headscope::cli {
-namespace {
 
-// All graphs of the file, or the one of this name.
 Result<std::vector<ScoredCircuit>> read_circuits(const std::string& path, const std::string& name) {
   HS_ASSIGN(const auto reader, store::ResultReader::open(path));
   std::vector<std::string> names = {name};
@@ -32,63 +31,7 @@ Result<std::vector<ScoredCircuit>> read_circuits(const std::string& path, const 
   return circuits;
 }
 
-// ---- compare
-
-struct CompareOptions {
-  std::string first, second, name;
-};
-
-nlohmann::json to_json(const Overlap& overlap) {
-  return {{"first", overlap.first},       {"second", overlap.second},       {"both", overlap.both},
-          {"jaccard", overlap.jaccard()}, {"of_first", overlap.of_first()}, {"of_second", overlap.of_second()}};
-}
-
-std::vector<std::string> names_of(const ComputationalGraph& graph, const std::vector<int>& senders) {
-  std::vector<std::string> names;
-  for (const int sender : senders)
-    names.push_back(graph.sender_name(sender));
-  return names;
-}
-
-std::string joined(const std::vector<std::string>& names) {
-  std::string out;
-  for (const std::string& name : names)
-    out += (out.empty() ? "" : " ") + name;
-  return out.empty() ? "none" : out;
-}
-
-Status compare(const CompareOptions& options, const Console& console) {
-  HS_ASSIGN(const auto first, read_circuits(options.first, options.name));
-  HS_ASSIGN(const auto second, read_circuits(options.second, options.name));
-  const ScoredCircuit &a = first.front(), &b = second.front();
-  if (a.graph.shape() != b.graph.shape())
-    return make_error(ErrorCode::mismatch, "is a circuit of a model of another shape than " + options.first,
-                      options.second, "/graph/" + b.name);
-  HS_ASSIGN(const CircuitComparison found, compare_circuits(a.graph, a.circuit, b.circuit));
-  const auto shared = names_of(a.graph, found.shared_heads), only_first = names_of(a.graph, found.first_only),
-             only_second = names_of(a.graph, found.second_only);
-  if (console.json) {
-    console.print({{"edges", to_json(found.edges)},
-                   {"nodes", to_json(found.nodes)},
-                   {"heads", to_json(found.heads)},
-                   {"mlps", to_json(found.mlps)},
-                   {"shared_heads", shared},
-                   {"heads_of_first", only_first},
-                   {"heads_of_second", only_second}});
-    return {};
-  }
-  std::vector<std::vector<std::string>> lines = {{"", "first", "second", "both", "of first", "of second", "Jaccard"}};
-  for (const auto& [name, overlap] :
-       {std::pair("edges", &found.edges), {"nodes", &found.nodes}, {"heads", &found.heads}, {"MLPs", &found.mlps}})
-    lines.push_back({name, std::to_string(overlap->first), std::to_string(overlap->second),
-                     std::to_string(overlap->both), fixed(overlap->of_first(), 3), fixed(overlap->of_second(), 3),
-                     fixed(overlap->jaccard(), 3)});
-  std::printf("%sheads of both: %s\nof the first only: %s\nof the second only: %s\n", aligned(lines).c_str(),
-              joined(shared).c_str(), joined(only_first).c_str(), joined(only_second).c_str());
-  return {};
-}
-
-// ---- export
+namespace {
 
 struct ExportOptions {
   std::string file, name, folder = ".";
@@ -109,30 +52,40 @@ Status write_file(const std::filesystem::path& path, const std::string& text) {
   return make_error(ErrorCode::io, reason, path.string());
 }
 
+Status check_format(const std::string& name) {
+  if (is_picture_format(name) || parse_graph_format(name).ok()) return {};
+  return make_error(ErrorCode::invalid_argument, "must be json, dot, graphml, png, svg or pdf, not '" + name + "'", {},
+                    "--format");
+}
+
 Status export_circuits(const ExportOptions& options, const Console& console) {
-  std::vector<GraphFormat> formats;
-  for (const std::string& name : options.formats) {
-    HS_ASSIGN(const GraphFormat format, parse_graph_format(name));
-    formats.push_back(format);
-  }
+  for (const std::string& name : options.formats)
+    HS_TRY(check_format(name));
   HS_ASSIGN(const auto circuits, read_circuits(options.file, options.name));
   std::error_code error;
   std::filesystem::create_directories(options.folder, error);
   if (error) return make_error(ErrorCode::io, error.message(), options.folder);
   std::vector<std::filesystem::path> paths;
   for (const ScoredCircuit& circuit : circuits)
-    for (const GraphFormat format : formats) {
-      paths.push_back(std::filesystem::path(options.folder) / (circuit.name + "." + extension(format)));
+    for (const std::string& format : options.formats) {
+      paths.push_back(std::filesystem::path(options.folder) / (circuit.name + "." + format));
       if (!options.force && std::filesystem::exists(paths.back()))
         return make_error(ErrorCode::already_exists, "already exists; --force replaces it", paths.back().string());
     }
+  std::vector<CircuitPicture> pictures;
   nlohmann::json files = nlohmann::json::array();
   auto path = paths.begin();
   for (const ScoredCircuit& circuit : circuits)
-    for (const GraphFormat format : formats) {
-      HS_TRY(write_file(*path, export_graph(circuit, format)));
+    for (const std::string& name : options.formats) {
       files.push_back((path++)->string());
+      if (is_picture_format(name)) {
+        pictures.push_back({circuit.name, name, files.back().get<std::string>()});
+        continue;
+      }
+      HS_ASSIGN(const GraphFormat format, parse_graph_format(name));
+      HS_TRY(write_file(files.back().get<std::string>(), export_graph(circuit, format)));
     }
+  if (!pictures.empty()) HS_TRY(draw_circuits(options.file, pictures, options.force));
   if (console.json)
     console.print({{"files", files}});
   else
@@ -143,27 +96,15 @@ Status export_circuits(const ExportOptions& options, const Console& console) {
 
 } // namespace
 
-void add_circuit_compare(CLI::App& circuit, Commands& commands) {
-  CLI::App* command = add_command(circuit, commands, "compare", "Which edges and heads two circuits share",
-                                  "headscope circuit compare ioi.h5 greater-than.h5");
-  auto options = std::make_shared<CompareOptions>();
-  command->add_option("FIRST", options->first, "A result file with a circuit")->required();
-  command->add_option("SECOND", options->second, "Another, of the same model")->required();
-  command->add_option("--name", options->name, "Of the graph in both files; default: the first");
-  command->callback([&commands, options] {
-    commands.chosen = [options](const Console& console) { return compare(*options, console); };
-  });
-}
-
 void add_circuit_export(CLI::App& circuit, Commands& commands) {
-  CLI::App* command = add_command(circuit, commands, "export", "Write circuits for other programs",
-                                  "headscope circuit export circuit.h5 --format dot,graphml,json --out figures");
+  CLI::App* command = add_command(circuit, commands, "export", "Draw circuits, or write them for other programs",
+                                  "headscope circuit export circuit.h5 --format svg,dot,graphml,json --out figures");
   auto options = std::make_shared<ExportOptions>();
   command->add_option("FILE", options->file, "A result file with circuits")->required();
   command->add_option("--name", options->name, "Only the graph of this name");
   command
       ->add_option("--format", options->formats,
-                   "json (cfg, nodes, edges as the MIB benchmark reads them), dot (Graphviz), graphml")
+                   "json (cfg, nodes, edges as the MIB benchmark reads them), dot (Graphviz), graphml; png, svg, pdf")
       ->delimiter(',')
       ->capture_default_str();
   command->add_option("--out,-o", options->folder, "The folder to write to")->capture_default_str();

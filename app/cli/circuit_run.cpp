@@ -90,7 +90,7 @@ Status evaluate(const CircuitRunner& runner, const CircuitOptions& options, cons
   if (!options.curve) return {};
   CurveOptions curve;
   curve.rule = options.build == "greedy" ? BuildRule::greedy : BuildRule::top_n;
-  curve.completeness = true;
+  curve.completeness = options.completeness;
   curve.absolute = false;
   HS_ASSIGN(out.by_signed, faithfulness_curve(runner, out.circuit.importance(), curve, console.task()));
   curve.absolute = true;

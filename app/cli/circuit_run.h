@@ -19,10 +19,10 @@ struct CircuitOptions {
   std::int64_t steps = 5;
   std::string ablation = "patch", metric = "logit_diff", build = "top_n";
   std::int64_t top_n = 200;
-  std::vector<double> thresholds; // one for `build = threshold`, any number for acdc
-  bool signed_scores = false;     // choose by signed importance, not by its size
-  bool curve = false;
-  std::string scores_file; // take the scores of this result file
+  std::vector<double> thresholds;          // one for `build = threshold`, any number for acdc
+  bool signed_scores = false;              // choose by signed importance, not by its size
+  bool curve = false, completeness = true; // the latter: of the curve, also the model without each circuit
+  std::string scores_file;                 // take the scores of this result file
   std::string name = "circuit";
   std::int64_t tokens_per_run = 0;
 };

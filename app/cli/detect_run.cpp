@@ -68,7 +68,7 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, c
     auto found = host.detector(name);
     if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--detectors");
     OptionSet set((*found)->options());
-    plan.push_back({std::move(*found), std::move(set)});
+    plan.push_back({std::move(*found), std::move(set), !every});
   }
   for (const std::string& text : options.set)
     HS_TRY(set_option(plan, text));
@@ -102,7 +102,13 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       outcomes.complete = false;
       break;
     }
-    if (!result.ok()) return result.error();
+    if (!result.ok() && entry.named) return result.error();
+    if (!result.ok()) {
+      outcome.skipped = "failed: " + result.error().to_string();
+      console.note(outcome.id + ": " + outcome.skipped);
+      outcomes.list.push_back(std::move(outcome));
+      continue;
+    }
     if (!result->message.empty()) console.note(outcome.id + ": " + result->message);
     if (writer) HS_TRY(write_detector(*writer, *entry.detector, entry.options, haystack, *result));
     outcomes.complete = result->complete;

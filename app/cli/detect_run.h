@@ -24,6 +24,7 @@ void add_detect_options(CLI::App& command, DetectOptions& options);
 struct DetectorPlan {
   std::shared_ptr<const Detector> detector;
   OptionSet options;
+  bool named = true; // false: one of `all`, which the others do without if it fails
 };
 
 // The named detectors with their options set. Errors name the detector or option and list what there is.

@@ -56,9 +56,9 @@ bool wanted(const ResultItem& item, const std::vector<std::string>& heads) {
 Status write_one(const ResultFigure& figure, const std::string& format, const std::string& path, const Options& options,
                  const figures::Provenance& provenance) {
   const auto columns = static_cast<std::int64_t>(figure.table.columns.size());
-  if (figure.lines && format == "csv")
-    return figures::write_csv(path, figure.table, provenance, {options.render.overwrite});
-  if (figure.lines && format == "npy") {
+  const bool tabled = figure.lines || figure.graph;
+  if (tabled && format == "csv") return figures::write_csv(path, figure.table, provenance, {options.render.overwrite});
+  if (tabled && format == "npy") {
     const std::vector<float> values(figure.table.values.begin(), figure.table.values.end());
     return figures::write_npy(path, {std::ssize(values) / columns, columns}, values, provenance,
                               {options.render.overwrite});
@@ -69,6 +69,7 @@ Status write_one(const ResultFigure& figure, const std::string& format, const st
     return figures::write_npy(path, {figure.map.rows, figure.map.cols}, figure.map.values, provenance,
                               {options.render.overwrite});
   HS_ASSIGN(const figures::Format picture, figures::parse_format(format));
+  if (figure.graph) return figures::render(*figure.graph, path, picture, options.render, provenance);
   if (figure.lines) return figures::render(*figure.lines, path, picture, options.render, provenance);
   return figures::render(figure.map, path, picture, options.render, provenance);
 }
@@ -124,7 +125,7 @@ void add_export(CLI::App& app, Commands& commands) {
                                   "headscope export maps.h5 --what attention --format png,svg,csv --out figures");
   auto options = std::make_shared<Options>();
   command->add_option("FILE", options->file, "An HDF5 result file")->required();
-  command->add_option("--what", options->what, "attention, scores, ablation, patching, masking or all")
+  command->add_option("--what", options->what, "attention, scores, ablation, patching, masking, circuit or all")
       ->capture_default_str();
   command->add_option("--format", options->formats, "png, svg, pdf, csv and npy, comma-separated")
       ->capture_default_str();

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "app/cli/adjust_run.h"
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/mask_run.h"
@@ -79,6 +80,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_generate(app, commands);
   add_detect(app, commands);
   add_ablate(app, commands);
+  add_adjust(app, commands);
   add_mask(app, commands);
   add_reproduce(app, commands);
   add_calibrate(app, commands);

@@ -82,10 +82,10 @@ void add_reproduce(CLI::App& app, Commands& commands) {
   CLI::App* command = add_command(app, commands, "reproduce", "Run a published experiment; its numbers beside yours",
                                   "headscope reproduce wu2024 --model smollm2");
   auto options = std::make_shared<Options>();
-  command->add_option("EXPERIMENT", options->experiment, "wu2024, gould2023, ioi or gu2025")->required();
+  command->add_option("EXPERIMENT", options->experiment, "wu2024, gould2023, ioi, merullo2024 or gu2025")->required();
   add_model_options(*command, options->model);
   command->add_flag("--full", options->how.full, "As many prompts as published; takes long");
-  command->add_option("--prompts", options->how.prompts, "Prompt pairs of ioi")->check(at_least(1));
+  command->add_option("--prompts", options->how.prompts, "Prompt pairs of ioi and merullo2024")->check(at_least(1));
   command->add_option("--haystack", options->how.haystack,
                       "A text file or folder to read text from (default: generated from a seed)");
   command

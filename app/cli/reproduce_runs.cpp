@@ -6,10 +6,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "app/cli/detect_run.h"
 #include "app/cli/heads.h"
 #include "app/cli/mask_run.h"
 #include "app/cli/progress.h"
+#include "app/cli/reproduce_parts.h"
 #include "app/cli/values.h"
 #include "core/analysis/ioi_task.h"
 #include "core/circuits/path_patching.h"
@@ -19,29 +19,6 @@ namespace {
 
 // ---- What the experiments share
 
-// One detector; nothing where it does not fit the model.
-Result<std::optional<DetectorResult>> detected(const Engine& engine, const std::string& id,
-                                               const std::vector<std::string>& set, const std::string& haystack,
-                                               const Console& console) {
-  DetectOptions options;
-  options.detectors = id;
-  options.set = set;
-  HS_ASSIGN(const auto plan, plan_detectors(options, console));
-  if (!plan.front().detector->check(engine).ok()) return std::optional<DetectorResult>{};
-  HS_ASSIGN(DetectorOutcomes outcomes, run_detectors(plan, engine, haystack, console, nullptr));
-  if (outcomes.list.empty()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
-  return std::move(outcomes.list.front().result);
-}
-
-nlohmann::json finding(const DetectorResult& result, const std::string& name) {
-  const store::AttributeValue* value = store::find_attribute(result.findings, name);
-  if (!value) return nullptr;
-  if (const auto* real = std::get_if<double>(value)) return number(*real);
-  if (const auto* whole = std::get_if<std::int64_t>(value)) return *whole;
-  if (const auto* text = std::get_if<std::string>(value)) return *text;
-  return nullptr;
-}
-
 std::string strongest(const std::vector<float>& scores, std::int64_t n_heads, std::size_t most, int digits) {
   std::string text;
   const std::vector<HeadId> order = ranked_heads(scores, n_heads);
@@ -49,11 +26,6 @@ std::string strongest(const std::vector<float>& scores, std::int64_t n_heads, st
     text += (i ? ", " : "") + head_name(order[i]) + " " +
             fixed(scores[static_cast<std::size_t>(order[i].layer * n_heads + order[i].head)], digits);
   return text;
-}
-
-std::string share_text(std::int64_t part, std::size_t whole) {
-  return std::to_string(part) + " of " + std::to_string(whole) + " (" +
-         fixed(100.0 * static_cast<double>(part) / static_cast<double>(whole), 1) + " %)";
 }
 
 std::string list_of(const std::vector<store::HeadIndex>& heads) {
@@ -238,6 +210,33 @@ std::int64_t pair_count(const ReproduceOptions& options) {
   return options.prompts > 0 ? options.prompts : options.full ? 100 : 24;
 }
 
+// How many of the names the OV circuits of the strongest heads by direct effect copy, against all heads'.
+Status copy_rows(const Engine& engine, const ReproduceOptions& options, const Console& console, Reproduction& out) {
+  HS_ASSIGN(const auto found,
+            detected(engine, "name_mover", {"name_mover.prompts=" + std::to_string(pair_count(options))}, {}, console));
+  if (!found) return {};
+  out.complete = found->complete;
+  const auto map = std::find_if(found->maps.begin(), found->maps.end(),
+                                [](const ScoreMap& each) { return each.name == "copy_score"; });
+  if (map == found->maps.end()) return {};
+  const auto at = [&](const HeadId& head) {
+    return static_cast<std::size_t>(head.layer * engine.config().n_heads + head.head);
+  };
+  std::vector<double> movers;
+  std::string each;
+  for (const HeadId& head : ranked_heads(found->scores, engine.config().n_heads)) {
+    if (movers.size() == 3 || !(found->scores[at(head)] > 0.0F)) break;
+    movers.push_back(map->values[at(head)]);
+    each += (each.empty() ? "" : ", ") + head_name(head) + " " + fixed(movers.back(), 2);
+  }
+  out.rows.push_back({"copy score of these name movers, mean", "above .95",
+                      movers.empty() ? nlohmann::json() : number(mean_of(movers)), each});
+  out.rows.push_back({"copy score of a head, mean over all", "below .20",
+                      number(mean_of({map->values.begin(), map->values.end()})),
+                      "share of names among the five largest logits of the head's OV circuit"});
+  return {};
+}
+
 Result<Reproduction> ioi(const Engine& engine, const ReproduceOptions& options, const Console& console) {
   Reproduction out{"Wang et al. 2022, arXiv 2211.00593, indirect object identification",
                    std::to_string(pair_count(options)) +
@@ -260,6 +259,7 @@ Result<Reproduction> ioi(const Engine& engine, const ReproduceOptions& options, 
        published_ioi({"10.7", "11.10"}),
        by_effect(effects, graph, 1.0, 2),
        {}}};
+  if (out.complete) HS_TRY(copy_rows(engine, options, console, out));
   const struct {
     const char *id, *what, *published;
   } patterns[] = {{"induction", "induction heads", "5.5 5.8 5.9 6.9"},
@@ -294,7 +294,7 @@ Result<Reproduction> gu2025(const Engine& engine, const ReproduceOptions& option
   out.rows = {{"Sink_1 in %, natural text",
                "77.00 (GPT2-XL), 97.49 (Mistral-7B), 92.47 (Llama-2-7B), 99.02 (Llama-3-8B)",
                rate.is_number() ? number(100.0 * rate.get<double>()) : nlohmann::json(),
-               "published: Table 1, quoted from memory"}};
+               {}}};
   const auto& columns = found->tables.front().table.columns;
   const auto& rates = std::get<std::vector<double>>(columns[1].values);
   for (const std::size_t k : {std::size_t{1}, std::size_t{2}})
@@ -312,6 +312,7 @@ const std::vector<NamedExperiment>& experiments() {
   static const std::vector<NamedExperiment> list = {{"wu2024", "Wu et al. 2404.15574", wu2024},
                                                     {"gould2023", "Gould et al. 2312.09230", gould2023},
                                                     {"ioi", "Wang et al. 2211.00593", ioi},
+                                                    {"merullo2024", "Merullo et al. 2310.08744", merullo2024},
                                                     {"gu2025", "Gu et al. 2410.10781", gu2025}};
   return list;
 }

@@ -31,7 +31,7 @@ struct Reproduction {
 struct ReproduceOptions {
   bool full = false;             // the published number of prompts
   std::string haystack;          // of retrieval heads and sinks
-  std::int64_t prompts = 0;      // indirect-object pairs; 0: 24, with `full` 100
+  std::int64_t prompts = 0;      // pairs of ioi and merullo2024; 0: 24, with `full` 100 and 1000
   std::vector<std::string> also; // further models, for what is said to be universal
 };
 
@@ -41,7 +41,7 @@ struct NamedExperiment {
   const char *name, *paper;
   Experiment run;
 };
-// wu2024, gould2023, ioi, gu2025.
+// wu2024, gould2023, ioi, merullo2024, gu2025.
 const std::vector<NamedExperiment>& experiments();
 
 void add_reproduce(CLI::App& app, Commands& commands); // the command, in reproduce.cpp

@@ -20,6 +20,13 @@ std::uint32_t mixed(std::uint32_t a, std::uint32_t b, double share_of_b) {
   return out;
 }
 
+// How far an edge between nodes of one line goes aside, so that the nodes between do not hide it; 0 where there are
+// none.
+double detour(double distance, double beside, double size, double thickness) {
+  if (std::abs(beside) > size / 2 || distance < 1.5 * thickness) return 0;
+  return size / 2 + 4 + 18 * distance / (distance + 150);
+}
+
 } // namespace
 
 std::uint32_t edge_color(double share, bool dark) {
@@ -52,16 +59,20 @@ NodeInk faded_ink(NodeKind kind, bool dark) {
 
 EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards) {
   GraphPoint from{src.x + src.width / 2, src.y + src.height / 2}, to{dst.x + dst.width / 2, dst.y + dst.height / 2};
+  // A cubic whose two control points are aside goes aside by three quarters of that.
+  const auto aside = [](double peak) { return peak / 0.75; };
   if (rightwards) {
     from.x = src.x + src.width;
     to.x = dst.x;
-    const double reach = std::max(std::abs(to.x - from.x) * 0.45, 14.0);
-    return {from, {from.x + reach, from.y}, {to.x - reach, to.y}, to};
+    const double peak = detour(to.x - from.x, to.y - from.y, src.height, src.width);
+    const double reach = std::max(std::abs(to.x - from.x) * (peak > 0 ? 0.15 : 0.45), 14.0);
+    return {from, {from.x + reach, from.y - aside(peak)}, {to.x - reach, to.y - aside(peak)}, to};
   }
   from.y = src.y;
   to.y = dst.y + dst.height;
-  const double reach = std::max(std::abs(to.y - from.y) * 0.45, 14.0);
-  return {from, {from.x, from.y - reach}, {to.x, to.y + reach}, to};
+  const double peak = detour(from.y - to.y, to.x - from.x, src.width, src.height);
+  const double reach = std::max(std::abs(to.y - from.y) * (peak > 0 ? 0.15 : 0.45), 14.0);
+  return {from, {from.x - aside(peak), from.y - reach}, {to.x - aside(peak), to.y + reach}, to};
 }
 
 Rect bounds_of(const std::vector<Rect>& rects) {

@@ -7,6 +7,22 @@
 
 namespace headscope {
 
+store::Graph members_of(const store::Graph& graph) {
+  store::Graph out{graph.name, graph.metric, graph.task, graph.units, {}, {}, graph.attributes};
+  std::vector<std::int64_t> place(graph.nodes.size(), -1);
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (!graph.nodes[i].in_circuit) continue;
+    place[i] = std::ssize(out.nodes);
+    out.nodes.push_back(graph.nodes[i]);
+  }
+  for (store::GraphEdge edge : graph.edges) {
+    edge.src = place[static_cast<std::size_t>(edge.src)];
+    edge.dst = place[static_cast<std::size_t>(edge.dst)];
+    if (edge.in_circuit && edge.src >= 0 && edge.dst >= 0) out.edges.push_back(std::move(edge));
+  }
+  return out;
+}
+
 figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& layout, double threshold,
                                   const std::string& subtitle) {
   figures::GraphFigure figure;

@@ -9,6 +9,9 @@
 
 namespace headscope {
 
+// What belongs to the circuit, and nothing else.
+store::Graph members_of(const store::Graph& graph);
+
 // Edges of |score| >= threshold; nodes without one are faded.
 figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& layout, double threshold,
                                   const std::string& subtitle);

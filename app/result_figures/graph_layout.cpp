@@ -19,6 +19,8 @@ constexpr double node_height = 18, row_gap = 7, column_gap = 24;
 constexpr double character = 7.0, least_width = 38, most_width = 130; // of a node
 constexpr std::size_t most_in_row = 48;
 
+constexpr const char* kv_head = "kv_head"; // kind of a node whose `head` counts K/V heads
+
 constexpr int input_row = -1, output_row = std::numeric_limits<int>::max();
 
 // Its number among the heads of its layer; -1 for what is no head.
@@ -60,10 +62,12 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
   });
   const bool layer = row_of(graph.nodes[row[0]]) != input_row && row_of(graph.nodes[row[0]]) != output_row;
   if (layer && numbered(graph, row)) {
-    double beside = columns.heads; // where what is no head goes: after the heads, a little later in the layer
+    // What is no head goes after the heads, a little later in the layer: first the MLP, then each K/V head.
+    double beside = columns.heads;
     for (const std::size_t i : row) {
       const int head = head_of(graph.nodes[i]);
-      nodes[i].x = columns.x(head >= 0 ? head : beside++);
+      const bool shared = graph.nodes[i].kind == kv_head;
+      nodes[i].x = columns.x(head >= 0 ? head : shared ? columns.heads + 1 + graph.nodes[i].head : beside++);
       nodes[i].y = head >= 0 ? 0.0 : -step * 0.4;
     }
     return 1;
@@ -95,7 +99,7 @@ void turn(GraphLayout& layout, double width) {
 
 NodeKind node_kind(const store::GraphNode& node) {
   if (node.kind == "group") return NodeKind::group;
-  if (node.kind == "kv_head") return NodeKind::other; // head counts K/V heads
+  if (node.kind == kv_head) return NodeKind::other;
   if (node.head >= 0) return NodeKind::head;
   if (contains(node.kind, "mlp")) return NodeKind::mlp;
   if (contains(node.kind, "output") || contains(node.kind, "logit")) return NodeKind::output;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "app/result_figures/graph_figure.h"
 #include "app/result_figures/masking_curve.h"
 
 namespace headscope {
@@ -37,7 +38,7 @@ void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
 
 Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
-  ResultFigure out{item.name, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}};
   const std::string title = text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
   out.map.subtitle = joined({model_name(reader), scores.description});
@@ -55,7 +56,7 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
 
 Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::Ablation ablation, reader.ablation(item.group));
-  ResultFigure out{item.name, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}};
   const auto prompts = ablation.spec.prompts.size();
   out.map.title = "Change of " + ablation.spec.metric + " with each head ablated (" + ablation.spec.method + ")";
   out.map.subtitle =
@@ -77,7 +78,7 @@ Result<ResultFigure> patching_figure(const store::ResultReader& reader, const Re
     return make_error(ErrorCode::unsupported,
                       "has three axes; a map shows two (patch with --axes layer_position or layer_head)", {},
                       item.name);
-  ResultFigure out{item.name, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}};
   out.map.title = "Restored " + patching.spec.metric + ", " + patching.spec.site + " patched";
   out.map.subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
   out.map.rows = patching.spec.shape[0];
@@ -94,13 +95,28 @@ Result<ResultFigure> patching_figure(const store::ResultReader& reader, const Re
 
 Result<ResultFigure> masking_part(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const MaskingCurve curve, read_masking(reader, item.group));
-  return ResultFigure{item.name, {}, masking_figure(curve, model_name(reader)), masking_table(curve)};
+  return ResultFigure{item.name, {}, masking_figure(curve, model_name(reader)), {}, masking_table(curve)};
+}
+
+Result<ResultFigure> circuit_part(const store::ResultReader& reader, const ResultItem& item) {
+  HS_ASSIGN(const store::Graph graph, reader.graph(item.group));
+  const store::Graph members = members_of(graph);
+  if (members.edges.empty())
+    return make_error(ErrorCode::unsupported, "has no edge in its circuit, so there is nothing to draw", {}, item.name);
+  ResultFigure out{item.name, {}, {}, {}, {}};
+  out.graph = graph_figure(
+      members, lay_out(members), 0.0,
+      joined({model_name(reader), text_attribute(graph.attributes, "method"),
+              std::to_string(members.edges.size()) + " of " + std::to_string(graph.edges.size()) + " edges"}));
+  out.graph->label = "change of " + graph.metric + " when the edge is patched";
+  out.table = graph_table(members, 0.0);
+  return out;
 }
 
 Result<ResultFigure> attention_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::AttentionSpec spec, reader.attention(item.group));
   HS_ASSIGN(const store::Prompt prompt, reader.prompt(spec.prompt));
-  ResultFigure out{item.name, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}};
   out.map.title = "Attention of head " + store::head_label(spec.heads[item.index]);
   out.map.subtitle = joined({model_name(reader), "weight of each key token for each query token"});
   out.map.rows = spec.n_query;
@@ -121,14 +137,16 @@ Result<ResultFigure> attention_figure(const store::ResultReader& reader, const R
 
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name) {
   using enum ResultPart;
-  if (name == "all") return std::vector<ResultPart>{scores, ablation, patching, masking, attention};
+  if (name == "all") return std::vector<ResultPart>{scores, ablation, patching, masking, circuit, attention};
   if (name == "attention") return std::vector<ResultPart>{attention};
   if (name == "scores") return std::vector<ResultPart>{scores};
   if (name == "ablation") return std::vector<ResultPart>{ablation};
   if (name == "patching") return std::vector<ResultPart>{patching};
   if (name == "masking") return std::vector<ResultPart>{masking};
+  if (name == "circuit") return std::vector<ResultPart>{circuit};
   return make_error(ErrorCode::invalid_argument,
-                    "must be attention, scores, ablation, patching, masking or all, not '" + name + "'", {}, "--what");
+                    "must be attention, scores, ablation, patching, masking, circuit or all, not '" + name + "'", {},
+                    "--what");
 }
 
 Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, const std::vector<ResultPart>& parts) {
@@ -136,7 +154,7 @@ Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, co
   const auto add_group = [&](ResultPart part, const std::string& group, const std::string& prefix) -> Status {
     HS_ASSIGN(const auto names, reader.list(group));
     for (const std::string& name : names)
-      items.push_back({part, name, 0, prefix + name});
+      items.push_back({part, name, 0, prefix == name + "-" ? name : prefix + name});
     return {};
   };
   for (const ResultPart part : parts) {
@@ -144,6 +162,7 @@ Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, co
     if (part == ResultPart::ablation) HS_TRY(add_group(part, "/ablation", "ablation-"));
     if (part == ResultPart::patching) HS_TRY(add_group(part, "/patching", "patching-"));
     if (part == ResultPart::masking) HS_TRY(add_group(part, "/masking", "masking-"));
+    if (part == ResultPart::circuit) HS_TRY(add_group(part, "/graph", "circuit-"));
     if (part != ResultPart::attention) continue;
     HS_ASSIGN(const auto prompts, reader.list("/attention"));
     for (const std::string& prompt : prompts) {
@@ -162,6 +181,7 @@ Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultIt
   case ResultPart::ablation: return ablation_figure(reader, item);
   case ResultPart::patching: return patching_figure(reader, item);
   case ResultPart::masking: return masking_part(reader, item);
+  case ResultPart::circuit: return circuit_part(reader, item);
   case ResultPart::attention: return attention_figure(reader, item);
   }
   return make_error(ErrorCode::internal, "is of no known part", {}, item.name);

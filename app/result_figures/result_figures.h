@@ -13,22 +13,23 @@
 
 namespace headscope {
 
-enum class ResultPart { attention, scores, ablation, patching, masking };
+enum class ResultPart { attention, scores, ablation, patching, masking, circuit };
 
-// "attention", "scores", "ablation", "patching", "masking", or "all"; invalid_argument for any other.
+// "attention", "scores", "ablation", "patching", "masking", "circuit", or "all"; invalid_argument for any other.
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name);
 
 struct ResultFigure {
   std::string name; // for a file: "attention-18.6", "scores-induction"
   figures::HeatmapFigure map;
-  std::optional<figures::LineFigure> lines; // instead of the map, of a masking experiment,
-  figures::Table table;                     // with its numbers
+  std::optional<figures::LineFigure> lines;  // instead of the map, of a masking experiment,
+  std::optional<figures::GraphFigure> graph; // or of a circuit,
+  figures::Table table;                      // with their numbers
 };
 
 // The names of everything the file has of a part, cheaply; figure_of() then reads one.
 struct ResultItem {
   ResultPart part = ResultPart::scores;
-  std::string group;     // detector, ablation, patching, masking or prompt
+  std::string group;     // detector, ablation, patching, masking, graph or prompt
   std::size_t index = 0; // attention: the head's place in the file
   std::string name;
 };

@@ -178,7 +178,6 @@ Result<GraphFormat> parse_graph_format(std::string_view name) {
     if (name == format_names[i]) return static_cast<GraphFormat>(i);
   return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of dot, graphml, json", {}, "format");
 }
-const char* extension(GraphFormat format) { return format_names[static_cast<std::size_t>(format)]; }
 
 std::string export_graph(const ScoredCircuit& circuit, GraphFormat format) {
   switch (format) {

@@ -15,7 +15,6 @@ enum class GraphFormat : std::uint8_t {
   json,    // every edge: `cfg`, `nodes`, `edges` as EAP-IG writes them and the MIB benchmark reads them
 };
 Result<GraphFormat> parse_graph_format(std::string_view name); // "dot", "graphml", "json"
-const char* extension(GraphFormat format);                     // "dot", ...
 
 // In JSON scores are importances (what the metric loses by the edge), as in EAP-IG, whose graphs have a k and a v for
 // each head: an edge into a shared K/V head is written once for each of its heads, each with its part of the score.

@@ -106,6 +106,29 @@ at::Tensor redistributed(const at::Tensor& rows, const at::Tensor& chosen, doubl
   return at::where(rest > 0, taken * factor + others * (1.0 + freed / rest), rows);
 }
 
+// `slots`: of the rows' queries [query]. The target has the keys that a query may see, and sums to 1.
+at::Tensor steered(const Intervention& intervention, const at::Tensor& rows, const at::Tensor& slots) {
+  const std::int64_t keys = rows.size(-1);
+  at::Tensor weights = at::zeros({keys}, at::kDouble);
+  for (std::size_t i = 0; i < intervention.keys.size(); ++i)
+    if (intervention.keys[i] < keys)
+      weights[intervention.keys[i]] +=
+          intervention.value.defined() ? intervention.value[static_cast<std::int64_t>(i)].item<double>() : 1.0;
+  const at::Tensor seen = at::arange(keys, at::kLong).unsqueeze(0) <= slots.unsqueeze(1); // [query, key]
+  const at::Tensor target = weights.unsqueeze(0) * seen;
+  const at::Tensor sum = target.sum(-1, true);
+  const at::Tensor share = intervention.factor * (sum > 0).to(at::kDouble); // [query, 1]
+  const at::Tensor given = share * target / sum.clamp_min(std::numeric_limits<double>::min());
+  return rows * (1.0 - share).to(rows.options()) + given.to(rows.options());
+}
+
+// Slots of the queries that are changed [query], on the CPU.
+at::Tensor query_slots(const Selection& selection, const RunSpan& span) {
+  const at::Tensor local =
+      selection.all_positions ? at::arange(span.count, at::kLong) : at::tensor(selection.positions, at::kLong);
+  return local + span.begin;
+}
+
 // Interventions on the weights of chosen keys.
 void apply_to_keys(const Intervention& intervention, const Selection& selection, const RunSpan& span) {
   const bool sinks = intervention.kind == InterventionKind::redistribute && intervention.keys.empty();
@@ -113,6 +136,7 @@ void apply_to_keys(const Intervention& intervention, const Selection& selection,
   at::Tensor view = selection.view;
   const at::Tensor chosen = sinks ? later_sinks(view, intervention.sink_threshold) : named_keys(intervention, view);
   const auto changed = [&](const at::Tensor& rows) {
+    if (intervention.kind == InterventionKind::steer) return steered(intervention, rows, query_slots(selection, span));
     return intervention.kind == InterventionKind::hide ? hidden_scores(rows, chosen)
                                                        : redistributed(rows, chosen, intervention.factor);
   };
@@ -133,7 +157,8 @@ void apply_everywhere(const Intervention& intervention, const Selection& selecti
   case InterventionKind::add: view.add_(fitted_value(intervention, selection, view.sizes(), view)); return;
   case InterventionKind::uniform: return; // attention itself does it
   case InterventionKind::hide:
-  case InterventionKind::redistribute: return; // apply_to_keys()
+  case InterventionKind::redistribute:
+  case InterventionKind::steer: return; // apply_to_keys()
   }
 }
 
@@ -157,7 +182,8 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
     return;
   case InterventionKind::uniform:
   case InterventionKind::hide:
-  case InterventionKind::redistribute: return;
+  case InterventionKind::redistribute:
+  case InterventionKind::steer: return;
   }
 }
 
@@ -165,7 +191,10 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
 
 void apply_intervention(const Intervention& intervention, const RunSpan& span, at::Tensor& x) {
   const Selection selection = select(intervention, span, x);
-  if (intervention.kind == InterventionKind::hide || intervention.kind == InterventionKind::redistribute)
+  const bool on_keys = intervention.kind == InterventionKind::hide ||
+                       intervention.kind == InterventionKind::redistribute ||
+                       intervention.kind == InterventionKind::steer;
+  if (on_keys)
     apply_to_keys(intervention, selection, span);
   else if (selection.all_positions)
     apply_everywhere(intervention, selection);

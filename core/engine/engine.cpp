@@ -87,7 +87,8 @@ Status check_joins(const RunRequest& request, const ModelConfig& config) {
   if (request.joins.empty()) return {};
   const auto bad = [](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, "joins"); };
   if (request.stop_layer >= 0) return bad("rows only join a run through all later layers");
-  if (request.kv_cache || request.statistics || request.observer || !request.batch.left_pad.empty())
+  if (request.kv_cache || request.kv_prefix || request.statistics || request.observer ||
+      !request.batch.left_pad.empty())
     return bad("do not go with a KV cache, statistics, an observer or padding on the left");
   int before = request.start->layer;
   for (const ResidualStart& join : request.joins) {

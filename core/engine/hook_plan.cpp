@@ -70,6 +70,22 @@ private:
     for (const std::int64_t key : intervention.keys)
       if (key < 0)
         return make_error(ErrorCode::invalid_argument, "key " + std::to_string(key) + " is negative", {}, field);
+    return intervention.kind == InterventionKind::steer ? check_steering(intervention, field) : Status();
+  }
+
+  static Status check_steering(const Intervention& intervention, const std::string& field) {
+    if (intervention.site.point != HookPoint::pattern)
+      return make_error(ErrorCode::invalid_argument, "attention is steered at hook_pattern", {}, field);
+    if (intervention.keys.empty())
+      return make_error(ErrorCode::invalid_argument, "names no key to steer towards", {}, field);
+    if (!(intervention.factor >= 0.0 && intervention.factor <= 1.0))
+      return make_error(ErrorCode::invalid_argument, "the steered share must be 0 to 1", {}, field);
+    const at::Tensor& weights = intervention.value;
+    if (!weights.defined()) return {};
+    if (weights.dim() != 1 || weights.size(0) != static_cast<std::int64_t>(intervention.keys.size()))
+      return make_error(ErrorCode::mismatch, "needs one weight a key", {}, field);
+    if (!weights.gt(0).all().item<bool>() || !weights.isfinite().all().item<bool>())
+      return make_error(ErrorCode::invalid_argument, "the weights of keys must be positive", {}, field);
     return {};
   }
 

@@ -25,6 +25,9 @@ enum class InterventionKind : std::uint8_t {
   // At `pattern` only: weights on `keys` times `factor`; what that frees goes to the query's other keys, in proportion
   // to their weights (ACT, Yu et al. 2406.15765).
   redistribute,
+  // At `pattern` only: (1 - factor) * weights + factor * a given distribution over `keys` (attention steering, Merullo
+  // et al. 2310.08744).
+  steer,
 };
 
 struct Intervention {
@@ -41,9 +44,12 @@ struct Intervention {
   // For set and add: broadcastable to the selected slice [row?, pos, head?, d] of the site, where axes that
   // are fixed to one index by `row` and `head` are absent. E.g. [d_head] for a mean at one head,
   // [pos, d_model] for a patch of one row of resid_pre. The position axis has one entry per selected position.
+  // For steer: the weight of each of `keys` [key], in any unit; undefined: all the same.
   at::Tensor value;
-  double factor = 1.0; // for scale and redistribute
-  // For hide and redistribute: key slots; those that are not there yet are passed over. Empty, for redistribute: the
+  double factor = 1.0; // for scale, redistribute and steer
+  // For hide, redistribute and steer: key slots; those that are not there yet are passed over. Steered queries take
+  // those before or at themselves (a sliding window is not looked at); a query with none stays as it is. Empty, for
+  // redistribute: the
   // sinks of each head but the first, keys whose mean weight over the queries that may see them is above
   // `sink_threshold`. Of whole prompts without padding only; steps from a KV cache are left as they are.
   std::vector<std::int64_t> keys;

@@ -61,7 +61,7 @@ std::vector<PlantedHead> of_kind(const std::vector<PlantedHead>& heads, Kind kin
   return out;
 }
 
-// Prompts that make the heads without a detector of their own show what they do.
+// Prompts that show what heads do which repeated random tokens do not set going.
 json example_prompts() {
   return {{"name_mover",
            {{{"prompt", "Then, Mary and John went to the store. John gave a book to"},

@@ -17,11 +17,18 @@
 
 namespace headscope {
 
+// Bytes [begin, end) of the clean prompt, e.g. a word that attention may be steered towards.
+struct TaskSpan {
+  std::string name; // "wrong"; several may have one name
+  std::size_t begin = 0, end = 0;
+};
+
 struct TaskExample {
   std::string clean, corrupted;    // both end before the answer, without a space
   std::vector<std::string> answer; // right next tokens of the clean prompt, as text: " Mary"
   std::vector<std::string> wrong;  // wrong ones; may be empty
   std::string variant = {};        // which form of the task it is: "ABBA"
+  std::vector<TaskSpan> spans = {};
 };
 
 // A generator. The first counterfactual is the default.
@@ -30,6 +37,7 @@ struct TaskKind {
   std::string_view title;
   std::string_view reference;                              // the paper
   std::vector<std::string_view> counterfactuals, variants; // no variants: there is only one form
+  bool mixed = true;                                       // a request without a variant takes all, else the first
 };
 std::vector<TaskKind> task_kinds();
 // `-` is read as `_`. not_found, with the names there are, for any other.
@@ -38,7 +46,7 @@ Result<TaskKind> find_task(std::string_view name);
 struct TaskRequest {
   std::string name;           // of a kind, or a file: NAME.csv, NAME.jsonl (see prompt_file.h)
   std::string counterfactual; // empty: the first of the kind
-  std::string variant;        // empty: all
+  std::string variant;        // empty: all, or the first (TaskKind::mixed)
   std::int64_t count = 20;    // of a file: at most so many, 0: all
   std::uint64_t seed = 0;
 };

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Circuits, path patching, the logit lens and direct logit attribution on small models, against tests/golden/generate_circuits.py."""
+import csv
 import json
 import re
 import unittest
@@ -124,6 +125,59 @@ class Discovery(Circuits):
         self.assertRegex(said, r"a1\.kv\d<[kv]>|->m1|->logits")
 
 
+class Benchmark(Circuits):
+    def benchmark(self, *more, methods="eap,eap:zero,clean-corrupted", random=3):
+        return ("circuit", "benchmark", *self.circuit("llama", "--methods", methods, "--random", random, *more)[1:])
+
+    def test_all_methods_beside_random_circuits(self):
+        reference, out = golden("llama"), self.folder / "b.h5"
+        got = self.good(*self.benchmark("--out", out))
+        self.assertEqual([(m["method"], m["ablation"]) for m in got["methods"]], [("eap", "patch"), ("eap", "zero"), ("clean_corrupted", "patch")])
+        eap = got["methods"][0]
+        self.assertClose([eap["cpr"], eap["cmd"]], [reference["signed"]["cpr"], reference["absolute"]["cmd"]], TOLERANCE)
+        self.assertClose(eap["signed"], reference["signed"]["curve"], TOLERANCE)
+        self.assertClose(eap["absolute"], reference["absolute"]["curve"], TOLERANCE)
+        # The other ablation counts for the scores only: all edges are still the model, and none the corrupt prompt.
+        zero = self.folder / "zero.h5"
+        self.good(*self.circuit("llama", "--method", "eap", "--ablation", "zero", "--out", zero))
+        with h5py.File(out) as b, h5py.File(zero) as z:
+            np.testing.assert_allclose(b["graph/eap-zero/edges/score"][:], z["graph/circuit/edges/score"][:], atol=1e-6)
+            self.assertEqual(set(b["graph"]), {"eap", "eap-zero", "clean_corrupted"})
+            self.assertClose(b["graph/eap"].attrs["cmd"], eap["cmd"], 1e-12)
+        patched = self.good(*self.circuit("llama", "--scores", zero, "--curve"))
+        self.assertClose([got["methods"][1]["cpr"], got["methods"][1]["cmd"]], [patched["cpr"], patched["cmd"]], TOLERANCE)
+
+    def test_random_circuits(self):
+        got = self.good(*self.benchmark())["random"]
+        self.assertEqual(len(got["circuits"]), 3)
+        self.assertEqual(len({c["cmd"] for c in got["circuits"]}), 3)
+        for area in ("cpr", "cmd"):
+            values = [c[area] for c in got["circuits"]]
+            self.assertClose([got[area][k] for k in ("low", "mean", "high")], [min(values), np.mean(values), max(values)], 1e-12)
+        for circuit in got["circuits"]:
+            self.assertClose(circuit["faithfulness"][-1], 1.0, 1e-5)
+            shares = np.array([.001, .002, .005, .01, .02, .05, .1, .2, .5, 1])
+            self.assertAlmostEqual(circuit["cpr"], np.trapezoid(circuit["faithfulness"], shares))
+            self.assertAlmostEqual(circuit["cmd"], np.trapezoid(np.abs(1 - np.array(circuit["faithfulness"])), shares))
+        self.assertIsNone(self.good(*self.benchmark(random=0))["random"]["cmd"]["mean"])
+
+    def test_tables(self):
+        wanted = self.good(*self.benchmark())
+        lines = run(*self.benchmark("--table", "markdown")).stdout.decode().splitlines()
+        self.assertEqual([len(re.findall(r"\|", line)) for line in lines], [6] * 6)
+        self.assertIn(f"{wanted['random']['cmd']['mean']:.3f}", lines[2])
+        self.assertIn(f"| eap | patch | {wanted['methods'][0]['cpr']:.3f} | {wanted['methods'][0]['cmd']:.3f} |", lines[3])
+        rows = list(csv.DictReader(run(*self.benchmark("--table", "csv")).stdout.decode().splitlines()))
+        self.assertEqual([r["method"] for r in rows], ["random", "eap", "eap", "clean_corrupted"])
+        self.assertClose([float(r["cmd"]) for r in rows], [wanted["random"]["cmd"]["mean"], *(m["cmd"] for m in wanted["methods"])], 2e-6)
+
+    def test_bad_input(self):
+        self.bad("invalid_argument", *self.benchmark(methods="acdc"), field="--methods")
+        self.bad("invalid_argument", *self.benchmark(methods="eap:magic"), field="eap:magic")
+        self.bad("invalid_argument", *self.benchmark("--build", "threshold"), field="--build")
+        self.bad("invalid_argument", *self.benchmark("--table", "html"), field="--table")
+
+
 class Files(Circuits):
     def made(self, name="llama", top=20):
         out = self.folder / f"{name}-{top}.h5"
@@ -167,6 +221,29 @@ class Files(Circuits):
         self.assertLess(got["edges"]["of_second"], 1.0)
         self.assertEqual(got["heads"]["both"], len(got["shared_heads"]))
         self.bad("mismatch", "circuit", "compare", small, other, file=other)
+
+    def test_compare_many(self):
+        small, large = self.made(top=20), self.made(top=60)
+        two = self.good("circuit", "compare", small, large)
+        got = self.good("circuit", "compare", small, large, small)
+        self.assertEqual([c["file"] for c in got["circuits"]], [str(small), str(large), str(small)])
+        self.assertEqual([p["circuits"] for p in got["pairs"]], [[0, 1], [0, 2], [1, 2]])
+        self.assertEqual([got["pairs"][0][k] for k in ("edges", "heads")], [two[k] for k in ("edges", "heads")])
+        self.assertEqual(got["pairs"][1]["edges"]["jaccard"], 1.0)
+        several = self.folder / "several.h5"
+        self.good("circuit", "benchmark", *self.circuit("llama", "--random", 0, "--out", several)[1:])
+        with h5py.File(several) as file:
+            names = sorted(file["graph"])
+            members = [{e for e, (_, m) in self.edges(file["graph"][n]).items() if m} for n in names]
+        self.assertEqual(sorted(c["name"] for c in self.good("circuit", "compare", several)["circuits"]), names)
+        said = run("circuit", "compare", several).stdout.decode().splitlines()
+        shares = [line.split()[1:] for line in said[said.index("") + 2:]]
+        order = [line.split()[2].rstrip(",") for line in said[1:said.index("")]]
+        for i, a in enumerate(order):
+            for j, b in enumerate(order):
+                a_edges, b_edges = members[names.index(a)], members[names.index(b)]
+                self.assertClose(float(shares[i][j]), len(a_edges & b_edges) / len(a_edges), 6e-4)
+        self.bad("invalid_argument", "circuit", "compare", small, file=small)
 
     def test_files_without_a_circuit(self):
         out = self.folder / "maps.h5"

@@ -60,6 +60,13 @@ method = "attribute"
 task = "pairs"
 
 [[step]]
+name = "adjusted"
+method = "adjust"
+task = "pairs"
+steer = "1.2=first@0.5"
+scale = "0.1=2"
+
+[[step]]
 name = "paths"
 method = "paths"
 task = "pairs"
@@ -249,7 +256,7 @@ class Errors(Experiments):
             folder.mkdir()
             (folder / path.name).write_text(text.replace('"smollm2"', '"missing.gguf"'))
             self.bad("not_found", "run", folder / path.name, file="missing.gguf")  # all that is before the model is right
-        self.assertEqual(methods, {"ablate", "patch", "attribute", "paths", "circuit", "detect"})
+        self.assertEqual(methods, {"ablate", "adjust", "patch", "attribute", "paths", "circuit", "detect"})
 
 
 class Resuming(Experiments):

@@ -91,6 +91,46 @@ class Export(Case):
         with h5py.File(self.out) as f:
             self.assertTrue(np.array_equal(np.array(cells, dtype=np.float32), f["patching/resid_pre/restored"][:]))
 
+    def circuit(self, top=12):
+        self.good("circuit", "--model", self.small_model(), "--clean", "abca", "--corrupt", "dbee", "--answer", "b", "--wrong", "f", "--method", "eap",
+                  "--top-n", top, "--out", self.out)
+        with h5py.File(self.out) as f:
+            graph = f["graph/circuit"]
+            nodes = [n for n, member in zip(graph["nodes/name"].asstr()[:], graph["nodes/in_circuit"][:]) if member]
+            return nodes, graph["edges/score"][:][graph["edges/in_circuit"][:].astype(bool)]
+
+    def test_circuits(self):
+        nodes, scores = self.circuit()
+        names = self.export("--what", "circuit", "--format", "png,svg,pdf,csv,npy")
+        self.assertEqual(names, {f"circuit.{end}" for end in ("png", "svg", "pdf", "csv", "npy")})
+        self.assertEqual((self.figures / "circuit.pdf").read_bytes()[:5], b"%PDF-")
+        png = (self.figures / "circuit.png").read_bytes()
+        self.assertEqual(png[:8], b"\x89PNG\r\n\x1a\n")
+        self.assertIn(b"model_sha256", png)
+        svg = xml.dom.minidom.parse(str(self.figures / "circuit.svg"))
+        said = " ".join(text.firstChild.data for text in svg.getElementsByTagName("text") if text.firstChild)
+        for node in nodes:
+            self.assertIn(node, said.split())
+        self.assertIn(f"{len(scores)} of 82 edges", said)
+        _, rows, cells = self.read_csv("circuit.csv")
+        self.assertEqual(len(rows), len(scores))
+        np.testing.assert_allclose(sorted(float(c[-1]) for c in cells), sorted(scores), rtol=1e-6)
+
+    def test_pictures_by_circuit_export(self):
+        self.circuit()
+        files = self.good("circuit", "export", self.out, "--format", "dot,svg,png,pdf", "--out", self.figures)["files"]
+        self.assertEqual(files, [str(self.figures / f"circuit.{end}") for end in ("dot", "svg", "png", "pdf")])
+        self.good("export", self.out, "--what", "circuit", "--format", "svg", "--out", self.folder / "same")
+        self.assertEqual((self.figures / "circuit.svg").read_bytes(), (self.folder / "same" / "circuit.svg").read_bytes())
+        (self.figures / "circuit.png").write_bytes(b"precious")
+        self.bad("already_exists", "circuit", "export", self.out, "--format", "png", "--out", self.figures, file="circuit.png")
+        self.assertEqual((self.figures / "circuit.png").read_bytes(), b"precious")
+        self.bad("invalid_argument", "circuit", "export", self.out, "--format", "gif", "--out", self.figures, field="--format")
+
+    def test_an_empty_circuit_has_no_picture(self):
+        self.circuit(top=0)
+        self.bad("unsupported", "circuit", "export", self.out, "--format", "svg", "--out", self.figures, field="circuit")
+
     def test_some_heads_a_name_and_a_size(self):
         self.attention()
         self.assertEqual(self.export("--heads", "0.3", "--name", "cat-", "--scale", "1", "--dark"), {"cat-attention-0.3.png"})

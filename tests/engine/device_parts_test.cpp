@@ -74,7 +74,7 @@ using SplitLinear = DeviceParts;
 // Against float32's own product: both errors from double precision are of the same size.
 TEST_P(SplitLinear, IsNearFloat32) {
   for (const double size : {1e-3, 1.0, 1e3}) {
-    const at::Tensor x = at::randn({512, 768}) * size, w = at::randn({1000, 768}) * 0.02, b = at::randn({1000});
+    const at::Tensor x = at::randn({1024, 768}) * size, w = at::randn({1000, 768}) * 0.02, b = at::randn({1000});
     const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble), b.to(at::kDouble));
     const at::Tensor split = split_linear_on_device(x.to(device_), w.to(device_), b.to(device_));
     const at::Tensor plain = at::linear(x.to(device_), w.to(device_), b.to(device_));

@@ -54,6 +54,15 @@ class Command(harness.Case):
         error = self.bad("not_found", "detect", "--model", self.small_model(), "--detectors", "no_such")
         self.assertIn("induction", error["message"])
 
+    def test_one_of_all_that_throws_costs_the_others_nothing(self):
+        run = harness.run("detect", "--model", self.small_model(), "--detectors", "all", "--set", "good.fail=throw", "--set",
+                          "head_importance.texts=1", "--json", env=env_of("modules/good"))
+        found = json.loads(run.stdout)["detectors"]
+        self.assertIn("failed: ", found["good"]["skipped"])
+        self.assertIn("there is nothing to measure", found["good"]["skipped"])
+        self.assertIn("scores", found["induction"])
+        self.assertIn(b"good: failed: ", run.stderr)
+
     def test_a_run_that_throws_is_an_error(self):
         error = self.bad("unsupported", "detect", "--model", self.small_model(), "--detectors", "good", "--set",
                          "good.fail=throw", env=env_of("modules/good"))

@@ -188,6 +188,7 @@ TEST_F(Gemma3Tasks, BackupsAndSInhibition) { expect_backups_and_s_inhibition(); 
 TEST_F(Gemma3Tasks, CorrectLetters) { expect_letters(); }
 TEST_F(Gemma3Tasks, Vision) { expect_vision("gemma3-270m"); }
 TEST_F(Gemma3Tasks, Importance) { expect_importance(); }
+TEST_F(Gemma3Tasks, CopySuppression) { expect_suppression(); }
 
 } // namespace
 } // namespace headscope

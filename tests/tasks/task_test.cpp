@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "core/tasks/alignment.h"
+#include "core/tasks/key_positions.h"
 #include "tests/tasks/tokenizers.h"
 
 namespace headscope {
@@ -172,6 +173,66 @@ TEST(Tasks, ColoredObjects) {
     EXPECT_EQ(example.answer[0], color_of(example.clean));
     EXPECT_EQ(changed(example).size(), 3u);
     EXPECT_EQ(example.wrong.size(), 2u);
+  }
+}
+
+// As the authors write it, and where its words are.
+TEST(Tasks, ColoredObjectsAsPublished) {
+  const char* pattern =
+      "Q: On the \\w+, (?:there is|you see|I see) an? \\w+ \\w+, an? \\w+ \\w+, and an? \\w+ \\w+. "
+      "What color is the \\w+\\?\nA: [A-Z][a-z]+\n"
+      "Q: On the \\w+, (?:there is|you see|I see) an? (\\w+) (\\w+), an? (\\w+) (\\w+), and an? (\\w+) "
+      "(\\w+). What color is the (\\w+)\\?\nA:";
+  for (const TaskExample& example : examples("colored_objects", {}, "published")) {
+    SCOPED_TRACE(example.clean);
+    const std::smatch match = parsed(example.clean, pattern);
+    std::vector<std::string> wrong, spans;
+    std::string answer;
+    for (int i = 2; i <= 6; i += 2)
+      (match[i] == match[7] ? answer : wrong.emplace_back()) = match[i - 1].str();
+    std::string capital = " " + answer;
+    capital[1] = static_cast<char>(std::toupper(capital[1]));
+    EXPECT_THAT(example.answer, ElementsAre(capital));
+    EXPECT_EQ(example.wrong.size(), 1u);
+    EXPECT_EQ(changed(example).size(), 1u);
+    EXPECT_EQ(example.clean.find("a orange"), std::string::npos);
+    for (const TaskSpan& span : example.spans) {
+      const std::string word = example.clean.substr(span.begin, span.end - span.begin);
+      EXPECT_GT(span.begin, example.clean.find("\nQ:"));
+      if (span.name == "wrong")
+        spans.push_back(word);
+      else
+        EXPECT_EQ(word, answer);
+    }
+    EXPECT_EQ(spans, wrong);
+  }
+  EXPECT_EQ(make_task(test::gpt2_like(), {"colored_objects", "colors", "published", 4, 0}).error().code,
+            ErrorCode::unsupported);
+  for (const TaskExample& example : examples("colored_objects")) // not mixed in where none is asked for
+    EXPECT_EQ(example.variant, "lower");
+}
+
+TEST(Tasks, KeyPositions) {
+  const auto tokenizer = test::gpt2_like();
+  const auto objects = make_task(tokenizer, {"colored_objects", "object", "published", 10, 1});
+  ASSERT_TRUE(objects.ok());
+  for (const TaskCase& item : objects->cases) {
+    const auto wrong = key_positions(tokenizer, item, "wrong"), answer = key_positions(tokenizer, item, "answer");
+    ASSERT_EQ(wrong->size(), 2u);
+    ASSERT_EQ(answer->size(), 1u);
+    const std::int64_t id = item.tokens.clean[static_cast<std::size_t>(answer->front())];
+    std::string text = tokenizer.decode(std::span(&id, 1), true);
+    text[1] = static_cast<char>(std::toupper(text[1]));
+    EXPECT_EQ(text, item.example.answer[0]);
+    EXPECT_EQ(*key_positions(tokenizer, item, "first"), std::vector<std::int64_t>{0});
+    EXPECT_EQ(key_positions(tokenizer, item, "last")->front() + 1, std::ssize(item.tokens.clean));
+    EXPECT_THAT(key_positions(tokenizer, item, "S").error().message, HasSubstr("wrong"));
+  }
+  const auto ioi = make_task(tokenizer, {"ioi", "flip", {}, 10, 1}); // no spans: where the answers' tokens are
+  ASSERT_TRUE(ioi.ok());
+  for (const TaskCase& item : ioi->cases) {
+    EXPECT_EQ(key_positions(tokenizer, item, "wrong")->size(), 2u); // the subject, twice
+    EXPECT_EQ(key_positions(tokenizer, item, "answer")->size(), 1u);
   }
 }
 

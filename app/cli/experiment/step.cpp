@@ -13,8 +13,9 @@ void check_at_least(TomlTable& table, const char* key, std::int64_t value, std::
 Result<std::unique_ptr<Step>> read_step(TomlTable& table) {
   using Reader = Result<std::unique_ptr<Step>> (*)(TomlTable&);
   constexpr std::pair<const char*, Reader> readers[] = {
-      {"ablate", read_ablate_step}, {"patch", read_patch_step},     {"attribute", read_attribute_step},
-      {"paths", read_paths_step},   {"circuit", read_circuit_step}, {"detect", read_detect_step}};
+      {"ablate", read_ablate_step},       {"adjust", read_adjust_step}, {"patch", read_patch_step},
+      {"attribute", read_attribute_step}, {"paths", read_paths_step},   {"circuit", read_circuit_step},
+      {"detect", read_detect_step}};
   std::string method, name, task, known;
   table.read("method", method);
   table.read("name", name);

@@ -57,6 +57,7 @@ Result<std::unique_ptr<Step>> read_step(TomlTable& table);
 
 // One a method.
 Result<std::unique_ptr<Step>> read_ablate_step(TomlTable& table);
+Result<std::unique_ptr<Step>> read_adjust_step(TomlTable& table);
 Result<std::unique_ptr<Step>> read_patch_step(TomlTable& table);
 Result<std::unique_ptr<Step>> read_attribute_step(TomlTable& table);
 Result<std::unique_ptr<Step>> read_paths_step(TomlTable& table);
