@@ -221,7 +221,7 @@ TEST(Tasks, KeyPositions) {
     ASSERT_EQ(wrong->size(), 2u);
     ASSERT_EQ(answer->size(), 1u);
     const std::int64_t id = item.tokens.clean[static_cast<std::size_t>(answer->front())];
-    std::string text = tokenizer.decode(std::span(&id, 1), true);
+    std::string text = tokenizer.decode(std::span(&id, 1), false);
     text[1] = static_cast<char>(std::toupper(text[1]));
     EXPECT_EQ(text, item.example.answer[0]);
     EXPECT_EQ(*key_positions(tokenizer, item, "first"), std::vector<std::int64_t>{0});
