@@ -85,7 +85,7 @@ private:
     HS_ASSIGN(const std::vector<double> values,
               measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
     for (std::size_t i = 0; i < places_.size(); ++i)
-      keep(places_[i].slot, places_[i].layer, places_[i].head, values[i]);
+      measured_.push_back({places_[i], values[i]});
     waiting_.clear();
     places_.clear();
     return finish_layers();
@@ -156,10 +156,16 @@ private:
     result_.effects[result_.index(prompt, layer, head)] = value - result_.clean[static_cast<std::size_t>(prompt)];
   }
 
-  // Those whose last variant has been measured; called when none waits.
+  // Those whose last variant has been measured; called when none waits. What is kept of a layer is kept whole.
   Status finish_layers() {
-    while (finished_ < queued_)
+    auto next = measured_.begin();
+    while (finished_ < queued_) {
+      const int layer = plan_.layers[finished_];
+      for (; next != measured_.end() && next->first.layer == layer; ++next)
+        keep(next->first.slot, layer, next->first.head, next->second);
       HS_TRY(finish_layer(finished_++));
+    }
+    measured_.erase(measured_.begin(), next);
     return {};
   }
 
@@ -188,8 +194,9 @@ private:
     int layer;
     std::int64_t head;
   };
-  std::vector<LayerVariants> waiting_;    // for a run
-  std::vector<Place> places_;             // of their variants, in order
+  std::vector<LayerVariants> waiting_;             // for a run
+  std::vector<Place> places_;                      // of their variants, in order
+  std::vector<std::pair<Place, double>> measured_; // of layers that are not finished
   std::size_t queued_ = 0, finished_ = 0; // layers of the plan of which everything waits or is measured; is measured
   std::int64_t done_ = 0;
 };
