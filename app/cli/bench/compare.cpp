@@ -77,7 +77,9 @@ Status run_compare(const CompareOptions& options, const Console& console) {
     return make_error(ErrorCode::mismatch, "has no row with the tokens, heads and layers of one of " + options.first,
                       options.second, "rows");
   if (!options.plot.empty()) {
-    HS_ASSIGN(const auto pictures, plot_growth({first, second}, options.plot, options.force));
+    std::vector<GrowthRun> runs = {first, second};
+    if (options.first == options.second) runs.pop_back(); // a picture of one run
+    HS_ASSIGN(const auto pictures, plot_growth(runs, options.plot, options.force));
     for (const std::string& picture : pictures)
       console.note("wrote " + picture);
   }
