@@ -5,15 +5,6 @@
 #include <cmath>
 
 namespace headscope {
-namespace {
-
-std::string text_of(const store::Attributes& attributes, const char* name) {
-  const store::AttributeValue* value = store::find_attribute(attributes, name);
-  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
-  return text ? *text : std::string();
-}
-
-} // namespace
 
 MaskingCurve::Control MaskingCurve::control(std::size_t count) const {
   Control out{0.0, INFINITY, -INFINITY};
@@ -36,12 +27,12 @@ Result<MaskingCurve> read_masking(const store::ResultReader& reader, const std::
   HS_ASSIGN(const store::Array masked, reader.array(group + "/masked"));
   HS_ASSIGN(const store::Array random, reader.array(group + "/random"));
   MaskingCurve curve{name,
-                     text_of(attributes, "task"),
-                     text_of(attributes, "method"),
-                     text_of(attributes, "phase"),
-                     text_of(attributes, "metric"),
-                     text_of(attributes, "units"),
-                     text_of(attributes, "ranking"),
+                     store::text_attribute(attributes, "task"),
+                     store::text_attribute(attributes, "method"),
+                     store::text_attribute(attributes, "phase"),
+                     store::text_attribute(attributes, "metric"),
+                     store::text_attribute(attributes, "units"),
+                     store::text_attribute(attributes, "ranking"),
                      NAN,
                      {},
                      masked.values,

@@ -11,15 +11,9 @@ namespace {
 
 using figures::HeatmapFigure;
 
-std::string text_attribute(const store::Attributes& attributes, const std::string& name) {
-  const store::AttributeValue* value = store::find_attribute(attributes, name);
-  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
-  return text ? *text : std::string();
-}
-
 std::string model_name(const store::ResultReader& reader) {
   const auto model = reader.model();
-  return model.ok() ? text_attribute(*model, "name") : std::string();
+  return model.ok() ? store::text_attribute(*model, "name") : std::string();
 }
 
 std::string joined(std::initializer_list<std::string> parts) {
@@ -39,7 +33,7 @@ void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
 Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
   ResultFigure out{item.name, {}, {}, {}, {}};
-  const std::string title = text_attribute(scores.attributes, "title");
+  const std::string title = store::text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
   out.map.subtitle = joined({model_name(reader), scores.description});
   by_head(out.map, scores.n_layers, scores.n_heads);
@@ -106,7 +100,7 @@ Result<ResultFigure> circuit_part(const store::ResultReader& reader, const Resul
   ResultFigure out{item.name, {}, {}, {}, {}};
   out.graph = graph_figure(
       members, lay_out(members), 0.0,
-      joined({model_name(reader), text_attribute(graph.attributes, "method"),
+      joined({model_name(reader), store::text_attribute(graph.attributes, "method"),
               std::to_string(members.edges.size()) + " of " + std::to_string(graph.edges.size()) + " edges"}));
   out.graph->label = "change of " + graph.metric + " when the edge is patched";
   out.table = graph_table(members, 0.0);
@@ -190,10 +184,10 @@ Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultIt
 figures::Provenance provenance_of(const store::ResultReader& reader, const std::string& file, const ResultItem& item) {
   figures::Provenance provenance;
   if (const auto model = reader.model(); model.ok()) {
-    provenance.add("model", text_attribute(*model, "name"));
-    provenance.add("model_sha256", text_attribute(*model, "sha256"));
-    provenance.add("dtype", text_attribute(*model, "dtype"));
-    provenance.add("device", text_attribute(*model, "device"));
+    provenance.add("model", store::text_attribute(*model, "name"));
+    provenance.add("model_sha256", store::text_attribute(*model, "sha256"));
+    provenance.add("dtype", store::text_attribute(*model, "dtype"));
+    provenance.add("device", store::text_attribute(*model, "device"));
   }
   const store::FileInfo& info = reader.info();
   provenance.add("item", item.name);

@@ -10,6 +10,12 @@ const AttributeValue* find_attribute(const Attributes& attributes, const std::st
   return nullptr;
 }
 
+std::string text_attribute(const Attributes& attributes, const std::string& name) {
+  const AttributeValue* value = find_attribute(attributes, name);
+  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
+  return text ? *text : std::string();
+}
+
 const char* to_string(DType dtype) {
   switch (dtype) {
   case DType::float16: return "float16";

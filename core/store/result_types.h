@@ -24,6 +24,8 @@ using Attributes = std::vector<Attribute>;
 
 // The value of that name, or null.
 const AttributeValue* find_attribute(const Attributes& attributes, const std::string& name);
+// The text of that name, or an empty one.
+std::string text_attribute(const Attributes& attributes, const std::string& name);
 
 enum class DType { float16, float32, float64, int32, int64, uint8, string, other };
 const char* to_string(DType dtype); // "float16", ...

@@ -14,16 +14,10 @@ std::int64_t whole_number(const store::Attributes& attributes, const char* name)
   return number ? *number : 0;
 }
 
-std::string text_of(const store::Attributes& attributes, const char* name) {
-  const store::AttributeValue* value = store::find_attribute(attributes, name);
-  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
-  return text ? *text : std::string();
-}
-
 HeadScores detector_scores(const store::DetectorScores& stored, const std::string& path) {
   HeadScores scores;
   scores.id = "detector/" + stored.name;
-  scores.title = text_of(stored.attributes, "title");
+  scores.title = store::text_attribute(stored.attributes, "title");
   if (scores.title.empty()) scores.title = stored.name;
   scores.description = stored.description;
   scores.units = stored.units;

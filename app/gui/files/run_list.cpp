@@ -16,12 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-std::string text_of(const store::Attributes& attributes, const char* name) {
-  const store::AttributeValue* value = store::find_attribute(attributes, name);
-  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
-  return text ? *text : std::string();
-}
-
 std::string joined(const std::vector<std::string>& names) {
   std::string text;
   for (const std::string& name : names)
@@ -59,7 +53,7 @@ Status read_run(RunInfo& run) {
   run.complete = reader.info().complete;
   if (reader.exists("/model")) {
     HS_ASSIGN(const store::Attributes model, reader.model());
-    run.model = text_of(model, "name");
+    run.model = store::text_attribute(model, "name");
   }
   HS_ASSIGN(run.contents, contents_of(reader));
   return {};

@@ -7,16 +7,6 @@
 
 namespace headscope::gui {
 
-namespace {
-
-std::string sha256_of(const ResultSummary& result) {
-  const store::AttributeValue* value = store::find_attribute(result.model, "sha256");
-  const auto* text = value ? std::get_if<std::string>(value) : nullptr;
-  return text ? *text : std::string();
-}
-
-} // namespace
-
 Workspace::Workspace(QObject* parent)
     : QObject(parent), ablation_(undo_), engine_(QStringLiteral("engine"), make_engine_state()),
       files_(QStringLiteral("files"), make_file_state()) {}
@@ -28,7 +18,7 @@ int Workspace::n_heads() const { return model_ ? model_->n_heads : result_ ? res
 
 bool Workspace::live() const {
   if (!model_ || prompt_.tokens().empty()) return false;
-  return prompt_.stored_id().empty() || (result_ && sha256_of(*result_) == model_->sha256);
+  return prompt_.stored_id().empty() || (result_ && store::text_attribute(result_->model, "sha256") == model_->sha256);
 }
 
 void Workspace::set_pair(std::optional<PatchPairInfo> pair) {
@@ -100,7 +90,8 @@ void Workspace::take_result(ResultSummary summary) {
   if (!live() && !result_->attention.empty()) show_stored_prompt(result_->attention.front().prompt);
   // With the model that made it, all heads can be looked at and not only the stored ones.
   for (const PackagedModel& known : packaged_models())
-    if (!model_ && known.sha256 == sha256_of(*result_) && resolve_model_path(known.name).ok())
+    if (!model_ && known.sha256 == store::text_attribute(result_->model, "sha256") &&
+        resolve_model_path(known.name).ok())
       open_model({known.name, "float32", "cpu"});
 }
 

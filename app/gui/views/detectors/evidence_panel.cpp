@@ -67,9 +67,7 @@ bool EvidencePanel::model_made_it() const {
   if (!workspace_.model()) return false;
   if (file_.empty()) return true;
   if (!workspace_.result() || workspace_.result()->path != file_) return false;
-  const auto* value = store::find_attribute(workspace_.result()->model, "sha256");
-  const auto* sha256 = value ? std::get_if<std::string>(value) : nullptr;
-  return sha256 && *sha256 == workspace_.model()->sha256;
+  return store::text_attribute(workspace_.result()->model, "sha256") == workspace_.model()->sha256;
 }
 
 void EvidencePanel::show_row(int row) {
