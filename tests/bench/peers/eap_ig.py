@@ -12,12 +12,10 @@ a copy of the residual for each head's q, k and v, norms and matrices a head, on
 at once. Its best setting: fused attention, no gradients of weights, only the last position unembedded, all pairs of a chunk in a batch.
 Each program runs twice and the second time counts. Prints seconds, peak memory above the weights and the ratio; both take --chunk pairs at once (0: all), and
 Headscope as much memory for activations as the peer took."""
-import argparse
 import ctypes
 import json
 import pathlib
 import re
-import subprocess
 import tempfile
 import time
 
@@ -25,10 +23,7 @@ import torch
 import transformers
 from torch import nn
 
-SHAPES = {
-    "gpt2": lambda: transformers.GPT2Config(),
-    "llama-7b": lambda: transformers.LlamaConfig(max_position_embeddings=4096),
-}
+import peer
 
 
 class SplitProjection(nn.Module):
@@ -224,13 +219,8 @@ def with_headscope(arguments, path, pairs, activation_bytes):
         file = pathlib.Path(folder) / "pairs.json"
         file.write_text(json.dumps({name: x.tolist() for name, x in zip(("clean", "corrupt", "answers"), pairs)}))
         chunk = arguments.chunk or arguments.pairs
-        call = [arguments.program, "bench", "eap-ig", "--model", path, "--pairs", file, "--steps", arguments.steps, "--tokens-per-run", chunk * arguments.len,
-                "--activation-mib", max(1, activation_bytes >> 20), "--device", arguments.device, "--dtype", arguments.dtype, "--json", "--quiet"]
-        call += ["--threads", arguments.threads] if arguments.threads else []
-        done = subprocess.run([str(c) for c in call], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        return json.loads(done.stdout)
+        return peer.bench(arguments, "eap-ig", path, "--pairs", file, "--steps", arguments.steps, "--tokens-per-run", chunk * arguments.len,
+                          "--activation-mib", max(1, activation_bytes >> 20))
 
 
 def largest_difference(theirs, ours):
@@ -244,34 +234,15 @@ def largest_difference(theirs, ours):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("model", help="a .gguf, gpt2 or llama-7b")
+    parser = peer.parser_of(__doc__)
     parser.add_argument("--pairs", type=int, default=8)
     parser.add_argument("--len", type=int, default=16)
     parser.add_argument("--differ", type=float, default=0.6)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--chunk", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32")
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    dtype = getattr(torch, arguments.dtype)
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(arguments.model)
-        if arguments.model in SHAPES:
-            torch.manual_seed(0)
-            torch.set_default_dtype(dtype)
-            with torch.device(arguments.device):
-                model = transformers.AutoModelForCausalLM.from_config(SHAPES[arguments.model](), attn_implementation="sdpa").eval()
-            torch.set_default_dtype(torch.float32)
-            model.save_pretrained(folder, max_shard_size="4GB")
-            path = folder
-        else:
-            model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype, attn_implementation="sdpa")
-            model = model.eval().to(arguments.device)
+        model, path = peer.open_model(arguments, folder)
         pairs = make_pairs(arguments, model.config.vocab_size)
         seconds, memory, theirs = with_peer(arguments, model, pairs)
         del model

@@ -9,36 +9,20 @@
 gpt2 and llama-7b are random weights of those shapes, made here. transformers' best setting: one forward pass a head with a pre-hook on the output matrix,
 only the last position unembedded (logits_to_keep=1), no gradient, fused attention, no synchronisation before the end.
 Prints one line: ms a head of both, and how many times faster Headscope is in the same run."""
-import argparse
 import json
 import pathlib
-import subprocess
 import tempfile
 import time
 
 import torch
 import transformers
 
-SHAPES = {
-    "gpt2": lambda: transformers.GPT2Config(),
-    "llama-7b": lambda: transformers.LlamaConfig(max_position_embeddings=4096),
-}
+import peer
 
 
 def tokens_for(batch, length, vocabulary):
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, vocabulary, (batch, length), generator=generator)
-
-
-def random_model(shape, dtype, device, folder):
-    """On the device, and in the folder for Headscope."""
-    torch.manual_seed(0)
-    torch.set_default_dtype(dtype)
-    with torch.device(device):
-        model = transformers.AutoModelForCausalLM.from_config(SHAPES[shape](), attn_implementation="sdpa").eval()
-    torch.set_default_dtype(torch.float32)
-    model.save_pretrained(folder, max_shard_size="4GB")
-    return model
 
 
 def output_matrix(model, layer):
@@ -78,38 +62,19 @@ def with_headscope(arguments, path, tokens):
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "tokens.json"
         file.write_text(json.dumps(tokens.tolist()))
-        call = [arguments.program, "bench", "sweep", "--model", path, "--tokens", file, "--heads", str(arguments.heads), "--json", "--quiet",
-                "--device", arguments.device, "--dtype", arguments.dtype]
-        call += ["--threads", str(arguments.threads)] if arguments.threads else []
-        call += ["--tokens-per-run", str(arguments.tokens_per_run)] if arguments.tokens_per_run else []
-        done = subprocess.run([str(c) for c in call], capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(done.stderr)
-        return json.loads(done.stdout)
+        more = ["--tokens-per-run", arguments.tokens_per_run] if arguments.tokens_per_run else []
+        return peer.bench(arguments, "sweep", path, "--tokens", file, "--heads", arguments.heads, *more)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("model", help="a .gguf, gpt2 or llama-7b")
+    parser = peer.parser_of(__doc__)
     parser.add_argument("--heads", type=int, default=24)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--len", type=int, default=64)
-    parser.add_argument("--threads", type=int, default=0)
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--tokens-per-run", type=int, default=0)
     arguments = parser.parse_args()
-    if arguments.threads:
-        torch.set_num_threads(arguments.threads)
-    dtype = getattr(torch, arguments.dtype)
     with tempfile.TemporaryDirectory() as folder:
-        path = pathlib.Path(arguments.model)
-        if arguments.model in SHAPES:
-            model, path = random_model(arguments.model, dtype, arguments.device, folder), folder
-        else:
-            model = transformers.AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=dtype, attn_implementation="sdpa")
-            model = model.eval().to(arguments.device)
+        model, path = peer.open_model(arguments, folder)
         tokens = tokens_for(arguments.batch, arguments.len, model.config.vocab_size)
         ours = with_headscope(arguments, path, tokens)
     heads = [tuple(int(x) for x in name.split(".")) for name in ours["effects"]]
