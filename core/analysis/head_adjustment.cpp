@@ -118,21 +118,17 @@ Status measure(const Engine& engine, const AdjustmentPrompt& prompt, std::size_t
   return {};
 }
 
+// Over the prompts of one variant; values: [variant, prompt].
+double mean_of(const AdjustmentResult& result, const std::vector<double>& values, std::size_t variant) {
+  const auto at = [&](std::size_t each) { return values.begin() + static_cast<std::ptrdiff_t>(result.index(each, 0)); };
+  return mean_over_first_axis({at(variant), at(variant + 1)}, result.n_prompts, 1).front();
+}
+
 } // namespace
 
-double AdjustmentResult::mean_logit_diff(std::size_t variant) const {
-  return mean_over_first_axis({logit_diff.begin() + static_cast<std::ptrdiff_t>(index(variant, 0)),
-                               logit_diff.begin() + static_cast<std::ptrdiff_t>(index(variant + 1, 0))},
-                              n_prompts, 1)
-      .front();
-}
+double AdjustmentResult::mean_logit_diff(std::size_t variant) const { return mean_of(*this, logit_diff, variant); }
 
-double AdjustmentResult::mean_accuracy(std::size_t variant) const {
-  return mean_over_first_axis({accuracy.begin() + static_cast<std::ptrdiff_t>(index(variant, 0)),
-                               accuracy.begin() + static_cast<std::ptrdiff_t>(index(variant + 1, 0))},
-                              n_prompts, 1)
-      .front();
-}
+double AdjustmentResult::mean_accuracy(std::size_t variant) const { return mean_of(*this, accuracy, variant); }
 
 std::vector<std::vector<HeadAdjustment>> adjustment_variants(const std::vector<HeadAdjustment>& adjustments,
                                                              const AdjustmentOptions& options,

@@ -217,23 +217,15 @@ Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& wa
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel) {
   HS_ASSIGN(const at::Tensor resid, walk.resid_at(layer));
-  return measure_variants(engine, walk.batch(), ResidualStart{layer, resid}, variants, judge, budget, cancel);
-}
-
-Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBatch& batch, const ResidualStart& start,
-                                             const std::vector<Variant>& variants, const Judge& judge,
-                                             std::int64_t budget, const CancelToken& cancel) {
-  return guarded("running the variants", [&]() -> Result<std::vector<double>> {
-    const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / start.resid.size(1)));
-    std::vector<double> out;
-    for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
-      const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
-      HS_ASSIGN(const std::vector<double> values,
-                measure_together(engine, batch, {{start, {some.begin(), some.end()}}}, judge, cancel));
-      out.insert(out.end(), values.begin(), values.end());
-    }
-    return out;
-  });
+  const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / resid.size(1)));
+  std::vector<double> out;
+  for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
+    const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
+    HS_ASSIGN(const std::vector<double> values,
+              measure_together(engine, walk.batch(), {{{layer, resid}, {some.begin(), some.end()}}}, judge, cancel));
+    out.insert(out.end(), values.begin(), values.end());
+  }
+  return out;
 }
 
 Result<std::vector<double>> measure_together(const Engine& engine, const TokenBatch& batch,

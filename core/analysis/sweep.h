@@ -103,11 +103,7 @@ Result<std::vector<double>> measure_together(const Engine& engine, const TokenBa
                                              const std::vector<LayerVariants>& layers, const Judge& judge,
                                              const CancelToken& cancel);
 
-// Runs the model from `start` on, whose rows are those of `batch`, for every variant and returns their metrics.
-Result<std::vector<double>> measure_variants(const Engine& engine, const TokenBatch& batch, const ResidualStart& start,
-                                             const std::vector<Variant>& variants, const Judge& judge,
-                                             std::int64_t budget, const CancelToken& cancel);
-// From resid_pre of `layer` of a walk on.
+// Runs the model from resid_pre of `layer` of a walk on, for every variant, and returns their metrics.
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel);

@@ -52,6 +52,12 @@ Status check_start(const ResidualStart& start, const at::Tensor& tokens, const M
   return {};
 }
 
+// Whether rows that enter so come in behind this point of their first block.
+bool leaves_out(const ResidualStart& start, HookSite site) {
+  return site.layer == start.layer && start.z.defined() && site.point >= HookPoint::resid_pre &&
+         site.point <= HookPoint::pattern;
+}
+
 // Where a block begins at its z, nothing before z is computed: whoever asks for it must be told.
 Status check_z(const RunRequest& request, const ModelConfig& config) {
   if (!request.start->z.defined()) return {};
@@ -59,9 +65,7 @@ Status check_z(const RunRequest& request, const ModelConfig& config) {
     return make_error(ErrorCode::invalid_argument, "no block runs that it could begin", {}, "start.z");
   if (request.kv_cache || request.statistics || request.observer)
     return make_error(ErrorCode::invalid_argument, "the attention of its block is not computed", {}, "start.z");
-  const auto skipped = [&](HookSite site) {
-    return site.layer == request.start->layer && site.point >= HookPoint::resid_pre && site.point <= HookPoint::pattern;
-  };
+  const auto skipped = [&](HookSite site) { return leaves_out(*request.start, site); };
   const auto refuse = [](HookSite site) {
     return make_error(ErrorCode::invalid_argument, "is not computed: the run begins at the z of its block", {},
                       hook_name(site));
@@ -99,8 +103,7 @@ Status check_joins(const RunRequest& request, const ModelConfig& config) {
   for (const Intervention& x : request.interventions) {
     if (!x.row || *x.row < 0 || *x.row >= std::ssize(entry)) continue; // the plan checks the row
     const ResidualStart& start = *entry[static_cast<std::size_t>(*x.row)];
-    const bool skipped = x.site.layer == start.layer && start.z.defined() && x.site.point <= HookPoint::pattern;
-    if (x.site.layer < start.layer || skipped)
+    if (x.site.layer < start.layer || leaves_out(start, x.site))
       return make_error(ErrorCode::invalid_argument, "row " + std::to_string(*x.row) + " only joins after this point",
                         {}, hook_name(x.site));
   }
