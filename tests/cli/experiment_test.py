@@ -259,6 +259,14 @@ class Errors(Experiments):
         self.assertEqual(methods, {"ablate", "adjust", "patch", "attribute", "paths", "circuit", "detect"})
 
 
+def size_of(path):
+    """Bytes of a file that a program may remove at any moment: 0 when there is none. Asking twice, first whether it exists, would race with it."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 class Resuming(Experiments):
     def test_fifty_kills_change_no_bit(self):
         whole = self.place("whole")
@@ -272,7 +280,7 @@ class Resuming(Experiments):
                 folder = self.place(f"killed-{finished}")
                 finished += 1
             journal, resumed = folder / "r.h5.journal", 0
-            before = journal.stat().st_size if journal.exists() else 0
+            before = size_of(journal)
             process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=folder, stdout=subprocess.PIPE,
                                        stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
             attempts += 1
@@ -280,7 +288,7 @@ class Resuming(Experiments):
             end = time.monotonic() + choice.uniform(0, 1.2) * seconds
             size = before + choice.randrange(1, 6000) if choice.random() < 0.6 else float("inf")
             while process.poll() is None and time.monotonic() < end:
-                if size != float("inf") and journal.exists() and journal.stat().st_size >= size:
+                if size_of(journal) >= size:
                     break
                 time.sleep(0.0005)
             process.send_signal(signal.SIGKILL)
@@ -301,18 +309,26 @@ class Resuming(Experiments):
             self.assertTrue(summary["complete"])
             self.same(whole, folder)
 
+    def interrupted(self, name, cells):
+        """A run that Ctrl-C stopped among its cells: (its folder, its summary). It may be through them before the signal comes: then another."""
+        for attempt in range(10):
+            folder = self.place(f"{name}-{attempt}")
+            process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=folder, stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, env={**os.environ, **ENVIRONMENT})
+            while process.poll() is None and size_of(folder / "r.h5.journal") <= 4000:
+                time.sleep(0.0005)
+            process.send_signal(signal.SIGINT)
+            output = process.communicate()[0]
+            said = json.loads(output)
+            if sum(step["finished"] for step in said["steps"]) < cells:
+                self.assertEqual(process.returncode, 130, said)
+                return folder, said
+        self.fail("it never heard the signal in time")
+
     def test_ctrl_c_keeps_what_is_done(self):
-        whole, folder = self.place("whole"), self.place("stopped")
+        whole = self.place("whole")
         cells = self.done(whole)["cells"]
-        process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=folder, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, env={**os.environ, **ENVIRONMENT})
-        journal = folder / "r.h5.journal"
-        while process.poll() is None and not (journal.exists() and journal.stat().st_size > 6000):
-            time.sleep(0.0005)
-        process.send_signal(signal.SIGINT)
-        output = process.communicate()[0]
-        self.assertEqual(process.returncode, 130, output)
-        said = json.loads(output)
+        folder, said = self.interrupted("stopped", cells)
         self.assertFalse(said["complete"])
         with h5py.File(folder / "r.h5") as file:
             finished = file["experiment/finished"][:]
