@@ -278,6 +278,10 @@ class ResultFiles(Case):
             self.good(call[0], "--model", self.small_model(), *call[1:], "--out", out, "--force")
             self.assertEqual(out.read_bytes()[:4], b"\x89HDF")
 
+    def test_an_empty_name(self):
+        for call in (("attention", "--prompt", "a"), ("detect", "--detectors", "induction")):
+            self.bad("invalid_argument", call[0], "--model", self.small_model(), *call[1:], "--out", "", field="--out: names no file")
+
     def test_unusable_folder(self):
         self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", self.folder / "no" / "r.h5", file="r.h5")
         (self.folder / "file").write_text("")
