@@ -58,6 +58,10 @@ Status check_values(const CLI::App& app) {
           flag && option->get_items_expected_min() > 0 && flag->count() == 0)
         return make_error(ErrorCode::invalid_argument,
                           option->get_name() + " needs a value before " + value + "; see " + name + " --help");
+  // An unset variable of a script must not become a run whose result is nowhere.
+  if (const CLI::Option* out = command->get_option_no_throw("--out");
+      out && out->count() > 0 && out->results()[0].empty())
+    return make_error(ErrorCode::invalid_argument, "--out: names no file; see " + name + " --help");
   return {};
 }
 

@@ -8,8 +8,6 @@ namespace headscope::cli {
 void add_output_options(CLI::App& command, OutputOptions& options, bool required) {
   auto* out = command.add_option("--out,-o", options.path, "The HDF5 result file to write");
   if (required) out->required();
-  // An unset variable of a script must not become a run whose result is nowhere.
-  out->check([](const std::string& path) { return path.empty() ? std::string("names no file") : std::string(); });
   command.add_flag("--force", options.force, "Replace an existing file");
 }
 

@@ -281,6 +281,8 @@ class ResultFiles(Case):
     def test_an_empty_name(self):
         for call in (("attention", "--prompt", "a"), ("detect", "--detectors", "induction")):
             self.bad("invalid_argument", call[0], "--model", self.small_model(), *call[1:], "--out", "", field="--out: names no file")
+        for call in (("run", "sweep.toml"), ("merge", "shard.h5"), ("export", "r.h5"), ("bench", "growth", "--model", self.small_model())):
+            self.bad("invalid_argument", *call, "--out", "", field="--out: names no file")
 
     def test_unusable_folder(self):
         self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", self.folder / "no" / "r.h5", file="r.h5")
