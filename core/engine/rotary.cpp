@@ -20,19 +20,23 @@ at::Tensor position_frequencies(std::int64_t dim, double base) {
 
 at::Tensor plain(std::int64_t dim, double base) { return at::reciprocal(position_frequencies(dim, base)); }
 
+std::int64_t exponent_dim(const RotaryConfig& config) {
+  return config.unrounded_dim ? config.unrounded_dim : config.dim;
+}
+
 at::Tensor dynamic(const RotaryConfig& config, std::int64_t length) {
   const RopeScaling& scaling = config.scaling;
   const auto original = static_cast<double>(scaling.original_max_position);
   const double used = std::max(static_cast<double>(length), original);
-  const auto dim = static_cast<double>(config.dim);
+  const auto dim = static_cast<double>(exponent_dim(config));
   const double stretch = scaling.factor * used / original - (scaling.factor - 1.0);
-  return plain(config.dim, config.theta * std::pow(stretch, dim / (dim - 2.0)));
+  return plain(exponent_dim(config), config.theta * std::pow(stretch, dim / (dim - 2.0)));
 }
 
 at::Tensor llama3(const RotaryConfig& config) {
   const RopeScaling& scaling = config.scaling;
   const auto original = static_cast<double>(scaling.original_max_position);
-  const at::Tensor inverse = plain(config.dim, config.theta);
+  const at::Tensor inverse = plain(exponent_dim(config), config.theta);
   const at::Tensor wavelength = at::reciprocal(inverse) * two_pi;
   const double low = original / scaling.low_freq_factor, high = original / scaling.high_freq_factor;
   const at::Tensor slowed = at::where(wavelength > low, inverse / scaling.factor, inverse);
@@ -71,7 +75,7 @@ at::Tensor yarn(const RotaryConfig& config) {
   if (low == high) high += 0.001;
   const at::Tensor frequencies = position_frequencies(config.dim, config.theta);
   const at::Tensor ramp = ((at::arange(config.dim / 2, at::kFloat) - low) / (high - low)).clamp(0, 1);
-  const at::Tensor keep = 1 - ramp;
+  const at::Tensor keep = (1 - ramp) * scaling.extrapolation;
   return at::reciprocal(frequencies * scaling.factor) * (1 - keep) + at::reciprocal(frequencies) * keep;
 }
 
@@ -80,8 +84,10 @@ at::Tensor yarn(const RotaryConfig& config) {
 InverseFrequencies inverse_frequencies(const RotaryConfig& config, std::int64_t length) {
   InverseFrequencies result;
   switch (config.scaling.kind) {
-  case RopeScalingKind::none: result.values = plain(config.dim, config.theta); break;
-  case RopeScalingKind::linear: result.values = plain(config.dim, config.theta) / config.scaling.factor; break;
+  case RopeScalingKind::none: result.values = plain(exponent_dim(config), config.theta); break;
+  case RopeScalingKind::linear:
+    result.values = plain(exponent_dim(config), config.theta) / config.scaling.factor;
+    break;
   case RopeScalingKind::dynamic: result.values = dynamic(config, length); break;
   case RopeScalingKind::llama3: result.values = llama3(config); break;
   case RopeScalingKind::yarn:

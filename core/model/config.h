@@ -34,6 +34,7 @@ struct RopeScaling {
   std::optional<double> mscale;           // yarn
   std::optional<double> mscale_all_dim;   // yarn
   bool truncate = true;                   // yarn: whether the correction range is rounded to whole dimensions
+  double extrapolation = 1.0;             // yarn; llama.cpp's ext_factor: how much of the unscaled angle is mixed in
 };
 
 struct RotaryConfig {
@@ -41,6 +42,7 @@ struct RotaryConfig {
   double theta = 10000.0; // base
   RopeScaling scaling;
   std::vector<float> freq_factors; // GGUF's rope_freqs: each inverse frequency is divided by one; empty: none
+  std::int64_t unrounded_dim = 0;  // transformers' exponents are 2i / this where a share of the head is odd; 0: dim
 };
 
 struct LayerConfig {
@@ -59,11 +61,15 @@ struct ModelConfig {
   std::int64_t d_mlp = 0; // 0: attention-only
   std::int64_t d_vocab = 0;
   std::int64_t n_ctx = 0;
-  std::optional<bool> tied_embeddings; // unset: tied when the file has no unembedding of its own
+  // Unset where the format does not say, as in GGUF: the file's tensors decide.
+  std::optional<bool> tied_embeddings; // true: the file may still have an unembedding, which must then be equal
+  std::optional<bool> attention_bias;  // on q, k, v and the attention's output
+  std::optional<bool> mlp_bias;
 
   NormKind norm = NormKind::rms_norm;
   double norm_eps = 1e-5;
   bool norm_scale_in_float32 = false; // Gemma: multiplies by the weight before rounding to the model's dtype
+  bool norm_has_weights = true;       // LNPre, RMSPre, OPT without affine norms: false
   bool final_norm = true;
   bool post_norms = false; // Gemma 2/3: a norm on the output of attention and MLP, before it joins the residual
   bool qk_norm = false;    // Qwen 3, Gemma 3: RMSNorm of each head's q and k before the rotary step

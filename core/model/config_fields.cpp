@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/config_fields.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace headscope {
@@ -10,6 +11,9 @@ const nlohmann::json& empty_object() {
   static const nlohmann::json value = nlohmann::json::object();
   return value;
 }
+
+constexpr std::int64_t largest_size = std::int64_t{1} << 24;
+constexpr const char* size_rule = "a whole number from 1 to 16777216";
 
 std::string spelled(Keys keys) {
   std::string text;
@@ -31,7 +35,7 @@ const nlohmann::json* ConfigFields::find(Keys keys, std::string& name) const {
 }
 
 void ConfigFields::fail(ErrorCode code, const std::string& message, const std::string& field) {
-  if (!error_) error_ = make_error(code, message, file_, field);
+  if (!error_) error_ = make_error(code, message, file_, prefix_ + field);
 }
 
 Status ConfigFields::status() const {
@@ -67,6 +71,50 @@ std::int64_t ConfigFields::integer(Keys keys) {
 
 std::int64_t ConfigFields::integer(Keys keys, std::int64_t otherwise) {
   return optional_integer(keys).value_or(otherwise);
+}
+
+bool ConfigFields::mentions(Keys keys) const {
+  return std::any_of(keys.begin(), keys.end(), [&](const char* key) { return json_->contains(key); });
+}
+
+void ConfigFields::require(bool holds, const std::string& rule, Keys keys) {
+  std::string name;
+  const nlohmann::json* value = find(keys, name);
+  if (value && !holds) fail(ErrorCode::corrupt, "must be " + rule + ", is " + value->dump().substr(0, 40), name);
+}
+
+std::int64_t ConfigFields::size(Keys keys) {
+  const std::int64_t value = integer(keys);
+  require(value >= 1 && value <= largest_size, size_rule, keys);
+  return value;
+}
+
+std::int64_t ConfigFields::size(Keys keys, std::int64_t otherwise) {
+  return size_or_null(keys, otherwise).value_or(otherwise);
+}
+
+std::optional<std::int64_t> ConfigFields::size_or_null(Keys keys, std::optional<std::int64_t> otherwise) {
+  const auto value = optional_integer(keys);
+  if (!value) return mentions(keys) ? std::nullopt : otherwise;
+  require(*value >= 1 && *value <= largest_size, size_rule, keys);
+  return value;
+}
+
+std::optional<double> ConfigFields::positive_or_null(Keys keys, std::optional<double> otherwise) {
+  const auto value = optional_number(keys);
+  if (!value) return mentions(keys) ? std::nullopt : otherwise;
+  require(*value > 0.0 && std::isfinite(*value), "a positive number", keys);
+  return value;
+}
+
+double ConfigFields::positive(Keys keys, double otherwise) {
+  return positive_or_null(keys, otherwise).value_or(otherwise);
+}
+
+double ConfigFields::not_negative(Keys keys, double otherwise) {
+  const double value = number(keys, otherwise);
+  require(value >= 0.0 && std::isfinite(value), "a number of at least 0", keys);
+  return value;
 }
 
 double ConfigFields::number(Keys keys, double otherwise) { return optional_number(keys).value_or(otherwise); }
@@ -107,10 +155,18 @@ std::vector<std::string> ConfigFields::strings(const char* key) {
   return list;
 }
 
-const nlohmann::json& ConfigFields::object(Keys keys) const {
+ConfigFields ConfigFields::inside(const char* key) {
   std::string name;
-  const nlohmann::json* value = find(keys, name);
-  return value && value->is_object() ? *value : empty_object();
+  const nlohmann::json* value = find({key}, name);
+  if (value && !value->is_object()) {
+    fail(ErrorCode::corrupt, "must be an object, is " + value->dump().substr(0, 40), key);
+    value = nullptr;
+  }
+  return {value ? *value : empty_object(), file_, prefix_ + key + "."};
+}
+
+void ConfigFields::adopt(const ConfigFields& inner) {
+  if (!error_) error_ = inner.error_;
 }
 
 bool ConfigFields::has(const char* key) const {

@@ -20,19 +20,32 @@ using Keys = std::initializer_list<const char*>;
 
 class ConfigFields {
 public:
-  ConfigFields(const nlohmann::json& json, std::string file) : json_(&json), file_(std::move(file)) {}
+  // `prefix` names the object that the fields lie in, with a dot behind it; empty: the config itself.
+  ConfigFields(const nlohmann::json& json, std::string file, std::string prefix = {})
+      : json_(&json), file_(std::move(file)), prefix_(std::move(prefix)) {}
 
   std::int64_t integer(Keys keys); // required
   std::int64_t integer(Keys keys, std::int64_t otherwise);
   double number(Keys keys, double otherwise);
+  // A size of a tensor's axis: at least 1, and small enough that products of two are no overflow.
+  std::int64_t size(Keys keys);
+  std::int64_t size(Keys keys, std::int64_t otherwise);
+  double positive(Keys keys, double otherwise);
+  double not_negative(Keys keys, double otherwise);
   bool flag(Keys keys, bool otherwise);
   std::string string(Keys keys, const std::string& otherwise);
   std::optional<std::int64_t> optional_integer(Keys keys); // absent or null: nothing
   std::optional<double> optional_number(Keys keys);
+  // Absent: `otherwise`; null, which transformers writes for "none": nothing.
+  std::optional<std::int64_t> size_or_null(Keys keys, std::optional<std::int64_t> otherwise);
+  std::optional<double> positive_or_null(Keys keys, std::optional<double> otherwise);
   std::vector<std::string> strings(const char* key); // absent: empty
 
-  // An object inside; absent or null: an empty one. Problems found in it are this one's.
-  const nlohmann::json& object(Keys keys) const;
+  // The fields of an object inside; absent or null: none. Give them back with adopt(), or their problems are lost.
+  ConfigFields inside(const char* key);
+  void adopt(const ConfigFields& inner);
+  bool empty() const { return json_->empty(); }
+  const nlohmann::json& json() const { return *json_; }
   bool has(const char* key) const;
 
   void fail(ErrorCode code, const std::string& message, const std::string& field);
@@ -41,9 +54,12 @@ public:
 
 private:
   const nlohmann::json* find(Keys keys, std::string& name) const;
+  bool mentions(Keys keys) const; // null or not
+  void require(bool holds, const std::string& rule, Keys keys);
 
   const nlohmann::json* json_;
   std::string file_;
+  std::string prefix_;
   std::optional<Error> error_;
 };
 

@@ -44,22 +44,37 @@ Result<std::string> find_prefix(const Checkpoint& checkpoint, const TensorNames&
                     checkpoint.path(), names.prefixes.front() + names.embed);
 }
 
+std::string required(const std::string& pattern) {
+  return !pattern.empty() && pattern[0] == '?' ? pattern.substr(1) : pattern;
+}
+
+// Which biases a model has; the same for all its layers.
+struct Biases {
+  bool qkv = false, o = false, gate = false, in = false, out = false;
+};
+
+// Whether to read, or only to see that every tensor is there in its shape, which takes no memory: a file that
+// lacks one, or a config with sizes of another model, is refused before anything is allocated.
+enum class Pass { check, read };
+
 class WeightReader {
 public:
   WeightReader(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
-               const LoadOptions& options, std::string prefix)
+               const LoadOptions& options, std::string prefix, Pass pass)
       : checkpoint_(checkpoint), rules_(rules), names_(rules.names), config_(config), options_(options),
-        prefix_(std::move(prefix)) {}
+        prefix_(std::move(prefix)), pass_(pass), biases_(find_biases()) {}
 
   ModelWeights read();
   const std::optional<Error>& error() const { return error_; }
 
 private:
+  Biases find_biases() const;
   BlockWeights read_block(int layer);
   void read_qkv(BlockWeights& block, int layer);
   void read_mlp(BlockWeights& block, int layer);
+  void read_unembed(ModelWeights& weights);
   NormWeights norm(const std::string& w, const std::string& b, int layer, std::int64_t size);
-  at::Tensor table(const std::string& pattern, const Shape& shape);
+  at::Tensor table(const std::string& name, const Shape& shape);
   at::Tensor vector(const std::string& pattern, int layer, std::int64_t size);
 
   // Rows [row, row + out) of `into` from a matrix in the file's layout; `heads` of them when it is by head.
@@ -68,10 +83,14 @@ private:
   // Reads a tensor of exactly this shape; false when it is optional and missing, or something failed.
   bool read_into(const Name& name, const Shape& shape, const at::Tensor& into);
   bool present(const std::string& pattern, int layer) const;
+  bool has_bias(std::initializer_list<std::string> patterns, std::optional<bool> by_config) const;
 
-  at::Tensor empty(const Shape& shape) const { return at::empty(shape, at::TensorOptions().dtype(options_.dtype)); }
+  at::Tensor empty(const Shape& shape) const {
+    return at::empty(shape,
+                     at::TensorOptions().dtype(options_.dtype).device(pass_ == Pass::check ? at::kMeta : at::kCPU));
+  }
   at::Tensor place(const at::Tensor& tensor) const {
-    return options_.device.is_cpu() ? tensor : tensor.to(options_.device);
+    return !tensor.defined() || pass_ == Pass::check || options_.device.is_cpu() ? tensor : tensor.to(options_.device);
   }
   void fail(ErrorCode code, const std::string& message, const std::string& tensor);
 
@@ -81,6 +100,8 @@ private:
   const ModelConfig& config_;
   const LoadOptions& options_;
   std::string prefix_;
+  Pass pass_;
+  Biases biases_;
   std::optional<Error> error_;
   std::int64_t bytes_done_ = 0;
 };
@@ -92,6 +113,25 @@ void WeightReader::fail(ErrorCode code, const std::string& message, const std::s
 bool WeightReader::present(const std::string& pattern, int layer) const {
   const Name name = expand(pattern, prefix_, layer);
   return !name.full.empty() && checkpoint_.find(name.full);
+}
+
+bool WeightReader::has_bias(std::initializer_list<std::string> patterns, std::optional<bool> by_config) const {
+  for (const std::string& pattern : patterns) {
+    if (pattern.empty()) continue;
+    if (pattern[0] != '?') return true;
+    if (by_config) return *by_config;
+    for (int layer = 0; layer < config_.n_layers; ++layer)
+      if (present(pattern, layer)) return true;
+  }
+  return false;
+}
+
+Biases WeightReader::find_biases() const {
+  return {.qkv = has_bias({names_.qkv_b, names_.q_b, names_.k_b, names_.v_b}, config_.attention_bias),
+          .o = has_bias({names_.o_b}, config_.attention_bias),
+          .gate = config_.gated_mlp && has_bias({names_.gate_b}, config_.mlp_bias),
+          .in = has_bias({names_.in_b}, config_.mlp_bias),
+          .out = has_bias({names_.out_b}, config_.mlp_bias)};
 }
 
 io::ElementType element_type(at::ScalarType dtype) {
@@ -111,6 +151,7 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
     fail(ErrorCode::mismatch, "has shape " + spelled(info->shape) + ", the config wants " + spelled(shape), name.full);
     return false;
   }
+  if (pass_ == Pass::check) return true;
   const Status status = checkpoint_.read(name.full, into.data_ptr(), element_type(options_.dtype), options_.threads);
   if (!status.ok()) {
     error_ = status.error();
@@ -121,11 +162,9 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
   return true;
 }
 
-at::Tensor WeightReader::table(const std::string& pattern, const Shape& shape) {
-  const Name name = expand(pattern, prefix_, 0);
-  if (error_ || name.full.empty() || (name.optional && !checkpoint_.find(name.full))) return {};
+at::Tensor WeightReader::table(const std::string& name, const Shape& shape) {
   at::Tensor tensor = empty(shape);
-  return read_into(name, shape, tensor) ? place(tensor) : at::Tensor{};
+  return read_into(expand(name, prefix_, 0), shape, tensor) ? place(tensor) : at::Tensor{};
 }
 
 at::Tensor WeightReader::vector(const std::string& pattern, int layer, std::int64_t size) {
@@ -143,12 +182,13 @@ at::Tensor WeightReader::vector(const std::string& pattern, int layer, std::int6
 
 NormWeights WeightReader::norm(const std::string& w, const std::string& b, int layer, std::int64_t size) {
   NormWeights norm;
+  if (config_.norm == NormKind::none || !config_.norm_has_weights) return norm;
   norm.w = vector(w, layer, size);
-  norm.b = vector(b, layer, size);
+  if (config_.norm != NormKind::rms_norm) norm.b = vector(b, layer, size);
   if (norm.w.defined() && config_.norm_scale_in_float32) norm.w = norm.w.to(at::kFloat);
   if (norm.w.defined() && rules_.norm_offset != 0.0) norm.w = norm.w + rules_.norm_offset;
-  if (norm.w.defined()) norm.w = place(norm.w);
-  if (norm.b.defined()) norm.b = place(norm.b);
+  norm.w = place(norm.w);
+  norm.b = place(norm.b);
   return norm;
 }
 
@@ -190,18 +230,13 @@ void ungroup_heads(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
 void WeightReader::read_qkv(BlockWeights& block, int layer) {
   const std::int64_t d_head = config_.d_head, q = config_.n_heads * d_head, kv = config_.n_kv_heads * d_head;
   block.w_qkv = empty({q + 2 * kv, config_.d_model});
-  const bool fused = !names_.qkv_w.empty();
-  const bool biased =
-      present(fused ? names_.qkv_b : names_.q_b, layer) || (!fused && (!names_.q_b.empty() && names_.q_b[0] != '?'));
-  if (biased) block.b_qkv = empty({q + 2 * kv});
+  if (biases_.qkv) block.b_qkv = empty({q + 2 * kv});
   const auto bias = [&](const std::string& pattern, std::int64_t begin, std::int64_t size) {
-    if (!biased || error_) return;
-    std::string required = pattern; // one of q, k, v has a bias: all must
-    if (!required.empty() && required[0] == '?') required.erase(0, 1);
-    const at::Tensor read = vector(required, layer, size);
+    if (!biases_.qkv || error_) return;
+    const at::Tensor read = vector(required(pattern), layer, size);
     if (read.defined()) block.b_qkv.narrow(0, begin, size).copy_(read);
   };
-  if (fused) {
+  if (!names_.qkv_w.empty()) {
     matrix(names_.qkv_w, layer, block.w_qkv, Role::plain, config_.n_heads);
     bias(names_.qkv_b, 0, q + 2 * kv);
   } else {
@@ -220,7 +255,7 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
     pair_halves(rows.narrow(0, q, kv), config_.n_kv_heads, d_head);
   }
   block.w_qkv = place(block.w_qkv);
-  if (block.b_qkv.defined()) block.b_qkv = place(block.b_qkv);
+  block.b_qkv = place(block.b_qkv);
 }
 
 void WeightReader::read_mlp(BlockWeights& block, int layer) {
@@ -228,24 +263,19 @@ void WeightReader::read_mlp(BlockWeights& block, int layer) {
   block.w_in = empty({rows, config_.d_model});
   if (config_.gated_mlp) matrix(names_.gate_w, layer, block.w_in.narrow(0, 0, d_mlp), Role::plain, 1);
   matrix(names_.in_w, layer, block.w_in.narrow(0, rows - d_mlp, d_mlp), Role::plain, 1);
-  const bool gate_bias = config_.gated_mlp && present(names_.gate_b, layer);
-  if (present(names_.in_b, layer) || gate_bias) {
-    block.b_in = at::zeros({rows}, at::TensorOptions().dtype(options_.dtype));
-    if (gate_bias)
-      if (const at::Tensor b = vector(names_.gate_b, layer, d_mlp); b.defined())
-        block.b_in.narrow(0, 0, d_mlp).copy_(b);
-    if (const at::Tensor b = vector(names_.in_b, layer, d_mlp); b.defined())
+  if (biases_.in || biases_.gate) block.b_in = empty({rows}).zero_();
+  if (biases_.gate)
+    if (const at::Tensor b = vector(required(names_.gate_b), layer, d_mlp); b.defined())
+      block.b_in.narrow(0, 0, d_mlp).copy_(b);
+  if (biases_.in)
+    if (const at::Tensor b = vector(required(names_.in_b), layer, d_mlp); b.defined())
       block.b_in.narrow(0, rows - d_mlp, d_mlp).copy_(b);
-    block.b_in = place(block.b_in);
-  } else if (!names_.in_b.empty() && names_.in_b[0] != '?') {
-    fail(ErrorCode::corrupt, "this tensor is missing", expand(names_.in_b, prefix_, layer).full);
-  }
   block.w_out = empty({config_.d_model, d_mlp});
   matrix(names_.out_w, layer, block.w_out, Role::plain, 1);
-  block.b_out = vector(names_.out_b, layer, config_.d_model);
+  if (biases_.out) block.b_out = place(vector(required(names_.out_b), layer, config_.d_model));
+  block.b_in = place(block.b_in);
   block.w_in = place(block.w_in);
   block.w_out = place(block.w_out);
-  if (block.b_out.defined()) block.b_out = place(block.b_out);
 }
 
 BlockWeights WeightReader::read_block(int layer) {
@@ -260,14 +290,30 @@ BlockWeights WeightReader::read_block(int layer) {
   block.w_o = empty({d_model, config_.n_heads * config_.d_head});
   matrix(names_.o_w, layer, block.w_o, Role::output, config_.n_heads);
   block.w_o = place(block.w_o);
-  block.b_o = vector(names_.o_b, layer, d_model);
-  if (block.b_o.defined()) block.b_o = place(block.b_o);
+  if (biases_.o) block.b_o = place(vector(required(names_.o_b), layer, d_model));
   if (config_.post_norms) block.ln1_post = norm(names_.ln1_post_w, "", layer, d_model);
   if (!config_.has_mlp()) return block;
   block.ln2 = norm(names_.ln2_w, names_.ln2_b, layer, d_model);
   read_mlp(block, layer);
   if (config_.post_norms) block.ln2_post = norm(names_.ln2_post_w, "", layer, d_model);
   return block;
+}
+
+void WeightReader::read_unembed(ModelWeights& weights) {
+  weights.w_u = weights.w_e;
+  const bool in_file = present(names_.unembed, 0);
+  if (config_.tied_embeddings ? *config_.tied_embeddings && !in_file : !in_file) return;
+  at::Tensor unembed = empty({config_.d_vocab, config_.d_model});
+  const std::string name = required(names_.unembed);
+  if (rules_.layout == MatrixLayout::transformer_lens)
+    matrix(name, 0, unembed, Role::plain, 1);
+  else // a Linear even where the blocks have Conv1D
+    read_into(expand(name, prefix_, 0), {config_.d_vocab, config_.d_model}, unembed);
+  unembed = place(unembed);
+  // A config may call different matrices tied; as in transformers, those of the file hold then.
+  const bool tied =
+      config_.tied_embeddings.value_or(false) && pass_ == Pass::read && !error_ && at::equal(unembed, weights.w_e);
+  if (!tied) weights.w_u = unembed;
 }
 
 ModelWeights WeightReader::read() {
@@ -277,17 +323,9 @@ ModelWeights WeightReader::read() {
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
   for (int layer = 0; layer < config_.n_layers && !error_; ++layer)
     weights.blocks.push_back(read_block(layer));
-  weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
-  const bool own_unembed = config_.tied_embeddings ? !*config_.tied_embeddings : present(names_.unembed, 0);
-  if (own_unembed) {
-    at::Tensor unembed = empty({config_.d_vocab, config_.d_model});
-    matrix(names_.unembed[0] == '?' ? names_.unembed.substr(1) : names_.unembed, 0, unembed, Role::plain, 1);
-    weights.w_u = place(unembed);
-  } else {
-    weights.w_u = weights.w_e;
-  }
-  weights.b_u = vector(names_.unembed_b, 0, config_.d_vocab);
-  if (weights.b_u.defined()) weights.b_u = place(weights.b_u);
+  if (config_.final_norm) weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
+  read_unembed(weights);
+  weights.b_u = place(vector(names_.unembed_b, 0, config_.d_vocab));
   return weights;
 }
 
@@ -305,9 +343,12 @@ Result<std::int64_t> embedding_rows(const Checkpoint& checkpoint, const FormatRu
 Result<ModelWeights> load_weights(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
                                   const LoadOptions& options) {
   HS_ASSIGN(std::string prefix, find_prefix(checkpoint, rules.names));
-  WeightReader reader(checkpoint, rules, config, options, std::move(prefix));
-  ModelWeights weights = reader.read();
-  if (reader.error()) return *reader.error();
+  ModelWeights weights;
+  for (const Pass pass : {Pass::check, Pass::read}) {
+    WeightReader reader(checkpoint, rules, config, options, prefix, pass);
+    weights = reader.read();
+    if (reader.error()) return *reader.error();
+  }
   return weights;
 }
 

@@ -59,6 +59,14 @@ Status read_freq_factors(const Checkpoint& checkpoint, ModelConfig& config) {
   return checkpoint.read(info->name, rotary.freq_factors.data(), io::ElementType::f32, 1);
 }
 
+// Dynamic scaling has no end of its own: the factor says how far the context was meant to stretch.
+void stretch_context(ModelConfig& config) {
+  if (!config.uses_rotary() || config.rotary.empty()) return;
+  const RopeScaling& scaling = config.rotary.front().scaling;
+  if (scaling.kind == RopeScalingKind::dynamic)
+    config.n_ctx = static_cast<std::int64_t>(static_cast<double>(config.n_ctx) * scaling.factor);
+}
+
 Result<Description> describe(const Checkpoint& checkpoint) {
   const bool gguf = checkpoint.gguf() != nullptr;
   const std::string config_file = gguf ? checkpoint.path() : (fs::path(checkpoint.folder()) / "config.json").string();
@@ -74,6 +82,8 @@ Result<Description> describe(const Checkpoint& checkpoint) {
   found.config.architecture = found.family->id;
   found.family->configure(fields, found.config);
   HS_TRY(fields.status());
+  if (gguf) found.config.tied_embeddings = found.config.attention_bias = found.config.mlp_bias = std::nullopt;
+  stretch_context(found.config);
   HS_TRY(read_freq_factors(checkpoint, found.config));
   return found;
 }

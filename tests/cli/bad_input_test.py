@@ -2,6 +2,7 @@
 """Every kind of bad input gives one line that names the file and the field, and its own exit code."""
 import json
 import os
+import shutil
 import unittest
 
 import numpy as np
@@ -74,9 +75,37 @@ class WeightFiles(Case):
         self.bad("mismatch", "model", "info", weights.path.parent, file=weights.path.parent, field="model.layers.0.mlp.up_proj.weight")
 
 
+    def without(self, model, *names):
+        weights = Safetensors(self.small_model(model) / "model.safetensors")
+        for name in names:
+            weights.header[name + ".old"] = weights.header.pop(name)
+        weights.write()
+        self.bad("corrupt", "model", "info", weights.path.parent, file=weights.path.parent, field=names[0])
+
+    def test_missing_biases(self):
+        self.without("qwen2", "model.layers.1.self_attn.q_proj.bias")
+        self.without("gpt2", "transformer.h.0.attn.c_attn.bias")
+        self.without("gpt_neox", "gpt_neox.layers.1.attention.dense.bias")
+        self.without("opt", *(f"model.decoder.layers.{i}.self_attn.q_proj.bias" for i in range(2)))
+        self.without("variants/llama_biases", "model.layers.0.self_attn.o_proj.bias")
+        self.without("hooked_mlp", "blocks.1.attn.b_K")
+
+    def test_a_flag_that_promises_biases(self):
+        folder = self.small_model()
+        path = folder / "config.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "mlp_bias": True}))
+        self.bad("corrupt", "model", "info", folder, file=folder, field="model.layers.0.mlp.gate_proj.bias")
+
+    def test_a_missing_unembedding(self):
+        self.without("llama", "lm_head.weight")  # transformers makes up a random one
+
+    def test_missing_norm_weights(self):
+        self.without("hooked_mlp", "ln_final.w")
+
+
 class ModelFolders(Case):
-    def config(self, **changes):
-        path = self.small_model() / "config.json"
+    def config(self, model="llama", **changes):
+        path = self.small_model(model) / "config.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
         return path
 
@@ -95,6 +124,42 @@ class ModelFolders(Case):
         del config["num_hidden_layers"]
         path.write_text(json.dumps(config))
         self.bad("corrupt", "model", "info", path.parent, file=path, field="num_hidden_layers")
+
+    def test_impossible_values(self):
+        scaled = {"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 16}
+        for field, value in (("intermediate_size", 0), ("intermediate_size", 2 ** 62), ("hidden_size", -1), ("head_dim", 2 ** 40),
+                             ("rms_norm_eps", -1.0), ("rope_theta", 0.0), ("rope_scaling", "linear"), ("rope_scaling", [1]),
+                             ("rope_scaling", {**scaled, "low_freq_factor": 1.0}),
+                             ("rope_scaling", {**scaled, "low_freq_factor": 4.0, "high_freq_factor": 1.0}),
+                             ("rope_scaling", {"type": "linear", "factor": 1e300}),
+                             ("rope_scaling", {"type": "yarn", "factor": 2.0, "attention_factor": -1.0})):
+            shutil.rmtree(self.folder / "llama", ignore_errors=True)
+            path = self.config(**{field: value})
+            if field == "rope_theta":
+                config = json.loads(path.read_text())
+                del config["rope_parameters"]
+                path.write_text(json.dumps(config))
+            with self.subTest(field=field, value=value):
+                self.bad("corrupt", "model", "info", path.parent, file=path, field=field)
+
+    def test_sizes_that_the_file_does_not_have(self):
+        path = self.config(intermediate_size=10 ** 7)  # found before memory is taken
+        self.bad("mismatch", "model", "info", path.parent, file=path.parent, field="model.layers.0.mlp.gate_proj.weight")
+
+    def test_impossible_values_of_gemma(self):
+        for field in ("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "sliding_window"):
+            shutil.rmtree(self.folder / "gemma2", ignore_errors=True)
+            path = self.config("gemma2", **{field: 0})
+            with self.subTest(field=field):
+                self.bad("corrupt", "model", "info", path.parent, file=path, field=field)
+
+    def test_what_is_not_computed(self):
+        for field, value in (("quantization_config", {"quant_method": "gptq", "bits": 4}), ("is_causal", False),
+                             ("use_bidirectional_attention", True)):
+            shutil.rmtree(self.folder / "llama", ignore_errors=True)
+            path = self.config(**{field: value})
+            with self.subTest(field=field):
+                self.bad("unsupported", "model", "info", path.parent, file=path, field=field)
 
     def test_heads_that_do_not_divide(self):
         path = self.config(num_key_value_heads=3)
@@ -172,6 +237,11 @@ class GgufFiles(Case):
         gguf = Gguf()
         gguf.tensors.remove(gguf.tensor("blk.0.ffn_up.weight"))
         self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.ffn_up.weight")
+
+    def test_a_bias_in_one_layer_only(self):
+        gguf = Gguf()
+        gguf.tensors.append(["blk.0.attn_k.bias", (32,), Gguf.F32, np.zeros(32, "<f4")])
+        self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.attn_q.bias")
 
     def test_unknown_architecture(self):
         self.bad("unsupported", "model", "info", self.file(Gguf("rwkv7")), file="model.gguf", field="rwkv7")

@@ -3,7 +3,7 @@
 """Makes the reference data of the engine's tests from transformers. Nothing here comes from Headscope itself.
 
     pip install -r tests/golden/requirements.txt
-    python tests/golden/generate.py [--only models|gguf|processing|real|heads|detectors|evidence] [--models build/models]
+    python tests/golden/generate.py [--only models|variants|gguf|processing|real|heads|detectors|evidence] [--models build/models]
 
 tests/golden/README.md says what the files hold.
 """
@@ -17,12 +17,15 @@ sys.path.insert(0, str(HERE))
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", choices=["models", "gguf", "processing", "real", "heads", "detectors", "evidence"])
+    parser.add_argument("--only", choices=["models", "variants", "gguf", "processing", "real", "heads", "detectors", "evidence"])
     parser.add_argument("--models", default=str(HERE.parents[1] / "build" / "models"), help="folder of the packaged GGUF files")
     arguments = parser.parse_args()
     if arguments.only in (None, "models"):
         import generate_models
         generate_models.main()
+    if arguments.only in (None, "variants"):
+        import generate_variants
+        generate_variants.main()
     if arguments.only in (None, "models", "gguf"):
         import generate_gguf
         generate_gguf.main()

@@ -5,30 +5,44 @@
 
 namespace headscope {
 
-void configure_shape(ConfigFields& fields, ModelConfig& config) {
-  config.d_model = fields.integer({"hidden_size", "n_embd", "d_model"});
-  config.n_layers = fields.integer({"num_hidden_layers", "n_layer", "n_layers"});
-  config.n_heads = fields.integer({"num_attention_heads", "n_head", "n_heads"});
-  config.n_kv_heads = fields.integer({"num_key_value_heads", "n_key_value_heads"}, config.n_heads);
-  config.d_vocab = fields.integer({"vocab_size", "d_vocab"});
+namespace {
+
+// Fields that change what a model computes and that no family's description reads.
+void refuse_what_is_not_run(ConfigFields& fields) {
+  if (fields.has("quantization_config"))
+    fields.fail(ErrorCode::unsupported, "weights quantised in a Hugging Face folder are not read; take a GGUF file",
+                "quantization_config");
+  if (fields.flag({"use_bidirectional_attention"}, false))
+    fields.fail(ErrorCode::unsupported, "only causal attention is supported", "use_bidirectional_attention");
+  if (!fields.flag({"is_causal"}, true))
+    fields.fail(ErrorCode::unsupported, "only causal attention is supported", "is_causal");
+}
+
+} // namespace
+
+void configure_shape(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head) {
+  refuse_what_is_not_run(fields);
+  config.d_model = fields.size({"hidden_size", "n_embd", "d_model"});
+  config.n_layers = fields.size({"num_hidden_layers", "n_layer", "n_layers"});
+  config.n_heads = fields.size({"num_attention_heads", "n_head", "n_heads"});
+  config.n_kv_heads = fields.size({"num_key_value_heads", "n_key_value_heads"}, config.n_heads);
+  config.d_vocab = fields.size({"vocab_size", "d_vocab"});
   config.n_ctx = fields.integer({"max_position_embeddings", "n_positions", "n_ctx"});
-  for (const auto& [value, name] : {std::pair(config.d_model, "hidden_size"),
-                                    {config.n_layers, "num_hidden_layers"},
-                                    {config.n_heads, "num_attention_heads"},
-                                    {config.n_kv_heads, "num_key_value_heads"},
-                                    {config.d_vocab, "vocab_size"},
-                                    {config.n_ctx, "max_position_embeddings"}})
-    if (value < 1 || value > (std::int64_t{1} << 31))
-      fields.fail(ErrorCode::corrupt, "must be a positive number, is " + std::to_string(value), name);
+  if (config.n_ctx < 1 || config.n_ctx > (std::int64_t{1} << 31))
+    fields.fail(ErrorCode::corrupt, "must be a positive number, is " + std::to_string(config.n_ctx),
+                "max_position_embeddings");
   if (!fields.status().ok()) return;
   if (config.n_layers > 4096) fields.fail(ErrorCode::corrupt, "is not plausible", "num_hidden_layers");
   if (config.n_heads % config.n_kv_heads != 0)
     fields.fail(ErrorCode::corrupt, "must divide the " + std::to_string(config.n_heads) + " attention heads",
                 "num_key_value_heads");
-  config.d_head = fields.integer({"head_dim", "d_head"}, config.d_model / config.n_heads);
-  if (config.d_head < 1) fields.fail(ErrorCode::corrupt, "must be a positive number", "head_dim");
+  config.d_head = fields.size({"head_dim", "d_head"}, default_d_head.value_or(config.d_model / config.n_heads));
+  if (config.d_head < 1 || config.n_heads * config.d_head > (std::int64_t{1} << 24))
+    fields.fail(ErrorCode::corrupt,
+                "is " + std::to_string(config.d_head) + ", which does not fit " + std::to_string(config.n_heads) +
+                    " attention heads and hidden_size " + std::to_string(config.d_model),
+                "head_dim");
   config.attn_scale = 1.0 / std::sqrt(static_cast<double>(config.d_head));
-  if (fields.has("tie_word_embeddings")) config.tied_embeddings = fields.flag({"tie_word_embeddings"}, false);
   if (fields.status().ok()) config.layers.assign(static_cast<std::size_t>(config.n_layers), LayerConfig{});
 }
 
@@ -43,90 +57,109 @@ Activation activation_from(ConfigFields& fields, Keys keys, const std::string& o
   return Activation::silu;
 }
 
-const nlohmann::json& rope_parameters(const ConfigFields& fields) {
-  return fields.object({"rope_parameters", "rope_scaling"});
+ConfigFields rope_parameters(ConfigFields& fields) {
+  ConfigFields scaling = fields.inside("rope_scaling");
+  return scaling.empty() ? fields.inside("rope_parameters") : scaling;
 }
 
 namespace {
 
-RopeScalingKind scaling_kind(ConfigFields& fields, ConfigFields& parameters) {
+RopeScalingKind scaling_kind(ConfigFields& parameters) {
   const std::string name = parameters.string({"rope_type", "type"}, "default");
   if (name == "default") return RopeScalingKind::none;
   if (name == "linear") return RopeScalingKind::linear;
   if (name == "dynamic") return RopeScalingKind::dynamic;
   if (name == "llama3") return RopeScalingKind::llama3;
   if (name == "yarn") return RopeScalingKind::yarn;
-  fields.fail(ErrorCode::unsupported, "'" + name + "' is not known; known: default linear dynamic llama3 yarn",
-              "rope_parameters.rope_type");
+  parameters.fail(ErrorCode::unsupported, "'" + name + "' is not known; known: default linear dynamic llama3 yarn",
+                  "rope_type");
   return RopeScalingKind::none;
 }
 
-RopeScaling scaling_from(ConfigFields& fields, ConfigFields& parameters) {
-  RopeScaling scaling;
-  scaling.kind = scaling_kind(fields, parameters);
-  if (scaling.kind == RopeScalingKind::none) return scaling;
-  const std::int64_t context = fields.integer({"max_position_embeddings", "n_positions", "n_ctx"});
-  scaling.factor = parameters.number({"factor"}, 0.0);
-  if (!(scaling.factor >= 1.0))
-    fields.fail(ErrorCode::corrupt, "must be a number of at least 1", "rope_parameters.factor");
-  // Dynamic scaling is relative to the context of the config itself, whatever else is written there.
-  scaling.original_max_position =
-      scaling.kind == RopeScalingKind::dynamic
-          ? context
-          : parameters.integer({"original_max_position_embeddings"},
-                               fields.integer({"original_max_position_embeddings"}, context));
-  scaling.low_freq_factor = parameters.number({"low_freq_factor"}, 1.0);
-  scaling.high_freq_factor = parameters.number({"high_freq_factor"}, 4.0);
-  scaling.beta_fast = parameters.number({"beta_fast"}, 32.0);
-  scaling.beta_slow = parameters.number({"beta_slow"}, 1.0);
-  scaling.attention_factor = parameters.optional_number({"attention_factor"});
+// transformers gives the field beside `rope_parameters` the last word.
+std::int64_t original_context(ConfigFields& fields, ConfigFields& parameters, std::int64_t context) {
+  const char* name = "original_max_position_embeddings";
+  return fields.size({name}, parameters.size({name}, context));
+}
+
+void read_llama3(ConfigFields& parameters, RopeScaling& scaling) {
+  for (const char* name : {"low_freq_factor", "high_freq_factor"})
+    if (!parameters.has(name)) parameters.fail(ErrorCode::corrupt, "is missing", name);
+  scaling.low_freq_factor = parameters.positive({"low_freq_factor"}, 1.0);
+  scaling.high_freq_factor = parameters.positive({"high_freq_factor"}, 4.0);
+  if (scaling.high_freq_factor <= scaling.low_freq_factor)
+    parameters.fail(ErrorCode::corrupt, "must be above low_freq_factor", "high_freq_factor");
+}
+
+void read_yarn(ConfigFields& parameters, RopeScaling& scaling) {
+  // As in transformers, 0 stands for the default.
+  const auto beta = [&](const char* name, double otherwise) {
+    const double value = parameters.not_negative({name}, otherwise);
+    return value == 0.0 ? otherwise : value;
+  };
+  scaling.beta_fast = beta("beta_fast", 32.0);
+  scaling.beta_slow = beta("beta_slow", 1.0);
+  scaling.attention_factor = parameters.positive_or_null({"attention_factor"}, std::nullopt);
   scaling.mscale = parameters.optional_number({"mscale"});
   scaling.mscale_all_dim = parameters.optional_number({"mscale_all_dim"});
   scaling.truncate = parameters.flag({"truncate"}, true);
+  scaling.extrapolation = parameters.number({"extrapolation_factor"}, 1.0);
+}
+
+RopeScaling scaling_from(ConfigFields& fields, ConfigFields& parameters, std::int64_t context) {
+  RopeScaling scaling;
+  scaling.kind = scaling_kind(parameters);
+  if (scaling.kind == RopeScalingKind::none) return scaling;
+  // Dynamic scaling is relative to the context of the config itself, whatever else is written there.
+  scaling.original_max_position = context;
+  if (scaling.kind == RopeScalingKind::llama3 || scaling.kind == RopeScalingKind::yarn)
+    scaling.original_max_position = original_context(fields, parameters, context);
+  std::optional<double> factor = parameters.optional_number({"factor"});
+  if (!factor && scaling.kind == RopeScalingKind::yarn && parameters.json().contains("factor"))
+    factor = static_cast<double>(context) / static_cast<double>(scaling.original_max_position);
+  if (!factor || !(*factor >= 1.0) || *factor > 1e6)
+    parameters.fail(ErrorCode::corrupt, "must be a number from 1 to 1000000", "factor");
+  scaling.factor = factor.value_or(1.0);
+  if (scaling.kind == RopeScalingKind::llama3) read_llama3(parameters, scaling);
+  if (scaling.kind == RopeScalingKind::yarn) read_yarn(parameters, scaling);
   return scaling;
 }
 
 } // namespace
 
-RotaryConfig rotary_from(ConfigFields& fields, const nlohmann::json& json, std::int64_t d_head, double default_theta,
-                         double default_partial) {
-  ConfigFields parameters(json, fields.file());
+RotaryConfig rotary_from(ConfigFields& fields, ConfigFields parameters, const ModelConfig& config, double default_theta,
+                         double share) {
   RotaryConfig rotary;
-  rotary.theta = parameters.number({"rope_theta"}, default_theta);
-  const double partial = parameters.number({"partial_rotary_factor"}, default_partial);
-  rotary.dim = static_cast<std::int64_t>(static_cast<double>(d_head) * partial);
-  if (rotary.dim < 2 || rotary.dim > d_head || rotary.dim % 2 != 0)
+  rotary.theta = parameters.positive({"rope_theta"}, default_theta);
+  rotary.unrounded_dim = static_cast<std::int64_t>(static_cast<double>(config.d_head) * std::min(share, 2.0));
+  rotary.dim = rotary.unrounded_dim + rotary.unrounded_dim % 2;
+  if (rotary.dim < 2 || rotary.dim > config.d_head)
     fields.fail(ErrorCode::corrupt,
-                "rotates " + std::to_string(rotary.dim) + " of " + std::to_string(d_head) +
-                    " dimensions; must be even and fit the head",
+                "rotates " + std::to_string(rotary.unrounded_dim) + " of " + std::to_string(config.d_head) +
+                    " dimensions; an even number must fit the head",
                 "partial_rotary_factor");
-  rotary.scaling = scaling_from(fields, parameters);
-  if (!parameters.status().ok()) {
-    const Error error = parameters.status().error();
-    fields.fail(error.code, error.message, "rope_parameters." + error.field);
-  }
+  rotary.scaling = scaling_from(fields, parameters, config.n_ctx);
+  fields.adopt(parameters);
   return rotary;
 }
 
-void configure_llama_like(ConfigFields& fields, ModelConfig& config) {
-  configure_shape(fields, config);
+void configure_llama_like(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head) {
+  configure_shape(fields, config, default_d_head);
   if (!fields.status().ok()) return;
-  config.d_mlp = fields.integer({"intermediate_size"});
+  config.d_mlp = fields.size({"intermediate_size"});
   config.norm = NormKind::rms_norm;
-  config.norm_eps = fields.number({"rms_norm_eps"}, 1e-6);
-  config.activation = activation_from(fields, {"hidden_act", "hidden_activation"}, "silu");
+  config.norm_eps = fields.not_negative({"rms_norm_eps"}, 1e-6);
+  config.activation = activation_from(fields, {"hidden_act"}, "silu");
   config.gated_mlp = true;
+  config.tied_embeddings = fields.flag({"tie_word_embeddings"}, false);
+  config.attention_bias = fields.flag({"attention_bias"}, false);
+  config.mlp_bias = false;
   config.positions = PositionKind::rotary;
-  config.rotary = {rotary_from(fields, rope_parameters(fields), config.d_head, fields.number({"rope_theta"}, 10000.0))};
-  // Dynamic scaling has no end of its own: the factor says how far the context was meant to stretch.
-  const RopeScaling& scaling = config.rotary[0].scaling;
-  if (scaling.kind == RopeScalingKind::dynamic)
-    config.n_ctx = static_cast<std::int64_t>(static_cast<double>(config.n_ctx) * scaling.factor);
+  config.rotary = {rotary_from(fields, rope_parameters(fields), config, fields.positive({"rope_theta"}, 10000.0))};
 }
 
 void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t window,
                        bool (*otherwise)(std::int64_t layer, ConfigFields& fields)) {
-  if (window < 1) return fields.fail(ErrorCode::corrupt, "must be a positive number", "sliding_window");
   const std::vector<std::string> types = fields.strings("layer_types");
   if (!types.empty() && types.size() != config.layers.size())
     return fields.fail(ErrorCode::corrupt, "must have one entry a layer", "layer_types");

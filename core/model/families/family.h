@@ -13,12 +13,13 @@
 
 namespace headscope {
 
-// Tensor names. "{}" stands for the layer; a leading '?' marks a tensor that may be missing; a leading '/'
+// Tensor names. "{}" stands for the layer; a leading '?' marks a tensor that may be missing: a bias is then read
+// where ModelConfig asks for it, and where that says nothing, from all layers or from none; a leading '/'
 // (after the '?') one to which no prefix belongs; an empty name, one that the family does not have.
 struct TensorNames {
   std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is taken
   std::string embed, pos_embed;
-  std::string unembed, unembed_b; // unembed missing: tied to embed
+  std::string unembed, unembed_b; // unembed missing: tied to embed, unless the config says otherwise
   std::string ln_final_w, ln_final_b;
   std::string ln1_w, ln1_b, ln1_post_w, ln2_w, ln2_b, ln2_post_w;
   std::string q_norm_w, k_norm_w;
@@ -61,13 +62,16 @@ const Family* family_of_gguf(std::string_view architecture);
 // ---- What most descriptions share.
 
 // hidden_size, num_hidden_layers, heads, d_head, vocab and context, and one LayerConfig a layer.
-void configure_shape(ConfigFields& fields, ModelConfig& config);
-// Llama-like: RMSNorm, rotary, gated MLP, attn_scale = 1/sqrt(d_head).
-void configure_llama_like(ConfigFields& fields, ModelConfig& config);
-// Rotary settings from an object in the way of `rope_parameters`, and older spellings beside it.
-RotaryConfig rotary_from(ConfigFields& fields, const nlohmann::json& parameters, std::int64_t d_head,
-                         double default_theta, double default_partial = 1.0);
-const nlohmann::json& rope_parameters(const ConfigFields& fields);
+// Without a default, d_head is hidden_size over heads where the config does not say.
+void configure_shape(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head = {});
+// Llama-like: RMSNorm, rotary, gated MLP, attn_scale = 1/sqrt(d_head), no biases but by `attention_bias`, not tied.
+void configure_llama_like(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head = {});
+// Rotary settings from an object in the way of `rope_parameters`; `config` has its shape by then. `share` of each head
+// is rotated: what `partial_rotary_factor` says is read by transformers for GPT-NeoX alone.
+RotaryConfig rotary_from(ConfigFields& fields, ConfigFields parameters, const ModelConfig& config, double default_theta,
+                         double share = 1.0);
+// `rope_scaling`, the older name, or `rope_parameters` where that is absent or empty, as transformers takes them.
+ConfigFields rope_parameters(ConfigFields& fields);
 Activation activation_from(ConfigFields& fields, Keys keys, const std::string& otherwise);
 // Window on the layers that `layer_types` calls sliding_attention; without that field, on those that
 // otherwise(i) names.
@@ -80,6 +84,7 @@ TensorNames gguf_names(bool with_biases = false); // llama.cpp's names for gated
 Family gpt2_family();
 Family gpt_neox_family();
 Family llama_family();
+Family mistral_family();
 Family qwen2_family();
 Family qwen3_family();
 Family gemma_family();

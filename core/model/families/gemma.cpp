@@ -8,46 +8,62 @@
 namespace headscope {
 namespace {
 
-void configure_gemma(ConfigFields& fields, ModelConfig& config) {
-  configure_llama_like(fields, config);
-  // Old configs say "gelu" and mean the tanh form, which hidden_activation spells out.
-  config.activation = activation_from(fields, {"hidden_activation"}, "gelu_pytorch_tanh");
+void configure_any_gemma(ConfigFields& fields, ModelConfig& config) {
+  configure_llama_like(fields, config, 256);
+  config.tied_embeddings = fields.flag({"tie_word_embeddings"}, true);
   config.norm_scale_in_float32 = true;
   config.embed_scale = std::sqrt(static_cast<double>(config.d_model));
 }
 
+void configure_gemma(ConfigFields& fields, ModelConfig& config) {
+  configure_any_gemma(fields, config);
+  // Old configs say "gelu" and mean the tanh form.
+  config.activation = activation_from(fields, {"hidden_act"}, "gelu_pytorch_tanh");
+  if (config.activation == Activation::gelu) config.activation = Activation::gelu_tanh;
+}
+
 void configure_gemma2(ConfigFields& fields, ModelConfig& config) {
-  configure_gemma(fields, config);
+  configure_any_gemma(fields, config);
+  config.activation = activation_from(fields, {"hidden_activation"}, "gelu_pytorch_tanh");
   config.post_norms = true;
-  config.attn_scale = 1.0 / std::sqrt(fields.number({"query_pre_attn_scalar"}, static_cast<double>(config.d_head)));
-  config.attn_softcap = fields.optional_number({"attn_logit_softcapping"});
-  config.final_softcap = fields.optional_number({"final_logit_softcapping"});
-  if (const auto window = fields.optional_integer({"sliding_window"}))
+  config.attn_scale = 1.0 / std::sqrt(fields.positive({"query_pre_attn_scalar"}, 256.0));
+  config.attn_softcap = fields.positive_or_null({"attn_logit_softcapping"}, 50.0);
+  config.final_softcap = fields.positive_or_null({"final_logit_softcapping"}, 30.0);
+  if (const auto window = fields.size_or_null({"sliding_window"}, 4096))
     configure_windows(fields, config, *window, [](std::int64_t layer, ConfigFields&) { return layer % 2 == 0; });
 }
 
+// Base and scaling of the global layers, base of the local ones; a flat `rope_parameters` is not read by
+// transformers either.
+std::vector<RotaryConfig> gemma3_rotary(ConfigFields& fields, const ModelConfig& config) {
+  ConfigFields by_type = fields.inside("rope_parameters");
+  const ConfigFields full = by_type.inside("full_attention");
+  const ConfigFields scaling = fields.inside("rope_scaling");
+  nlohmann::json global = full.json();
+  global.update(scaling.json());
+  const std::string prefix = scaling.empty() ? "rope_parameters.full_attention." : "rope_scaling.";
+  const double theta = fields.positive({"rope_theta"}, 1e6);
+  const double local_theta = fields.positive({"rope_local_base_freq"}, 10000.0);
+  std::vector<RotaryConfig> rotary = {rotary_from(fields, ConfigFields(global, fields.file(), prefix), config, theta),
+                                      rotary_from(fields, by_type.inside("sliding_attention"), config, local_theta)};
+  fields.adopt(by_type);
+  return rotary;
+}
+
 void configure_gemma3(ConfigFields& fields, ModelConfig& config) {
-  configure_gemma(fields, config);
+  configure_any_gemma(fields, config);
   if (!fields.status().ok()) return;
+  config.activation = activation_from(fields, {"hidden_activation"}, "gelu_pytorch_tanh");
   config.post_norms = true;
   config.qk_norm = true;
-  config.attn_scale = 1.0 / std::sqrt(fields.number({"query_pre_attn_scalar"}, 256.0));
-  config.attn_softcap = fields.optional_number({"attn_logit_softcapping"});
-  config.final_softcap = fields.optional_number({"final_logit_softcapping"});
-  configure_windows(fields, config, fields.integer({"sliding_window"}, 4096),
-                    [](std::int64_t layer, ConfigFields& inner) {
-                      const std::int64_t pattern = inner.integer({"sliding_window_pattern"}, 6);
-                      return pattern > 0 && (layer + 1) % pattern != 0;
-                    });
-  const nlohmann::json& parameters = rope_parameters(fields);
-  const ConfigFields by_type(parameters, fields.file());
-  const bool split = by_type.has("full_attention") || by_type.has("sliding_attention");
-  config.rotary = {
-      rotary_from(fields, split ? by_type.object({"full_attention"}) : parameters, config.d_head,
-                  fields.number({"rope_theta"}, 1e6)),
-      rotary_from(fields, by_type.object({"sliding_attention"}), config.d_head,
-                  fields.number({"rope_local_base_freq"}, 10000.0)),
-  };
+  config.attn_scale = 1.0 / std::sqrt(fields.positive({"query_pre_attn_scalar"}, 256.0));
+  // transformers reads attn_logit_softcapping here, but hands it to no attention.
+  config.final_softcap = fields.positive_or_null({"final_logit_softcapping"}, std::nullopt);
+  configure_windows(fields, config, fields.size({"sliding_window"}, 4096), [](std::int64_t layer, ConfigFields& inner) {
+    const std::int64_t pattern = inner.integer({"sliding_window_pattern"}, 6);
+    return pattern > 0 && (layer + 1) % pattern != 0;
+  });
+  config.rotary = gemma3_rotary(fields, config);
   for (LayerConfig& layer : config.layers)
     layer.rotary = layer.window ? 1 : 0;
 }

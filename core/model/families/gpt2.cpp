@@ -10,11 +10,12 @@ namespace {
 void configure(ConfigFields& fields, ModelConfig& config) {
   configure_shape(fields, config);
   if (!fields.status().ok()) return;
-  config.d_mlp = fields.integer({"n_inner", "intermediate_size"}, 4 * config.d_model);
+  config.d_mlp = fields.size({"n_inner", "intermediate_size"}, 4 * config.d_model);
   config.norm = NormKind::layer_norm;
-  config.norm_eps = fields.number({"layer_norm_epsilon", "layer_norm_eps"}, 1e-5);
+  config.norm_eps = fields.not_negative({"layer_norm_epsilon", "layer_norm_eps"}, 1e-5);
   config.activation = activation_from(fields, {"activation_function"}, "gelu_new");
   config.gated_mlp = false;
+  config.tied_embeddings = fields.flag({"tie_word_embeddings"}, true);
   config.positions = PositionKind::learned;
   if (!fields.flag({"scale_attn_weights"}, true)) config.attn_scale = 1.0;
   if (fields.flag({"scale_attn_by_inverse_layer_idx"}, false))

@@ -9,16 +9,18 @@ namespace {
 void configure(ConfigFields& fields, ModelConfig& config) {
   configure_shape(fields, config);
   if (!fields.status().ok()) return;
-  config.d_mlp = fields.integer({"intermediate_size"});
+  config.d_mlp = fields.size({"intermediate_size"});
   config.norm = NormKind::layer_norm;
-  config.norm_eps = fields.number({"layer_norm_eps"}, 1e-5);
+  config.norm_eps = fields.not_negative({"layer_norm_eps"}, 1e-5);
   config.activation = activation_from(fields, {"hidden_act"}, "gelu");
   config.gated_mlp = false;
+  config.tied_embeddings = fields.flag({"tie_word_embeddings"}, false);
+  config.attention_bias = fields.flag({"attention_bias"}, true);
   config.parallel_residual = fields.flag({"use_parallel_residual"}, true);
   config.positions = PositionKind::rotary;
-  config.rotary = {rotary_from(fields, rope_parameters(fields), config.d_head,
-                               fields.number({"rotary_emb_base", "rope_theta"}, 10000.0),
-                               fields.number({"rotary_pct"}, 0.25))};
+  ConfigFields rope = rope_parameters(fields);
+  const double share = rope.positive({"partial_rotary_factor"}, fields.positive({"rotary_pct"}, 0.25));
+  config.rotary = {rotary_from(fields, rope, config, fields.positive({"rotary_emb_base"}, 10000.0), share)};
 }
 
 } // namespace

@@ -21,7 +21,8 @@ void configure_norm(ConfigFields& fields, ModelConfig& config) {
   else
     fields.fail(ErrorCode::unsupported, "'" + norm + "' is not known; known: LN LNPre RMS RMSPre null",
                 "normalization_type");
-  config.norm_eps = fields.number({"eps"}, 1e-5);
+  config.norm_has_weights = norm == "LN" || norm == "RMS";
+  config.norm_eps = fields.not_negative({"eps"}, 1e-5);
 }
 
 void configure_positions(ConfigFields& fields, ModelConfig& config) {
@@ -32,7 +33,7 @@ void configure_positions(ConfigFields& fields, ModelConfig& config) {
     config.positions = PositionKind::rotary;
     RotaryConfig rotary;
     rotary.dim = fields.integer({"rotary_dim"}, config.d_head);
-    rotary.theta = fields.number({"rotary_base"}, 10000.0);
+    rotary.theta = fields.positive({"rotary_base"}, 10000.0);
     if (rotary.dim < 2 || rotary.dim > config.d_head || rotary.dim % 2 != 0)
       fields.fail(ErrorCode::corrupt, "must be even and fit the head", "rotary_dim");
     if (fields.flag({"rotary_adjacent_pairs"}, false))
@@ -52,7 +53,7 @@ void configure(ConfigFields& fields, ModelConfig& config) {
   config.parallel_residual = fields.flag({"parallel_attn_mlp"}, false);
   config.gated_mlp = fields.flag({"gated_mlp"}, false);
   if (!fields.flag({"attn_only"}, false)) {
-    config.d_mlp = fields.integer({"d_mlp"}, 4 * config.d_model);
+    config.d_mlp = fields.size({"d_mlp"}, 4 * config.d_model);
     config.activation = activation_from(fields, {"act_fn"}, "relu");
   }
   if (!fields.flag({"use_attn_scale"}, true))
@@ -73,15 +74,15 @@ Family hooked_transformer_family() {
   family.configure = configure;
   TensorNames& names = family.hugging_face.names;
   names.embed = "embed.W_E";
-  names.pos_embed = "?pos_embed.W_pos";
+  names.pos_embed = "pos_embed.W_pos";
   names.unembed = "unembed.W_U";
   names.unembed_b = "?unembed.b_U";
-  names.ln_final_w = "?ln_final.w";
-  names.ln_final_b = "?ln_final.b";
-  names.ln1_w = "?blocks.{}.ln1.w";
-  names.ln1_b = "?blocks.{}.ln1.b";
-  names.ln2_w = "?blocks.{}.ln2.w";
-  names.ln2_b = "?blocks.{}.ln2.b";
+  names.ln_final_w = "ln_final.w";
+  names.ln_final_b = "ln_final.b";
+  names.ln1_w = "blocks.{}.ln1.w";
+  names.ln1_b = "blocks.{}.ln1.b";
+  names.ln2_w = "blocks.{}.ln2.w";
+  names.ln2_b = "blocks.{}.ln2.b";
   names.q_w = "blocks.{}.attn.W_Q";
   names.q_b = "?blocks.{}.attn.b_Q";
   names.k_w = "blocks.{}.attn.W_K";

@@ -18,8 +18,17 @@ const Family* find_family(std::string_view name, std::vector<std::string> Family
 
 const std::vector<Family>& all_families() {
   static const std::vector<Family> families = {
-      gpt2_family(),  gpt_neox_family(), llama_family(),  qwen2_family(), qwen3_family(),
-      gemma_family(), gemma2_family(),   gemma3_family(), opt_family(),   hooked_transformer_family(),
+      gpt2_family(),
+      gpt_neox_family(),
+      llama_family(),
+      mistral_family(),
+      qwen2_family(),
+      qwen3_family(),
+      gemma_family(),
+      gemma2_family(),
+      gemma3_family(),
+      opt_family(),
+      hooked_transformer_family(),
   };
   return families;
 }

@@ -8,11 +8,15 @@ namespace {
 void configure(ConfigFields& fields, ModelConfig& config) {
   configure_shape(fields, config);
   if (!fields.status().ok()) return;
-  config.d_mlp = fields.integer({"ffn_dim"});
-  config.norm = fields.flag({"layer_norm_elementwise_affine"}, true) ? NormKind::layer_norm : NormKind::layer_norm_pre;
+  config.d_mlp = fields.size({"ffn_dim"});
+  config.norm_has_weights = fields.flag({"layer_norm_elementwise_affine"}, true);
+  config.norm = config.norm_has_weights ? NormKind::layer_norm : NormKind::layer_norm_pre;
+  config.final_norm = !fields.flag({"_remove_final_layer_norm"}, false);
   config.norm_eps = 1e-5;
   config.activation = activation_from(fields, {"activation_function"}, "relu");
   config.gated_mlp = false;
+  config.tied_embeddings = fields.flag({"tie_word_embeddings"}, true);
+  config.attention_bias = config.mlp_bias = fields.flag({"enable_bias"}, true);
   config.positions = PositionKind::learned;
   config.learned_position_offset = 2;
   if (!fields.flag({"do_layer_norm_before"}, true)) // opt-350m

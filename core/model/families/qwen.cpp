@@ -5,9 +5,8 @@
 namespace headscope {
 namespace {
 
-void configure(ConfigFields& fields, ModelConfig& config) {
-  configure_llama_like(fields, config);
-  const auto window = fields.optional_integer({"sliding_window"});
+void configure_some_windows(ConfigFields& fields, ModelConfig& config) {
+  const auto window = fields.size_or_null({"sliding_window"}, 4096);
   if (!window || !fields.flag({"use_sliding_window"}, false)) return;
   configure_windows(fields, config, *window, [](std::int64_t layer, ConfigFields& inner) {
     return layer >= inner.integer({"max_window_layers"}, 28);
@@ -21,7 +20,11 @@ Family qwen2_family() {
   family.id = "qwen2";
   family.model_types = {"qwen2"};
   family.gguf_architectures = {"qwen2"};
-  family.configure = configure;
+  family.configure = [](ConfigFields& fields, ModelConfig& config) {
+    configure_llama_like(fields, config);
+    config.attention_bias = false; // on the output; those of q, k and v are never absent
+    configure_some_windows(fields, config);
+  };
   for (FormatRules* rules : {&family.hugging_face, &family.gguf}) {
     rules->names = rules == &family.gguf ? gguf_names() : llama_names();
     for (std::string* bias : {&rules->names.q_b, &rules->names.k_b, &rules->names.v_b})
@@ -30,14 +33,15 @@ Family qwen2_family() {
   return family;
 }
 
-// Qwen 3: no biases, but an RMSNorm on each head's q and k.
+// Qwen 3: biases only where the config has them, and an RMSNorm on each head's q and k.
 Family qwen3_family() {
   Family family;
   family.id = "qwen3";
   family.model_types = {"qwen3"};
   family.gguf_architectures = {"qwen3"};
   family.configure = [](ConfigFields& fields, ModelConfig& config) {
-    configure(fields, config);
+    configure_llama_like(fields, config, 128);
+    configure_some_windows(fields, config);
     config.qk_norm = true;
   };
   family.hugging_face.names = llama_names();
