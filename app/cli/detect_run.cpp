@@ -75,6 +75,12 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, c
   return plan;
 }
 
+bool defaults_do_not_fit(const DetectorPlan& plan, const Error& error) {
+  const std::string own = plan.detector->id() + ".";
+  return error.code == ErrorCode::invalid_argument && error.field.compare(0, own.size(), own) == 0 &&
+         !plan.options.is_set(error.field.substr(own.size()));
+}
+
 std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan) {
   std::vector<std::int64_t> seeds;
   for (const DetectorPlan& entry : plan)
@@ -90,10 +96,13 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
   for (const DetectorPlan& entry : plan) {
     console.begin_step();
     DetectorOutcome outcome{entry.detector->id(), entry.detector->title(), std::nullopt, {}};
-    if (const Status fits = entry.detector->check(engine); !fits.ok()) {
-      outcome.skipped = fits.error().message;
-      console.note(outcome.id + ": skipped, " + outcome.skipped);
+    const auto pass_over = [&](const std::string& why, const std::string& said) {
+      console.note(outcome.id + ": " + said + why);
+      outcome.skipped = why;
       outcomes.list.push_back(std::move(outcome));
+    };
+    if (const Status fits = entry.detector->check(engine); !fits.ok()) {
+      pass_over(fits.error().message, "skipped, ");
       continue;
     }
     auto result = entry.detector->run({engine, entry.options, haystack, console.task()});
@@ -102,11 +111,10 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       outcomes.complete = false;
       break;
     }
-    if (!result.ok() && entry.named) return result.error();
+    const bool unfit = !result.ok() && plan.size() > 1 && defaults_do_not_fit(entry, result.error());
+    if (!result.ok() && entry.named && !unfit) return result.error();
     if (!result.ok()) {
-      outcome.skipped = "failed: " + result.error().to_string();
-      console.note(outcome.id + ": " + outcome.skipped);
-      outcomes.list.push_back(std::move(outcome));
+      pass_over((unfit ? "" : "failed: ") + result.error().to_string(), unfit ? "skipped, " : "");
       continue;
     }
     if (!result->message.empty()) console.note(outcome.id + ": " + result->message);

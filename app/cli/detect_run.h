@@ -31,6 +31,10 @@ struct DetectorPlan {
 // Notes plugins that were refused.
 Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, const Console& console);
 
+// Whether a detector failed because its default options do not suit this model (texts longer than its context), which
+// is no mistake of the caller.
+bool defaults_do_not_fit(const DetectorPlan& plan, const Error& error);
+
 // The seed of each that has one.
 std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan);
 

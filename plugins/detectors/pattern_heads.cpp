@@ -72,6 +72,11 @@ private:
     const RepeatedTokens spec = tokens_for(run);
     if (spec.low >= spec.high)
       return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
+    if (2 * spec.n > run.engine.config().n_ctx)
+      return make_error(ErrorCode::invalid_argument,
+                        "makes a text of " + std::to_string(2 * spec.n) +
+                            " tokens, which passes the model's context of " + std::to_string(run.engine.config().n_ctx),
+                        {}, id() + ".n");
     const at::Tensor tokens = repeated_tokens(spec);
     StripeMeans stripe(run.engine.config());
     std::optional<SimilaritySum> likeness = similarity(run, tokens);

@@ -40,6 +40,8 @@ public:
   double number(const std::string& name) const { return std::get<double>(value(name)); }
   const std::string& text(const std::string& name) const { return std::get<std::string>(value(name)); }
 
+  bool is_set(const std::string& name) const { return set_.count(name) != 0; } // otherwise it has its default
+
   // Every option with its value, for the result file.
   store::Attributes attributes() const;
 

@@ -269,6 +269,16 @@ class Detect(Case):
             self.assertIn("detect --model", f.attrs["command_line"])
             self.assertEqual(f["model"].attrs["architecture"], "llama")
 
+    def test_a_detector_whose_defaults_pass_the_context(self):
+        names = ("detect", "--model", self.small_model(), "--detectors", "retrieval,induction,sink")
+        got = self.good(*names)["detectors"]
+        self.assertIn("retrieval.length_min", got["retrieval"]["skipped"])
+        self.assertIn("induction.n", got["induction"]["skipped"])
+        self.assertEqual(np.array(got["sink"]["scores"]).shape, (2, 4))
+        # Asked for by itself, or with lengths of the caller's, it is an error.
+        self.bad("invalid_argument", *names[:3], "--detectors", "induction", field="induction.n")
+        self.bad("invalid_argument", *names, "--set", "retrieval.length_min=250", field="retrieval.length_min")
+
 
 if __name__ == "__main__":
     unittest.main()

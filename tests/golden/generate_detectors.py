@@ -118,12 +118,8 @@ def retrieval_run(model, tokenizer, haystack, needle, length, depth, scorer):
     text = tokenizer.decode(filled) + "\n\nBased on the text above, answer the question.\nQuestion: " + question
     chat = tokenizer.apply_chat_template([{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False)
     ids = tokenizer(chat, add_special_tokens=False).input_ids
-    for spelling in (real, " " + real):
-        wanted = tokenizer(spelling, add_special_tokens=False).input_ids
-        windows = (len(set(wanted) & set(ids[i:i + len(wanted)])) / len(set(wanted)) > 0.9 for i in range(len(ids)))
-        start = next((i for i, hit in enumerate(windows) if hit), None)
-        if start is not None:
-            break
+    spellings = [tokenizer(spelling, add_special_tokens=False).input_ids for spelling in (real, " " + real)]
+    wanted, start = next((s, i) for s in spellings for i in range(len(ids)) if ids[i:i + len(s)] == s)  # as it stands there
     generated, rows = decode(model, tokenizer, ids)
     code, copied = torch.zeros(rows[0].shape[:2], dtype=torch.float64), {}
     for token, row in zip(generated, rows):

@@ -29,9 +29,12 @@ public:
     const DetectorPlan& entry = plan[static_cast<std::size_t>(cell)];
     if (const Status fits = entry.detector->check(*engine_); !fits.ok())
       return nlohmann::json{{"skipped", fits.error().message}};
-    HS_ASSIGN(const DetectorResult found, entry.detector->run({*engine_, entry.options, haystack, console.task()}));
-    if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
-    return to_payload(found);
+    const auto found = entry.detector->run({*engine_, entry.options, haystack, console.task()});
+    if (!found.ok() && plan.size() > 1 && defaults_do_not_fit(entry, found.error()))
+      return nlohmann::json{{"skipped", found.error().to_string()}};
+    if (!found.ok()) return found.error();
+    if (!found->complete) return make_error(ErrorCode::cancelled, "interrupted");
+    return to_payload(*found);
   }
 
   Status store(store::ResultWriter& writer, const CellResults& done) const override {
