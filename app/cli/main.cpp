@@ -10,6 +10,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/reproduce_runs.h"
 #include "app/cli/version.h"
+#include "core/base/memory.h"
 
 namespace headscope::cli {
 namespace {
@@ -150,6 +151,7 @@ int run(int argc, char** argv) {
 } // namespace headscope::cli
 
 int main(int argc, char** argv) {
+  headscope::keep_freed_memory();
   try {
     return headscope::cli::run(argc, argv);
   } catch (const std::exception& exception) {

@@ -12,6 +12,7 @@
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/screenshot.h"
 #include "core/base/log.h"
+#include "core/base/memory.h"
 
 namespace headscope::gui {
 namespace {
@@ -119,6 +120,7 @@ int run(int argc, char** argv) {
 } // namespace headscope::gui
 
 int main(int argc, char** argv) {
+  headscope::keep_freed_memory();
   try {
     return headscope::gui::run(argc, argv);
   } catch (const std::exception& error) {

@@ -68,7 +68,7 @@ RunRequest variant_request(const TokenBatch& batch, const std::vector<LayerVaria
 
 std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine) {
   if (asked > 0) return asked;
-  return engine.model().device.is_cuda() ? 16384 : 4096;
+  return engine.model().device.is_cuda() ? 16384 : 1024;
 }
 
 Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what) {

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/cpu_linear.h"
 #include "core/engine/device.h"
 #include "core/engine/device_parts.h"
 #include "core/engine/norm.h"
@@ -83,7 +84,9 @@ at::Tensor ForwardPass::embed() {
 }
 
 at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const {
-  if (request_.split_matmul && !differentiable_)
+  if (differentiable_) return at::linear(x, w, b);
+  if (at::Tensor y = linear_on_cpu(x, w, b); y.defined()) return y;
+  if (request_.split_matmul)
     if (at::Tensor y = split_linear_on_device(x.contiguous(), w, b); y.defined()) return y;
   return at::linear(x, w, b);
 }
