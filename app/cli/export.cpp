@@ -6,6 +6,7 @@
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
 #include "app/figures/figure.h"
+#include "app/figures/files.h"
 #include "app/figures/runtime.h"
 #include "app/figures/table.h"
 #include "app/result_figures/result_figures.h"
@@ -34,10 +35,12 @@ std::vector<std::string> split(const std::string& text) {
   return parts;
 }
 
+bool is_table(const std::string& format) { return format == "csv" || format == "npy"; }
+
 Result<std::vector<std::string>> parse_formats(const std::string& text) {
   const std::vector<std::string> formats = split(text);
   for (const std::string& format : formats)
-    if (format != "csv" && format != "npy" && !figures::parse_format(format).ok())
+    if (!is_table(format) && !figures::parse_format(format).ok())
       return make_error(ErrorCode::invalid_argument, "must be png, svg, pdf, csv or npy, not '" + format + "'", {},
                         "--format");
   if (formats.empty()) return make_error(ErrorCode::invalid_argument, "names no format", {}, "--format");
@@ -74,6 +77,22 @@ Status write_one(const ResultFigure& figure, const std::string& format, const st
   return figures::render(figure.map, path, picture, options.render, provenance);
 }
 
+std::string path_of(const ResultItem& item, const std::string& format, const Options& options) {
+  return (fs::path(options.folder) / (options.prefix + item.name + "." + format)).string();
+}
+
+// Every file that will be written, before the first is: half of an export is of no use to anybody.
+Status check_targets(const std::vector<ResultItem>& items, const std::vector<std::string>& formats,
+                     const Options& options) {
+  for (const ResultItem& item : items)
+    for (const std::string& format : formats) {
+      const std::string path = path_of(item, format, options);
+      HS_TRY(figures::check_writable(path, options.render.overwrite));
+      if (is_table(format)) HS_TRY(figures::check_writable(path + ".json", options.render.overwrite));
+    }
+  return {};
+}
+
 Status make_folder(const std::string& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
@@ -94,6 +113,7 @@ Status run(const Options& options, const Console& console) {
   if (items.empty())
     return make_error(ErrorCode::not_found, "holds nothing of that kind", options.file, "--what " + options.what);
   HS_TRY(make_folder(options.folder));
+  HS_TRY(check_targets(items, formats, options));
   const figures::FigureRuntime runtime;
   const TaskContext task = console.task();
   nlohmann::json files = nlohmann::json::array();
@@ -107,7 +127,7 @@ Status run(const Options& options, const Console& console) {
     }
     if (!figure.ok()) return figure.error();
     for (const std::string& format : formats) {
-      const std::string path = (fs::path(options.folder) / (options.prefix + figure->name + "." + format)).string();
+      const std::string path = path_of(items[i], format, options);
       HS_TRY(write_one(*figure, format, path, options, provenance_of(reader, options.file, items[i])));
       files.push_back(path);
       if (!console.json) std::printf("%s\n", path.c_str());

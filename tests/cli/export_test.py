@@ -149,6 +149,16 @@ class Export(Case):
         self.good("export", self.out, "--out", self.figures, "--heads", "0.3", "--force")
         self.assertEqual(path.read_bytes()[1:4], b"PNG")
 
+    def test_nothing_is_written_where_one_file_exists(self):
+        self.attention()
+        self.figures.mkdir()
+        for name in ("attention-0.3.csv", "attention-0.3.csv.json"):  # the last that would be written
+            path = self.figures / name
+            path.write_bytes(b"precious")
+            self.bad("already_exists", "export", self.out, "--out", self.figures, "--format", "png,csv", file=path)
+            self.assertEqual([p.name for p in self.figures.iterdir()], [name])
+            path.unlink()
+
     def test_what_is_not_there(self):
         self.attention()
         self.bad("not_found", "export", self.out, "--what", "scores", "--out", self.figures, file=self.out)
