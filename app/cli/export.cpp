@@ -56,23 +56,26 @@ bool wanted(const ResultItem& item, const std::vector<std::string>& heads) {
   });
 }
 
+Status write_npy(const ResultFigure& figure, const std::string& path, const Options& options,
+                 const figures::Provenance& provenance) {
+  const figures::WriteOptions how{options.render.overwrite};
+  if (figure.array) return figures::write_npy(path, figure.array->shape, figure.array->values, provenance, how);
+  if (figure.table.columns.empty())
+    return figures::write_npy(path, {figure.map.rows, figure.map.cols}, figure.map.values, provenance, how);
+  const auto columns = std::ssize(figure.table.columns);
+  const std::vector<float> values(figure.table.values.begin(), figure.table.values.end());
+  return figures::write_npy(path, {std::ssize(values) / columns, columns}, values, provenance, how);
+}
+
 Status write_one(const ResultFigure& figure, const std::string& format, const std::string& path, const Options& options,
                  const figures::Provenance& provenance) {
-  const auto columns = static_cast<std::int64_t>(figure.table.columns.size());
-  const bool tabled = figure.lines || figure.graph;
-  if (tabled && format == "csv") return figures::write_csv(path, figure.table, provenance, {options.render.overwrite});
-  if (tabled && format == "npy") {
-    const std::vector<float> values(figure.table.values.begin(), figure.table.values.end());
-    return figures::write_npy(path, {std::ssize(values) / columns, columns}, values, provenance,
-                              {options.render.overwrite});
-  }
+  if (format == "npy") return write_npy(figure, path, options, provenance);
   if (format == "csv")
-    return figures::write_csv(path, figures::to_table(figure.map), provenance, {options.render.overwrite});
-  if (format == "npy")
-    return figures::write_npy(path, {figure.map.rows, figure.map.cols}, figure.map.values, provenance,
-                              {options.render.overwrite});
+    return figures::write_csv(path, figure.table.columns.empty() ? figures::to_table(figure.map) : figure.table,
+                              provenance, {options.render.overwrite});
   HS_ASSIGN(const figures::Format picture, figures::parse_format(format));
   if (figure.graph) return figures::render(*figure.graph, path, picture, options.render, provenance);
+  if (figure.panels) return figures::render(*figure.panels, path, picture, options.render, provenance);
   if (figure.lines) return figures::render(*figure.lines, path, picture, options.render, provenance);
   return figures::render(figure.map, path, picture, options.render, provenance);
 }
@@ -117,12 +120,14 @@ Status run(const Options& options, const Console& console) {
   const figures::FigureRuntime runtime;
   const TaskContext task = console.task();
   nlohmann::json files = nlohmann::json::array();
+  std::optional<Error> skipped;
   for (std::size_t i = 0; i < items.size(); ++i) {
     if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted; the files written until then are whole");
     task.report("exporting", static_cast<std::int64_t>(i), static_cast<std::int64_t>(items.size()));
     const auto figure = figure_of(reader, items[i]);
     if (!figure.ok() && figure.error().code == ErrorCode::unsupported && options.what == "all") {
       console.note(figure.error().to_string());
+      skipped = figure.error();
       continue;
     }
     if (!figure.ok()) return figure.error();
@@ -134,6 +139,7 @@ Status run(const Options& options, const Console& console) {
     }
   }
   task.report("exporting", static_cast<std::int64_t>(items.size()), static_cast<std::int64_t>(items.size()));
+  if (files.empty() && skipped) return *skipped;
   if (console.json) console.print({{"files", files}});
   return {};
 }

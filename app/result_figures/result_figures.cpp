@@ -5,6 +5,7 @@
 
 #include "app/result_figures/graph_figure.h"
 #include "app/result_figures/masking_curve.h"
+#include "app/result_figures/patching_figure.h"
 
 namespace headscope {
 namespace {
@@ -32,7 +33,7 @@ void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
 
 Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
-  ResultFigure out{item.name, {}, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   const std::string title = store::text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
   out.map.subtitle = joined({model_name(reader), scores.description});
@@ -50,7 +51,7 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
 
 Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::Ablation ablation, reader.ablation(item.group));
-  ResultFigure out{item.name, {}, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   const auto prompts = ablation.spec.prompts.size();
   out.map.title = "Change of " + ablation.spec.metric + " with each head ablated (" + ablation.spec.method + ")";
   out.map.subtitle =
@@ -66,30 +67,26 @@ Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const Re
   return out;
 }
 
-Result<ResultFigure> patching_figure(const store::ResultReader& reader, const ResultItem& item) {
+Result<ResultFigure> patching_part(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::Patching patching, reader.patching(item.group));
-  if (patching.spec.axes.size() != 2)
-    return make_error(ErrorCode::unsupported,
-                      "has three axes; a map shows two (patch with --axes layer_position or layer_head)", {},
-                      item.name);
-  ResultFigure out{item.name, {}, {}, {}, {}};
-  out.map.title = "Restored " + patching.spec.metric + ", " + patching.spec.site + " patched";
-  out.map.subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
-  out.map.rows = patching.spec.shape[0];
-  out.map.cols = patching.spec.shape[1];
-  out.map.y_axis = patching.spec.axes[0];
-  out.map.x_axis = patching.spec.axes[1];
-  if (patching.spec.axes[1] == "position") out.map.x_ticks = patching.spec.clean_tokens;
-  out.map.values = patching.restored;
-  out.map.scale.kind = figures::ScaleKind::diverging;
-  out.map.scale.label = "restored";
-  out.map.square_cells = false;
+  const store::PatchingSpec& spec = patching.spec;
+  const std::size_t axes = spec.shape.size();
+  if (axes != 2 && axes != 3)
+    return make_error(ErrorCode::corrupt, "has " + std::to_string(axes) + " axes where 2 or 3 belong", {}, item.name);
+  if (spec.axes[1] == "position" && std::ssize(spec.clean_tokens) != spec.shape[1])
+    return make_error(ErrorCode::corrupt, "has another number of tokens than of positions", {}, item.name);
+  ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
+  const std::string subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
+  out.map = patching_map(patching, subtitle);
+  out.panels = patching_panels(patching, subtitle);
+  out.table = patching_table(patching);
+  if (axes == 3) out.array = NumberArray{spec.shape, patching.restored};
   return out;
 }
 
 Result<ResultFigure> masking_part(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const MaskingCurve curve, read_masking(reader, item.group));
-  return ResultFigure{item.name, {}, masking_figure(curve, model_name(reader)), {}, masking_table(curve)};
+  return ResultFigure{item.name, {}, {}, masking_figure(curve, model_name(reader)), {}, masking_table(curve), {}};
 }
 
 Result<ResultFigure> circuit_part(const store::ResultReader& reader, const ResultItem& item) {
@@ -97,7 +94,7 @@ Result<ResultFigure> circuit_part(const store::ResultReader& reader, const Resul
   const store::Graph members = members_of(graph);
   if (members.edges.empty())
     return make_error(ErrorCode::unsupported, "has no edge in its circuit, so there is nothing to draw", {}, item.name);
-  ResultFigure out{item.name, {}, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   out.graph = graph_figure(
       members, lay_out(members), 0.0,
       joined({model_name(reader), store::text_attribute(graph.attributes, "method"),
@@ -110,7 +107,7 @@ Result<ResultFigure> circuit_part(const store::ResultReader& reader, const Resul
 Result<ResultFigure> attention_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::AttentionSpec spec, reader.attention(item.group));
   HS_ASSIGN(const store::Prompt prompt, reader.prompt(spec.prompt));
-  ResultFigure out{item.name, {}, {}, {}, {}};
+  ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   out.map.title = "Attention of head " + store::head_label(spec.heads[item.index]);
   out.map.subtitle = joined({model_name(reader), "weight of each key token for each query token"});
   out.map.rows = spec.n_query;
@@ -173,7 +170,7 @@ Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultIt
   switch (item.part) {
   case ResultPart::scores: return scores_figure(reader, item);
   case ResultPart::ablation: return ablation_figure(reader, item);
-  case ResultPart::patching: return patching_figure(reader, item);
+  case ResultPart::patching: return patching_part(reader, item);
   case ResultPart::masking: return masking_part(reader, item);
   case ResultPart::circuit: return circuit_part(reader, item);
   case ResultPart::attention: return attention_figure(reader, item);

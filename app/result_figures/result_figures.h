@@ -18,12 +18,19 @@ enum class ResultPart { attention, scores, ablation, patching, masking, circuit 
 // "attention", "scores", "ablation", "patching", "masking", "circuit", or "all"; invalid_argument for any other.
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name);
 
+struct NumberArray {
+  std::vector<std::int64_t> shape;
+  std::vector<float> values; // row-major
+};
+
 struct ResultFigure {
   std::string name; // for a file: "attention-18.6", "scores-induction"
   figures::HeatmapFigure map;
-  std::optional<figures::LineFigure> lines;  // instead of the map, of a masking experiment,
-  std::optional<figures::GraphFigure> graph; // or of a circuit,
-  figures::Table table;                      // with their numbers
+  std::optional<figures::PanelFigure> panels; // instead of the map, of patching by layer, position and head,
+  std::optional<figures::LineFigure> lines;   // of a masking experiment,
+  std::optional<figures::GraphFigure> graph;  // or of a circuit
+  figures::Table table;                       // its numbers where they are not the map's rows and columns,
+  std::optional<NumberArray> array;           // and those of more than two axes
 };
 
 // The names of everything the file has of a part, cheaply; figure_of() then reads one.

@@ -33,6 +33,11 @@ class Export(Case):
             rows = list(csv.reader(file))
         return rows[0][1:], [row[0] for row in rows[1:]], [row[1:] for row in rows[1:]]
 
+    def said(self, name):
+        """The texts of an SVG."""
+        svg = xml.dom.minidom.parse(str(self.figures / name))
+        return [text.firstChild.data for text in svg.getElementsByTagName("text") if text.firstChild]
+
     def test_every_format(self):
         self.attention()
         names = self.export("--what", "attention", "--format", "png,svg,pdf,csv,npy")
@@ -91,6 +96,29 @@ class Export(Case):
         with h5py.File(self.out) as f:
             self.assertTrue(np.array_equal(np.array(cells, dtype=np.float32), f["patching/resid_pre/restored"][:]))
 
+    def test_heads_at_positions(self):
+        self.good("patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--site", "z",
+                  "--axes", "layer_position_head", "--out", self.out)
+        self.assertEqual(self.export("--format", "csv,npy,svg"), {f"patching-z.{end}" for end in ("csv", "npy", "svg")})
+        with h5py.File(self.out) as f:
+            stored = f["patching/z/restored"][:]
+        self.assertEqual(stored.shape, (2, 3, 4))
+        self.assertTrue(np.array_equal(np.load(self.figures / "patching-z.npy"), stored))
+        with open(self.figures / "patching-z.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        self.assertEqual(len(rows), stored.size)
+        for row in rows:
+            self.assertEqual(row["token"], "abc"[int(row["position"])])
+            self.assertEqual(np.float32(row["restored"]), stored[int(row["layer"]), int(row["position"]), int(row["head"])])
+        for panel in ("0 a", "1 b", "2 c"):
+            self.assertIn(panel, self.said("patching-z.svg"))
+
+    def test_heads_at_many_positions(self):
+        self.good("patch", "--model", self.small_model(), "--clean", "abc" * 13, "--corrupt", "aXc" * 13, "--answer", "d", "--wrong", "e", "--site",
+                  "z", "--axes", "layer_position_head", "--estimate", "--check", 0, "--out", self.out)
+        self.export("--format", "svg")
+        self.assertIn("of each head patched at the position where it does most", " ".join(self.said("patching-z.svg")))
+
     def circuit(self, top=12):
         self.good("circuit", "--model", self.small_model(), "--clean", "abca", "--corrupt", "dbee", "--answer", "b", "--wrong", "f", "--method", "eap",
                   "--top-n", top, "--out", self.out)
@@ -107,8 +135,7 @@ class Export(Case):
         png = (self.figures / "circuit.png").read_bytes()
         self.assertEqual(png[:8], b"\x89PNG\r\n\x1a\n")
         self.assertIn(b"model_sha256", png)
-        svg = xml.dom.minidom.parse(str(self.figures / "circuit.svg"))
-        said = " ".join(text.firstChild.data for text in svg.getElementsByTagName("text") if text.firstChild)
+        said = " ".join(self.said("circuit.svg"))
         for node in nodes:
             self.assertIn(node, said.split())
         self.assertIn(f"{len(scores)} of 82 edges", said)
@@ -130,6 +157,7 @@ class Export(Case):
     def test_an_empty_circuit_has_no_picture(self):
         self.circuit(top=0)
         self.bad("unsupported", "circuit", "export", self.out, "--format", "svg", "--out", self.figures, field="circuit")
+        self.bad("unsupported", "export", self.out, "--out", self.figures, field="circuit")  # nothing else is in the file
 
     def test_some_heads_a_name_and_a_size(self):
         self.attention()
