@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/result_figures/result_figures.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 #include "app/result_figures/graph_figure.h"
@@ -36,14 +38,15 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   const std::string title = store::text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
-  out.map.subtitle = joined({model_name(reader), scores.description});
+  out.map.subtitle =
+      joined({model_name(reader), scores.description, frames_text(scores.heads.size(), scores.threshold)});
   by_head(out.map, scores.n_layers, scores.n_heads);
   out.map.values = scores.scores;
   out.map.scale.label = item.group + " score";
   out.map.scale.units = scores.units == "1" ? "" : scores.units;
   out.map.scale.low = 0.0;
   out.map.square_cells = false;
-  for (std::size_t i = 0; i < std::min<std::size_t>(scores.heads.size(), 10); ++i)
+  for (std::size_t i = 0; i < std::min(scores.heads.size(), most_framed); ++i)
     out.map.marks.push_back({scores.heads[i].layer, scores.heads[i].head, ""});
   out.map.annotate_values = true;
   return out;
@@ -125,6 +128,17 @@ Result<ResultFigure> attention_figure(const store::ResultReader& reader, const R
 }
 
 } // namespace
+
+std::string frames_text(std::size_t heads, std::optional<double> threshold) {
+  if (heads == 0) return {};
+  std::string text = "framed: ";
+  if (heads > most_framed) text += "the " + std::to_string(most_framed) + " strongest of ";
+  text += std::to_string(heads) + (heads == 1 ? " head" : " heads");
+  if (!threshold) return text;
+  char number[32];
+  std::snprintf(number, sizeof number, "%.3g", *threshold);
+  return text + " at or above " + number;
+}
 
 Result<std::vector<ResultPart>> parse_result_parts(const std::string& name) {
   using enum ResultPart;

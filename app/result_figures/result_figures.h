@@ -43,6 +43,10 @@ struct ResultItem {
 Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, const std::vector<ResultPart>& parts);
 Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultItem& item);
 
+// A map of scores frames this many heads at most; the subtitle says of how many, and of which ("" without any).
+constexpr std::size_t most_framed = 10;
+std::string frames_text(std::size_t heads, std::optional<double> threshold);
+
 // Where a figure comes from: model, SHA-256, versions, command, file.
 figures::Provenance provenance_of(const store::ResultReader& reader, const std::string& file, const ResultItem& item);
 

@@ -96,6 +96,16 @@ class Export(Case):
         with h5py.File(self.out) as f:
             self.assertTrue(np.array_equal(np.array(cells, dtype=np.float32), f["patching/resid_pre/restored"][:]))
 
+    def test_a_score_map_says_what_it_frames(self):
+        for threshold, said in (("0.0", "framed: 8 heads at or above 0"), ("2", "")):  # in [0, 1]: all, none
+            self.out, self.figures = self.folder / f"{threshold}.h5", self.folder / threshold
+            self.good("detect", "--model", self.small_model(), "--detectors", "induction", "--set", "induction.n=10", "--set",
+                      f"induction.threshold={threshold}", "--out", self.out)
+            self.export("--format", "svg")
+            text = " ".join(self.said("scores-induction.svg"))
+            self.assertIn(said or "llama", text)
+            self.assertEqual("framed" in text, bool(said))
+
     def test_heads_at_positions(self):
         self.good("patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--site", "z",
                   "--axes", "layer_position_head", "--out", self.out)

@@ -2,11 +2,11 @@
 #include "app/gui/views/grid/score_figure.h"
 
 #include "app/gui/models/head_filter.h"
+#include "app/result_figures/result_figures.h"
 
 namespace headscope::gui {
 
 figures::HeatmapFigure score_figure(const HeadScores& scores) {
-  constexpr std::size_t most_marks = 10;
   figures::HeatmapFigure map;
   map.title = scores.title;
   map.subtitle = scores.description;
@@ -21,10 +21,12 @@ figures::HeatmapFigure score_figure(const HeadScores& scores) {
   map.square_cells = false;
   map.annotate_values = true;
   if (!scores.threshold) return map;
+  std::size_t above = 0;
   for (const HeadRef head : ranked_heads(scores)) {
-    if (static_cast<double>(scores.at(head)) < *scores.threshold || map.marks.size() == most_marks) break;
-    map.marks.push_back({head.layer, head.head, ""});
+    if (static_cast<double>(scores.at(head)) < *scores.threshold) break;
+    if (above++ < most_framed) map.marks.push_back({head.layer, head.head, ""});
   }
+  if (above > 0) map.subtitle += (map.subtitle.empty() ? "" : ", ") + frames_text(above, scores.threshold);
   return map;
 }
 
