@@ -52,14 +52,30 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
   return out;
 }
 
+// How many prompts the cells of an ablation are means over: an interrupted run has fewer in some.
+Result<std::string> prompts_text(const store::ResultReader& reader, const store::AblationSpec& spec) {
+  HS_ASSIGN(const store::Array counts, reader.array("/ablation/" + spec.name + "/count"));
+  std::int64_t least = 0, most = 0;
+  for (const double count : counts.values) {
+    if (count < 1) continue;
+    const auto prompts = static_cast<std::int64_t>(count);
+    least = least == 0 ? prompts : std::min(least, prompts);
+    most = std::max(most, prompts);
+  }
+  const std::string all = std::to_string(spec.prompts.size()) + (spec.prompts.size() == 1 ? " prompt" : " prompts");
+  const auto wanted = static_cast<std::int64_t>(spec.prompts.size());
+  std::string text = "mean over ";
+  if (least < wanted) text += (least < most ? std::to_string(least) + " to " : "") + std::to_string(most) + " of ";
+  text += all;
+  return reader.info().complete ? text : text + ", interrupted";
+}
+
 Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::Ablation ablation, reader.ablation(item.group));
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
-  const auto prompts = ablation.spec.prompts.size();
+  HS_ASSIGN(const std::string prompts, prompts_text(reader, ablation.spec));
   out.map.title = "Change of " + ablation.spec.metric + " with each head ablated (" + ablation.spec.method + ")";
-  out.map.subtitle =
-      joined({model_name(reader), "mean over " + std::to_string(prompts) + (prompts == 1 ? " prompt" : " prompts"),
-              "phase: " + ablation.spec.phase});
+  out.map.subtitle = joined({model_name(reader), prompts, "phase: " + ablation.spec.phase});
   by_head(out.map, ablation.spec.n_layers, ablation.spec.n_heads);
   out.map.values = ablation.mean;
   out.map.scale.kind = figures::ScaleKind::diverging;

@@ -106,6 +106,19 @@ class Export(Case):
             self.assertIn(said or "llama", text)
             self.assertEqual("framed" in text, bool(said))
 
+    def test_an_interrupted_ablation_says_how_much_there_is(self):
+        prompts = self.folder / "prompts.csv"
+        prompts.write_text("prompt,answer,wrong\n" + "".join(f"abc{c},d,e\n" for c in "fghi"))
+        self.good("ablate", "--model", self.small_model(), "--prompts-file", prompts, "--out", self.out)
+        self.export("--format", "svg")
+        self.assertIn("mean over 4 prompts", " ".join(self.said("ablation-zero.svg")))
+        with h5py.File(self.out, "a") as f:  # as Ctrl-C leaves it
+            f.attrs["complete"] = np.bool_(False)
+            f["ablation/zero/count"][0] = 3
+            f["ablation/zero/count"][1] = [2, 2, 2, 0]
+        self.export("--format", "svg", "--force")
+        self.assertIn("mean over 2 to 3 of 4 prompts, interrupted", " ".join(self.said("ablation-zero.svg")))
+
     def test_heads_at_positions(self):
         self.good("patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--site", "z",
                   "--axes", "layer_position_head", "--out", self.out)
