@@ -15,6 +15,10 @@
 namespace headscope {
 namespace {
 
+// A whole run takes seconds on a processor. The first is this much smaller and each is twice the one before, so that
+// what is interrupted soon has measured something.
+constexpr std::int64_t first_run_share = 16;
+
 constexpr std::array<const char*, 4> method_names = {"zero", "mean", "resample", "uniform"};
 
 // One sweep. Cancellation travels as an error from the engine and ends the sweep with what there is.
@@ -23,7 +27,8 @@ public:
   Sweep(const Engine& engine, const HeadAblationOptions& options, const AblationPlan& plan, AblationSource& source,
         const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result)
       : engine_(engine), options_(options), plan_(plan), source_(source), task_(task), callback_(callback),
-        result_(result), budget_(tokens_per_run(options.tokens_per_run, engine)) {}
+        result_(result), budget_(tokens_per_run(options.tokens_per_run, engine)),
+        run_tokens_(engine.model().device.is_cuda() ? budget_ : std::max<std::int64_t>(1, budget_ / first_run_share)) {}
 
   Status run() {
     const bool decode = options_.phase == Phase::decode;
@@ -53,14 +58,12 @@ private:
     for (std::size_t slot = 0; slot < chunk.size(); ++slot) // a divergence is of the row from itself: exactly 0
       result_.clean[static_cast<std::size_t>(chunk[slot])] = needs_reference(options_.metric) ? 0.0 : values[slot];
     source_.begin_chunk(chunk);
-    queued_ = finished_ = 0;
     return {};
   }
 
   std::int64_t length(std::size_t slot) const { return static_cast<std::int64_t>(rows_[slot].size()); }
 
   Status restart_chunk() {
-    const std::int64_t room = std::max<std::int64_t>(1, budget_ / clean_->batch().tokens.size(1));
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       const int layer = plan_.layers[l];
       // What restarts at the last block needs the last position of it alone, as long as no others pass through it.
@@ -73,22 +76,29 @@ private:
           waiting_.back().variants.push_back(
               {static_cast<std::int64_t>(slot), source_.intervention(slot, length(slot), {layer, head})});
           places_.push_back({slot, layer, head});
-          if (std::ssize(places_) == room) HS_TRY(measure_waiting());
+          if (std::ssize(places_) >= room()) HS_TRY(measure_waiting());
         }
-      ++queued_;
     }
     return measure_waiting();
   }
 
+  // Variants in the next run.
+  std::int64_t room() const {
+    return std::max<std::int64_t>(1, std::min(run_tokens_, budget_) / clean_->batch().tokens.size(1));
+  }
+
   Status measure_waiting() {
-    if (places_.empty()) return finish_layers();
+    if (places_.empty()) return {};
     HS_ASSIGN(const std::vector<double> values,
               measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
     for (std::size_t i = 0; i < places_.size(); ++i)
-      measured_.push_back({places_[i], values[i]});
+      keep(places_[i].slot, places_[i].layer, places_[i].head, values[i]);
+    for (const LayerVariants& layer : waiting_)
+      HS_TRY(publish(layer.start.layer, std::ssize(layer.variants)));
     waiting_.clear();
     places_.clear();
-    return finish_layers();
+    if (run_tokens_ < budget_) run_tokens_ *= 2;
+    return {};
   }
 
   // Every prompt is prefilled `copies` times; one decode step then measures that many heads of each.
@@ -102,8 +112,8 @@ private:
       for (std::size_t begin = 0; begin < heads.size(); begin += static_cast<std::size_t>(copies)) {
         const std::size_t count = std::min(static_cast<std::size_t>(copies), heads.size() - begin);
         HS_TRY(decode_heads(prefilled, copies, plan_.layers[l], std::span(heads).subspan(begin, count)));
+        HS_TRY(publish(plan_.layers[l], static_cast<std::int64_t>(count * rows_.size())));
       }
-      HS_TRY(finish_layer(l));
     }
     return {};
   }
@@ -156,23 +166,10 @@ private:
     result_.effects[result_.index(prompt, layer, head)] = value - result_.clean[static_cast<std::size_t>(prompt)];
   }
 
-  // Those whose last variant has been measured; called when none waits. What is kept of a layer is kept whole.
-  Status finish_layers() {
-    auto next = measured_.begin();
-    while (finished_ < queued_) {
-      const int layer = plan_.layers[finished_];
-      for (; next != measured_.end() && next->first.layer == layer; ++next)
-        keep(next->first.slot, layer, next->first.head, next->second);
-      HS_TRY(finish_layer(finished_++));
-    }
-    measured_.erase(measured_.begin(), next);
-    return {};
-  }
-
-  Status finish_layer(std::size_t l) {
-    done_ += static_cast<std::int64_t>(chunk_.size() * plan_.heads[l].size());
+  Status publish(int layer, std::int64_t measured) {
+    done_ += measured;
     task_.report("ablating heads", done_, plan_.head_count * static_cast<std::int64_t>(plan_.prompts.size()));
-    return callback_ ? callback_({chunk_, plan_.layers[l], &result_}) : Status{};
+    return callback_ ? callback_({chunk_, layer, &result_}) : Status{};
   }
 
   const Engine& engine_;
@@ -186,18 +183,17 @@ private:
   TokenRows rows_;                  // their tokens
   std::optional<CleanRows> clean_;
   Judge judge_;
-  at::Tensor repeated_; // tokens [chunk x copies, pos]
-  std::int64_t budget_; // tokens that go through the model at once
+  at::Tensor repeated_;     // tokens [chunk x copies, pos]
+  std::int64_t budget_;     // tokens that go through the model at once
+  std::int64_t run_tokens_; // and in the next run, when that is fewer
 
   struct Place {
     std::size_t slot;
     int layer;
     std::int64_t head;
   };
-  std::vector<LayerVariants> waiting_;             // for a run
-  std::vector<Place> places_;                      // of their variants, in order
-  std::vector<std::pair<Place, double>> measured_; // of layers that are not finished
-  std::size_t queued_ = 0, finished_ = 0; // layers of the plan of which everything waits or is measured; is measured
+  std::vector<LayerVariants> waiting_; // for a run
+  std::vector<Place> places_;          // of their variants, in order
   std::int64_t done_ = 0;
 };
 

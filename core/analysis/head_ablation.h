@@ -47,8 +47,8 @@ struct HeadAblationOptions {
   Phase phase = Phase::both;
   // Prompts that mean and resample take z from; empty: the prompts themselves.
   std::vector<std::vector<std::int64_t>> reference;
-  bool mean_by_position = false; // one mean a position (over prompts), instead of one over positions and prompts
-  std::uint64_t seed = 0;        // of the choice of the other prompt
+  bool mean_by_position = false;   // one mean a position (over prompts), instead of one over positions and prompts
+  std::uint64_t seed = 0;          // of the choice of the other prompt
   std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
@@ -69,7 +69,8 @@ struct HeadAblationResult {
   std::vector<double> mean_effects() const;
 };
 
-// One layer of some prompts has been measured: result.effects of these prompts at this layer are final.
+// Some heads of a layer have been measured: what result.effects has of these prompts at this layer is final, what is
+// still NaN may come in further parts.
 struct HeadAblationPart {
   std::vector<std::int64_t> prompts;
   int layer = 0;
