@@ -32,9 +32,9 @@ store::Table checked_table(const AttributionPatching& estimate) {
 // Of several pairs, whose tokens differ, the numbers of the positions.
 void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store::PatchingSpec& spec) {
   const PatchPair& pair = pairs.front();
-  for (const auto& [ids, pieces] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
+  for (const auto& [ids, texts] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
     for (std::size_t i = 0; i < ids->size(); ++i)
-      pieces->push_back(pairs.size() == 1 ? model.tokenizer->piece((*ids)[i]) : std::to_string(i));
+      texts->push_back(pairs.size() == 1 ? model.tokenizer->text((*ids)[i]) : std::to_string(i));
 }
 
 store::Table table_of(const Curve& curve, const std::string& units) {

@@ -2,6 +2,7 @@
 #include "core/store/h5.h"
 
 #include <array>
+#include <cstdio>
 #include <cstring>
 
 #include "core/store/half.h"
@@ -130,13 +131,16 @@ Space space_of(const std::vector<std::int64_t>& shape) {
   return Space(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr));
 }
 
-std::string to_text(const std::string& bytes) {
+namespace {
+
+// `broken` gets each byte that belongs to no whole character.
+template <typename Broken> std::string checked_text(const std::string& bytes, const Broken& broken) {
   std::string text;
   text.reserve(bytes.size());
   for (std::size_t at = 0; at < bytes.size();) {
     const std::size_t length = sequence_length(bytes, at);
     if (length == 0) {
-      text += "\xef\xbf\xbd";
+      text += broken(static_cast<unsigned char>(bytes[at]));
     } else if (bytes[at] == '\0') {
       text += "\xe2\x90\x80";
     } else {
@@ -145,6 +149,20 @@ std::string to_text(const std::string& bytes) {
     at += length == 0 ? 1 : length;
   }
   return text;
+}
+
+} // namespace
+
+std::string to_text(const std::string& bytes) {
+  return checked_text(bytes, [](unsigned char) { return "\xef\xbf\xbd"; });
+}
+
+std::string to_token_text(const std::string& bytes) {
+  return checked_text(bytes, [](unsigned char byte) {
+    char text[8];
+    std::snprintf(text, sizeof text, "\\x%02X", byte);
+    return std::string(text);
+  });
 }
 
 Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values) {

@@ -81,6 +81,8 @@ Space space_of(const std::vector<std::int64_t>& shape);
 
 // Valid UTF-8 without NUL, which is all that an HDF5 string can hold: what is not becomes U+FFFD, NUL U+2400.
 std::string to_text(const std::string& bytes);
+// The same for a token, whose bytes may be a part of a character: these become \xE4, so that they can be told apart.
+std::string to_token_text(const std::string& bytes);
 
 Status write_attribute(hid_t object, const Place& place, const Attribute& attribute); // replaces
 Status write_attributes(hid_t object, const Place& place, const Attributes& attributes);

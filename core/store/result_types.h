@@ -123,8 +123,8 @@ struct PatchingSpec {
   double clean = 0.0;                      // the metric on the clean run
   double corrupt = 0.0;                    // and on the corrupt one
   std::string units = "logit";             // of clean and corrupt; restored is 0 = corrupt, 1 = clean
-  std::vector<std::string> clean_tokens;   // pieces of the clean prompt
-  std::vector<std::string> corrupt_tokens; // pieces of the corrupt prompt
+  std::vector<std::string> clean_tokens;   // of the clean prompt, decoded
+  std::vector<std::string> corrupt_tokens; // of the corrupt prompt, decoded
   Attributes attributes;
 };
 struct Patching {

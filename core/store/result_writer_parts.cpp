@@ -32,6 +32,13 @@ std::vector<std::string> labels_of(const std::vector<HeadIndex>& heads) {
   return labels;
 }
 
+std::vector<std::string> token_texts(const std::vector<std::string>& tokens) {
+  std::vector<std::string> texts;
+  for (const std::string& token : tokens)
+    texts.push_back(h5::to_token_text(token));
+  return texts;
+}
+
 void append(Attributes& to, const Attributes& from) { to.insert(to.end(), from.begin(), from.end()); }
 
 } // namespace
@@ -75,7 +82,7 @@ Status ResultWriter::add_prompt(const Prompt& prompt) {
   HS_TRY(add_array(folder + "/token_ids", spec, std::span(prompt.token_ids)));
   HS_TRY(add_strings(folder + "/token_pieces", spec.axes[0], prompt.token_pieces, "the tokens as in the vocabulary"));
   if (!prompt.token_texts.empty()) {
-    HS_TRY(add_strings(folder + "/token_texts", spec.axes[0], prompt.token_texts, "the tokens decoded"));
+    HS_TRY(add_strings(folder + "/token_texts", spec.axes[0], token_texts(prompt.token_texts), "the tokens decoded"));
   }
   if (h5::to_text(prompt.text) == prompt.text) return {};
   // Not representable as text: the bytes as well.
@@ -164,8 +171,9 @@ Result<ArrayWriter> ResultWriter::begin_patching(const PatchingSpec& spec) {
     restored.axes.push_back(numbered(axis));
   HS_ASSIGN(ArrayWriter writer, create_array(folder + "/restored", restored));
   HS_TRY(set_attributes(folder, attributes));
-  HS_TRY(add_strings(folder + "/clean_tokens", numbered("position"), spec.clean_tokens, "tokens of the clean prompt"));
-  HS_TRY(add_strings(folder + "/corrupt_tokens", numbered("position"), spec.corrupt_tokens,
+  HS_TRY(add_strings(folder + "/clean_tokens", numbered("position"), token_texts(spec.clean_tokens),
+                     "tokens of the clean prompt"));
+  HS_TRY(add_strings(folder + "/corrupt_tokens", numbered("position"), token_texts(spec.corrupt_tokens),
                      "tokens of the corrupt prompt"));
   return writer;
 }

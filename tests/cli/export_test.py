@@ -9,7 +9,7 @@ import xml.dom.minidom
 import h5py
 import numpy as np
 
-from harness import Case, run
+from harness import SMOLLM2, Case, run
 
 PROMPT = "The cat sat, the cat"
 
@@ -88,11 +88,11 @@ class Export(Case):
         with h5py.File(self.out) as f:
             self.assertTrue(np.array_equal(np.array(self.read_csv("ablation-zero.csv")[2], dtype=np.float32), f["ablation/zero/mean"][:]))
         self.out = self.folder / "p.h5"
-        self.good("patch", "--model", model, "--clean", "abc", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--out", self.out)
+        self.good("patch", "--model", model, "--clean", "a c", "--corrupt", "aXc", "--answer", "d", "--wrong", "e", "--out", self.out)
         self.figures = self.folder / "patching"
         self.assertEqual(self.export("--what", "patching", "--format", "csv,png"), {"patching-resid_pre.csv", "patching-resid_pre.png"})
         columns, _, cells = self.read_csv("patching-resid_pre.csv")
-        self.assertEqual(columns, list("abc"))
+        self.assertEqual(columns, list("a c"))
         with h5py.File(self.out) as f:
             self.assertTrue(np.array_equal(np.array(cells, dtype=np.float32), f["patching/resid_pre/restored"][:]))
 
@@ -181,6 +181,13 @@ class Export(Case):
         self.circuit(top=0)
         self.bad("unsupported", "circuit", "export", self.out, "--format", "svg", "--out", self.figures, field="circuit")
         self.bad("unsupported", "export", self.out, "--out", self.figures, field="circuit")  # nothing else is in the file
+
+    def test_bytes_of_a_character_can_be_told_apart(self):
+        self.good("attention", "--model", SMOLLM2, "--prompt", "a \U00013080", "--heads", "0.0", "--out", self.out)
+        self.export("--format", "csv")
+        columns, _, _ = self.read_csv("attention-0.0.csv")
+        self.assertNotIn("\ufffd", "".join(columns))
+        self.assertEqual("".join(columns).replace(" ", ""), "a" + "".join(f"\\x{b:02X}" for b in "\U00013080".encode()))
 
     def test_some_heads_a_name_and_a_size(self):
         self.attention()
