@@ -35,18 +35,22 @@ Status run(const Options& options, const Console& console) {
   used.push_back({"precision", options.precision});
   HS_TRY(writer->set_options("attention", used));
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
-  HS_ASSIGN(const bool complete, run_attention(engine, task, console, *writer));
-  HS_TRY(finish_output(writer, options.output, console, complete));
+  HS_ASSIGN(const StoredMaps stored, run_attention(engine, task, console, *writer));
+  const Status finished = finish_output(writer, options.output, console, stored.complete);
+  if (!finished.ok() && finished.error().code != ErrorCode::cancelled) return finished.error();
   nlohmann::json names = nlohmann::json::array();
-  for (const HeadId& head : task.heads)
+  for (const HeadId& head : stored.heads)
     names.push_back(head_name(head));
   if (console.json)
-    console.print(
-        {{"file", options.output.path}, {"prompt", task.prompt_id}, {"tokens", task.ids.size()}, {"heads", names}});
+    console.print({{"file", options.output.path},
+                   {"prompt", task.prompt_id},
+                   {"tokens", task.ids.size()},
+                   {"heads", names},
+                   {"complete", stored.complete}});
   else
-    std::printf("%zu maps of %zu x %zu in %s\n", task.heads.size(), task.ids.size(), task.ids.size(),
+    std::printf("%zu maps of %zu x %zu in %s\n", stored.heads.size(), task.ids.size(), task.ids.size(),
                 options.output.path.c_str());
-  return {};
+  return finished;
 }
 
 } // namespace

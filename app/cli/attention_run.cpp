@@ -12,7 +12,8 @@ namespace {
 
 class Recorder {
 public:
-  Recorder(const AttentionTask& task, store::AttentionWriter& writer) : task_(task), writer_(writer) {
+  Recorder(const AttentionTask& task, store::AttentionWriter& writer)
+      : task_(task), writer_(writer), rows_(task.heads.size(), 0) {
     for (const HeadId& head : task.heads)
       last_layer_ = std::max(last_layer_, head.layer);
   }
@@ -23,12 +24,20 @@ public:
   int last_layer() const { return last_layer_; }
   const Status& status() const { return status_; }
 
+  std::vector<HeadId> whole() const {
+    std::vector<HeadId> heads;
+    for (std::size_t i = 0; i < rows_.size(); ++i)
+      if (rows_[i] == std::ssize(task_.ids)) heads.push_back(task_.heads[i]);
+    return heads;
+  }
+
   void record(const PatternTile& tile) {
     for (std::size_t i = 0; i < task_.heads.size() && status_.ok(); ++i) {
       if (task_.heads[i].layer != tile.layer) continue;
       const at::Tensor rows = tile.pattern[0][task_.heads[i].head].to(at::kCPU, at::kFloat).contiguous();
       status_ = writer_.write_rows(static_cast<std::int64_t>(i), tile.query_begin,
                                    {rows.const_data_ptr<float>(), static_cast<std::size_t>(rows.numel())});
+      rows_[i] += rows.size(0);
     }
   }
 
@@ -36,6 +45,7 @@ private:
   const AttentionTask& task_;
   store::AttentionWriter& writer_;
   int last_layer_ = 0;
+  std::vector<std::int64_t> rows_; // written, of each head
   Status status_;
 };
 
@@ -51,8 +61,8 @@ store::AttentionSpec spec_of(const AttentionTask& task) {
 
 } // namespace
 
-Result<bool> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
-                           store::ResultWriter& writer) {
+Result<StoredMaps> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
+                                 store::ResultWriter& writer) {
   HS_TRY(writer.add_prompt(prompt_of(engine.model(), task.prompt_id, task.ids)));
   HS_ASSIGN(store::AttentionWriter rows, writer.begin_attention(spec_of(task)));
   Recorder recorder(task, rows);
@@ -74,9 +84,8 @@ Result<bool> run_attention(const Engine& engine, const AttentionTask& task, cons
   const auto ran = engine.run(request);
   finish_progress();
   HS_TRY(recorder.status());
-  if (ran.ok()) return true;
-  if (ran.error().code == ErrorCode::cancelled) return false;
-  return ran.error();
+  if (!ran.ok() && ran.error().code != ErrorCode::cancelled) return ran.error();
+  return StoredMaps{recorder.whole(), ran.ok()};
 }
 
 } // namespace headscope::cli

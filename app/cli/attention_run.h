@@ -18,7 +18,11 @@ struct AttentionTask {
 };
 
 // Never holds more than a tile of any map. False: cancelled; the layers done until then are in the file.
-Result<bool> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
-                           store::ResultWriter& writer);
+struct StoredMaps {
+  std::vector<HeadId> heads; // whose maps are whole
+  bool complete = false;     // false: cancelled
+};
+Result<StoredMaps> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
+                                 store::ResultWriter& writer);
 
 } // namespace headscope::cli

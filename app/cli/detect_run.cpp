@@ -152,7 +152,7 @@ nlohmann::json to_json(const DetectorOutcomes& outcomes) {
     entry["findings"] = store::to_json(result.findings);
     if (!result.message.empty()) entry["message"] = result.message;
   }
-  return {{"detectors", detectors}};
+  return {{"detectors", detectors}, {"complete", outcomes.complete}};
 }
 
 std::string strongest_heads(const DetectorOutcomes& outcomes, std::size_t most) {

@@ -114,7 +114,8 @@ Result<bool> work(const Options& options, const std::vector<DetectorPlan>& plan,
   maps.prompt_id = "maps";
   maps.heads = heads_to_draw(survey.detectors, *survey.ablation, static_cast<std::size_t>(options.maps));
   HS_ASSIGN(maps.ids, encode_prompt(engine.model(), example + " " + example, {}));
-  return run_attention(engine, maps, console, writer);
+  HS_ASSIGN(const StoredMaps stored, run_attention(engine, maps, console, writer));
+  return stored.complete;
 }
 
 nlohmann::json to_json(const Survey& survey, const std::string& file, bool complete) {

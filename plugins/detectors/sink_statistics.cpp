@@ -58,10 +58,12 @@ double SinkStatistics::overall_mean(std::int64_t k) const { return stacked().sel
 store::Table SinkStatistics::later_table(double theta, std::int64_t end) const {
   std::vector<std::int64_t> texts, layers, heads, keys;
   std::vector<double> values;
+  std::int64_t all = 0;
   if (end > 1) {
     const at::Tensor later = stacked().slice(3, 1, end);
     const at::Tensor found = (later > theta).nonzero();
     const at::Tensor order = later.masked_select(later > theta).argsort(0, /*descending=*/true);
+    all = order.size(0);
     for (std::int64_t i = 0; i < std::min(order.size(0), most_rows); ++i) {
       const at::Tensor place = found[order[i].item<std::int64_t>()];
       const auto at_axis = [&](std::int64_t axis) { return place[axis].item<std::int64_t>(); };
@@ -78,6 +80,7 @@ store::Table SinkStatistics::later_table(double theta, std::int64_t end) const {
                    {"head", heads, "1", "head"},
                    {"key", keys, "token", "position of the sink"},
                    {"alpha", values, "1", "a_k"}};
+  table.attributes = {{"found", all}}; // more than the rows, which are the largest
   return table;
 }
 

@@ -27,9 +27,10 @@ class Slow(Case):
         self.out = self.folder / "r.h5"
         self.call = [PROGRAM, "ablate", "--model", str(SMOLLM2), "--ioi", str(PROMPTS), "--tokens-per-run", "256", "--out", str(self.out)]
 
-    def start(self, *more):
-        """Returns when some heads have been measured. The program believes that somebody watches: see said()."""
+    def start(self, *more, measured=r"ablating heads +\[[#.]+\] +[1-9]"):
+        """Returns when the progress says what `measured` matches: something is done. The program believes that somebody watches: see said()."""
         self.shown, (reader, terminal) = [], pty.openpty()
+        fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, self.columns, 0, 0))
         process = subprocess.Popen([*self.call, *more], stdout=subprocess.PIPE, stderr=terminal)
         os.close(terminal)
         self.reader = threading.Thread(target=self.read, args=(reader,))
@@ -38,7 +39,7 @@ class Slow(Case):
         self.addCleanup(self.reader.join)
         self.addCleanup(process.wait)
         self.addCleanup(process.kill)
-        self.wait_for(lambda: re.search(r"ablating heads +\[[#.]+\] +[1-9]", self.said()) or process.poll() is not None)
+        self.wait_for(lambda: re.search(measured, self.said()) or process.poll() is not None)
         self.assertIsNone(process.poll(), "it ended before it could be interrupted: " + self.said())
         return process
 
@@ -96,6 +97,37 @@ class Interrupted(Slow):
         self.out.write_bytes(b"older results")
         self.call.append("--force")
         self.interrupted(signal.SIGTERM)
+
+
+class InterruptedJson(Slow):
+    """What commands say on standard output after Ctrl-C."""
+    def interrupted(self, measured, *call):
+        self.call = [PROGRAM, *map(str, call), "--model", str(SMOLLM2), "--out", str(self.out)]
+        process = self.start("--json", measured=measured)
+        process.send_signal(signal.SIGINT)
+        document = json.loads(process.communicate(timeout=60)[0])
+        self.reader.join()
+        self.assertEqual(process.returncode, 130, self.said())
+        self.assertIs(document["complete"], False)
+        return document
+
+    def test_attention(self):
+        heads = [f"{layer}.0" for layer in range(30)]
+        text = self.folder / "text"
+        text.write_text("word " * 2500)
+        document = self.interrupted(r"attention maps +\[[#.]+\] +[1-9]", "attention", "--prompt-file", text, "--heads", ",".join(heads))
+        kept = document["heads"]
+        self.assertEqual(kept, heads[:len(kept)])
+        self.assertLess(len(kept), len(heads))
+        with h5py.File(self.out) as f:
+            whole = [name for name, row in zip(heads, f["attention/prompt-0/pattern"][:, -1]) if np.isfinite(row).all()]
+        self.assertEqual(kept, whole)
+
+    def test_detect(self):
+        document = self.interrupted(r"retrieval heads +\[", "detect", "--detectors", "induction,retrieval")
+        self.assertIs(document["detectors"]["induction"]["complete"], True)
+        for found in document["detectors"].values():
+            self.assertIn("complete", found)
 
 
 class Killed(Slow):
