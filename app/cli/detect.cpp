@@ -64,6 +64,7 @@ Status run(const Options& options, const Console& console) {
     console.print(to_json(outcomes));
   else
     std::printf("%s", strongest_heads(outcomes, 8).c_str());
+  if (outcomes.refused) return *outcomes.refused;
   return finish_output(writer, options.output, console, outcomes.complete);
 }
 

@@ -118,8 +118,11 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       continue;
     }
     if (!result->message.empty()) console.note(outcome.id + ": " + result->message);
-    if (writer) HS_TRY(write_detector(*writer, *entry.detector, entry.options, haystack, *result));
-    outcomes.complete = result->complete;
+    if (writer)
+      if (const Status written = write_detector(*writer, *entry.detector, entry.options, haystack, *result);
+          !written.ok())
+        outcomes.refused = written.error();
+    outcomes.complete = result->complete && !outcomes.refused;
     outcome.result = std::move(*result);
     outcomes.list.push_back(std::move(outcome));
     if (!outcomes.complete) break;

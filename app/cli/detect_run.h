@@ -49,7 +49,9 @@ struct DetectorOutcome {
 struct DetectorOutcomes {
   std::vector<DetectorOutcome> list;
   bool complete = true;
+  std::optional<Error> refused; // the file cannot be written; the last detector of the list is in no file
 };
+// Ends with a refused write too, so that what was measured is not lost.
 Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
                                        const std::string& haystack, const Console& console,
                                        store::ResultWriter* writer);

@@ -157,6 +157,7 @@ Status run(const Options& options, const Console& from) {
     from.print(to_json(survey, options.output.path, complete));
   else
     print_text(survey, model->identity.name);
+  if (survey.detectors.refused) return *survey.detectors.refused;
   return finish_output(writer, options.output, console, complete);
 }
 

@@ -67,8 +67,11 @@ void remove_leftovers(const std::string& final_path) {
 Status check_target(const std::string& path, bool overwrite) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) {
-    if (errno == ENOENT) return {};
-    return make_error(ErrorCode::io, "cannot be written: " + reason(errno), path);
+    const int error = errno;
+    if (error == ENOENT && ::lstat(path.c_str(), &info) == 0)
+      return make_error(ErrorCode::invalid_argument, "is a link to what does not exist", path);
+    if (error == ENOENT) return {};
+    return make_error(ErrorCode::io, "cannot be written: " + reason(error), path);
   }
   if (S_ISDIR(info.st_mode)) return make_error(ErrorCode::invalid_argument, "is a folder, not a file", path);
   if (!S_ISREG(info.st_mode)) return make_error(ErrorCode::invalid_argument, "is not a regular file", path);

@@ -354,6 +354,13 @@ class ResultFiles(Case):
         for call in (("run", "sweep.toml"), ("merge", "shard.h5"), ("export", "r.h5"), ("bench", "growth", "--model", self.small_model())):
             self.bad("invalid_argument", *call, "--out", "", field="--out: names no file")
 
+    def test_a_link_to_nothing(self):
+        self.out = self.folder / "link.h5"
+        self.out.symlink_to(self.folder / "nothing")
+        for more in ((), ("--force",)):
+            # Before the model is looked for.
+            self.bad("invalid_argument", "detect", "--model", self.folder / "none", "--out", self.out, *more, file=self.out)
+
     def test_unusable_folder(self):
         self.bad("io", "ablate", "--model", self.small_model(), *QUESTION, "--out", self.folder / "no" / "r.h5", file="r.h5")
         (self.folder / "file").write_text("")

@@ -172,6 +172,8 @@ class FullDisk(Case):
             said = result.stderr.decode()
             self.assertEqual(result.returncode, 5, said)
             self.assertIn("r.h5", said)
+            if call[0] == "detect":  # what took the time is not lost
+                self.assertEqual(np.shape(json.loads(result.stdout)["detectors"]["induction"]["scores"]), (2, 4))
             self.assertEqual([name for name in os.listdir(folder) if "r.h5" in name], [])
 
     def test_a_file_that_must_not_grow(self):
