@@ -42,6 +42,23 @@ Status store_prompts(store::ResultWriter& writer, const Engine& engine, const Ab
   return {};
 }
 
+// The prompts that mean and resample take activations from, where they are others.
+Status store_reference(store::ResultWriter& writer, const Engine& engine, const HeadAblationOptions& options) {
+  for (std::size_t i = 0; i < options.reference.size(); ++i)
+    HS_TRY(writer.add_prompt(prompt_of(engine.model(), "reference-" + std::to_string(i), options.reference[i])));
+  return {};
+}
+
+Status store_donors(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
+                    const std::vector<std::int64_t>& donors) {
+  std::vector<std::string> names;
+  for (const std::int64_t donor : donors)
+    names.push_back(options.reference.empty() ? task.ids[static_cast<std::size_t>(donor)]
+                                              : "reference-" + std::to_string(donor));
+  return writer.add_strings("/ablation/" + task.name + "/donors", {"prompt", task.ids}, names,
+                            "the prompt whose activations each prompt gets");
+}
+
 } // namespace
 
 store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
@@ -66,6 +83,7 @@ Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask
   std::optional<store::AblationWriter> rows;
   if (writer) {
     HS_TRY(store_prompts(*writer, engine, task));
+    HS_TRY(store_reference(*writer, engine, options));
     HS_ASSIGN(rows, writer->begin_ablation(ablation_spec(engine, task, options)));
   }
   HeadAblationCallback callback;
@@ -73,6 +91,7 @@ Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask
   console.begin_step();
   auto result = ablate_heads(engine, task.prompts, options, console.task(), callback);
   finish_progress();
+  if (result.ok() && writer && !result->donors.empty()) HS_TRY(store_donors(*writer, task, options, result->donors));
   return result;
 }
 

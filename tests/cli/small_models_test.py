@@ -171,6 +171,21 @@ class Ablate(Case):
                 self.assertEqual(f["options/ablate"].attrs["method"], "zero")
                 self.assertEqual(f["options/model"].attrs["dtype"], "float32")
 
+    def test_the_file_has_the_reference_prompts(self):
+        out = self.folder / "r.h5"
+        call = ("ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "e", "--method", "resample", "--force")
+        self.good(*call, "--reference", "xyz", "--reference", "uvw", "--out", out)
+        with h5py.File(out) as f:
+            donor = f["ablation/resample/donors"].asstr()[0]
+            self.assertIn(donor, ("reference-0", "reference-1"))
+            self.assertEqual([f[f"prompts/reference-{i}/text"].asstr()[()] for i in range(2)], ["xyz", "uvw"])
+            self.assertEqual(list(f["prompts/reference-0/token_ids"][:]), [ALPHABET.index(c) for c in "xyz"])
+        prompts = self.folder / "prompts.csv"
+        prompts.write_text("prompt,answer,wrong\nabc,d,e\nfgh,d,e\n")
+        self.good("ablate", "--model", self.small_model(), "--prompts-file", prompts, "--method", "resample", "--out", out, "--force")
+        with h5py.File(out) as f:
+            self.assertEqual(list(f["ablation/resample/donors"].asstr()), ["prompt-1", "prompt-0"])
+
     def test_mean_and_resample(self):
         call = ("ablate", "--model", self.small_model(), "--prompt", "abcdef", "--answer", "g", "--wrong", "h")
         # Another prompt's z at every position is what patching puts there.
