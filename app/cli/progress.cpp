@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/progress.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <mutex>
 
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace headscope::cli {
@@ -59,29 +61,52 @@ private:
     drawn_ = said_finished_ = false;
   }
 
+  static std::string time_left(double elapsed, double measured, double left, bool finished) {
+    if (finished) return duration_text(elapsed);
+    return measured > 0 ? duration_text(elapsed / measured * left) + " left" : "…";
+  }
+
+  // 0: not known.
+  static int terminal_width() {
+    struct winsize size {};
+    return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+  }
+
+  // The bar has what the stage, the percents and the time leave of the terminal's width, and none is drawn where that
+  // is too little: a line that wraps would stay on the screen at each step.
+  static std::string bar_line(const std::string& stage, double share, const std::string& time) {
+    constexpr int usual = 24, least = 8, most = 72, others = 25;
+    const int width = terminal_width(), stage_width = std::max(24, static_cast<int>(stage.size()));
+    const int bar = width == 0 ? usual : std::min(width - 1 - stage_width - others, most);
+    char line[512];
+    if (bar < least) {
+      std::snprintf(line, sizeof line, "%.*s %3.0f %%", std::max(width - 7, 0), stage.c_str(), 100.0 * share);
+      return line;
+    }
+    std::string filled(static_cast<std::size_t>(share * bar), '#');
+    filled.resize(static_cast<std::size_t>(bar), '.');
+    std::snprintf(line, sizeof line, "%-24s [%s] %3.0f %%  %s", stage.c_str(), filled.c_str(), 100.0 * share,
+                  time.c_str());
+    return line;
+  }
+
   void draw(const Progress& progress, double elapsed, bool finished) {
-    char line[256];
+    std::string line = progress.stage;
     if (progress.total <= 0) {
-      std::snprintf(line, sizeof line, "%-24s %lld", progress.stage.c_str(), static_cast<long long>(progress.done));
+      line.resize(std::max<std::size_t>(line.size(), 24), ' ');
+      line.append(" ").append(std::to_string(progress.done));
     } else {
       const double share = static_cast<double>(progress.done) / static_cast<double>(progress.total);
-      const auto measured = static_cast<double>(progress.done - first_);
-      const std::string time =
-          finished ? duration_text(elapsed)
-          : measured > 0
-              ? duration_text(elapsed / measured * static_cast<double>(progress.total - progress.done)) + " left"
-              : std::string("…");
-      char bar[25];
-      for (int i = 0; i < 24; ++i)
-        bar[i] = i < static_cast<int>(share * 24.0) ? '#' : '.';
-      bar[24] = '\0';
+      const std::string time = time_left(elapsed, static_cast<double>(progress.done - first_),
+                                         static_cast<double>(progress.total - progress.done), finished);
+      char percent[16];
+      std::snprintf(percent, sizeof percent, ": %.0f %%, ", 100.0 * share);
       if (terminal_)
-        std::snprintf(line, sizeof line, "%-24s [%s] %3.0f %%  %s", progress.stage.c_str(), bar, 100.0 * share,
-                      time.c_str());
+        line = bar_line(progress.stage, share, time);
       else
-        std::snprintf(line, sizeof line, "%s: %.0f %%, %s", progress.stage.c_str(), 100.0 * share, time.c_str());
+        line.append(percent).append(time);
     }
-    std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line);
+    std::fprintf(stderr, terminal_ ? "\r\033[K%s" : "%s\n", line.c_str());
     std::fflush(stderr);
     drawn_ = true;
   }

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What is left when a run is interrupted, killed, or meets a full disk; and what progress looks like."""
+import fcntl
 import json
 import os
 import pty
 import re
 import resource
 import signal
+import struct
 import subprocess
+import termios
 import threading
 import time
 import unittest
@@ -21,6 +24,7 @@ PROMPTS = 30
 
 class Slow(Case):
     """An ablation sweep over SmolLM2 that takes minutes."""
+    columns = 0  # of the terminal; 0: not known
 
     def setUp(self):
         super().setUp()
@@ -206,6 +210,19 @@ class Progress(Slow):
     def test_a_bar_on_a_terminal(self):
         self.start()
         self.assertRegex(self.said(), r"\r\033\[Kablating heads +\[[#.]{24}\] +\d+ %  .+ left")
+
+    def test_the_bar_follows_the_width(self):
+        for columns in (40, 80, 120):
+            self.columns = columns
+            process = self.start(measured=r"ablating heads +(\[[#.]+\] +)?[1-9]")
+            lines = [line for line in re.split(r"[\r\n]+", self.said().replace("\033[K", "")) if "ablating" in line]
+            process.kill()
+            self.assertTrue(all(len(line) < columns for line in lines), lines)
+            if columns == 40:
+                self.assertRegex(lines[-1], r"^ablating heads +\d+ %$")
+            else:
+                self.assertIn("[" + "." * 10, lines[0].replace("#", "."))
+                self.assertGreater(len(lines[-1]), columns - 25, lines[-1])
 
     def plain(self, *more, until=None):
         """What it says without a terminal: for six seconds after `until` is said, however long that takes to come."""
