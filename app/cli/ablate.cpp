@@ -38,6 +38,7 @@ Status choose_heads_and_reference(const Options& options, const Model& model, He
     HS_ASSIGN(sweep.heads, parse_heads(options.heads, model.config));
   }
   for (const std::string& text : options.reference) {
+    if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--reference");
     HS_ASSIGN(const auto ids, encode_prompt(model, text, options.prompts.prompt));
     sweep.reference.push_back(ids);
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <cmath>
 #include <cstdio>
 #include <sstream>
 
@@ -40,8 +41,9 @@ CLI::Validator at_least(double least) {
       [least, name](const std::string& word) {
         double value = 0.0;
         const bool number = CLI::detail::lexical_cast(word, value);
-        return number && value >= least ? std::string()
-                                        : "must be a number of at least " + name + ", not '" + word + "'";
+        return number && std::isfinite(value) && value >= least
+                   ? std::string()
+                   : "must be a number of at least " + name + ", not '" + word + "'";
       },
       "AT LEAST " + name);
 }

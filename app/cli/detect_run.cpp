@@ -112,7 +112,11 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       break;
     }
     const bool unfit = !result.ok() && plan.size() > 1 && defaults_do_not_fit(entry, result.error());
-    if (!result.ok() && entry.named && !unfit) return result.error();
+    if (!result.ok() && entry.named && !unfit) {
+      Error error = result.error();
+      if (error.field == "haystack" && error.file.empty()) error.file = haystack;
+      return error;
+    }
     if (!result.ok()) {
       pass_over((unfit ? "" : "failed: ") + result.error().to_string(), unfit ? "skipped, " : "");
       continue;

@@ -47,13 +47,21 @@ Result<std::vector<std::string>> parse_formats(const std::string& text) {
   return formats;
 }
 
-// Only maps of these heads; empty: all.
-bool wanted(const ResultItem& item, const std::vector<std::string>& heads) {
-  if (item.part != ResultPart::attention || heads.empty()) return true;
-  return std::any_of(heads.begin(), heads.end(), [&](const std::string& head) {
-    return item.name.size() > head.size() &&
-           item.name.compare(item.name.size() - head.size() - 1, std::string::npos, "-" + head) == 0;
+bool is_map_of(const ResultItem& item, const std::string& head) {
+  return item.part == ResultPart::attention && item.name.size() > head.size() &&
+         item.name.compare(item.name.size() - head.size() - 1, std::string::npos, "-" + head) == 0;
+}
+
+// Keeps only the maps of these heads; none given: all.
+Status keep_heads(std::vector<ResultItem>& items, const std::vector<std::string>& heads, const std::string& file) {
+  for (const std::string& head : heads)
+    if (std::none_of(items.begin(), items.end(), [&](const ResultItem& item) { return is_map_of(item, head); }))
+      return make_error(ErrorCode::not_found, "holds no map of head " + head, file, "--heads");
+  std::erase_if(items, [&](const ResultItem& item) {
+    return item.part == ResultPart::attention && !heads.empty() &&
+           std::none_of(heads.begin(), heads.end(), [&](const std::string& head) { return is_map_of(item, head); });
   });
+  return {};
 }
 
 Status write_npy(const ResultFigure& figure, const std::string& path, const Options& options,
@@ -111,10 +119,9 @@ Status run(const Options& options, const Console& console) {
     return make_error(ErrorCode::invalid_argument, "must not hold a /; the folder is --out", {}, "--name");
   HS_ASSIGN(const auto reader, store::ResultReader::open(options.file));
   HS_ASSIGN(auto items, list_items(reader, parts));
-  const std::vector<std::string> heads = split(options.heads);
-  std::erase_if(items, [&](const ResultItem& item) { return !wanted(item, heads); });
   if (items.empty())
     return make_error(ErrorCode::not_found, "holds nothing of that kind", options.file, "--what " + options.what);
+  HS_TRY(keep_heads(items, split(options.heads), options.file));
   HS_TRY(make_folder(options.folder));
   HS_TRY(check_targets(items, formats, options));
   const figures::FigureRuntime runtime;

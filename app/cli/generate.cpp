@@ -141,7 +141,8 @@ void add_generate(CLI::App& app, Commands& commands) {
       ->capture_default_str()
       ->check(at_least(0));
   command->add_option("--top-p", generation.top_p, "Sample from the smallest set with this probability")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 1.0));
   command->add_option("--seed", generation.seed, "Of the sampling")->capture_default_str()->check(at_least(0));
   command->add_option("--stop", options->stop, "End before this text; may be repeated")->allow_extra_args(false);
   command

@@ -33,6 +33,7 @@ void print_node(const store::Node& node, const std::string& indent) {
 }
 
 Status run(const std::string& path, const Console& console) {
+  if (path.empty()) return make_error(ErrorCode::invalid_argument, "names no file", {}, "FILE");
   HS_ASSIGN(const auto reader, store::ResultReader::open(path));
   HS_ASSIGN(const store::Node root, reader.tree());
   if (console.json)

@@ -69,6 +69,11 @@ Status check_values(const CLI::App& app) {
 // A command line that cannot be parsed: one line, with the command whose --help would tell.
 Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
   std::string message = error.what();
+  // CLI11 keeps the words that it knows no command for.
+  if (const auto unknown = called(app).first->remaining(); dynamic_cast<const CLI::RequiredError*>(&error) &&
+                                                           !called(app).first->get_subcommands({}).empty() &&
+                                                           !unknown.empty())
+    message = "there is no command '" + unknown.front() + "'";
   std::replace(message.begin(), message.end(), '\n', ' ');
   return make_error(ErrorCode::invalid_argument, message + "; see " + called(app).second + " --help");
 }

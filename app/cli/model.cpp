@@ -101,6 +101,7 @@ void print_text(const nlohmann::json& j) {
 }
 
 Status info(const ModelOptions& options, const Console& console) {
+  if (options.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "MODEL");
   HS_ASSIGN(const auto model, load(options, console, false));
   const nlohmann::json json = describe(*model);
   if (console.json)
@@ -118,7 +119,8 @@ void add_model(CLI::App& app, Commands& commands) {
   CLI::App* command =
       add_command(*group, commands, "info", "Load a model and print what it is", "headscope model info smollm2");
   auto options = std::make_shared<ModelOptions>();
-  command->add_option("MODEL,--model,-m", options->model, "A folder, a .gguf file, smollm2 or gemma3-270m")->required();
+  command->add_option("MODEL,--model,-m", options->model,
+                      "A folder, a .gguf file, smollm2 or gemma3-270m; with or without --model, but needed");
   command->add_option("--dtype", options->dtype, "float32, bfloat16 or float16")->capture_default_str();
   command->callback([&commands, options] {
     commands.chosen = [options](const Console& console) { return info(*options, console); };

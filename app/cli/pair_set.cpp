@@ -16,6 +16,7 @@ Result<PairSet> task_pairs(const Model& model, const PairSetOptions& options) {
 Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSetOptions& options,
                           const PairNeeds& needs) {
   PatchPair pair;
+  if (row.prompt.empty()) return make_error(ErrorCode::invalid_argument, "the clean prompt is empty", {}, "--clean");
   HS_ASSIGN(pair.clean, encode_prompt(model, row.prompt, options.prompt));
   if (row.corrupted.empty() && needs.corrupt)
     return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
@@ -42,6 +43,8 @@ void add_pair_set_options(CLI::App& command, PairSetOptions& options) {
 
 Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {
   const int sources = (options.clean.empty() ? 0 : 1) + (options.file.empty() ? 0 : 1) + (options.task.given() ? 1 : 0);
+  if (sources == 0 && !options.corrupt.empty())
+    return make_error(ErrorCode::invalid_argument, "the clean prompt is empty", {}, "--clean");
   if (sources == 0)
     return make_error(ErrorCode::invalid_argument,
                       "there are no prompts; give --clean and --corrupt, --prompts-file, --task or --ioi N", {},

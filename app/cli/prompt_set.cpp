@@ -40,6 +40,8 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
       ids->push_back(*token);
     }
   }
+  if (!answers.answer.empty() && answers.answer == answers.wrong)
+    return make_error(ErrorCode::invalid_argument, "is the same token as --answer", {}, "--wrong");
   return answers;
 }
 

@@ -15,12 +15,14 @@ struct Part {
 };
 
 std::optional<Part> parse_part(const std::string& text) {
-  static const std::regex heads(R"(^[aAlL]?(\d{1,6})(?:\.[hH]?|[hH]|:)(\d{1,6})(?:-(\d{1,6}))?$)"),
+  static const std::regex heads(
+      R"(^[aAlL]?(\d{1,6})(?:\.[hH]?|[hH]|:)(\d{1,6})(?:-(?:[aAlL]?(\d{1,6})(?:\.[hH]?|[hH]|:))?(\d{1,6}))?$)"),
       layers(R"(^[aAlL]?(\d{1,6})(?:-[aAlL]?(\d{1,6}))?$)");
   std::smatch match;
   if (std::regex_match(text, match, heads)) {
     const std::int64_t layer = std::stoll(match[1]), head = std::stoll(match[2]);
-    return Part{layer, layer, head, match[3].matched ? std::stoll(match[3]) : head};
+    if (match[3].matched && std::stoll(match[3]) != layer) return std::nullopt; // heads of one layer only
+    return Part{layer, layer, head, match[4].matched ? std::stoll(match[4]) : head};
   }
   if (std::regex_match(text, match, layers)) {
     const std::int64_t layer = std::stoll(match[1]);

@@ -3,12 +3,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
 namespace headscope {
 
 Result<std::string> read_text_file(const std::string& path) {
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error)) // which opens as an empty file
+    return make_error(ErrorCode::io, "is a folder, not a file", path);
   std::ifstream file(path, std::ios::binary);
   if (!file) return make_error(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno), path);
   std::ostringstream text;

@@ -98,7 +98,9 @@ Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
   if (!rows.ok()) return rows;
   if (rows->empty()) return make_error(ErrorCode::invalid_argument, "has no prompts", path);
   for (const PromptRow& row : *rows)
-    if (row.prompt.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", path, row.place);
+    if (row.prompt.empty())
+      return make_error(ErrorCode::invalid_argument,
+                        row.corrupted.empty() ? "the prompt is empty" : "the clean prompt is empty", path, row.place);
   return rows;
 }
 

@@ -8,7 +8,7 @@ import unittest
 import numpy as np
 
 from damage import Gguf, Safetensors
-from harness import Case, run, write_tokenizer
+from harness import SMOLLM2, Case, run, write_tokenizer
 
 QUESTION = ("--prompt", "abc", "--answer", "d", "--wrong", "e")
 
@@ -260,6 +260,27 @@ class Prompts(Case):
         self.bad("invalid_argument", "logits", "--model", model, "--prompt-file", self.folder / "empty.txt", field="--prompt")
         self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
 
+    def test_which_of_two_is_empty(self):
+        call = ("patch", "--model", self.small_model(), "--answer", "d", "--wrong", "e")
+        self.bad("invalid_argument", *call, "--clean", "", "--corrupt", "abc", field="the clean prompt")
+        self.bad("invalid_argument", *call, "--clean", "abc", "--corrupt", "", field="the corrupt prompt")
+        pairs = self.folder / "pairs.csv"
+        pairs.write_text("clean,corrupted,answer,wrong\nabc,abX,d,e\n,abc,d,e\n")
+        self.bad("invalid_argument", "patch", "--model", self.small_model(), "--prompts-file", pairs, file=pairs, field="the clean prompt")
+        self.bad("invalid_argument", "ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "e", "--method",
+                 "mean", "--reference", "", field="--reference")
+
+    def test_a_folder_is_no_file_of_prompts(self):
+        for call in (("logits", "--prompt-file"), ("ablate", "--prompts-file"), ("tokens", "--text-file")):
+            error = self.bad("io", call[0], "--model", self.small_model(), call[1], self.folder, file=self.folder)
+            self.assertIn("folder", error["message"])
+
+    def test_a_short_haystack(self):
+        haystack = self.folder / "short.txt"
+        haystack.write_text("a few words")
+        self.bad("invalid_argument", "detect", "--model", SMOLLM2, "--detectors", "retrieval", "--haystack", haystack, file=haystack,
+                 field="haystack")
+
     def test_longer_than_the_context(self):
         model, text = self.small_model(), "a" * 65
         self.good("logits", "--model", model, "--prompt", text[1:])
@@ -273,6 +294,9 @@ class Prompts(Case):
         model = self.small_model()
         self.bad("mismatch", "ablate", "--model", model, "--prompt", "a", "--answer", "bc", "--wrong", "d", field="--answer")
         self.bad("invalid_argument", "ablate", "--model", model, "--prompt", "a", "--answer", "b", field="--wrong")
+
+    def test_equal_answers(self):
+        self.bad("invalid_argument", "ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "d", field="--wrong")
 
     def test_prompts_of_unequal_length(self):
         self.bad("mismatch", "patch", "--model", self.small_model(), "--clean", "abc", "--corrupt", "ab", "--answer", "c", "--wrong", "d")
@@ -324,6 +348,29 @@ class Options(Case):
             with self.subTest(call=call):
                 self.bad(code, call[0], "--model", model, *call[1:], field=field)
                 self.assertEqual(list(self.folder.glob("*.h5")) + list(self.folder.glob(".*")), [])
+
+    def test_ranges_of_heads(self):
+        call = ("ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "e", "--heads")
+        for heads in ("1.3-1.1", "1.3-1", "1-0"):
+            error = self.bad("invalid_argument", *call, heads, field="--heads")
+            self.assertIn(f"the range {heads} ends before it begins", error["message"])
+        self.bad("invalid_argument", *call, "0.1-1.2", field="--heads")
+        self.assertEqual(self.good(*call, "1.1-1.3"), self.good(*call, "1.1-3"))
+
+    def test_sampling_out_of_range(self):
+        call = ("generate", "--model", self.small_model(), "--prompt", "abc", "--top-p")
+        self.bad("invalid_argument", *call, "2", field="--top-p")
+        for temperature in ("inf", "nan", "1e999"):
+            self.bad("invalid_argument", *call, "1", "--temperature", temperature, field="--temperature")
+
+    def test_unknown_commands(self):
+        for command in (["frobnicate"], ["model", "frobnicate"]):
+            result = run(*command)
+            self.assertEqual(result.returncode, 2)
+            self.assertIn(b"no command 'frobnicate'", result.stderr)
+
+    def test_a_file_without_a_name(self):
+        self.bad("invalid_argument", "inspect", "", field="FILE")
 
     def test_usage(self):
         for call in ((), ("dance",), ("logits",), ("logits", "--model"), ("logits", "--model", "m", "--prompt", "a", "--sideways"),

@@ -220,7 +220,8 @@ class Export(Case):
     def test_what_is_not_there(self):
         self.attention()
         self.bad("not_found", "export", self.out, "--what", "scores", "--out", self.figures, file=self.out)
-        self.bad("not_found", "export", self.out, "--heads", "1.1", "--out", self.figures, file=self.out)
+        self.bad("not_found", "export", self.out, "--heads", "1.1", "--out", self.figures, file=self.out, field="no map of head 1.1")
+        self.bad("not_found", "export", self.out, "--heads", "0.3,1.1", "--out", self.figures, file=self.out, field="no map of head 1.1")
         self.bad("invalid_argument", "export", self.out, "--what", "dreams", "--out", self.figures, field="--what")
         self.bad("invalid_argument", "export", self.out, "--format", "gif", "--out", self.figures, field="--format")
         self.bad("invalid_argument", "export", self.out, "--name", "../x", "--out", self.figures, field="--name")

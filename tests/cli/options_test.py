@@ -33,6 +33,12 @@ class Help(Case):
             for option in re.findall(r"(--[a-z][a-z-]+)", run(*command.split(), "--help").stdout.decode()):
                 self.assertIn(f"`{option}", text, command)
 
+    def test_a_model_is_named_in_one_of_two_ways(self):
+        self.assertNotIn(b"REQUIRED", run("model", "info", "--help").stdout)
+        model = self.small_model()
+        self.assertEqual(self.good("model", "info", model), self.good("model", "info", "--model", model))
+        self.bad("invalid_argument", "model", "info", field="MODEL")
+
     def test_versions(self):
         said = run("--version").stdout.decode()
         for pattern in (r"^headscope \d+\.\d+\.\d+$", r"^LibTorch \d+\.\d+", r"^HDF5 1\.\d+\.\d+$", r"(?i)^(CPU|CUDA)"):
