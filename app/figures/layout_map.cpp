@@ -24,7 +24,7 @@ bool all_numbers(const std::vector<std::string>& names) {
 }
 
 std::string name_of(const std::vector<std::string>& names, std::int64_t at) {
-  return names.empty() ? std::to_string(at) : token_label(names[static_cast<std::size_t>(at)]);
+  return names.empty() ? std::to_string(at) : drawable_text(token_label(names[static_cast<std::size_t>(at)]));
 }
 
 void add_tick_line(Fragment& to, double x1, double y1, double x2, double y2) {

@@ -2,11 +2,14 @@
 #include "app/figures/style.h"
 
 #include <cmath>
+#include <map>
 
 #include <QCoreApplication>
 #include <QFontDatabase>
 #include <QFontMetricsF>
+#include <QGlyphRun>
 #include <QGuiApplication>
+#include <QRawFont>
 #include <QTextLayout>
 
 namespace headscope::figures {
@@ -119,6 +122,42 @@ std::string clean_text(const std::string& bytes) {
       c = QChar::ReplacementCharacter;
   }
   return text.toStdString();
+}
+
+namespace {
+
+// Joiners and variation selectors belong to their neighbours and are never drawn by themselves.
+bool is_invisible(char32_t character) {
+  return QChar::category(character) == QChar::Other_Format || (character >= 0xFE00 && character <= 0xFE0F) ||
+         (character >= 0xE0100 && character <= 0xE01EF);
+}
+
+bool has_glyph(char32_t character) {
+  static std::map<char32_t, bool> known;
+  const auto [place, is_new] = known.insert({character, false});
+  if (!is_new) return place->second;
+  QTextLayout layout(QString::fromUcs4(&character, 1), font(FontRole::tick));
+  layout.beginLayout();
+  layout.createLine();
+  layout.endLayout();
+  for (const QGlyphRun& run : layout.glyphRuns())
+    // The font that Qt draws boxes with claims every character and has no tables.
+    if (run.rawFont().supportsCharacter(static_cast<quint32>(character)) && !run.rawFont().fontTable("cmap").isEmpty())
+      place->second = true;
+  return place->second;
+}
+
+} // namespace
+
+std::string drawable_text(const std::string& text) {
+  QString out;
+  for (const char32_t character : QString::fromStdString(text).toStdU32String()) {
+    if (character < 0x80 || is_invisible(character) || has_glyph(character))
+      out += QString::fromUcs4(&character, 1);
+    else
+      out += QStringLiteral("U+%1").arg(static_cast<uint>(character), 4, 16, QLatin1Char('0')).toUpper();
+  }
+  return out.toStdString();
 }
 
 std::vector<std::string> wrap(FontRole role, const std::string& text, double width, int max_lines) {

@@ -36,6 +36,9 @@ double ascent(FontRole role);
 // As UTF-8 that may stand in XML: bad bytes become U+FFFD, control characters other than newline their pictures.
 std::string clean_text(const std::string& bytes);
 
+// Characters that no font of the machine has become their names, U+4E2D, where Qt would draw boxes.
+std::string drawable_text(const std::string& text);
+
 // The text in lines no wider than width, broken between words where possible; what does not fit in
 // max_lines is elided. No lines for an empty text.
 std::vector<std::string> wrap(FontRole role, const std::string& text, double width, int max_lines);

@@ -182,6 +182,13 @@ class Export(Case):
         self.bad("unsupported", "circuit", "export", self.out, "--format", "svg", "--out", self.figures, field="circuit")
         self.bad("unsupported", "export", self.out, "--out", self.figures, field="circuit")  # nothing else is in the file
 
+    def test_a_character_that_no_font_has(self):
+        self.attention()
+        with h5py.File(self.out, "a") as f:
+            f["prompts/prompt-0/token_texts"][:2] = ["\U00013080", "\u0d15"]  # an Egyptian hieroglyph, a Malayalam letter
+        self.export("--heads", "0.3", "--format", "svg")
+        self.assertLessEqual({"U+13080", "U+0D15"}, set(self.said("attention-0.3.svg")))
+
     def test_bytes_of_a_character_can_be_told_apart(self):
         self.good("attention", "--model", SMOLLM2, "--prompt", "a \U00013080", "--heads", "0.0", "--out", self.out)
         self.export("--format", "csv")
