@@ -8,10 +8,10 @@
 namespace headscope {
 namespace {
 
-// Of several, clean_tokens are the numbers of the positions.
+// The tokens of one pair are those of the positions; of several they are numbers, of the first pair's positions alone.
 bool one_pair(const store::PatchingSpec& spec) {
   const auto* pairs = store::find_attribute(spec.attributes, "pairs");
-  return pairs && *pairs == store::AttributeValue(std::int64_t{1});
+  return pairs && *pairs == store::AttributeValue(std::int64_t{1}) && std::ssize(spec.clean_tokens) == spec.shape[1];
 }
 
 // Of more, a page of maps has no room for the cells.
@@ -65,7 +65,7 @@ HeatmapFigure patching_map(const store::Patching& patching, const std::string& s
                             : map_of(spec.shape[0], spec.shape[1], spec.axes[1], patching.restored);
   map.title = title_of(spec) + (three ? " of each head patched at the position where it does most" : " patched");
   map.subtitle = subtitle;
-  if (map.x_axis == "position") map.x_ticks = spec.clean_tokens;
+  if (map.x_axis == "position" && std::ssize(spec.clean_tokens) == map.cols) map.x_ticks = spec.clean_tokens;
   return map;
 }
 

@@ -136,6 +136,15 @@ class Export(Case):
         for panel in ("0 a", "1 b", "2 c"):
             self.assertIn(panel, self.said("patching-z.svg"))
 
+    def test_pairs_of_different_lengths(self):
+        pairs = self.folder / "pairs.csv"
+        pairs.write_text("clean,corrupted,answer,wrong\nabc,aXc,d,e\nabcde,aXcde,f,g\n")
+        for site, axes in (("resid_pre", "layer_position"), ("z", "layer_position_head")):
+            self.out, self.figures = self.folder / f"{site}.h5", self.folder / site
+            self.good("patch", "--model", self.small_model(), "--prompts-file", pairs, "--site", site, "--axes", axes, "--out", self.out)
+            self.export("--format", "csv,npy,svg")
+            self.assertEqual(np.load(self.figures / f"patching-{site}.npy").shape[:2], (2, 5))
+
     def test_heads_at_many_positions(self):
         self.good("patch", "--model", self.small_model(), "--clean", "abc" * 13, "--corrupt", "aXc" * 13, "--answer", "d", "--wrong", "e", "--site",
                   "z", "--axes", "layer_position_head", "--estimate", "--check", 0, "--out", self.out)
