@@ -7,6 +7,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/values.h"
 #include "core/engine/engine.h"
+#include "core/engine/finite_logits.h"
 
 namespace headscope::cli {
 namespace {
@@ -42,6 +43,7 @@ Result<at::Tensor> logits_at(const Engine& engine, const std::vector<std::int64_
   const bool last = positions.size() == 1 && positions[0] + 1 == static_cast<std::int64_t>(ids.size());
   request.logits = last ? LogitRows::last : LogitRows::all;
   HS_ASSIGN(const RunResult result, engine.run(request));
+  HS_TRY(check_finite(result.logits, engine.model()));
   if (last) return result.logits.to(at::kCPU, at::kFloat);
   const at::Tensor rows = at::tensor(positions, at::kLong).to(result.logits.device());
   return result.logits[0].index_select(0, rows).to(at::kCPU, at::kFloat);

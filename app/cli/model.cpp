@@ -22,10 +22,6 @@ const char* norm_name(NormKind norm) {
   return "";
 }
 
-std::int64_t parameter_count(const ModelWeights& weights, at::ScalarType dtype) {
-  return weight_bytes(weights) / static_cast<std::int64_t>(c10::elementSize(dtype));
-}
-
 nlohmann::json describe(const Model& model) {
   const ModelConfig& c = model.config;
   nlohmann::json json = {
@@ -45,7 +41,7 @@ nlohmann::json describe(const Model& model) {
       {"d_vocab", c.d_vocab},
       {"n_ctx", c.n_ctx},
       {"norm", norm_name(c.norm)},
-      {"parameters", parameter_count(model.weights, model.dtype)},
+      {"parameters", parameter_count(model.weights)},
       {"bytes", weight_bytes(model.weights)},
   };
   json["tokenizer"] = nullptr;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/model_options.h"
 
+#include <filesystem>
+
 #include <ATen/Parallel.h>
 
 #include "app/cli/progress.h"
@@ -66,6 +68,9 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
   HS_ASSIGN(const std::string path, resolve_model_path(model));
+  std::error_code unreadable;
+  if (std::filesystem::exists(std::filesystem::path(path) / "tokenizer.json", unreadable))
+    return load_tokenizer_folder(path); // no weights needed
   HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(path));
   return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
 }

@@ -9,6 +9,7 @@
 #include <ATen/ATen.h>
 
 #include "core/engine/device.h"
+#include "core/engine/finite_logits.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -167,6 +168,7 @@ Result<CleanRows> CleanRows::run(const Engine& engine, const TokenRows& rows, co
     if (with_z) request.capture.push_back({HookPoint::z, layer});
   }
   HS_ASSIGN(RunResult result, engine.run(request));
+  HS_TRY(check_finite(result.logits, engine.model()));
   clean.logits_ = result.logits;
   clean.kept_ = std::move(result.cache);
   return clean;
@@ -210,6 +212,7 @@ Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, cons
   request.split_matmul = true;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
+  HS_TRY(check_finite(result.logits, engine.model()));
   return result.logits;
 }
 

@@ -17,11 +17,11 @@ namespace headscope {
 
 using TokenRows = std::vector<std::vector<std::int64_t>>;
 
-// Empty rows, and rows longer than the context, are invalid_argument; `what` names a row, e.g. "prompt".
-// How many tokens go through the model at once: as asked, or for 0 what suits the device: 4096 on a processor, 16384 on
-// a GPU, which fewer would not fill.
+// How many tokens go through the model at once: as asked, or for 0 what suits the device: 16384 on a GPU, which fewer
+// would not fill; 1024 on a processor, where more only take memory.
 std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine);
 
+// Empty rows, and rows longer than the context, are invalid_argument; `what` names a row, e.g. "prompt".
 Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what);
 
 // Indices of the rows in chunks of similar length, so that a padded chunk times `copies` keeps to the budget of

@@ -41,7 +41,18 @@ std::string Error::to_string() const {
   std::string line;
   if (!file.empty()) line += file + ": ";
   if (!field.empty()) line += field + ": ";
-  return line + message;
+  line += message;
+  // Names come from files: a line feed would make two lines of it, an escape would reach the terminal.
+  std::string safe;
+  for (const char c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    constexpr const char* digits = "0123456789abcdef";
+    if (byte >= 0x20 && byte != 0x7f)
+      safe += c;
+    else
+      safe.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
+  }
+  return safe;
 }
 
 } // namespace headscope

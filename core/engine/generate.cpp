@@ -7,6 +7,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/finite_logits.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -85,6 +86,7 @@ public:
     }
     for (std::int64_t i = 0; i < options_.max_new_tokens; ++i) {
       HS_TRY(step(next, LogitRows::last));
+      HS_TRY(check_finite(logits_, engine_.model()));
       const std::int64_t token = sampler_.pick(logits_[0]);
       generation.tokens.push_back(token);
       options_.task.report("generating", i + 1, options_.max_new_tokens);

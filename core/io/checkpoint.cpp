@@ -142,9 +142,10 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
       std::string inside;
       for (const auto& entry : fs::directory_iterator(given, error))
         if (entry.path().extension() == ".gguf") inside = entry.path().filename().string();
-      return make_error(
-          ErrorCode::not_found,
-          inside.empty() ? "has no config.json" : "has no config.json; did you mean " + inside + " in it?", path);
+      return make_error(ErrorCode::not_found,
+                        inside.empty() ? "is a folder without config.json"
+                                       : "is a folder without config.json; did you mean " + inside + " in it?",
+                        path);
     }
     return open_folder(path);
   }

@@ -263,7 +263,9 @@ Status GgufParser::place_tensors() {
     return corrupt("appears twice", *twice);
   HS_TRY(io::check_tensor_layout(file_.tensors_, std::min<std::uint64_t>(begin, bytes_.size()), bytes_.size(), false,
                                  path_));
-  if (bytes_.size() >= end + step)
+  // Writers fill up to the alignment, with zeros.
+  const auto rest = bytes_.subspan(std::min<std::uint64_t>(end, bytes_.size()));
+  if (rest.size() >= step || std::any_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; }))
     return corrupt("holds " + std::to_string(bytes_.size() - end) +
                    " bytes after the last tensor; it is oversized or damaged");
   return {};

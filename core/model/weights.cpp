@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/weights.h"
 
+#include <functional>
 #include <set>
 
 #include <ATen/ATen.h>
@@ -33,12 +34,13 @@ at::Tensor view_w_o(const ModelConfig& config, const BlockWeights& block) {
   return block.w_o.view({config.d_model, config.n_heads, config.d_head}).permute({1, 2, 0});
 }
 
-std::int64_t weight_bytes(const ModelWeights& weights) {
+namespace {
+
+// Each parameter once, tied ones too.
+void visit(const ModelWeights& weights, const std::function<void(const at::Tensor&)>& parameter) {
   std::set<const void*> seen;
-  std::int64_t bytes = 0;
   const auto add = [&](const at::Tensor& tensor) {
-    if (!tensor.defined() || !seen.insert(tensor.storage().data()).second) return;
-    bytes += static_cast<std::int64_t>(tensor.storage().nbytes());
+    if (tensor.defined() && seen.insert(tensor.storage().data()).second) parameter(tensor);
   };
   const auto add_norm = [&](const NormWeights& norm) {
     add(norm.w);
@@ -57,7 +59,20 @@ std::int64_t weight_bytes(const ModelWeights& weights) {
          {&block.w_qkv, &block.b_qkv, &block.w_o, &block.b_o, &block.w_in, &block.b_in, &block.w_out, &block.b_out})
       add(*tensor);
   }
+}
+
+} // namespace
+
+std::int64_t weight_bytes(const ModelWeights& weights) {
+  std::int64_t bytes = 0;
+  visit(weights, [&](const at::Tensor& tensor) { bytes += static_cast<std::int64_t>(tensor.storage().nbytes()); });
   return bytes;
+}
+
+std::int64_t parameter_count(const ModelWeights& weights) {
+  std::int64_t count = 0;
+  visit(weights, [&](const at::Tensor& tensor) { count += tensor.numel(); });
+  return count;
 }
 
 } // namespace headscope

@@ -46,5 +46,6 @@ at::Tensor view_w_o(const ModelConfig&, const BlockWeights&); // [head_index, d_
 
 // Bytes of all parameters, each storage counted once.
 std::int64_t weight_bytes(const ModelWeights&);
+std::int64_t parameter_count(const ModelWeights&); // likewise
 
 } // namespace headscope

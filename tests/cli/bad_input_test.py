@@ -178,6 +178,21 @@ class ModelFolders(Case):
         folder = self.small_model(tokenizer=False)
         self.bad("not_found", "logits", "--model", folder, "--prompt", "a", file=folder, field="tokenizer")
 
+    def test_a_tokenizer_alone(self):
+        write_tokenizer(self.folder)
+        self.assertEqual(len(self.good("tokens", "--model", self.folder, "--text", "abc")["ids"]), 3)
+        self.bad("not_found", "model", "info", self.folder, file=self.folder, field="config.json")
+
+    def test_logits_that_are_no_numbers(self):
+        weights = Safetensors(self.small_model() / "model.safetensors")
+        for name, factor in (("gate_proj", 100), ("up_proj", 5e4), ("down_proj", 5e4)):
+            weights.values(f"model.layers.0.mlp.{name}.weight")[:] *= factor
+        weights.write()
+        folder = weights.path.parent
+        self.good("logits", "--model", folder, "--prompt", "abc")
+        for command in (("logits", "--prompt", "abc"), ("generate", "--prompt", "abc"), ("ablate", *QUESTION)):
+            self.bad("unsupported", *command, "--model", folder, "--dtype", "float16", file=folder, field="--dtype")
+
     def test_a_tokenizer_of_another_model(self):
         folder = self.small_model()
         write_tokenizer(folder, size=140)
@@ -237,6 +252,18 @@ class GgufFiles(Case):
         gguf = Gguf()
         gguf.tensors.remove(gguf.tensor("blk.0.ffn_up.weight"))
         self.bad("corrupt", "model", "info", self.file(gguf), file="model.gguf", field="blk.0.ffn_up.weight")
+
+    def test_bytes_after_the_last_tensor(self):
+        path = self.folder / "model.gguf"
+        path.write_bytes(Gguf().bytes() + b"\0" * 7)  # as writers fill up
+        self.good("model", "info", path)
+        path.write_bytes(Gguf().bytes() + b"\1" * 7)
+        self.bad("corrupt", "model", "info", path, file=path)
+
+    def test_names_with_control_characters(self):
+        path = self.file(Gguf("two\nlines\x1b[31m"))
+        self.bad("unsupported", "model", "info", path, file="model.gguf", field="lines")  # in one line
+        self.assertIn(rb"two\x0alines\x1b[31m", run("model", "info", path).stderr)
 
     def test_a_bias_in_one_layer_only(self):
         gguf = Gguf()

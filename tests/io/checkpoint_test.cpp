@@ -256,7 +256,7 @@ TEST_F(Folder, BadConfig) {
     expect_open_error(ErrorCode::corrupt, "config.json", "no JSON object");
   }
   std::filesystem::remove(folder_.path() + "/config.json");
-  expect_open_error(ErrorCode::not_found, "", "has no config.json");
+  expect_open_error(ErrorCode::not_found, "", "is a folder without config.json");
   folder_.write("x.gguf", "");
   expect_open_error(ErrorCode::not_found, "", "did you mean x.gguf");
 }
