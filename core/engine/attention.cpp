@@ -5,6 +5,8 @@
 #include <limits>
 
 #include <ATen/ATen.h>
+#include <ATen/SDPBackend.h>
+#include <c10/core/GradMode.h>
 
 namespace headscope {
 namespace {
@@ -147,12 +149,30 @@ at::Tensor per_query_head(const at::Tensor& x, std::int64_t heads) {
       .reshape({x.size(0), heads, x.size(2), x.size(3)});
 }
 
+// As torch's attention takes them: [batch, head_index, pos, d_head].
+struct HeadsFirst {
+  HeadsFirst(const AttentionInput& in, const Tile& tile)
+      : q(heads_first(in.q.narrow(1, tile.begin, tile.count))),
+        k(per_query_head(heads_first(in.k.narrow(1, tile.key_begin, tile.key_count)), in.q.size(2))),
+        v(per_query_head(heads_first(in.v.narrow(1, tile.key_begin, tile.key_count)), in.q.size(2))) {}
+
+  at::Tensor q, k, v;
+};
+
 at::Tensor fused(const AttentionInput& in, const Tile& tile, const std::optional<at::Tensor>& mask, bool causal) {
-  const std::int64_t heads = in.q.size(2);
-  const at::Tensor q = heads_first(in.q.narrow(1, tile.begin, tile.count));
-  const at::Tensor k = per_query_head(heads_first(in.k.narrow(1, tile.key_begin, tile.key_count)), heads);
-  const at::Tensor v = per_query_head(heads_first(in.v.narrow(1, tile.key_begin, tile.key_count)), heads);
-  return heads_first(at::scaled_dot_product_attention(q, k, v, mask, 0.0, causal, in.scale));
+  const HeadsFirst x(in, tile);
+  return heads_first(at::scaled_dot_product_attention(x.q, x.k, x.v, mask, 0.0, causal, in.scale));
+}
+
+// Whether somebody looks at or changes what the fused attention does not show.
+bool looks_inside(const AttentionInput& in) {
+  return in.need_scores || in.need_pattern || in.softcap || (in.observer && in.observer->tile);
+}
+
+// Whether query i sees the keys up to i, and all of those.
+bool plain_prompt(const AttentionInput& in) {
+  const bool windowed = in.mask.window && *in.mask.window < in.k.size(1);
+  return !windowed && in.mask.key_begin.empty() && in.mask.query_offset == 0;
 }
 
 class FusedAttention : public AttentionBackend {
@@ -169,9 +189,8 @@ private:
   static at::Tensor attend(const AttentionInput& in) {
     const std::int64_t rows = in.q.size(1), keys = in.k.size(1);
     const bool windowed = in.mask.window && *in.mask.window < keys;
-    const bool plain = !windowed && in.mask.key_begin.empty();
-    if (plain && in.mask.query_offset == 0) return fused(in, {0, rows, 0, keys}, std::nullopt, rows > 1);
-    if (plain && rows == 1) return fused(in, {0, 1, 0, keys}, std::nullopt, false);
+    if (plain_prompt(in)) return fused(in, {0, rows, 0, keys}, std::nullopt, rows > 1);
+    if (!windowed && in.mask.key_begin.empty() && rows == 1) return fused(in, {0, 1, 0, keys}, std::nullopt, false);
     std::vector<at::Tensor> parts;
     for (std::int64_t begin = 0; begin < rows; begin += masked_rows) {
       const Tile tile = tile_at(in, begin, std::min(masked_rows, rows - begin));
@@ -186,8 +205,7 @@ public:
   const char* name() const override { return "default"; }
 
   at::Tensor run(const AttentionInput& in) const override {
-    const bool inside = in.need_scores || in.need_pattern || in.softcap || (in.observer && in.observer->tile);
-    if (inside) return dense_.run(in);
+    if (looks_inside(in)) return dense_.run(in);
     return fused_.run(in);
   }
 
@@ -197,6 +215,29 @@ private:
 };
 
 } // namespace
+
+std::optional<AttentionAndSums> attention_and_sums(const AttentionInput& in) {
+  const std::int64_t rows = in.q.size(1);
+  const bool differentiated = c10::GradMode::is_enabled() && in.q.requires_grad();
+  const bool applies = in.q.is_cuda() && rows > 1 && rows == in.k.size(1) && plain_prompt(in) && !looks_inside(in) &&
+                       !in.uniform.defined() && !differentiated;
+  if (!applies) return std::nullopt;
+  const HeadsFirst x(in, {0, rows, 0, rows});
+  const auto both = [&](const auto& made) {
+    at::Tensor sums = std::get<1>(made); // some kernels add an axis, or fill the last tile
+    if (sums.dim() == 4) sums = sums.squeeze(-1);
+    return AttentionAndSums{heads_first(std::get<0>(made)), sums.narrow(2, 0, rows)};
+  };
+  switch (static_cast<at::SDPBackend>(at::_fused_sdp_choice(x.q, x.k, x.v, {}, 0.0, true, in.scale))) {
+  case at::SDPBackend::cudnn_attention:
+    return both(at::_scaled_dot_product_cudnn_attention(x.q, x.k, x.v, {}, true, 0.0, true, false, in.scale));
+  case at::SDPBackend::flash_attention:
+    return both(at::_scaled_dot_product_flash_attention(x.q, x.k, x.v, 0.0, true, false, in.scale));
+  case at::SDPBackend::efficient_attention:
+    return both(at::_scaled_dot_product_efficient_attention(x.q, x.k, x.v, {}, true, 0.0, true, in.scale));
+  default: return std::nullopt;
+  }
+}
 
 at::Tensor hidden_keys(const AttentionInput& in) { return hidden_keys(in, {0, in.q.size(1), 0, in.k.size(1)}); }
 

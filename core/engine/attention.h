@@ -63,6 +63,14 @@ public:
   virtual at::Tensor run(const AttentionInput& input) const = 0;
 };
 
+// z, and of each query the log of the sum of exp(score): float32 [batch, head_index, query_pos].
+struct AttentionAndSums {
+  at::Tensor z, log_sum_exp;
+};
+// Where the default attention takes a kernel of torch's that makes the sums anyway: on a GPU, whole prompts, no window
+// or padding, nothing looked at inside. nullopt elsewhere. z is that of default_attention().
+std::optional<AttentionAndSums> attention_and_sums(const AttentionInput& input);
+
 // What no query of this run may see: bool [1 or batch, 1, query_pos, key_pos].
 at::Tensor hidden_keys(const AttentionInput& input);
 

@@ -111,33 +111,54 @@ void run_on_cpu(const Job& job) {
   });
 }
 
-// False where the module cannot do it; the caller then takes another way.
-bool run_on_gpu(const Job& job) {
+// The log-sum-exp and the bound for the largest weights: what the passes hand on.
+struct FirstPass {
+  at::Tensor lse, bound; // [batch, head, query]; bound: undefined where no largest weights are asked for
+};
+
+// The sums of the forward's own attention where it makes them, whose z is then left in `z`; else a pass of our own.
+int first_pass(const kernels::cuda::Module& module, const Job& job, const AttentionInput& in, void* stream,
+               FirstPass& out, at::Tensor& z) {
+  const auto options = job.q.options().dtype(at::kFloat);
+  const at::DimVector sizes = {job.problem.batch, job.problem.heads, job.problem.queries};
+  if (job.out.top_k > 0) out.bound = at::empty(sizes, options);
+  float* const bound = out.bound.defined() ? out.bound.mutable_data_ptr<float>() : nullptr;
+  if (const auto both = attention_and_sums(in)) {
+    z = both->z;
+    out.lse = both->log_sum_exp.contiguous();
+    return bound ? module.attention_bound(job.problem, bound, job.out.top_k, stream) : 0;
+  }
+  out.lse = at::empty(sizes, options);
+  return module.attention_lse(job.problem, out.lse.mutable_data_ptr<float>(), bound, job.out.top_k, stream);
+}
+
+// False where the module cannot do it; the caller then takes another way. z: where the attention is made on the way.
+bool run_on_gpu(const Job& job, const AttentionInput& in, at::Tensor& z) {
   const kernels::cuda::Module* module = cuda_module();
   if (!module || !module->can_run(job.problem, job.out)) return false;
   const at::Device device = job.q.device();
   const c10::impl::VirtualGuardImpl guard(device.type());
   void* const stream = guard.getStreamNativeHandle(guard.getStream(device));
-  const auto options = job.q.options().dtype(at::kFloat);
-  const at::Tensor lse = at::empty({job.problem.batch, job.problem.heads, job.problem.queries}, options);
-  const at::Tensor bound = job.out.top_k > 0 ? at::empty_like(lse) : at::Tensor();
-  float* const least = bound.defined() ? bound.mutable_data_ptr<float>() : nullptr;
+  FirstPass first;
   int error = module->use_device(device.index());
+  if (error == 0) error = first_pass(*module, job, in, stream, first, z);
   if (error == 0)
-    error = module->attention_lse(job.problem, lse.mutable_data_ptr<float>(), least, job.out.top_k, stream);
-  if (error == 0)
-    error = module->attention_statistics(job.problem, lse.const_data_ptr<float>(), least, job.out, stream);
+    error = module->attention_statistics(job.problem, first.lse.const_data_ptr<float>(),
+                                         first.bound.defined() ? first.bound.const_data_ptr<float>() : nullptr, job.out,
+                                         stream);
   if (error != 0)
     log::warning(std::string("attention statistics go a slower way, the GPU refused: ") + module->describe(error));
   return error == 0;
 }
 
-std::optional<AttentionStatistics> by_kernels(const AttentionInput& in, const AttentionStatisticsRequest& request) {
+// z: left undefined where the attention is not made on the way.
+std::optional<AttentionStatistics> by_kernels(const AttentionInput& in, const AttentionStatisticsRequest& request,
+                                              at::Tensor& z) {
   if (in.need_scores || in.need_pattern || in.uniform.defined()) return std::nullopt; // the pattern may be another
   if (!element_of(in.q.scalar_type()) || in.k.scalar_type() != in.q.scalar_type()) return std::nullopt;
   if (!in.q.is_cpu() && !in.q.is_cuda()) return std::nullopt;
   Job job(in, request);
-  if (in.q.is_cuda() && !run_on_gpu(job)) return std::nullopt;
+  if (in.q.is_cuda() && !run_on_gpu(job, in, z)) return std::nullopt;
   if (in.q.is_cpu()) run_on_cpu(job);
   return job.result;
 }
@@ -182,9 +203,9 @@ at::Tensor run_with_statistics(const AttentionBackend& backend, const AttentionI
   at::Tensor z;
   // The kernels compute the pattern themselves; another backend's must come from that backend.
   std::optional<AttentionStatistics> statistics;
-  if (&backend == &default_attention()) statistics = by_kernels(input, request);
+  if (&backend == &default_attention()) statistics = by_kernels(input, request, z);
   if (statistics) {
-    z = backend.run(input);
+    if (!z.defined()) z = backend.run(input);
   } else {
     TileStatistics tiles(input, request);
     AttentionObserver observer;

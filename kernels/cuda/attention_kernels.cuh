@@ -157,9 +157,12 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor) statistics_p
 
 template <typename T, int D>
 cudaError_t launch_dim(AttentionPass pass, const AttentionParams& p, int batch, cudaStream_t stream) {
-  const bool first = pass == AttentionPass::lse;
-  const auto kernel = first ? lse_pass<T, D> : p.top_k > 0 ? statistics_pass<T, D, true> : statistics_pass<T, D, false>;
-  const int bytes = score_bytes<T, D> + (first ? 0 : sums_bytes + top_bytes<D>(p.top_k));
+  const bool second = pass == AttentionPass::statistics;
+  const auto kernel = pass == AttentionPass::lse     ? lse_pass<T, D>
+                      : pass == AttentionPass::bound ? bound_pass<T, D>
+                      : p.top_k > 0                  ? statistics_pass<T, D, true>
+                                                     : statistics_pass<T, D, false>;
+  const int bytes = score_bytes<T, D> + (second ? sums_bytes + top_bytes<D>(p.top_k) : 0);
   const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
   const auto blocks = static_cast<unsigned>((p.queries + Queries<D>::block - 1) / Queries<D>::block);

@@ -35,7 +35,7 @@ struct AttentionParams {
   int span_begin[max_spans], span_end[max_spans];
 };
 
-enum class AttentionPass { lse, statistics };
+enum class AttentionPass { lse, bound, statistics };
 
 cudaError_t launch_bf16(AttentionPass pass, const AttentionParams& params, int batch, cudaStream_t stream);
 cudaError_t launch_f16(AttentionPass pass, const AttentionParams& params, int batch, cudaStream_t stream);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The first pass: log-sum-exp of each query's scores, and what its n-th largest score is at least.
+// The first pass: log-sum-exp of each query's scores, and what its n-th largest score is at least; or the latter alone.
 #pragma once
 
 #include "kernels/cuda/attention_walk.cuh"
 
 namespace headscope::kernels::cuda {
+
+constexpr int bound_step = 7; // of how many tiles the bound alone looks at one
 
 // Of the keys that this thread has seen, for each of its queries: the largest dot product of those with h = 0 and h =
 // 1, and the sum of 2^(score - base), where base follows the largest score from afar.
@@ -74,6 +76,53 @@ __device__ inline float nth_largest(const float (&mine)[2], int n, int lane) {
   for (int other = 4; other < 32; other *= 2)
     found = fmaxf(found, __shfl_xor_sync(~0u, found, other));
   return found;
+}
+
+// Of the keys that this thread has seen, for each of its queries: the largest dot product of those with h = 0 and h =
+// 1.
+template <int D> struct BoundLook {
+  static constexpr int slots = Queries<D>::slots;
+  float top[slots][2];
+
+  __device__ BoundLook() {
+#pragma unroll
+    for (int j = 0; j < slots; ++j)
+      top[j][0] = top[j][1] = hidden_dot;
+  }
+  __device__ void start(const Dots<D>&) {}
+  __device__ void slot(const Dots<D>& dot, int j) {
+#pragma unroll
+    for (int h = 0; h < 2; ++h)
+      top[j][h] = fmaxf(top[j][h], dot[j / 2][2 * h + j % 2]);
+  }
+  __device__ void end(const Dots<D>&, int) {}
+};
+
+// Where the log-sum-exp is known: a bound from some of the keys, which holds for all of them.
+template <typename T, int D>
+__global__ void __launch_bounds__(threads, blocks_a_multiprocessor) bound_pass(const AttentionParams p) {
+  extern __shared__ __align__(16) unsigned char memory[];
+  T* const shared = reinterpret_cast<T*>(memory);
+  const Place<D> place(p);
+  Scores<T, D> product;
+  product.take_queries(shared, query_rows<T>(p, place.row, place.head), p.q_strides.pos, place.first_query, p.queries,
+                       p.d_head);
+  BoundLook<D> look;
+  walk<T, D, bound_step>(shared, key_rows<T>(p, place.row, place.head), p.k_strides.pos, place,
+                         [&](int tile, const T* keys) {
+                           const int key = tile * tile_keys;
+                           if (!place.sees(key)) return;
+                           if (p.cap_outer == 0.0f && place.sees_all(key))
+                             look_at_all<T, D>(product, keys, shared, place, look);
+                           else
+                             look_at_some<T, D>(product, keys, shared, place, key, look);
+                         });
+#pragma unroll
+  for (int j = 0; j < BoundLook<D>::slots; ++j) {
+    const float bound = nth_largest(look.top[j], p.top_k, place.lane);
+    if (place.lane / 4 == j && place.warp_first + place.in_warp(j) <= place.warp_last)
+      p.bound[place.query_at(j)] = bound;
+  }
 }
 
 template <typename T, int D>

@@ -126,6 +126,13 @@ int attention_lse(const AttentionProblem& problem, float* lse, float* bound, int
   return static_cast<int>(launch(AttentionPass::lse, problem, p, static_cast<cudaStream_t>(stream)));
 }
 
+int attention_bound(const AttentionProblem& problem, float* bound, int top_k, void* stream) {
+  if (!can_run(problem, {}) || top_k < 1 || top_k > max_top_k) return static_cast<int>(cudaErrorInvalidValue);
+  AttentionParams p = describe(problem);
+  p.bound = bound, p.top_k = top_k;
+  return static_cast<int>(launch(AttentionPass::bound, problem, p, static_cast<cudaStream_t>(stream)));
+}
+
 int attention_statistics(const AttentionProblem& problem, const float* lse, const float* bound,
                          const AttentionStatistics& out, void* stream) {
   if (!can_run(problem, out)) return static_cast<int>(cudaErrorInvalidValue);

@@ -59,8 +59,8 @@ __device__ inline void look_at_some(const Scores<T, D>& product, const T* keys, 
   }
 }
 
-// This thread's share of copying tiles of keys, latest first, to shared memory.
-template <typename T, int D> class KeyCopies {
+// This thread's share of copying tiles of keys, latest first, every step-th, to shared memory.
+template <typename T, int D, int step> class KeyCopies {
   static constexpr int per_copy = 16 / sizeof(T), columns = D / per_copy, rows = threads / columns;
   static_assert(threads % columns == 0 && tile_keys % rows == 0);
 
@@ -84,8 +84,8 @@ public:
       load_rows<T, D, tile_keys>(to, k_, stride_, tile_ * tile_keys, keys_, d_head_);
     }
     commit_copies();
-    --tile_;
-    from_ -= tile_keys * stride_;
+    tile_ -= step;
+    from_ -= step * tile_keys * stride_;
   }
 
 private:
@@ -95,22 +95,23 @@ private:
   bool inside_;
 };
 
-// Calls visit(tile, keys in shared memory) for each tile, latest first, all warps together.
-template <typename T, int D, typename Visit>
+// Calls visit(tile, keys in shared memory) for every step-th tile, latest first, all warps together.
+template <typename T, int D, int step = 1, typename Visit>
 __device__ inline void walk(T* shared, const T* k, std::int64_t stride, const Place<D>& place, const Visit& visit) {
   using Product = Scores<T, D>;
+  static_assert(step % 2 == 1, "tiles alternate between two buffers");
   const int first = place.first_tile(), last = place.last_tile();
-  KeyCopies<T, D> copies(k, stride, place, last);
+  KeyCopies<T, D, step> copies(k, stride, place, last);
   if (Product::buffers == 2 && last >= first) copies.copy(Product::key_buffer(shared, last));
 #pragma unroll 1
-  for (int tile = last; tile >= first; --tile) {
+  for (int tile = last; tile >= first; tile -= step) {
     if (Product::buffers == 1) {
       __syncthreads();
       copies.copy(Product::key_buffer(shared, tile));
     }
     wait_for_copies();
     __syncthreads();
-    if (Product::buffers == 2 && tile > first) copies.copy(Product::key_buffer(shared, tile - 1));
+    if (Product::buffers == 2 && tile - step >= first) copies.copy(Product::key_buffer(shared, tile - step));
     visit(tile, Product::key_buffer(shared, tile));
   }
 }

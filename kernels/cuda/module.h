@@ -7,24 +7,21 @@
 
 namespace headscope::kernels::cuda {
 
-using CanRun = decltype(&can_run);
-using AttentionLse = decltype(&attention_lse);
-using AttentionStatisticsPass = decltype(&attention_statistics);
-
 struct Module {
   int version; // of this struct
   int (*use_device)(int index);
   const char* (*describe)(int error);
-  CanRun can_run;
-  AttentionLse attention_lse;
-  AttentionStatisticsPass attention_statistics;
+  decltype(&kernels::cuda::can_run) can_run;
+  decltype(&kernels::cuda::attention_lse) attention_lse;
+  decltype(&kernels::cuda::attention_bound) attention_bound;
+  decltype(&kernels::cuda::attention_statistics) attention_statistics;
   decltype(&kernels::cuda::rms_norm) rms_norm;
   decltype(&kernels::cuda::gated) gated;
   decltype(&kernels::cuda::rotary) rotary;
   decltype(&kernels::cuda::split_halves) split_halves;
 };
 
-constexpr int module_version = 2;
+constexpr int module_version = 3;
 
 // The one symbol to look up: a function without arguments that returns the module.
 constexpr const char* module_symbol = "headscope_cuda_module";

@@ -231,6 +231,28 @@ TEST(StatisticsOfARun, EqualTheDenseComputationOnTheGpu) {
     expect_equal_to_dense(at::TensorOptions().dtype(type).device(*device), type == at::kFloat ? 1e-5 : 1e-3);
 }
 
+// The sums that torch's attention hands on, against those of our own first pass.
+TEST(StatisticsOfARun, TakeTheSumsOfTheForward) {
+  const auto device = open_device("cuda");
+  if (!device.ok()) GTEST_SKIP() << "needs a GPU: " << device.error().to_string();
+  for (const auto type : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    AttentionInput in = random_input(1000, at::TensorOptions().dtype(type).device(*device));
+    const auto both = attention_and_sums(in);
+    ASSERT_TRUE(both) << type;
+    EXPECT_TRUE(both->z.equal(default_attention().run(in))) << type;
+    const at::Tensor hidden = at::ones({1000, 1000}, at::kBool).triu(1);
+    const at::Tensor q = in.q.cpu().to(at::kDouble).transpose(1, 2);
+    const at::Tensor k = in.k.cpu().to(at::kDouble).repeat_interleave(2, 2).transpose(1, 2);
+    const at::Tensor scores = (at::matmul(q, k.transpose(2, 3)) * in.scale).masked_fill(hidden, -INFINITY);
+    EXPECT_LT(max_error(both->log_sum_exp, scores.logsumexp(-1)), 1e-5) << type;
+    in.mask.window = 100;
+    EXPECT_FALSE(attention_and_sums(in)) << type;
+    in.mask.window.reset();
+    in.softcap = 30.0;
+    EXPECT_FALSE(attention_and_sums(in)) << type;
+  }
+}
+
 // Tiles of any height add up to the same.
 TEST(TileStatisticsTest, DoNotDependOnTheTiles) {
   const AttentionInput in = random_input(150, at::TensorOptions().dtype(at::kFloat));

@@ -79,6 +79,9 @@ public:
       require(cuda::attention_lse(problem_, lse_.as<float>(), bound_.as<float>(), top_k, nullptr), "log-sum-exp");
     });
   }
+  double time_bound(int top_k) const {
+    return time([&] { require(cuda::attention_bound(problem_, bound_.as<float>(), top_k, nullptr), "bound"); });
+  }
   double time_statistics(const AttentionStatistics& out) const {
     return time([&] {
       require(cuda::attention_statistics(problem_, lse_.as<float>(), bound_.as<float>(), out, nullptr), "statistics");
@@ -141,6 +144,8 @@ int main(int argc, char** argv) {
   bench.print("and stripes, spans, map", bench.time_statistics(out));
   bench.add_top(out, 8);
   bench.print("and top 8", bench.time_statistics(out));
+  bench.print("bound alone", bench.time_bound(8));
+  bench.print("and top 8 by it", bench.time_statistics(out));
   bench.time_lse(16); // its bound
   bench.add_top(out, 16);
   bench.print("and top 16", bench.time_statistics(out));

@@ -44,6 +44,7 @@ inline std::vector<Case> table() {
       {"decode, one query", 2, 4, 2, 128, 1, 777, 0, 0.0, {0, 130}},
       {"decode, chunk", 1, 4, 4, 64, 150, 451, 0, 0.0, {3}},
       {"decode, chunk and window", 1, 2, 1, 128, 77, 600, 130},
+      {"1,100 tokens, grouped", 1, 4, 2, 64, 1100, 0},
       {"2,048 tokens", 1, 2, 1, 128, 2048, 0, 0, 0.0, {}, 16, 256},
   };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // cuda_attention_check: the table of shapes of attention_test.cpp on the GPU, against the double reference; each shape
-// runs twice, with and without a bound for its largest weights, and must give the same bits. Exits with 1 where an
+// runs three times, with the bound of the first pass for its largest weights, with that of the pass for it alone, and
+// with none, and must give the same bits. Exits with 1 where an
 // error is too large or the two runs differ, with 2 without a GPU.
 #include <cstdlib>
 #include <cstring>
@@ -17,8 +18,10 @@ using namespace attention_cases;
 
 constexpr double float32_tolerance = 1e-5, half_tolerance = 1e-3;
 
+enum class Bound { of_first_pass, alone, none };
+
 // Runs both passes on the GPU; starts from poisoned outputs.
-void run_on_gpu(const Input& input, bool with_bound, Output& result) {
+void run_on_gpu(const Input& input, Bound which, Output& result) {
   const DeviceMemory q(input.q), k(input.k), key_begin(input.shape.key_begin);
   const DeviceMemory lse(result.lse), entropy(result.entropy), span_mass(result.span_mass),
       top_weight(result.top_weight), bound(result.lse), pool_max(result.pool_max), key_sum(result.key_sum),
@@ -32,7 +35,9 @@ void run_on_gpu(const Input& input, bool with_bound, Output& result) {
   out.top_weight = top_weight.as<float>();
   out.pool_sum = pool_sum.as<double>(), out.pool_max = pool_max.as<float>();
   require(cuda::attention_lse(problem, lse.as<float>(), bound.as<float>(), out.top_k, nullptr), "log-sum-exp");
-  require(cuda::attention_statistics(problem, lse.as<float>(), with_bound ? bound.as<float>() : nullptr, out, nullptr),
+  if (which == Bound::alone) require(cuda::attention_bound(problem, bound.as<float>(), out.top_k, nullptr), "bound");
+  require(cuda::attention_statistics(problem, lse.as<float>(), which == Bound::none ? nullptr : bound.as<float>(), out,
+                                     nullptr),
           "statistics");
   require(cudaDeviceSynchronize(), "run");
   lse.copy_to(result.lse), entropy.copy_to(result.entropy), span_mass.copy_to(result.span_mass);
@@ -54,14 +59,15 @@ bool same(const Output& a, const Output& b) {
 bool check(const Case& shape, Element element) {
   Input input = make_input(shape, element);
   attach(input);
-  Output truth(input), first(input), second(input);
+  Output truth(input), first(input), second(input), third(input);
   attention_statistics_reference(input.problem, truth.pointers(input), 0, shape.batch * shape.heads);
-  run_on_gpu(input, true, first);
-  run_on_gpu(input, false, second); // the bound makes it faster, and no other
+  run_on_gpu(input, Bound::of_first_pass, first);
+  run_on_gpu(input, Bound::alone, second); // the bound makes it faster, and no other
+  run_on_gpu(input, Bound::none, third);
   const Errors errors = compare(first, truth, shape.top_k);
   print(shape, element, errors);
-  const bool repeats = same(first, second);
-  if (!repeats) std::printf("  two runs differ\n");
+  const bool repeats = same(first, second) && same(first, third);
+  if (!repeats) std::printf("  runs differ\n");
   const double tolerance = element == Element::f32 ? float32_tolerance : half_tolerance;
   return repeats && errors.top_keys == 0 && errors.largest() < tolerance;
 }
