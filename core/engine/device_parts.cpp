@@ -17,7 +17,7 @@ constexpr std::int64_t multiple = 4; // of the rows' lengths
 constexpr float x_scale = 1.0F / 64.0F, w_scale = 1.0F;
 constexpr double low_step = 1.0 / 2048.0;
 // With fewer rows the launches cost more than the tensor cores save.
-constexpr std::int64_t least_rows = 1024;
+constexpr std::int64_t least_rows = 128;
 
 std::optional<hk::Element> element_of(at::ScalarType type) {
   switch (type) {
@@ -41,9 +41,8 @@ void* stream_of(const at::Tensor& x) {
   return guard.getStreamNativeHandle(guard.getStream(x.device()));
 }
 
-bool aligned(const at::Tensor& x) {
-  return x.is_contiguous() && reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
-}
+bool starts_aligned(const at::Tensor& x) { return reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0; }
+bool aligned(const at::Tensor& x) { return x.is_contiguous() && starts_aligned(x); }
 
 hk::Gate gate_of(Activation activation) {
   switch (activation) {
@@ -53,6 +52,50 @@ hk::Gate gate_of(Activation activation) {
   case Activation::relu: break;
   }
   return hk::Gate::relu;
+}
+
+// Whether x W^T is better made of halves. The fast kernels for them need aligned rows of the result, too.
+bool splits(const at::Tensor& x, const at::Tensor& w) {
+  return x.scalar_type() == at::kFloat && x.is_cuda() && aligned(x) && aligned(w) && w.size(0) % multiple == 0 &&
+         w.size(1) % 8 == 0 && x.numel() / x.size(-1) >= least_rows;
+}
+
+// [rows, 2 in] in half precision, or undefined.
+at::Tensor halves(const hk::Module& module, const at::Tensor& from, float scale, bool low_first) {
+  const std::int64_t in = from.size(-1), rows = from.numel() / in;
+  at::Tensor out = at::empty({rows, 2 * in}, from.options().dtype(at::kHalf));
+  const int error = module.split_halves(from.const_data_ptr<float>(), scale, low_first, rows, in,
+                                        out.mutable_data_ptr(), stream_of(from));
+  return error == 0 ? out : at::Tensor{};
+}
+
+// xs: [high | low] of x / 64. -> x W^T [rows, out] in float32, or undefined.
+at::Tensor product_of_halves(const hk::Module& module, const at::Tensor& xs, const at::Tensor& w) {
+  const std::int64_t in = w.size(1);
+  const at::Tensor ws = halves(module, w, w_scale, true); // [low | high]
+  if (!ws.defined()) return {};
+  at::Tensor y = at::mm(xs, ws.t(), at::kFloat); // high x low + low x high
+  constexpr double back = 1.0 / (static_cast<double>(x_scale) * static_cast<double>(w_scale));
+  at::addmm_outf(y, xs.narrow(1, 0, in), ws.narrow(1, in, in).t(), at::kFloat, back * low_step, back, y);
+  return y;
+}
+
+// y + b + onto, in place, with the leading sizes of `like`.
+at::Tensor with_added(const hk::Module& module, at::Tensor y, const at::Tensor& b, const at::Tensor& onto,
+                      at::IntArrayRef like) {
+  const std::int64_t d = y.size(1);
+  const at::Tensor other = onto.defined() ? onto.contiguous() : onto;
+  const auto pointer = [](const at::Tensor& x) { return x.defined() ? x.const_data_ptr<float>() : nullptr; };
+  if (b.defined() || other.defined()) {
+    const bool fits = (!b.defined() || aligned(b)) && (!other.defined() || aligned(other));
+    const bool added = fits && module.add_rows(y.const_data_ptr<float>(), pointer(b), pointer(other), y.size(0), d,
+                                               y.mutable_data_ptr<float>(), stream_of(y)) == 0;
+    if (!added && b.defined()) y.add_(b);
+    if (!added && other.defined()) y.add_(other.view_as(y));
+  }
+  std::vector<std::int64_t> sizes = like.vec();
+  sizes.back() = d;
+  return y.view(sizes);
 }
 
 } // namespace
@@ -87,7 +130,8 @@ at::Tensor rotary_on_device(const at::Tensor& x, const RotaryTables& tables) {
   const hk::Module* module = module_for(x);
   const std::int64_t heads = x.size(2), d_head = x.size(3), dim = tables.cos.size(-1);
   const bool rows = x.stride(3) == 1 && x.stride(2) == d_head && x.stride(0) == x.stride(1) * x.size(1);
-  const bool fits = module && rows && tables.cos.is_contiguous() && tables.sin.is_contiguous() &&
+  const bool packs = d_head % multiple == 0 && dim % (2 * multiple) == 0 && x.stride(1) % multiple == 0;
+  const bool fits = module && rows && packs && starts_aligned(x) && aligned(tables.cos) && aligned(tables.sin) &&
                     tables.cos.scalar_type() == x.scalar_type();
   if (!fits) return {};
   at::Tensor out = at::empty(x.sizes(), x.options());
@@ -98,25 +142,29 @@ at::Tensor rotary_on_device(const at::Tensor& x, const RotaryTables& tables) {
   return error == 0 ? out : at::Tensor{};
 }
 
-at::Tensor split_linear_on_device(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) {
-  const hk::Module* module = x.scalar_type() == at::kFloat ? module_for(x) : nullptr;
-  const std::int64_t in = w.size(1), rows = x.numel() / in;
-  if (!module || !aligned(x) || !aligned(w) || in % 8 != 0 || rows < least_rows) return {};
-  const auto halves = [&](const at::Tensor& from, float scale, bool low_first) {
-    at::Tensor out = at::empty({from.numel() / in, 2 * in}, from.options().dtype(at::kHalf));
-    const int error = module->split_halves(from.const_data_ptr<float>(), scale, low_first, from.numel() / in, in,
-                                           out.mutable_data_ptr(), stream_of(from));
-    return error == 0 ? out : at::Tensor{};
-  };
-  const at::Tensor xs = halves(x, x_scale, false), ws = halves(w, w_scale, true); // [high | low], [low | high]
-  if (!xs.defined() || !ws.defined()) return {};
-  at::Tensor y = at::mm(xs, ws.t(), at::kFloat); // high x low + low x high
-  constexpr double back = 1.0 / (static_cast<double>(x_scale) * static_cast<double>(w_scale));
-  at::addmm_outf(y, xs.narrow(1, 0, in), ws.narrow(1, in, in).t(), at::kFloat, back * low_step, back, y);
-  if (b.defined()) y.add_(b);
-  std::vector<std::int64_t> sizes = x.sizes().vec();
-  sizes.back() = w.size(0);
-  return y.view(sizes);
+at::Tensor split_linear_on_device(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                                  const at::Tensor& onto) {
+  const hk::Module* module = splits(x, w) ? module_for(x) : nullptr;
+  if (!module) return {};
+  const at::Tensor xs = halves(*module, x, x_scale, false);
+  const at::Tensor y = xs.defined() ? product_of_halves(*module, xs, w) : xs;
+  return y.defined() ? with_added(*module, y, b, onto, x.sizes()) : y;
+}
+
+at::Tensor split_mlp_on_device(Activation activation, const BlockWeights& block, const at::Tensor& x,
+                               const at::Tensor& onto) {
+  const hk::Module* module = splits(x, block.w_in) && splits(x, block.w_out) ? module_for(x) : nullptr;
+  if (!module || (block.b_in.defined() && !aligned(block.b_in))) return {};
+  const at::Tensor xs = halves(*module, x, x_scale, false);
+  const at::Tensor in = xs.defined() ? product_of_halves(*module, xs, block.w_in) : xs;
+  if (!in.defined()) return {};
+  at::Tensor post = at::empty({in.size(0), 2 * in.size(1)}, xs.options());
+  const float* const bias = block.b_in.defined() ? block.b_in.const_data_ptr<float>() : nullptr;
+  if (module->split_activated(in.const_data_ptr<float>(), bias, gate_of(activation), x_scale, in.size(0), in.size(1),
+                              post.mutable_data_ptr(), stream_of(x)) != 0)
+    return {};
+  const at::Tensor y = product_of_halves(*module, post, block.w_out);
+  return y.defined() ? with_added(*module, y, block.b_out, onto, x.sizes()) : y;
 }
 
 } // namespace headscope

@@ -8,6 +8,7 @@
 
 #include "core/engine/rotary.h"
 #include "core/model/config.h"
+#include "core/model/weights.h"
 
 namespace headscope {
 
@@ -18,8 +19,13 @@ at::Tensor gated_on_device(Activation activation, const at::Tensor& in);
 // x: [batch, pos, heads, d_head]
 at::Tensor rotary_on_device(const at::Tensor& x, const RotaryTables& tables);
 
-// x W^T + b of float32 on the tensor cores, as three products of halves with sums in float32: near float32's own
-// accuracy (22 bits of each factor), several times as fast (Ootomo and Yokota 2203.03341). Not for |x| > 4e6.
-at::Tensor split_linear_on_device(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b);
+// onto + x W^T + b (onto: undefined for none) of float32 on the tensor cores, as three products of halves with sums in
+// float32: near float32's own accuracy (22 bits of each factor), several times as fast (Ootomo and Yokota 2203.03341).
+// Not for |x| > 4e6.
+at::Tensor split_linear_on_device(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                                  const at::Tensor& onto = {});
+// A whole MLP without gate so: onto + activation(x W_in^T + b_in) W_out^T + b_out.
+at::Tensor split_mlp_on_device(Activation activation, const BlockWeights& block, const at::Tensor& x,
+                               const at::Tensor& onto);
 
 } // namespace headscope

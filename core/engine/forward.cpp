@@ -83,12 +83,13 @@ at::Tensor ForwardPass::embed() {
   return x + plan_.visit(HookPoint::pos_embed, p);
 }
 
-at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const {
-  if (differentiable_) return at::linear(x, w, b);
-  if (at::Tensor y = linear_on_cpu(x, w, b); y.defined()) return y;
-  if (request_.split_matmul)
-    if (at::Tensor y = split_linear_on_device(x.contiguous(), w, b); y.defined()) return y;
-  return at::linear(x, w, b);
+at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
+                               const at::Tensor& onto) const {
+  at::Tensor y = differentiable_ ? at::Tensor{} : linear_on_cpu(x, w, b);
+  if (!y.defined() && splits())
+    if (at::Tensor sum = split_linear_on_device(x.contiguous(), w, b, onto); sum.defined()) return sum;
+  if (!y.defined()) y = at::linear(x, w, b);
+  return onto.defined() ? onto + y : y;
 }
 
 at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
@@ -99,7 +100,7 @@ at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
     resid_pre = resid_pre.narrow(1, span_.count - 1, 1);
     z = z.narrow(1, span_.count - 1, 1);
   }
-  return finish_block(layer, resid_pre, attn_out(layer, z));
+  return finish_block(layer, resid_pre, z);
 }
 
 bool ForwardPass::only_last_matters(int layer) const {
@@ -133,13 +134,13 @@ at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
     projections.k = apply_rotary(projections.k, all);
   }
   const at::Tensor z = attend(layer, projections, last);
-  return finish_block(layer, resid_pre.narrow(1, last, 1), attn_out(layer, z));
+  return finish_block(layer, resid_pre.narrow(1, last, 1), z);
 }
 
-at::Tensor ForwardPass::finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out) {
-  at::Tensor resid = resid_pre + attn_out;
+at::Tensor ForwardPass::finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& z) {
+  at::Tensor resid = with_attention(layer, resid_pre, z);
   if (config_.has_resid_mid()) resid = plan_.visit(HookPoint::resid_mid, layer, resid);
-  if (config_.has_mlp()) resid = resid + mlp(layer, config_.parallel_residual ? resid_pre : resid);
+  if (config_.has_mlp()) resid = with_mlp(layer, resid, config_.parallel_residual ? resid_pre : resid);
   return plan_.visit(HookPoint::resid_post, layer, resid);
 }
 
@@ -251,12 +252,13 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   return counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input);
 }
 
-at::Tensor ForwardPass::output(int layer, const at::Tensor& z) {
+at::Tensor ForwardPass::output(int layer, const at::Tensor& z, const at::Tensor& onto) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
-  if (!plan_.active(HookPoint::result, layer)) return linear(z.flatten(2), block.w_o, block.b_o);
+  if (!plan_.active(HookPoint::result, layer)) return linear(z.flatten(2), block.w_o, block.b_o, onto);
   const at::Tensor by_head = block.w_o.view({config_.d_model, config_.n_heads, config_.d_head});
   const at::Tensor result = at::einsum("bphe,dhe->bphd", {z, by_head});
-  return add_bias(plan_.visit(HookPoint::result, layer, result).sum(2), block.b_o);
+  const at::Tensor out = add_bias(plan_.visit(HookPoint::result, layer, result).sum(2), block.b_o);
+  return onto.defined() ? onto + out : out;
 }
 
 at::Tensor ForwardPass::attend_block(int layer, const at::Tensor& resid_pre) {
@@ -269,25 +271,37 @@ at::Tensor ForwardPass::attend_block(int layer, const at::Tensor& resid_pre) {
   return plan_.visit(HookPoint::z, layer, given_z_.defined() ? at::cat({z, given_z_}) : z);
 }
 
-at::Tensor ForwardPass::attn_out(int layer, const at::Tensor& z) {
-  at::Tensor out = output(layer, z);
+at::Tensor ForwardPass::with_attention(int layer, const at::Tensor& resid_pre, const at::Tensor& z) {
+  if (!config_.post_norms && !plan_.active(HookPoint::attn_out, layer)) return output(layer, z, resid_pre);
+  at::Tensor out = output(layer, z, {});
   if (config_.post_norms)
     out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln1_post, out);
-  return plan_.visit(HookPoint::attn_out, layer, out);
+  return resid_pre + plan_.visit(HookPoint::attn_out, layer, out);
 }
 
 // ---- MLP and unembedding
 
-at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
+at::Tensor ForwardPass::with_mlp(int layer, const at::Tensor& resid, const at::Tensor& mlp_in) {
+  const bool plain = !config_.post_norms && !plan_.active(HookPoint::mlp_out, layer);
+  at::Tensor out = mlp(layer, mlp_in, plain ? resid : at::Tensor{});
+  if (plain) return out;
+  if (config_.post_norms)
+    out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln2_post, out);
+  return resid + plan_.visit(HookPoint::mlp_out, layer, out);
+}
+
+at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid, const at::Tensor& onto) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
   // A tensor of its own, or its gradient would also be that of the residual that goes past the MLP.
   const at::Tensor input =
       plan_.active(HookPoint::mlp_in, layer) ? plan_.visit(HookPoint::mlp_in, layer, resid.view_as(resid)) : resid;
   const at::Tensor x =
       apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
+  const bool watched = plan_.active(HookPoint::mlp_pre, layer) || plan_.active(HookPoint::mlp_pre_linear, layer);
+  if (splits() && !config_.gated_mlp && !watched && !plan_.active(HookPoint::mlp_post, layer))
+    if (at::Tensor out = split_mlp_on_device(config_.activation, block, x, onto); out.defined()) return out;
   const at::Tensor in = linear(x, block.w_in, block.b_in);
   at::Tensor post;
-  const bool watched = plan_.active(HookPoint::mlp_pre, layer) || plan_.active(HookPoint::mlp_pre_linear, layer);
   if (config_.gated_mlp && !watched) post = gated_on_device(config_.activation, in);
   if (post.defined()) {
     // done in one pass
@@ -298,9 +312,7 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid) {
   } else {
     post = apply_activation(config_.activation, plan_.visit(HookPoint::mlp_pre, layer, in));
   }
-  at::Tensor out = linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out);
-  if (config_.post_norms) out = apply_norm(config_, block.ln2_post, out);
-  return plan_.visit(HookPoint::mlp_out, layer, out);
+  return linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out, onto);
 }
 
 // The last real token of each row: [batch, pos, d] -> [batch, d].

@@ -18,15 +18,18 @@ public:
 private:
   at::Tensor embed();
   at::Tensor with_joining(int layer, const at::Tensor& resid); // the rows that come in at this layer, too
-  at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b) const;
+  bool splits() const { return request_.split_matmul && !differentiable_; }
+  // x W^T + b, here and below added to `onto` where that is defined.
+  at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, const at::Tensor& onto = {}) const;
   at::Tensor block(int layer, const at::Tensor& resid_pre);
   // The last block where only the last position's logits are wanted: its keys and values of all positions, everything
   // else of the last one alone. -> [batch, 1, d_model]
   at::Tensor last_block(int layer, const at::Tensor& resid_pre);
   bool only_last_matters(int layer) const;
   bool only_last_matters_after_z(int layer) const;
-  at::Tensor finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& attn_out);
-  at::Tensor mlp(int layer, const at::Tensor& resid);
+  at::Tensor finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& z);
+  at::Tensor with_mlp(int layer, const at::Tensor& resid, const at::Tensor& mlp_in); // resid + mlp_out
+  at::Tensor mlp(int layer, const at::Tensor& resid, const at::Tensor& onto);        // before its last norm
   at::Tensor unembed(const at::Tensor& resid);
 
   struct Projections {
@@ -41,8 +44,8 @@ private:
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
   at::Tensor attend_block(int layer, const at::Tensor& resid_pre); // z, computed or as rows begin with
-  at::Tensor output(int layer, const at::Tensor& z);
-  at::Tensor attn_out(int layer, const at::Tensor& z);
+  at::Tensor output(int layer, const at::Tensor& z, const at::Tensor& onto);
+  at::Tensor with_attention(int layer, const at::Tensor& resid_pre, const at::Tensor& z); // resid_pre + attn_out
   const RotaryTables& tables(int layer);
 
   const Model& model_;

@@ -88,37 +88,67 @@ __global__ void __launch_bounds__(threads) gated_rows(const T* in, std::int64_t 
   }
 }
 
+// In packs.
 struct RotaryShape {
-  std::int64_t stride, table_rows, rows;
-  int heads, d_head, dim;
+  std::int64_t stride, table_rows;
+  int heads, d_head, half;
 };
 
+template <typename T> __device__ Pack<T> turned(Pack<T> x, Pack<T> cosine, Pack<T> other, Pack<T> sine, float sign) {
+  Pack<T> result;
+#pragma unroll
+  for (int j = 0; j < width; ++j)
+    result.at[j] = narrow<T>(rounded<T>(widen(x.at[j]) * widen(cosine.at[j])) +
+                             rounded<T>(sign * widen(other.at[j]) * widen(sine.at[j])));
+  return result;
+}
+
+// A block a row: a thread takes a pack of the front half and its partner, or one of those behind that stay.
 template <typename T>
-__global__ void __launch_bounds__(threads) rotate(const T* x, const T* cosine, const T* sine, RotaryShape s, T* out) {
-  const std::int64_t all = s.rows * s.heads * s.d_head;
-  for (std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x; at < all;
-       at += static_cast<std::int64_t>(gridDim.x) * threads) {
-    const int e = static_cast<int>(at % s.d_head), head = static_cast<int>(at / s.d_head % s.heads);
-    const std::int64_t row = at / s.d_head / s.heads;
-    const T* from = x + row * s.stride + static_cast<std::int64_t>(head) * s.d_head;
-    if (e >= s.dim) {
-      out[at] = from[e];
+__global__ void __launch_bounds__(threads)
+    rotate(const Pack<T>* x, const Pack<T>* cosine, const Pack<T>* sine, RotaryShape s, Pack<T>* out) {
+  const std::int64_t row = blockIdx.x;
+  cosine += row % s.table_rows * 2 * s.half;
+  sine += row % s.table_rows * 2 * s.half;
+  const int items = s.d_head - s.half; // of a head
+  for (int at = static_cast<int>(threadIdx.x); at < s.heads * items; at += threads) {
+    const int head = at / items, i = at % items;
+    const Pack<T>* from = x + row * s.stride + head * s.d_head;
+    Pack<T>* to = out + (row * s.heads + head) * s.d_head;
+    if (i >= s.half) {
+      to[i + s.half] = from[i + s.half];
       continue;
     }
-    const std::int64_t table = row % s.table_rows * s.dim + e;
-    const int half = s.dim / 2;
-    const float other = e < half ? -widen(from[e + half]) : widen(from[e - half]);
-    out[at] = narrow<T>(rounded<T>(widen(from[e]) * widen(cosine[table])) + rounded<T>(other * widen(sine[table])));
+    const Pack<T> a = from[i], b = from[i + s.half];
+    to[i] = turned(a, cosine[i], b, sine[i], -1.0F);
+    to[i + s.half] = turned(b, cosine[i + s.half], a, sine[i + s.half], 1.0F);
   }
 }
 
-__global__ void __launch_bounds__(threads)
-    split_rows(const float* x, float scale, bool low_first, std::int64_t rows, std::int64_t d, __half* out) {
+struct AsItIs {
+  __device__ Pack<float> operator()(Pack<float> x, std::int64_t) const { return x; }
+};
+
+template <Gate gate> struct Activated {
+  const Pack<float>* bias; // null: none
+
+  __device__ Pack<float> operator()(Pack<float> x, std::int64_t i) const {
+#pragma unroll
+    for (int j = 0; j < width; ++j)
+      x.at[j] = activate<gate>(bias ? x.at[j] + bias[i].at[j] : x.at[j]);
+    return x;
+  }
+};
+
+// change(pack, its place in the row): what is split.
+template <typename Change>
+__global__ void __launch_bounds__(threads) split_rows(const float* x, Change change, float scale, bool low_first,
+                                                      std::int64_t rows, std::int64_t d, __half* out) {
   const std::int64_t packs = d / width, all = rows * packs;
   for (std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x; at < all;
        at += static_cast<std::int64_t>(gridDim.x) * threads) {
     const std::int64_t row = at / packs, i = at % packs;
-    const Pack<float> in = reinterpret_cast<const Pack<float>*>(x)[at];
+    const Pack<float> in = change(reinterpret_cast<const Pack<float>*>(x)[at], i);
     Pack<__half> high, low;
 #pragma unroll
     for (int j = 0; j < width; ++j) {
@@ -129,6 +159,23 @@ __global__ void __launch_bounds__(threads)
     auto* to = reinterpret_cast<Pack<__half>*>(out + row * 2 * d);
     to[low_first ? packs + i : i] = high;
     to[low_first ? i : packs + i] = low;
+  }
+}
+
+__global__ void __launch_bounds__(threads)
+    add_to_rows(const Pack<float>* x, const Pack<float>* bias, const Pack<float>* other, std::int64_t all,
+                std::int64_t packs, Pack<float>* out) {
+  for (std::int64_t at = static_cast<std::int64_t>(blockIdx.x) * threads + threadIdx.x; at < all;
+       at += static_cast<std::int64_t>(gridDim.x) * threads) {
+    Pack<float> sum = x[at];
+    const Pack<float> b = bias ? bias[at % packs] : Pack<float>{};
+    const Pack<float> o = other ? other[at] : Pack<float>{};
+#pragma unroll
+    for (int j = 0; j < width; ++j) {
+      if (bias) sum.at[j] += b.at[j];
+      if (other) sum.at[j] += o.at[j];
+    }
+    out[at] = sum;
   }
 }
 
@@ -149,6 +196,16 @@ template <typename Call> int by_element(Element element, const Call& call) {
   return launched();
 }
 
+// Calls with the gate as a constant.
+template <typename Call> void by_gate(Gate gate, const Call& call) {
+  switch (gate) {
+  case Gate::silu: call(std::integral_constant<Gate, Gate::silu>{}); break;
+  case Gate::gelu: call(std::integral_constant<Gate, Gate::gelu>{}); break;
+  case Gate::gelu_tanh: call(std::integral_constant<Gate, Gate::gelu_tanh>{}); break;
+  case Gate::relu: call(std::integral_constant<Gate, Gate::relu>{}); break;
+  }
+}
+
 } // namespace
 
 int rms_norm(Element element, const void* x, const void* weight, bool weight_first, float eps, std::int64_t rows,
@@ -162,36 +219,48 @@ int rms_norm(Element element, const void* x, const void* weight, bool weight_fir
 
 int gated(Element element, Gate gate, const void* in, std::int64_t rows, std::int64_t d, void* out, void* stream) {
   const unsigned blocks = blocks_for(rows * d / width);
-  auto* const on = static_cast<cudaStream_t>(stream);
   return by_element(element, [&](auto* type) {
     using T = std::remove_pointer_t<decltype(type)>;
-    const auto* from = static_cast<const T*>(in);
-    auto* to = static_cast<T*>(out);
-    switch (gate) {
-    case Gate::silu: gated_rows<T, Gate::silu><<<blocks, threads, 0, on>>>(from, rows, d, to); break;
-    case Gate::gelu: gated_rows<T, Gate::gelu><<<blocks, threads, 0, on>>>(from, rows, d, to); break;
-    case Gate::gelu_tanh: gated_rows<T, Gate::gelu_tanh><<<blocks, threads, 0, on>>>(from, rows, d, to); break;
-    case Gate::relu: gated_rows<T, Gate::relu><<<blocks, threads, 0, on>>>(from, rows, d, to); break;
-    }
+    by_gate(gate, [&](auto which) {
+      gated_rows<T, which()><<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(static_cast<const T*>(in), rows,
+                                                                                        d, static_cast<T*>(out));
+    });
   });
 }
 
 int rotary(Element element, const void* x, std::int64_t stride, const void* cosine, const void* sine,
            std::int64_t table_rows, std::int64_t rows, int heads, int d_head, int dim, void* out, void* stream) {
-  const RotaryShape shape{stride, table_rows, rows, heads, d_head, dim};
-  const unsigned blocks = blocks_for(rows * heads * d_head);
+  const RotaryShape shape{stride / width, table_rows, heads, d_head / width, dim / 2 / width};
   return by_element(element, [&](auto* type) {
-    using T = std::remove_pointer_t<decltype(type)>;
-    rotate<T><<<blocks, threads, 0, static_cast<cudaStream_t>(stream)>>>(
-        static_cast<const T*>(x), static_cast<const T*>(cosine), static_cast<const T*>(sine), shape,
-        static_cast<T*>(out));
+    using P = Pack<std::remove_pointer_t<decltype(type)>>;
+    rotate<<<static_cast<unsigned>(rows), threads, 0, static_cast<cudaStream_t>(stream)>>>(
+        static_cast<const P*>(x), static_cast<const P*>(cosine), static_cast<const P*>(sine), shape,
+        static_cast<P*>(out));
   });
 }
 
 int split_halves(const float* x, float scale, bool low_first, std::int64_t rows, std::int64_t d, void* out,
                  void* stream) {
   split_rows<<<blocks_for(rows * d / width), threads, 0, static_cast<cudaStream_t>(stream)>>>(
-      x, scale, low_first, rows, d, static_cast<__half*>(out));
+      x, AsItIs{}, scale, low_first, rows, d, static_cast<__half*>(out));
+  return launched();
+}
+
+int split_activated(const float* x, const float* bias, Gate gate, float scale, std::int64_t rows, std::int64_t d,
+                    void* out, void* stream) {
+  by_gate(gate, [&](auto which) {
+    split_rows<<<blocks_for(rows * d / width), threads, 0, static_cast<cudaStream_t>(stream)>>>(
+        x, Activated<which()>{reinterpret_cast<const Pack<float>*>(bias)}, scale, false, rows, d,
+        static_cast<__half*>(out));
+  });
+  return launched();
+}
+
+int add_rows(const float* x, const float* bias, const float* other, std::int64_t rows, std::int64_t d, float* out,
+             void* stream) {
+  const auto packs = [](const float* from) { return reinterpret_cast<const Pack<float>*>(from); };
+  add_to_rows<<<blocks_for(rows * d / width), threads, 0, static_cast<cudaStream_t>(stream)>>>(
+      packs(x), packs(bias), packs(other), rows * d / width, d / width, reinterpret_cast<Pack<float>*>(out));
   return launched();
 }
 

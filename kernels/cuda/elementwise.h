@@ -21,7 +21,8 @@ enum class Gate { silu, gelu, gelu_tanh, relu };
 int gated(Element element, Gate gate, const void* in, std::int64_t rows, std::int64_t d, void* out, void* stream);
 
 // Rotate-half of the first `dim` of d_head. x: [rows, heads, d_head], `stride` elements from row to row; out:
-// contiguous. cosine, sine: [table_rows, dim]; row r takes their row r % table_rows.
+// contiguous. cosine, sine: [table_rows, dim]; row r takes their row r % table_rows. stride, d_head and dim / 2:
+// multiples of 4.
 int rotary(Element element, const void* x, std::int64_t stride, const void* cosine, const void* sine,
            std::int64_t table_rows, std::int64_t rows, int heads, int d_head, int dim, void* out, void* stream);
 
@@ -29,5 +30,12 @@ int rotary(Element element, const void* x, std::int64_t stride, const void* cosi
 // the other way round.
 int split_halves(const float* x, float scale, bool low_first, std::int64_t rows, std::int64_t d, void* out,
                  void* stream);
+// gate(x + bias) so, high halves first. bias: [d], or null.
+int split_activated(const float* x, const float* bias, Gate gate, float scale, std::int64_t rows, std::int64_t d,
+                    void* out, void* stream);
+
+// out = x + bias + other, from left to right. bias: [d], other: [rows, d]; null: none. out may be x.
+int add_rows(const float* x, const float* bias, const float* other, std::int64_t rows, std::int64_t d, float* out,
+             void* stream);
 
 } // namespace headscope::kernels::cuda

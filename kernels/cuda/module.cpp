@@ -13,8 +13,18 @@ const char* describe(int error) { return cudaGetErrorString(static_cast<cudaErro
 } // namespace
 
 extern "C" __attribute__((visibility("default"))) const hk::Module* headscope_cuda_module() {
-  static const hk::Module module = {
-      hk::module_version,       use_device,   describe,  hk::can_run, hk::attention_lse, hk::attention_bound,
-      hk::attention_statistics, hk::rms_norm, hk::gated, hk::rotary,  hk::split_halves};
+  static const hk::Module module = {hk::module_version,
+                                    use_device,
+                                    describe,
+                                    hk::can_run,
+                                    hk::attention_lse,
+                                    hk::attention_bound,
+                                    hk::attention_statistics,
+                                    hk::rms_norm,
+                                    hk::gated,
+                                    hk::rotary,
+                                    hk::split_halves,
+                                    hk::split_activated,
+                                    hk::add_rows};
   return &module;
 }

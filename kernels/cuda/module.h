@@ -19,6 +19,8 @@ struct Module {
   decltype(&kernels::cuda::gated) gated;
   decltype(&kernels::cuda::rotary) rotary;
   decltype(&kernels::cuda::split_halves) split_halves;
+  decltype(&kernels::cuda::split_activated) split_activated;
+  decltype(&kernels::cuda::add_rows) add_rows;
 };
 
 constexpr int module_version = 3;

@@ -51,7 +51,7 @@ TEST_P(DeviceParts, GatesEqualThePlainOnes) {
 }
 
 TEST_P(DeviceParts, RotaryEqualsThePlainOne) {
-  for (const std::int64_t dim : {64, 16}) { // all of a head, and its front
+  for (const std::int64_t dim : {64, 16, 8}) { // all of a head, and its front
     RotaryConfig config;
     config.dim = dim;
     for (const std::int64_t batch : {1, 3}) {
@@ -83,6 +83,35 @@ TEST_P(SplitLinear, IsNearFloat32) {
                 error(plain, exact) / scale);
     EXPECT_LT(error(split, exact) / scale, 2e-6);
   }
+}
+
+// On top of something; not for rows of odd length, nor for few rows.
+TEST_P(SplitLinear, AddsWhatItIsGiven) {
+  const at::Tensor x = at::randn({2, 80, 64}), w = at::randn({96, 64}) * 0.1, b = at::randn({96});
+  const at::Tensor onto = at::randn({2, 80, 96}), plain = at::linear(x, w, b);
+  const auto there = [&](const at::Tensor& tensor) { return tensor.contiguous().to(device_); };
+  EXPECT_LT(error(split_linear_on_device(there(x), there(w), there(b), there(onto)), plain + onto), 1e-5);
+  EXPECT_LT(error(split_linear_on_device(there(x), there(w), there(b)), plain), 1e-5);
+  EXPECT_LT(error(split_linear_on_device(there(x), there(w), {}, there(onto)), plain - b + onto), 1e-5);
+  EXPECT_FALSE(split_linear_on_device(there(x), there(w.narrow(0, 0, 95)), {}).defined());
+  EXPECT_FALSE(split_linear_on_device(there(x.narrow(1, 0, 8)), there(w), there(b)).defined());
+}
+
+TEST_P(SplitLinear, MlpsEqualThePlainOnes) {
+  for (const Activation activation : {Activation::silu, Activation::gelu, Activation::gelu_tanh, Activation::relu})
+    for (const bool biased : {true, false}) {
+      ModelConfig config;
+      config.activation = activation, config.gated_mlp = false;
+      BlockWeights plain, there;
+      plain.w_in = at::randn({256, 64}) * 0.2, plain.w_out = at::randn({64, 256}) * 0.1;
+      if (biased) plain.b_in = at::randn({256}), plain.b_out = at::randn({64});
+      there.w_in = plain.w_in.to(device_), there.w_out = plain.w_out.to(device_);
+      if (biased) there.b_in = plain.b_in.to(device_), there.b_out = plain.b_out.to(device_);
+      const at::Tensor x = at::randn({2, 80, 64}), onto = at::randn({2, 80, 64});
+      const at::Tensor expected = onto + apply_mlp(config, plain, x);
+      EXPECT_LT(error(split_mlp_on_device(activation, there, x.to(device_), onto.to(device_)), expected), 2e-5)
+          << static_cast<int>(activation) << biased;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Float, SplitLinear, testing::Values(at::kFloat),
