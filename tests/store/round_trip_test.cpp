@@ -65,7 +65,7 @@ TEST_F(RoundTrip, Prompt) {
   EXPECT_EQ(prompt.text, expected.text);
   EXPECT_EQ(prompt.token_ids, expected.token_ids);
   EXPECT_EQ(prompt.token_pieces, expected.token_pieces);
-  EXPECT_EQ(prompt.token_texts[3], "\ufffd\ufffd");
+  EXPECT_EQ(prompt.token_texts[3], R"(\xF0\x9F)");
   expect_same(prompt.attributes, expected.attributes);
 }
 
