@@ -17,11 +17,11 @@ struct AttentionTask {
   store::DType dtype = store::DType::float16;
 };
 
-// Never holds more than a tile of any map. False: cancelled; the layers done until then are in the file.
 struct StoredMaps {
   std::vector<HeadId> heads; // whose maps are whole
   bool complete = false;     // false: cancelled
 };
+// Never holds more than a tile of any map. What is done when it is cancelled is in the file.
 Result<StoredMaps> run_attention(const Engine& engine, const AttentionTask& task, const Console& console,
                                  store::ResultWriter& writer);
 

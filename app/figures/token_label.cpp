@@ -6,6 +6,8 @@
 
 #include <utf8proc.h>
 
+#include "core/base/byte_text.h"
+
 namespace headscope::figures {
 
 namespace {
@@ -67,9 +69,7 @@ std::vector<std::string> graphemes(std::string_view bytes) {
     utf8proc_int32_t code_point = -1;
     const auto size = utf8proc_iterate(data, left, &code_point);
     if (size < 1) {
-      char text[8];
-      std::snprintf(text, sizeof text, "\\x%02X", *data);
-      result.emplace_back(text);
+      result.push_back(byte_text(*data));
       previous = -1;
       ++data;
       --left;

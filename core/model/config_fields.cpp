@@ -12,7 +12,6 @@ const nlohmann::json& empty_object() {
   return value;
 }
 
-constexpr std::int64_t largest_size = std::int64_t{1} << 24;
 constexpr const char* size_rule = "a whole number from 1 to 16777216";
 
 std::string spelled(Keys keys) {

@@ -28,6 +28,7 @@ public:
   std::int64_t integer(Keys keys, std::int64_t otherwise);
   double number(Keys keys, double otherwise);
   // A size of a tensor's axis: at least 1, and small enough that products of two are no overflow.
+  static constexpr std::int64_t largest_size = std::int64_t{1} << 24;
   std::int64_t size(Keys keys);
   std::int64_t size(Keys keys, std::int64_t otherwise);
   double positive(Keys keys, double otherwise);

@@ -2,9 +2,9 @@
 #include "core/store/h5.h"
 
 #include <array>
-#include <cstdio>
 #include <cstring>
 
+#include "core/base/byte_text.h"
 #include "core/store/half.h"
 
 namespace headscope::store::h5 {
@@ -157,13 +157,7 @@ std::string to_text(const std::string& bytes) {
   return checked_text(bytes, [](unsigned char) { return "\xef\xbf\xbd"; });
 }
 
-std::string to_token_text(const std::string& bytes) {
-  return checked_text(bytes, [](unsigned char byte) {
-    char text[8];
-    std::snprintf(text, sizeof text, "\\x%02X", byte);
-    return std::string(text);
-  });
-}
+std::string to_token_text(const std::string& bytes) { return checked_text(bytes, byte_text); }
 
 Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values) {
   std::vector<std::string> texts;

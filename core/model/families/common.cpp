@@ -37,7 +37,7 @@ void configure_shape(ConfigFields& fields, ModelConfig& config, std::optional<st
     fields.fail(ErrorCode::corrupt, "must divide the " + std::to_string(config.n_heads) + " attention heads",
                 "num_key_value_heads");
   config.d_head = fields.size({"head_dim", "d_head"}, default_d_head.value_or(config.d_model / config.n_heads));
-  if (config.d_head < 1 || config.n_heads * config.d_head > (std::int64_t{1} << 24))
+  if (config.d_head < 1 || config.n_heads * config.d_head > ConfigFields::largest_size)
     fields.fail(ErrorCode::corrupt,
                 "is " + std::to_string(config.d_head) + ", which does not fit " + std::to_string(config.n_heads) +
                     " attention heads and hidden_size " + std::to_string(config.d_model),
