@@ -3,13 +3,17 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include <ATen/ATen.h>
 
 #include "core/analysis/ablation_plan.h"
 #include "core/analysis/ablation_source.h"
+#include "core/engine/device.h"
+#include "core/engine/finite_logits.h"
 #include "core/model/guard.h"
 
 namespace headscope {
@@ -33,31 +37,45 @@ public:
   Status run() {
     const bool decode = options_.phase == Phase::decode;
     for (const auto& chunk : chunk_rows(plan_.prompts, plan_.most_heads, budget_, decode)) {
-      HS_TRY(begin_chunk(chunk));
-      HS_TRY(decode ? decode_chunk() : restart_chunk());
+      begin_chunk(chunk);
+      const Status status = decode ? decode_chunk() : restart_chunk();
+      if (!status.ok()) {
+        if (was_cancelled(status.error())) HS_TRY(keep_measured()); // what is done is not lost
+        return status;
+      }
     }
     return {};
   }
 
 private:
-  Status begin_chunk(const std::vector<std::int64_t>& chunk) {
+  void begin_chunk(const std::vector<std::int64_t>& chunk) {
     chunk_ = chunk;
     rows_ = select_rows(plan_.prompts, chunk);
+    clean_.reset();
     judge_ = Judge{options_.metric, {}, {}};
-    std::vector<std::int64_t> slots;
-    for (const std::int64_t prompt : chunk) {
+    for (const std::int64_t prompt : chunk)
       judge_.answers.push_back(plan_.answers[static_cast<std::size_t>(prompt)]);
-      slots.push_back(static_cast<std::int64_t>(slots.size()));
-    }
-    const bool restarts = options_.phase != Phase::decode;
-    HS_ASSIGN(CleanRows clean, CleanRows::run(engine_, rows_, restarts ? plan_.layers : std::vector<int>{},
-                                              options_.method != AblationMethod::uniform, task_.cancel));
+    source_.begin_chunk(chunk);
+  }
+
+  // Runs the prompts themselves, what waits along with them, and keeps what will be restarted from.
+  Status run_clean(const std::vector<int>& kept) {
+    HS_ASSIGN(CleanRows clean,
+              CleanRows::run(engine_, rows_, kept, options_.method != AblationMethod::uniform, waiting_, task_.cancel));
     clean_.emplace(std::move(clean));
     if (needs_reference(options_.metric)) judge_.reference = clean_->logits();
-    HS_ASSIGN(const std::vector<double> values, judge_.values(clean_->logits(), slots));
-    for (std::size_t slot = 0; slot < chunk.size(); ++slot) // a divergence is of the row from itself: exactly 0
-      result_.clean[static_cast<std::size_t>(chunk[slot])] = needs_reference(options_.metric) ? 0.0 : values[slot];
-    source_.begin_chunk(chunk);
+    std::vector<std::int64_t> slots(rows_.size());
+    std::iota(slots.begin(), slots.end(), 0);
+    HS_ASSIGN(const at::Tensor of_clean, judge_.measure(clean_->logits(), slots));
+    const at::Tensor finite = at::isfinite(clean_->logits()).all().to(at::kDouble).view({1});
+    std::vector<at::Tensor> values = {finite, of_clean};
+    if (!places_.empty()) {
+      slots.clear();
+      for (const Place& place : places_)
+        slots.push_back(static_cast<std::int64_t>(place.slot));
+      HS_ASSIGN(values.emplace_back(), judge_.measure(clean_->logits_along(), slots));
+    }
+    queue(at::cat(values), true);
     return {};
   }
 
@@ -67,42 +85,90 @@ private:
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       const int layer = plan_.layers[l];
       // What restarts at the last block needs the last position of it alone, as long as no others pass through it.
-      if (layer + 1 == engine_.config().n_layers) HS_TRY(measure_waiting());
+      if (clean_ && layer + 1 == engine_.config().n_layers) HS_TRY(measure_waiting(l));
       HS_TRY(source_.begin_layer(layer));
-      HS_ASSIGN(const ResidualStart start, clean_->at(layer));
       for (std::size_t slot = 0; slot < rows_.size(); ++slot)
         for (const std::int64_t head : plan_.heads[l]) {
-          if (waiting_.empty() || waiting_.back().start.layer != layer) waiting_.push_back({start, {}});
+          HS_TRY(wait_at(layer));
           waiting_.back().variants.push_back(
               {static_cast<std::int64_t>(slot), source_.intervention(slot, length(slot), {layer, head})});
           places_.push_back({slot, layer, head});
-          if (std::ssize(places_) >= room()) HS_TRY(measure_waiting());
+          if (std::ssize(places_) >= room()) HS_TRY(measure_waiting(l));
         }
     }
-    return measure_waiting();
+    HS_TRY(measure_waiting(plan_.layers.size()));
+    return keep_measured();
   }
 
-  // Variants in the next run.
+  // Variants of the layer come next.
+  Status wait_at(int layer) {
+    if (!waiting_.empty() && waiting_.back().start.layer == layer) return {};
+    ResidualStart start{layer, {}};
+    if (clean_) {
+      HS_ASSIGN(start, clean_->at(layer));
+    }
+    waiting_.push_back({start, {}});
+    return {};
+  }
+
+  // Variants in the next run; the first has the prompts themselves, too.
   std::int64_t room() const {
-    return std::max<std::int64_t>(1, std::min(run_tokens_, budget_) / clean_->batch().tokens.size(1));
+    std::int64_t longest = 1;
+    for (std::size_t slot = 0; slot < rows_.size(); ++slot)
+      longest = std::max(longest, length(slot));
+    const std::int64_t rows = std::min(run_tokens_, budget_) / longest;
+    return std::max<std::int64_t>(1, clean_ ? rows : rows - std::ssize(rows_));
   }
 
-  Status measure_waiting() {
+  // `next`: the layer, of those of the plan, from which on more variants may follow.
+  Status measure_waiting(std::size_t next) {
     if (places_.empty()) return {};
-    HS_ASSIGN(const std::vector<double> values,
-              measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
-    for (std::size_t i = 0; i < places_.size(); ++i)
-      keep(places_[i].slot, places_[i].layer, places_[i].head, values[i]);
+    if (!clean_) {
+      HS_TRY(run_clean({plan_.layers.begin() + static_cast<std::ptrdiff_t>(next), plan_.layers.end()}));
+    } else {
+      HS_ASSIGN(const at::Tensor values, measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
+      queue(values, false);
+    }
+    if (run_tokens_ < budget_) run_tokens_ *= 2;
+    // A GPU goes on with a run while the values of the one before are waited for.
+    return keep_measured(engine_.model().device.is_cuda() ? 1 : 0);
+  }
+
+  // What waited is being measured.
+  void queue(const at::Tensor& values, bool with_clean) {
+    measured_.push_back({QueuedRead(values), with_clean, std::move(places_), {}});
     for (const LayerVariants& layer : waiting_)
-      HS_TRY(publish(layer.start.layer, std::ssize(layer.variants)));
+      measured_.back().layers.emplace_back(layer.start.layer, std::ssize(layer.variants));
     waiting_.clear();
     places_.clear();
-    if (run_tokens_ < budget_) run_tokens_ *= 2;
+  }
+
+  // Waits for all runs but the last `running`.
+  Status keep_measured(std::size_t running = 0) {
+    while (measured_.size() > running) {
+      Measured run = std::move(measured_.front());
+      measured_.pop_front();
+      const std::vector<double> values = to_list(run.values.wait());
+      auto value = values.begin();
+      if (run.with_clean) {
+        if (*value++ == 0.0) return not_finite(engine_.model());
+        for (const std::int64_t prompt : chunk_) {
+          const double own = *value++; // a divergence is of the row from itself: exactly 0
+          result_.clean[static_cast<std::size_t>(prompt)] = needs_reference(options_.metric) ? 0.0 : own;
+        }
+      }
+      for (const Place& place : run.places)
+        keep(place.slot, place.layer, place.head, *value++);
+      for (const auto& [layer, variants] : run.layers)
+        HS_TRY(publish(layer, variants));
+    }
     return {};
   }
 
   // Every prompt is prefilled `copies` times; one decode step then measures that many heads of each.
   Status decode_chunk() {
+    HS_TRY(run_clean({}));
+    HS_TRY(keep_measured());
     const std::int64_t copies =
         std::clamp<std::int64_t>(budget_ / std::max<std::int64_t>(1, length(0)), 1, plan_.most_heads);
     HS_ASSIGN(const KvCache prefilled, prefill(copies));
@@ -194,6 +260,13 @@ private:
   };
   std::vector<LayerVariants> waiting_; // for a run
   std::vector<Place> places_;          // of their variants, in order
+  struct Measured {
+    QueuedRead values;
+    bool with_clean; // before those of the places: whether all logits are numbers, and the prompts' own
+    std::vector<Place> places;
+    std::vector<std::pair<int, std::int64_t>> layers; // and how many variants each had
+  };
+  std::deque<Measured> measured_; // runs that may still be going on, of this chunk
   std::int64_t done_ = 0;
 };
 

@@ -20,42 +20,39 @@ constexpr std::array<const char*, 6> metric_names = {"logit_diff",    "prob_diff
 // Rows whose whole vocabulary is held in double precision at once.
 constexpr std::int64_t slice_rows = 32;
 
+// A difference of logits reads the answers' entries alone.
+std::int64_t rows_at_once(MetricKind metric, std::int64_t rows) {
+  return metric == MetricKind::logit_diff ? std::max<std::int64_t>(rows, 1) : slice_rows;
+}
+
 // The tokens of each row, padded to one width.
 struct AnswerTable {
-  at::Tensor ids;      // [row, entry]; 0 in padding
-  at::Tensor mean;     // [row, entry]: 1/n for answers, -1/n for wrong answers, 0 in padding
-  at::Tensor sum;      // [row, entry]: 1, -1, 0
-  at::Tensor excluded; // [row, entry]: what is no answer
+  at::Tensor ids;    // [row, entry]; 0 in padding
+  at::Tensor weight; // [row, entry] double: of an answer 1 or 1/n, of a wrong one -1 or -1/n, 0 in padding
 };
 
-AnswerTable make_table(std::span<const Answers> answers, const at::Device& device) {
+enum class Weight : std::uint8_t { mean, sum };
+
+AnswerTable make_table(std::span<const Answers> answers, Weight kind, const at::Device& device) {
   std::size_t width = 1;
   for (const Answers& row : answers)
     width = std::max(width, row.answer.size() + row.wrong.size());
   const auto rows = static_cast<std::int64_t>(answers.size()), columns = static_cast<std::int64_t>(width);
-  AnswerTable table;
-  table.ids = at::zeros({rows, columns}, at::kLong);
-  table.mean = at::zeros({rows, columns}, at::kDouble);
-  table.sum = at::zeros({rows, columns}, at::kDouble);
-  table.excluded = at::ones({rows, columns}, at::kBool);
-  auto ids = table.ids.accessor<std::int64_t, 2>();
-  auto mean = table.mean.accessor<double, 2>(), sum = table.sum.accessor<double, 2>();
-  auto excluded = table.excluded.accessor<bool, 2>();
+  const at::Tensor ids = at::zeros({rows, columns}, at::kLong), weights = at::zeros({rows, columns}, at::kDouble);
+  auto id = ids.accessor<std::int64_t, 2>();
+  auto weight = weights.accessor<double, 2>();
   for (std::int64_t r = 0; r < rows; ++r) {
     std::int64_t column = 0;
     const auto put = [&](const std::vector<std::int64_t>& tokens, double sign) {
-      for (const std::int64_t id : tokens) {
-        ids[r][column] = id;
-        mean[r][column] = sign / static_cast<double>(tokens.size());
-        sum[r][column] = sign;
-        excluded[r][column++] = sign < 0;
+      for (const std::int64_t token : tokens) {
+        id[r][column] = token;
+        weight[r][column++] = kind == Weight::mean ? sign / static_cast<double>(tokens.size()) : sign;
       }
     };
     put(answers[static_cast<std::size_t>(r)].answer, 1.0);
     put(answers[static_cast<std::size_t>(r)].wrong, -1.0);
   }
-  return {queued_copy(table.ids, device), queued_copy(table.mean, device), queued_copy(table.sum, device),
-          queued_copy(table.excluded, device)};
+  return {queued_copy(ids, device), queued_copy(weights, device)};
 }
 
 at::Tensor log_probabilities(const at::Tensor& logits) { return at::log_softmax(logits, -1, at::kDouble); }
@@ -72,7 +69,7 @@ at::Tensor jensen_shannon(const at::Tensor& log_p, const at::Tensor& log_q) {
 
 at::Tensor rank_of_best(const at::Tensor& logits, const AnswerTable& table) {
   const at::Tensor of_answers =
-      logits.gather(1, table.ids).masked_fill(table.excluded, -std::numeric_limits<double>::infinity());
+      logits.gather(1, table.ids).masked_fill(table.weight <= 0, -std::numeric_limits<double>::infinity());
   return (logits > of_answers.amax(1, true)).sum(-1).to(at::kDouble);
 }
 
@@ -83,10 +80,11 @@ at::Tensor slice_values(MetricKind metric, const at::Tensor& logits, std::span<c
   case MetricKind::js_divergence: return jensen_shannon(log_probabilities(reference), log_probabilities(logits));
   default: break;
   }
-  const AnswerTable table = make_table(answers, logits.device());
+  const Weight kind = metric == MetricKind::logit_diff ? Weight::mean : Weight::sum;
+  const AnswerTable table = make_table(answers, kind, logits.device());
   switch (metric) {
-  case MetricKind::logit_diff: return (logits.gather(1, table.ids).to(at::kDouble) * table.mean).sum(-1);
-  case MetricKind::prob_diff: return (log_probabilities(logits).gather(1, table.ids).exp() * table.sum).sum(-1);
+  case MetricKind::logit_diff: return (logits.gather(1, table.ids).to(at::kDouble) * table.weight).sum(-1);
+  case MetricKind::prob_diff: return (log_probabilities(logits).gather(1, table.ids).exp() * table.weight).sum(-1);
   case MetricKind::accuracy: return (rank_of_best(logits, table) == 0).to(at::kDouble);
   default: return rank_of_best(logits, table);
   }
@@ -161,8 +159,9 @@ Result<at::Tensor> metric_values(MetricKind metric, const at::Tensor& logits, st
     HS_TRY(check_shapes(metric, logits, answers.size(), reference));
     if (needs_answers(metric)) HS_TRY(check_answers(metric, answers, logits.size(1)));
     std::vector<at::Tensor> parts;
-    for (std::int64_t begin = 0; begin < logits.size(0); begin += slice_rows) {
-      const std::int64_t count = std::min(slice_rows, logits.size(0) - begin);
+    const std::int64_t step = rows_at_once(metric, logits.size(0));
+    for (std::int64_t begin = 0; begin < logits.size(0); begin += step) {
+      const std::int64_t count = std::min(step, logits.size(0) - begin);
       const auto some = needs_answers(metric)
                             ? answers.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(count))
                             : std::span<const Answers>{};

@@ -23,12 +23,12 @@ std::int64_t length_of(const TokenRows& rows, std::int64_t row) {
 }
 
 // The part of a walk's batch that these rows are; engine and padding need the shape only.
-TokenBatch batch_of(const TokenBatch& batch, const at::Tensor& rows) {
+TokenBatch batch_of(const TokenBatch& batch, const std::vector<std::int64_t>& rows) {
   TokenBatch out;
-  out.tokens = batch.tokens.index_select(0, rows);
+  out.tokens = batch.tokens.index_select(0, at::tensor(rows, at::kLong));
   if (batch.right_pad.empty()) return out;
-  for (std::int64_t i = 0; i < rows.size(0); ++i)
-    out.right_pad.push_back(batch.right_pad[static_cast<std::size_t>(rows[i].item<std::int64_t>())]);
+  for (const std::int64_t row : rows)
+    out.right_pad.push_back(batch.right_pad[static_cast<std::size_t>(row)]);
   return out;
 }
 
@@ -43,6 +43,21 @@ ResidualStart start_of(const LayerVariants& layer) {
   return start;
 }
 
+// The interventions of variants in rows from `first` on, and the rows that the variants are of.
+std::vector<std::int64_t> add_variants(const std::vector<LayerVariants>& layers, std::int64_t first,
+                                       RunRequest& request) {
+  std::vector<std::int64_t> rows;
+  for (const LayerVariants& layer : layers)
+    for (const Variant& variant : layer.variants) {
+      if (variant.intervention) {
+        request.interventions.push_back(*variant.intervention);
+        request.interventions.back().row = first + std::ssize(rows);
+      }
+      rows.push_back(variant.row);
+    }
+  return rows;
+}
+
 RunRequest variant_request(const TokenBatch& batch, const std::vector<LayerVariants>& layers,
                            std::vector<std::int64_t>& rows) {
   RunRequest request;
@@ -51,15 +66,9 @@ RunRequest variant_request(const TokenBatch& batch, const std::vector<LayerVaria
       request.joins.push_back(start_of(layer));
     else
       request.start = start_of(layer);
-    for (const Variant& variant : layer.variants) {
-      if (variant.intervention) {
-        request.interventions.push_back(*variant.intervention);
-        request.interventions.back().row = std::ssize(rows);
-      }
-      rows.push_back(variant.row);
-    }
   }
-  request.batch = batch_of(batch, at::tensor(rows, at::kLong));
+  rows = add_variants(layers, 0, request);
+  request.batch = batch_of(batch, rows);
   request.split_matmul = true;
   request.logits = LogitRows::last;
   return request;
@@ -150,27 +159,53 @@ Result<at::Tensor> LayerWalk::capture(HookSite site) {
   return result.cache.get(site);
 }
 
-Result<CleanRows> CleanRows::run(const Engine& engine, const TokenRows& rows, const std::vector<int>& layers,
-                                 bool with_z, const CancelToken& cancel) {
-  CleanRows clean(engine, rows, with_z, cancel);
-  const ModelConfig& config = engine.config();
-  const std::int64_t width = config.d_model + (with_z ? config.n_heads * config.d_head : 0);
-  const std::int64_t bytes = clean.batch().tokens.numel() * width * static_cast<std::int64_t>(layers.size()) *
-                             static_cast<std::int64_t>(c10::elementSize(engine.model().dtype));
+RunRequest CleanRows::request_with(const std::vector<LayerVariants>& along) const {
+  const std::int64_t own = batch().tokens.size(0);
   RunRequest request;
-  request.batch = clean.batch();
   request.logits = LogitRows::last;
   request.split_matmul = true;
-  request.cancel = cancel;
-  for (const int layer : layers) {
-    if (bytes > most_kept(engine.model().device)) break;
-    request.capture.push_back({HookPoint::resid_pre, layer});
-    if (with_z) request.capture.push_back({HookPoint::z, layer});
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(own));
+  std::iota(rows.begin(), rows.end(), 0);
+  const std::vector<std::int64_t> variants = add_variants(along, own, request);
+  rows.insert(rows.end(), variants.begin(), variants.end());
+  request.batch = batch_of(batch(), rows);
+  for (const LayerVariants& layer : along) {
+    RowCopies& copies = request.copies.emplace_back();
+    copies.layer = layer.start.layer;
+    copies.at_z = with_z_;
+    for (const Variant& variant : layer.variants)
+      copies.of.push_back(variant.row);
   }
-  HS_ASSIGN(RunResult result, engine.run(request));
-  HS_TRY(check_finite(result.logits, engine.model()));
-  clean.logits_ = result.logits;
-  clean.kept_ = std::move(result.cache);
+  return request;
+}
+
+// Of the rows themselves, not of the variants behind them.
+void CleanRows::keep(const std::vector<int>& layers, const Engine& engine, RunRequest& request) {
+  const ModelConfig& config = engine.config();
+  const std::int64_t width = config.d_model + (with_z_ ? config.n_heads * config.d_head : 0);
+  const std::int64_t bytes = batch().tokens.numel() * width * static_cast<std::int64_t>(layers.size()) *
+                             static_cast<std::int64_t>(c10::elementSize(engine.model().dtype));
+  if (bytes > most_kept(engine.model().device)) return;
+  const HookFn copy = [this, own = batch().tokens.size(0)](HookSite site, at::Tensor x) {
+    kept_.put(site, x.narrow(0, 0, own).clone(at::MemoryFormat::Contiguous));
+    return x;
+  };
+  for (const int layer : layers) {
+    request.hooks.push_back({{HookPoint::resid_pre, layer}, copy});
+    if (with_z_) request.hooks.push_back({{HookPoint::z, layer}, copy});
+  }
+}
+
+Result<CleanRows> CleanRows::run(const Engine& engine, const TokenRows& rows, const std::vector<int>& kept, bool with_z,
+                                 const std::vector<LayerVariants>& along, const CancelToken& cancel) {
+  CleanRows clean(engine, rows, with_z, cancel);
+  const std::int64_t own = clean.batch().tokens.size(0);
+  RunRequest request = clean.request_with(along);
+  request.cancel = cancel;
+  clean.keep(kept, engine, request);
+  HS_ASSIGN(const RunResult result, engine.run(request));
+  clean.logits_ = result.logits.narrow(0, 0, own);
+  clean.logits_along_ = result.logits.narrow(0, own, result.logits.size(0) - own);
   return clean;
 }
 
@@ -190,8 +225,8 @@ Result<ResidualStart> CleanRows::at(int layer) {
   return start;
 }
 
-Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
-  return guarded("computing the metric", [&]() -> Result<std::vector<double>> {
+Result<at::Tensor> Judge::measure(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
+  return guarded("computing the metric", [&]() -> Result<at::Tensor> {
     std::vector<Answers> of_rows;
     if (needs_answers(metric))
       for (const std::int64_t row : rows)
@@ -199,10 +234,20 @@ Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::v
     at::Tensor expected;
     if (needs_reference(metric))
       expected = reference.index_select(0, queued_copy(at::tensor(rows, at::kLong), reference.device()));
-    HS_ASSIGN(const at::Tensor values, metric_values(metric, logits, of_rows, expected));
-    const at::Tensor on_cpu = values.to(at::kCPU).contiguous();
-    return std::vector<double>(on_cpu.const_data_ptr<double>(), on_cpu.const_data_ptr<double>() + on_cpu.numel());
+    return metric_values(metric, logits, of_rows, expected);
   });
+}
+
+Result<std::vector<double>> Judge::values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
+  return guarded("computing the metric", [&]() -> Result<std::vector<double>> {
+    HS_ASSIGN(const at::Tensor values, measure(logits, rows));
+    return to_list(values.to(at::kCPU));
+  });
+}
+
+std::vector<double> to_list(const at::Tensor& values) {
+  const at::Tensor dense = values.contiguous();
+  return {dense.const_data_ptr<double>(), dense.const_data_ptr<double>() + dense.numel()};
 }
 
 Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
@@ -224,22 +269,23 @@ Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& wa
   std::vector<double> out;
   for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
     const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
-    HS_ASSIGN(const std::vector<double> values,
+    HS_ASSIGN(const at::Tensor measured,
               measure_together(engine, walk.batch(), {{{layer, resid}, {some.begin(), some.end()}}}, judge, cancel));
+    const std::vector<double> values = to_list(measured.to(at::kCPU));
     out.insert(out.end(), values.begin(), values.end());
   }
   return out;
 }
 
-Result<std::vector<double>> measure_together(const Engine& engine, const TokenBatch& batch,
-                                             const std::vector<LayerVariants>& layers, const Judge& judge,
-                                             const CancelToken& cancel) {
-  return guarded("running the variants", [&]() -> Result<std::vector<double>> {
+Result<at::Tensor> measure_together(const Engine& engine, const TokenBatch& batch,
+                                    const std::vector<LayerVariants>& layers, const Judge& judge,
+                                    const CancelToken& cancel) {
+  return guarded("running the variants", [&]() -> Result<at::Tensor> {
     std::vector<std::int64_t> rows; // of the walk, a variant each
     RunRequest request = variant_request(batch, layers, rows);
     request.cancel = cancel;
     HS_ASSIGN(const RunResult result, engine.run(request));
-    return judge.values(result.logits, rows);
+    return judge.measure(result.logits, rows);
   });
 }
 

@@ -52,26 +52,43 @@ private:
   at::Tensor resid_;
 };
 
+struct Variant {
+  std::int64_t row = 0;                     // of the walk
+  std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
+};
+
+// Variants that begin at one layer; `start` has the rows of the walk.
+struct LayerVariants {
+  ResidualStart start;
+  std::vector<Variant> variants;
+};
+
 // What a sweep over layers restarts from, of some rows: one run of them, kept whole where it is small enough, else
 // walked through again.
 class CleanRows {
 public:
-  // Layers: increasing. The z of each is wanted too where the variants begin there.
-  static Result<CleanRows> run(const Engine& engine, const TokenRows& rows, const std::vector<int>& layers, bool with_z,
-                               const CancelToken& cancel);
+  // `kept`: the layers, increasing, that variants will restart at; the z of each is wanted too where they begin there.
+  // `along`: variants that travel with the rows themselves, of layers that increase; of their start only the layer is
+  // looked at.
+  static Result<CleanRows> run(const Engine& engine, const TokenRows& rows, const std::vector<int>& kept, bool with_z,
+                               const std::vector<LayerVariants>& along, const CancelToken& cancel);
 
   const TokenBatch& batch() const { return walk_.batch(); }
-  const at::Tensor& logits() const { return logits_; } // of each row's last token [row, d_vocab]
+  // Of each row's last token [row, d_vocab], and of each variant's that travelled along.
+  const at::Tensor& logits() const { return logits_; }
+  const at::Tensor& logits_along() const { return logits_along_; }
   // Layers only ever increase.
   Result<ResidualStart> at(int layer);
 
 private:
   CleanRows(const Engine& engine, const TokenRows& rows, bool with_z, CancelToken cancel)
       : walk_(engine, rows, std::move(cancel)), with_z_(with_z) {}
+  RunRequest request_with(const std::vector<LayerVariants>& along) const;
+  void keep(const std::vector<int>& layers, const Engine& engine, RunRequest& request);
 
   LayerWalk walk_;
   bool with_z_;
-  at::Tensor logits_;
+  at::Tensor logits_, logits_along_;
   ActivationCache kept_; // empty: too large
 };
 
@@ -81,32 +98,28 @@ struct Judge {
   std::vector<Answers> answers; // one a row
   at::Tensor reference;         // logits [row, d_vocab]; only where the metric needs them
 
-  // Metric of logits that belong to these rows, in this order.
+  // Metric of logits that belong to these rows, in this order: [row] in double precision, on the logits' device.
+  Result<at::Tensor> measure(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
+  // The same, waited for.
   Result<std::vector<double>> values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
 };
 
 // Logits of each row's last token [row, d_vocab].
 Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel);
 
-struct Variant {
-  std::int64_t row = 0;                     // of the walk
-  std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
-};
-
-// Variants that restart at one layer; `start` has the rows of the walk.
-struct LayerVariants {
-  ResidualStart start;
-  std::vector<Variant> variants;
-};
-// Their metrics, in order, from one run: the variants of each layer join those of the layers before. Layers increase.
-Result<std::vector<double>> measure_together(const Engine& engine, const TokenBatch& batch,
-                                             const std::vector<LayerVariants>& layers, const Judge& judge,
-                                             const CancelToken& cancel);
+// Metrics of variants [variant], in order, from one run: those of each layer join those of the layers before. Layers
+// increase. On the engine's device, where the run may still be going on.
+Result<at::Tensor> measure_together(const Engine& engine, const TokenBatch& batch,
+                                    const std::vector<LayerVariants>& layers, const Judge& judge,
+                                    const CancelToken& cancel);
 
 // Runs the model from resid_pre of `layer` of a walk on, for every variant, and returns their metrics.
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel);
+
+// A tensor of doubles on the processor, as a list.
+std::vector<double> to_list(const at::Tensor& values);
 
 inline bool was_cancelled(const Error& error) { return error.code == ErrorCode::cancelled; }
 

@@ -5,8 +5,10 @@
 #include <filesystem>
 #include <mutex>
 
+#include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
 #include "core/model/guard.h"
@@ -87,6 +89,20 @@ Result<at::Device> open_device(const std::string& name) {
 
 at::Tensor queued_copy(const at::Tensor& x, const at::Device& device) {
   return x.to(device, x.scalar_type(), /*non_blocking=*/true);
+}
+
+QueuedRead::QueuedRead(const at::Tensor& x) : copy_(x) {
+  if (x.is_cpu()) return;
+  copy_ = at::empty(x.sizes(), x.options().device(at::kCPU).pinned_memory(true));
+  copy_.copy_(x, /*non_blocking=*/true);
+  const c10::impl::VirtualGuardImpl guard(x.device().type());
+  arrived_.emplace(x.device().type());
+  arrived_->record(guard.getStream(x.device()));
+}
+
+at::Tensor QueuedRead::wait() {
+  if (arrived_) arrived_->synchronize();
+  return copy_;
 }
 
 std::string describe_cuda() {

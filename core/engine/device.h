@@ -3,10 +3,12 @@
 // opened when a GPU is asked for.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
+#include <c10/core/Event.h>
 
 #include "core/base/result.h"
 
@@ -19,6 +21,17 @@ Result<at::Device> open_device(const std::string& name);
 // A host tensor copied to the device without waiting for what is queued there. The host's may go at once: the driver
 // has taken its (pageable) bytes before this returns.
 at::Tensor queued_copy(const at::Tensor& x, const at::Device& device);
+
+// A tensor on its way to the processor: what is queued on its device after it goes on while somebody waits for it.
+class QueuedRead {
+public:
+  explicit QueuedRead(const at::Tensor& x);
+  at::Tensor wait(); // on the processor
+
+private:
+  at::Tensor copy_;
+  std::optional<c10::Event> arrived_; // of a GPU
+};
 
 // What this build and machine can do, in words: "CPU only: built without CUDA", "CUDA: NVIDIA H100".
 std::string describe_cuda();

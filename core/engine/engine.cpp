@@ -52,9 +52,17 @@ Status check_start(const ResidualStart& start, const at::Tensor& tokens, const M
   return {};
 }
 
+// Where a row enters: at a block's first norm or at its z.
+struct Entry {
+  int layer = 0;
+  bool at_z = false;
+};
+
+Entry entry_of(const ResidualStart& start) { return {start.layer, start.z.defined()}; }
+
 // Whether rows that enter so come in behind this point of their first block.
-bool leaves_out(const ResidualStart& start, HookSite site) {
-  return site.layer == start.layer && start.z.defined() && site.point >= HookPoint::resid_pre &&
+bool leaves_out(const Entry& entry, HookSite site) {
+  return site.layer == entry.layer && entry.at_z && site.point >= HookPoint::resid_pre &&
          site.point <= HookPoint::pattern;
 }
 
@@ -65,7 +73,7 @@ Status check_z(const RunRequest& request, const ModelConfig& config) {
     return make_error(ErrorCode::invalid_argument, "no block runs that it could begin", {}, "start.z");
   if (request.kv_cache || request.statistics || request.observer)
     return make_error(ErrorCode::invalid_argument, "the attention of its block is not computed", {}, "start.z");
-  const auto skipped = [&](HookSite site) { return leaves_out(*request.start, site); };
+  const auto skipped = [&](HookSite site) { return leaves_out(entry_of(*request.start), site); };
   const auto refuse = [](HookSite site) {
     return make_error(ErrorCode::invalid_argument, "is not computed: the run begins at the z of its block", {},
                       hook_name(site));
@@ -79,35 +87,68 @@ Status check_z(const RunRequest& request, const ModelConfig& config) {
   return {};
 }
 
-// The layer at which each row enters.
-std::vector<const ResidualStart*> entries(const RunRequest& request) {
-  std::vector<const ResidualStart*> rows(static_cast<std::size_t>(request.start->resid.size(0)), &*request.start);
+// Of every row.
+std::vector<Entry> entries(const RunRequest& request) {
+  std::vector<Entry> rows;
+  if (request.start) rows.assign(static_cast<std::size_t>(request.start->resid.size(0)), entry_of(*request.start));
   for (const ResidualStart& join : request.joins)
-    rows.insert(rows.end(), static_cast<std::size_t>(join.resid.size(0)), &join);
+    rows.insert(rows.end(), static_cast<std::size_t>(join.resid.size(0)), entry_of(join));
+  if (!request.copies.empty()) rows.resize(static_cast<std::size_t>(first_rows(request)));
+  for (const RowCopies& copies : request.copies)
+    rows.insert(rows.end(), copies.of.size(), {copies.layer, copies.at_z});
   return rows;
 }
 
-Status check_joins(const RunRequest& request, const ModelConfig& config) {
-  if (request.joins.empty()) return {};
-  const auto bad = [](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, "joins"); };
+// What rows that enter later do not go with, whether they join or are copies.
+Status check_later_rows(const RunRequest& request, const char* field) {
+  const auto bad = [&](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, field); };
   if (request.stop_layer >= 0) return bad("rows only join a run through all later layers");
   if (request.kv_cache || request.kv_prefix || request.statistics || request.observer ||
       !request.batch.left_pad.empty())
     return bad("do not go with a KV cache, statistics, an observer or padding on the left");
-  int before = request.start->layer;
-  for (const ResidualStart& join : request.joins) {
-    if (join.layer <= before || join.layer >= config.n_layers) return bad("layers must increase and exist");
-    before = join.layer;
-  }
-  const std::vector<const ResidualStart*> entry = entries(request);
+  const std::vector<Entry> entry = entries(request);
   for (const Intervention& x : request.interventions) {
     if (!x.row || *x.row < 0 || *x.row >= std::ssize(entry)) continue; // the plan checks the row
-    const ResidualStart& start = *entry[static_cast<std::size_t>(*x.row)];
+    const Entry& start = entry[static_cast<std::size_t>(*x.row)];
     if (x.site.layer < start.layer || leaves_out(start, x.site))
       return make_error(ErrorCode::invalid_argument, "row " + std::to_string(*x.row) + " only joins after this point",
                         {}, hook_name(x.site));
   }
   return {};
+}
+
+Status check_joins(const RunRequest& request, const ModelConfig& config) {
+  if (request.joins.empty()) return {};
+  int before = request.start->layer;
+  for (const ResidualStart& join : request.joins) {
+    if (join.layer <= before || join.layer >= config.n_layers)
+      return make_error(ErrorCode::invalid_argument, "layers must increase and exist", {}, "joins");
+    before = join.layer;
+  }
+  return check_later_rows(request, "joins");
+}
+
+Status check_copies(const RunRequest& request, const ModelConfig& config) {
+  if (request.copies.empty()) return {};
+  const auto bad = [](const char* what) { return make_error(ErrorCode::invalid_argument, what, {}, "copies"); };
+  if (request.start) return bad("are of a run from tokens");
+  const auto& pad = request.batch.right_pad;
+  const auto padding = [&](std::int64_t row) { return pad.empty() ? 0 : pad[static_cast<std::size_t>(row)]; };
+  std::int64_t there = first_rows(request);
+  if (there < 1 || (!pad.empty() && std::ssize(pad) != request.batch.tokens.size(0)))
+    return bad("need rows of their own in the batch, beside those that they are copies of");
+  int before = -1;
+  for (const RowCopies& copies : request.copies) {
+    if (copies.layer <= before || copies.layer >= config.n_layers) return bad("layers must increase and exist");
+    before = copies.layer;
+    for (std::size_t i = 0; i < copies.of.size(); ++i) {
+      const std::int64_t row = copies.of[i];
+      if (row < 0 || row >= there) return bad("a row is not there yet");
+      if (padding(row) != padding(there + static_cast<std::int64_t>(i))) return bad("must be padded as their rows are");
+    }
+    there += std::ssize(copies.of);
+  }
+  return check_later_rows(request, "copies");
 }
 
 Status check_layers(const RunRequest& request, const ModelConfig& config) {
@@ -118,6 +159,7 @@ Status check_layers(const RunRequest& request, const ModelConfig& config) {
   if (request.stop_layer > n_layers || (request.stop_layer >= 0 && request.stop_layer < begin))
     return make_error(ErrorCode::invalid_argument,
                       "must be " + std::to_string(begin) + " to " + std::to_string(n_layers), {}, "stop_layer");
+  HS_TRY(check_copies(request, config));
   if (!request.start)
     return request.joins.empty()
                ? Status{}
@@ -249,8 +291,9 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
   return guarded("computing gradients", [&]() -> Result<GradientResult> {
     if (request.run.kv_cache)
       return make_error(ErrorCode::invalid_argument, "gradients do not go through a KV cache", {}, "kv_cache");
-    if (!request.run.joins.empty())
-      return make_error(ErrorCode::invalid_argument, "gradients are of runs that all rows begin together", {}, "joins");
+    if (!request.run.joins.empty() || !request.run.copies.empty())
+      return make_error(ErrorCode::invalid_argument, "gradients are of runs that all rows begin together", {},
+                        request.run.joins.empty() ? "copies" : "joins");
     HS_TRY(check_goal(request));
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, span_of(request.run, config()));

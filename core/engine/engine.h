@@ -67,6 +67,13 @@ struct TokenBatch {
 
 enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real token of each row
 
+// Rows that begin as copies of others of the same run.
+struct RowCopies {
+  int layer = 0;
+  std::vector<std::int64_t> of; // rows of the batch that are there by then, one a copy
+  bool at_z = false;            // copied at the block's z; else at its resid_pre
+};
+
 struct ResidualStart {
   int layer = 0;    // the first block to run
   at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
@@ -90,6 +97,9 @@ struct RunRequest {
   // restart at different layers travel as one batch. `batch` has all rows in that order, without padding on the left;
   // an activation of a layer has the rows that are there by then.
   std::vector<ResidualStart> joins;
+  // The same in a run from tokens: variants that travel with the run they are variants of. The tokens of a copy are
+  // shape only; it has the padding of its row.
+  std::vector<RowCopies> copies;
   int stop_layer = -1; // run blocks [start, stop_layer); -1: all, then final norm and unembedding
   std::vector<Intervention> interventions;
   std::vector<Hook> hooks;

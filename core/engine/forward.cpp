@@ -23,7 +23,32 @@ at::Tensor linear_by_head(const at::Tensor& x, const at::Tensor& w, const at::Te
 
 at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined() ? x + b : x; }
 
+// Whether this is the only name of a tensor and of its memory.
+bool owns(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
+
+// For each set of copies the rows there by then, with the copies behind them, on the device: one transfer for all.
+std::vector<at::Tensor> indices_with_copies(const RunRequest& request, const at::Device& device) {
+  std::vector<std::int64_t> rows;
+  std::vector<std::int64_t> counts;
+  std::int64_t there = first_rows(request);
+  for (const RowCopies& copies : request.copies) {
+    for (std::int64_t row = 0; row < there; ++row)
+      rows.push_back(row);
+    rows.insert(rows.end(), copies.of.begin(), copies.of.end());
+    there += std::ssize(copies.of);
+    counts.push_back(there);
+  }
+  return queued_copy(at::tensor(rows, at::kLong), device).split_with_sizes(counts);
+}
+
 } // namespace
+
+std::int64_t first_rows(const RunRequest& request) {
+  std::int64_t rows = request.batch.tokens.size(0);
+  for (const RowCopies& copies : request.copies)
+    rows -= std::ssize(copies.of);
+  return rows;
+}
 
 ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request,
                          HookPlan& plan, const RunSpan& span, bool differentiable)
@@ -37,6 +62,7 @@ ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, 
     length_ -= *std::min_element(request_.batch.left_pad.begin(), request_.batch.left_pad.end());
   }
   positions_ = queued_copy(positions_, model_.device);
+  if (!request_.copies.empty()) copied_ = indices_with_copies(request_, model_.device);
 }
 
 RunResult ForwardPass::run() {
@@ -54,7 +80,7 @@ RunResult ForwardPass::run() {
   const int end = stops ? request_.stop_layer : static_cast<int>(config_.n_layers);
   for (; layer < end; ++layer) {
     throw_if_cancelled(request_.cancel);
-    resid = block(layer, with_joining(layer, resid));
+    resid = block(layer, with_joining(layer, std::move(resid)));
   }
   if (stops)
     result.resid = resid;
@@ -63,17 +89,32 @@ RunResult ForwardPass::run() {
   return result;
 }
 
-at::Tensor ForwardPass::with_joining(int layer, const at::Tensor& resid) {
+const RowCopies* ForwardPass::copies_at(int layer) const {
+  for (const RowCopies& copies : request_.copies)
+    if (copies.layer == layer) return &copies;
+  return nullptr;
+}
+
+at::Tensor ForwardPass::with_copies(int layer, bool at_z, at::Tensor x) const {
+  const RowCopies* copies = copies_at(layer);
+  if (!copies || copies->at_z != at_z) return x;
+  return x.index_select(0, copied_[static_cast<std::size_t>(copies - request_.copies.data())]);
+}
+
+at::Tensor ForwardPass::with_joining(int layer, at::Tensor resid) {
+  if (!request_.start) return with_copies(layer, false, std::move(resid));
   const bool begins = request_.start && request_.start->layer == layer;
   const bool joins = joined_ < request_.joins.size() && request_.joins[joined_].layer == layer;
   const ResidualStart* entering = begins ? &*request_.start : joins ? &request_.joins[joined_++] : nullptr;
   given_z_ = entering && entering->z.defined() ? entering->z.to(model_.device, model_.dtype) : at::Tensor{};
-  return joins ? at::cat({resid, entering->resid.to(model_.device, model_.dtype)}) : resid;
+  if (!joins) return resid;
+  return at::cat({resid, entering->resid.to(model_.device, model_.dtype)});
 }
 
 at::Tensor ForwardPass::embed() {
   const ModelWeights& weights = model_.weights;
-  at::Tensor x = at::embedding(weights.w_e, queued_copy(request_.batch.tokens, model_.device));
+  const at::Tensor tokens = request_.batch.tokens.narrow(0, 0, first_rows(request_));
+  at::Tensor x = at::embedding(weights.w_e, queued_copy(tokens, model_.device));
   if (config_.embed_scale != 1.0) x = x * at::scalar_tensor(config_.embed_scale, x.options());
   if (differentiable_) x = x.detach().requires_grad_(true);
   x = plan_.visit(HookPoint::embed, x);
@@ -83,29 +124,37 @@ at::Tensor ForwardPass::embed() {
   return x + plan_.visit(HookPoint::pos_embed, p);
 }
 
-at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b,
-                               const at::Tensor& onto) const {
-  at::Tensor y = differentiable_ ? at::Tensor{} : linear_on_cpu(x, w, b);
+at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, at::Tensor onto) const {
+  if (differentiable_) {
+    const at::Tensor y = at::linear(x, w, b);
+    return onto.defined() ? onto + y : y;
+  }
+  at::Tensor y = linear_on_cpu(x, w, b);
   if (!y.defined() && splits())
     if (at::Tensor sum = split_linear_on_device(x.contiguous(), w, b, onto); sum.defined()) return sum;
+  // The sum inside the product: one pass over memory less, and rounded once in place of twice.
+  if (!y.defined() && onto.defined() && onto.is_cuda() && !b.defined() && onto.is_contiguous() && owns(onto)) {
+    onto.view({-1, onto.size(-1)}).addmm_(x.reshape({-1, x.size(-1)}), w.t());
+    return onto;
+  }
   if (!y.defined()) y = at::linear(x, w, b);
-  return onto.defined() ? onto + y : y;
+  return onto.defined() ? y.add_(onto) : y;
 }
 
-at::Tensor ForwardPass::block(int layer, const at::Tensor& input) {
+at::Tensor ForwardPass::block(int layer, at::Tensor input) {
   if (only_last_matters(layer)) return last_block(layer, input);
-  at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, input);
+  at::Tensor resid_pre = plan_.visit(HookPoint::resid_pre, layer, std::move(input));
   at::Tensor z = attend_block(layer, resid_pre);
   if (only_last_matters_after_z(layer)) {
     resid_pre = resid_pre.narrow(1, span_.count - 1, 1);
     z = z.narrow(1, span_.count - 1, 1);
   }
-  return finish_block(layer, resid_pre, z);
+  return finish_block(layer, std::move(resid_pre), z);
 }
 
 bool ForwardPass::only_last_matters(int layer) const {
   const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
-  return !looked_at && !given_z_.defined() && !request_.kv_cache && !request_.kv_prefix &&
+  return !looked_at && !given_z_.defined() && !copies_at(layer) && !request_.kv_cache && !request_.kv_prefix &&
          only_last_matters_after_z(layer);
 }
 
@@ -137,11 +186,12 @@ at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
   return finish_block(layer, resid_pre.narrow(1, last, 1), z);
 }
 
-at::Tensor ForwardPass::finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& z) {
-  at::Tensor resid = with_attention(layer, resid_pre, z);
-  if (config_.has_resid_mid()) resid = plan_.visit(HookPoint::resid_mid, layer, resid);
-  if (config_.has_mlp()) resid = with_mlp(layer, resid, config_.parallel_residual ? resid_pre : resid);
-  return plan_.visit(HookPoint::resid_post, layer, resid);
+at::Tensor ForwardPass::finish_block(int layer, at::Tensor resid_pre, const at::Tensor& z) {
+  const at::Tensor mlp_in = config_.parallel_residual ? resid_pre : at::Tensor{};
+  at::Tensor resid = with_attention(layer, std::move(resid_pre), z);
+  if (config_.has_resid_mid()) resid = plan_.visit(HookPoint::resid_mid, layer, std::move(resid));
+  if (config_.has_mlp()) resid = with_mlp(layer, std::move(resid), mlp_in);
+  return plan_.visit(HookPoint::resid_post, layer, std::move(resid));
 }
 
 // ---- Attention
@@ -252,27 +302,28 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   return counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input);
 }
 
-at::Tensor ForwardPass::output(int layer, const at::Tensor& z, const at::Tensor& onto) {
+at::Tensor ForwardPass::output(int layer, const at::Tensor& z, at::Tensor onto) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
-  if (!plan_.active(HookPoint::result, layer)) return linear(z.flatten(2), block.w_o, block.b_o, onto);
+  if (!plan_.active(HookPoint::result, layer)) return linear(z.flatten(2), block.w_o, block.b_o, std::move(onto));
   const at::Tensor by_head = block.w_o.view({config_.d_model, config_.n_heads, config_.d_head});
   const at::Tensor result = at::einsum("bphe,dhe->bphd", {z, by_head});
   const at::Tensor out = add_bias(plan_.visit(HookPoint::result, layer, result).sum(2), block.b_o);
   return onto.defined() ? onto + out : out;
 }
 
-at::Tensor ForwardPass::attend_block(int layer, const at::Tensor& resid_pre) {
+at::Tensor ForwardPass::attend_block(int layer, at::Tensor& resid_pre) {
   const std::int64_t computed = resid_pre.size(0) - (given_z_.defined() ? given_z_.size(0) : 0);
   if (computed == 0) return plan_.visit(HookPoint::z, layer, given_z_);
   Projections projections = project(layer, resid_pre.narrow(0, 0, computed));
   rotate(layer, projections);
   extend_cache(layer, projections);
   const at::Tensor z = attend(layer, projections);
-  return plan_.visit(HookPoint::z, layer, given_z_.defined() ? at::cat({z, given_z_}) : z);
+  resid_pre = with_copies(layer, true, std::move(resid_pre));
+  return plan_.visit(HookPoint::z, layer, given_z_.defined() ? at::cat({z, given_z_}) : with_copies(layer, true, z));
 }
 
-at::Tensor ForwardPass::with_attention(int layer, const at::Tensor& resid_pre, const at::Tensor& z) {
-  if (!config_.post_norms && !plan_.active(HookPoint::attn_out, layer)) return output(layer, z, resid_pre);
+at::Tensor ForwardPass::with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z) {
+  if (!config_.post_norms && !plan_.active(HookPoint::attn_out, layer)) return output(layer, z, std::move(resid_pre));
   at::Tensor out = output(layer, z, {});
   if (config_.post_norms)
     out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln1_post, out);
@@ -281,22 +332,25 @@ at::Tensor ForwardPass::with_attention(int layer, const at::Tensor& resid_pre, c
 
 // ---- MLP and unembedding
 
-at::Tensor ForwardPass::with_mlp(int layer, const at::Tensor& resid, const at::Tensor& mlp_in) {
-  const bool plain = !config_.post_norms && !plan_.active(HookPoint::mlp_out, layer);
-  at::Tensor out = mlp(layer, mlp_in, plain ? resid : at::Tensor{});
-  if (plain) return out;
+at::Tensor ForwardPass::with_mlp(int layer, at::Tensor resid, const at::Tensor& mlp_in) {
+  const at::Tensor x = normed_for_mlp(layer, mlp_in.defined() ? mlp_in : resid);
+  if (!config_.post_norms && !plan_.active(HookPoint::mlp_out, layer)) return mlp(layer, x, std::move(resid));
+  at::Tensor out = mlp(layer, x, {});
   if (config_.post_norms)
     out = apply_norm(config_, model_.weights.blocks[static_cast<std::size_t>(layer)].ln2_post, out);
   return resid + plan_.visit(HookPoint::mlp_out, layer, out);
 }
 
-at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid, const at::Tensor& onto) {
+at::Tensor ForwardPass::normed_for_mlp(int layer, const at::Tensor& resid) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
   // A tensor of its own, or its gradient would also be that of the residual that goes past the MLP.
   const at::Tensor input =
       plan_.active(HookPoint::mlp_in, layer) ? plan_.visit(HookPoint::mlp_in, layer, resid.view_as(resid)) : resid;
-  const at::Tensor x =
-      apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
+  return apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
+}
+
+at::Tensor ForwardPass::mlp(int layer, const at::Tensor& x, at::Tensor onto) {
+  const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
   const bool watched = plan_.active(HookPoint::mlp_pre, layer) || plan_.active(HookPoint::mlp_pre_linear, layer);
   if (splits() && !config_.gated_mlp && !watched && !plan_.active(HookPoint::mlp_post, layer))
     if (at::Tensor out = split_mlp_on_device(config_.activation, block, x, onto); out.defined()) return out;
@@ -312,7 +366,7 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& resid, const at::Tensor
   } else {
     post = apply_activation(config_.activation, plan_.visit(HookPoint::mlp_pre, layer, in));
   }
-  return linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out, onto);
+  return linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out, std::move(onto));
 }
 
 // The last real token of each row: [batch, pos, d] -> [batch, d].

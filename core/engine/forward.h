@@ -7,6 +7,9 @@
 
 namespace headscope {
 
+// Rows of the batch that are no copies of others.
+std::int64_t first_rows(const RunRequest& request);
+
 class ForwardPass {
 public:
   ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request, HookPlan& plan,
@@ -17,19 +20,25 @@ public:
 
 private:
   at::Tensor embed();
-  at::Tensor with_joining(int layer, const at::Tensor& resid); // the rows that come in at this layer, too
+  // The rows that come in at this layer, too.
+  at::Tensor with_joining(int layer, at::Tensor resid);
+  // Where rows begin as copies at this point of the layer: x [batch, ..] with them behind the others.
+  at::Tensor with_copies(int layer, bool at_z, at::Tensor x) const;
+  const RowCopies* copies_at(int layer) const;
   bool splits() const { return request_.split_matmul && !differentiable_; }
-  // x W^T + b, here and below added to `onto` where that is defined.
-  at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, const at::Tensor& onto = {}) const;
-  at::Tensor block(int layer, const at::Tensor& resid_pre);
+  // x W^T + b, here and below added to `onto` where that is defined, in its memory where nobody else has it.
+  at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, at::Tensor onto = {}) const;
+  at::Tensor block(int layer, at::Tensor resid_pre);
   // The last block where only the last position's logits are wanted: its keys and values of all positions, everything
   // else of the last one alone. -> [batch, 1, d_model]
   at::Tensor last_block(int layer, const at::Tensor& resid_pre);
   bool only_last_matters(int layer) const;
   bool only_last_matters_after_z(int layer) const;
-  at::Tensor finish_block(int layer, const at::Tensor& resid_pre, const at::Tensor& z);
-  at::Tensor with_mlp(int layer, const at::Tensor& resid, const at::Tensor& mlp_in); // resid + mlp_out
-  at::Tensor mlp(int layer, const at::Tensor& resid, const at::Tensor& onto);        // before its last norm
+  at::Tensor finish_block(int layer, at::Tensor resid_pre, const at::Tensor& z);
+  // resid + mlp_out; the MLP reads `mlp_in`, or resid where that is undefined.
+  at::Tensor with_mlp(int layer, at::Tensor resid, const at::Tensor& mlp_in);
+  at::Tensor normed_for_mlp(int layer, const at::Tensor& resid);
+  at::Tensor mlp(int layer, const at::Tensor& normed, at::Tensor onto); // before its last norm
   at::Tensor unembed(const at::Tensor& resid);
 
   struct Projections {
@@ -43,9 +52,10 @@ private:
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
-  at::Tensor attend_block(int layer, const at::Tensor& resid_pre); // z, computed or as rows begin with
-  at::Tensor output(int layer, const at::Tensor& z, const at::Tensor& onto);
-  at::Tensor with_attention(int layer, const at::Tensor& resid_pre, const at::Tensor& z); // resid_pre + attn_out
+  // z, computed or as rows begin with; resid_pre gets the rows that begin here as copies.
+  at::Tensor attend_block(int layer, at::Tensor& resid_pre);
+  at::Tensor output(int layer, const at::Tensor& z, at::Tensor onto);
+  at::Tensor with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z); // resid_pre + attn_out
   const RotaryTables& tables(int layer);
 
   const Model& model_;
@@ -58,6 +68,7 @@ private:
   at::Tensor positions_;             // [batch or 1, pos]: slot minus left padding
   std::int64_t length_ = 0;          // positions in use, cached ones counted
   std::size_t joined_ = 0;           // of request_.joins
+  std::vector<at::Tensor> copied_;   // of request_.copies each: which row every row from then on is [row]
   at::Tensor given_z_;               // of this layer's last rows, which begin here; undefined: all rows' z is computed
   std::vector<RotaryTables> tables_; // one a rotary config
 };

@@ -105,7 +105,7 @@ at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* cons
   bool* const gone = mask.mutable_data_ptr<bool>();
   for (const Intervention* intervention : zeroed)
     gone[*intervention->row * x.size(2) + *intervention->head] = true;
-  return x.masked_fill(queued_copy(mask, x.device()).view({x.size(0), 1, x.size(2), 1}), 0);
+  return at::where(queued_copy(mask, x.device()).view({x.size(0), 1, x.size(2), 1}), 0.0, x);
 }
 
 // A view into a larger tensor would keep all of it alive.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows that come in at later layers of a run get what they would get in a run of their own.
+// Rows that come in at later layers of a run, with activations of an earlier one or as copies of its own rows, get what
+// they would get in a run of their own.
 #include <gtest/gtest.h>
 
 #include "core/engine/engine.h"
@@ -43,10 +44,28 @@ protected:
     return request;
   }
 
+  // The same as copies of row 0, which is the prompt itself: row `layer` + 1 leaves it at that layer.
+  RunRequest copied(const Intervention& change, bool at_z, LogitRows logits) const {
+    RunRequest request;
+    request.batch.tokens = whole_.batch.tokens.repeat({layers() + 1, 1});
+    request.logits = logits;
+    for (int layer = 0; layer < layers(); ++layer) {
+      request.copies.push_back({layer, {0}, at_z});
+      request.interventions.push_back(change);
+      request.interventions.back().site.layer = layer;
+      request.interventions.back().row = layer + 1;
+    }
+    return request;
+  }
+
   void expect_rows_of_their_own(const Intervention& change, bool with_z) {
     for (const LogitRows logits : {LogitRows::all, LogitRows::last}) {
       const auto together = engine_.run(joined(change, with_z, logits));
       ASSERT_TRUE(together.ok()) << together.error().to_string();
+      const auto copies = engine_.run(copied(change, with_z, logits));
+      ASSERT_TRUE(copies.ok()) << copies.error().to_string();
+      const at::Tensor clean = logits == LogitRows::all ? clean_.logits : clean_.logits.select(1, -1);
+      EXPECT_LT(max_error(copies->logits[0], clean[0]), 2e-5);
       for (int layer = 0; layer < layers(); ++layer) {
         RunRequest alone;
         alone.batch = whole_.batch;
@@ -56,6 +75,7 @@ protected:
         const auto expected = engine_.run(alone);
         ASSERT_TRUE(expected.ok()) << expected.error().to_string();
         EXPECT_LT(max_error(together->logits[layer], expected->logits[0]), 2e-5) << layer;
+        EXPECT_LT(max_error(copies->logits[layer + 1], expected->logits[0]), 2e-5) << layer;
         if (logits == LogitRows::all) {
           EXPECT_GT(max_error(expected->logits, clean_.logits), 1e-4) << layer;
         }
@@ -95,6 +115,56 @@ TEST_P(Joins, SaysWhatDoesNotGoTogether) {
   EXPECT_EQ(error_of([&](RunRequest& r) { r.stop_layer = layers(); }), "joins");
   EXPECT_EQ(error_of([&](RunRequest& r) { r.batch.left_pad.assign(static_cast<std::size_t>(layers()), 1); }), "joins");
   // Before its row is there, and at what the row leaves out.
+  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
+}
+
+// Shorter rows, and several copies of each at a layer.
+TEST_P(Joins, CopiesArePaddedAsTheirRows) {
+  const int layer = layers() - 1;
+  const at::Tensor tokens = whole_.batch.tokens;
+  const std::int64_t length = tokens.size(1);
+  RunRequest request;
+  request.batch.tokens = tokens.repeat({5, 1});
+  request.batch.right_pad = {0, 2, 2, 0, 2};
+  request.logits = LogitRows::last;
+  request.copies = {{layer, {1, 0, 1}, true}};
+  for (int row = 2; row < 5; ++row)
+    request.interventions.push_back({.site = {HookPoint::z, layer}, .head = row == 4 ? 0 : 1, .row = row});
+  const auto together = engine_.run(request);
+  ASSERT_TRUE(together.ok()) << together.error().to_string();
+  for (int row = 0; row < 5; ++row) {
+    RunRequest alone;
+    alone.batch.tokens = tokens.narrow(1, 0, length - request.batch.right_pad[static_cast<std::size_t>(row)]);
+    alone.logits = LogitRows::last;
+    if (row >= 2) {
+      alone.interventions = {request.interventions[static_cast<std::size_t>(row - 2)]};
+      alone.interventions[0].row.reset();
+    }
+    EXPECT_LT(max_error(together->logits[row], engine_.run(alone)->logits[0]), 2e-5) << row;
+  }
+}
+
+TEST_P(Joins, SaysWhichCopiesCannotBe) {
+  const auto error_of = [&](const auto& change) {
+    RunRequest bad = copied({.site = {HookPoint::z, 0}, .head = 1}, true, LogitRows::last);
+    change(bad);
+    const auto result = engine_.run(bad);
+    return result.ok() ? std::string("none") : result.error().field;
+  };
+  EXPECT_EQ(error_of([](RunRequest&) {}), "none");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().of = {99}; }), "copies");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.front().of = {1}; }), "copies"); // itself
+  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().layer = 0; }), "copies");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().layer = 100; }), "copies");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().of.assign(99, 0); }), "copies"); // no row of its own is left
+  EXPECT_EQ(error_of([&](RunRequest& r) { r.start = start(0, false); }), "copies");
+  EXPECT_EQ(error_of([&](RunRequest& r) { r.stop_layer = layers(); }), "copies");
+  EXPECT_EQ(error_of([](RunRequest& r) {
+              r.batch.right_pad.assign(static_cast<std::size_t>(r.batch.tokens.size(0)), 0);
+              r.batch.right_pad.back() = 1;
+            }),
+            "copies");
   EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
   EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
 }
