@@ -24,7 +24,7 @@ ScoredCircuit described(const Engine& engine, const CircuitTask& task, const std
   out.lower_is_better = lower_is_better(task.metric);
   out.units = task.metric == MetricKind::logit_diff ? "logit" : needs_reference(task.metric) ? "nat" : "1";
   out.model = model.identity.name;
-  out.model_sha256 = model.identity.sha256;
+  out.model_sha256 = model.identity.sha256();
   out.d_model = model.config.d_model;
   return out;
 }

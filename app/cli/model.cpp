@@ -30,7 +30,7 @@ nlohmann::json describe(const Model& model) {
       {"architecture", c.architecture},
       {"format", model.identity.format},
       {"quantisation", model.identity.quantisation},
-      {"sha256", model.identity.sha256},
+      {"sha256", model.identity.sha256()},
       {"dtype", dtype_name(model.dtype)},
       {"n_layers", c.n_layers},
       {"d_model", c.d_model},
@@ -49,7 +49,7 @@ nlohmann::json describe(const Model& model) {
     json["tokenizer"] = {{"kind", model.tokenizer->kind()},
                          {"vocab_size", model.tokenizer->vocab_size()},
                          {"chat_template", !model.tokenizer->chat_template().empty()}};
-  const std::optional<ParityRecord> parity = parity_of(model.identity.sha256);
+  const std::optional<ParityRecord> parity = parity_of(model.identity.sha256());
   json["parity"] = nullptr;
   if (parity)
     json["parity"] = {{"reference", parity->reference},

@@ -18,7 +18,7 @@ Status store_model(store::ResultWriter& writer, const Model& model, const store:
       {"name", model.identity.name},
       {"architecture", config.architecture},
       {"path", model.identity.path},
-      {"sha256", model.identity.sha256},
+      {"sha256", model.identity.sha256()},
       {"format", model.identity.format},
       {"quantisation", model.identity.quantisation},
       {"dtype", std::string(dtype_name(model.dtype))},

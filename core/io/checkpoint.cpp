@@ -189,8 +189,8 @@ bool Checkpoint::quantised() const {
          });
 }
 
-Status Checkpoint::read(const std::string& name, void* out, io::ElementType type, int threads,
-                        std::optional<io::RowRange> rows) const {
+Status Checkpoint::read(const std::string& name, void* out, io::ElementType type, Workers& workers,
+                        std::optional<io::RowRange> rows, std::vector<std::int64_t> row_order) const {
   const io::TensorInfo* info = find(name);
   if (!info) return make_error(ErrorCode::corrupt, "this tensor is missing", path_, name);
   const std::int64_t all = info->shape.empty() ? 1 : info->shape[0];
@@ -201,8 +201,10 @@ Status Checkpoint::read(const std::string& name, void* out, io::ElementType type
                           std::to_string(range.end),
                       path_, name);
   const auto row = static_cast<std::uint64_t>(all == 0 ? 0 : info->elements() / all);
-  return io::read_tensor(file_of(*info), *info, static_cast<std::uint64_t>(range.begin) * row,
-                         static_cast<std::uint64_t>(range.end - range.begin) * row, out, type, threads);
+  return io::read_tensor(file_of(*info), *info,
+                         {static_cast<std::uint64_t>(range.begin) * row,
+                          static_cast<std::uint64_t>(range.end - range.begin) * row, out, type, std::move(row_order)},
+                         workers);
 }
 
 Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {

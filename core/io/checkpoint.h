@@ -13,6 +13,7 @@
 
 #include "core/base/result.h"
 #include "core/base/task.h"
+#include "core/base/workers.h"
 #include "core/io/gguf.h"
 #include "core/io/safetensors.h"
 #include "core/io/tensor_info.h"
@@ -50,10 +51,10 @@ public:
   bool quantised() const;                                    // some tensor is stored in blocks
 
   // All elements, or those of some rows, dequantised and converted straight into `out`; the file's pages are given
-  // back as they are done with. threads 0: all cores. corrupt, naming the tensor and the element, when it holds NaN
-  // or infinity; unsupported for a value that `type` cannot hold.
-  Status read(const std::string& name, void* out, io::ElementType type, int threads,
-              std::optional<io::RowRange> rows = std::nullopt) const;
+  // back as they are done with. corrupt, naming the tensor and the element, when it holds NaN or infinity; unsupported
+  // for a value that `type` cannot hold. `row_order`: where each of these rows goes; empty: in the file's order.
+  Status read(const std::string& name, void* out, io::ElementType type, Workers& workers,
+              std::optional<io::RowRange> rows = std::nullopt, std::vector<std::int64_t> row_order = {}) const;
 
   // Of a GGUF file: the SHA-256 of its bytes. Of a folder: the SHA-256 of the lines "NAME  SHA256\n" of config.json
   // and the weight files, in the order of their names. Reads every byte once.

@@ -13,6 +13,10 @@
 namespace headscope::io {
 namespace {
 
+// Bytes that may stay mapped after they were read. Giving pages back interrupts every processor that runs a thread of
+// this process, so it is not done for each tensor.
+constexpr std::size_t drop_after = 4 << 20;
+
 struct Descriptor {
   int fd = -1;
   ~Descriptor() {
@@ -42,7 +46,8 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
 }
 
 MappedFile::MappedFile(MappedFile&& other) noexcept
-    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+    : path_(std::move(other.path_)), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)),
+      read_(other.read_.load()) {}
 
 MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   std::swap(path_, other.path_);
@@ -55,18 +60,19 @@ MappedFile::~MappedFile() {
   if (data_) ::munmap(const_cast<std::uint8_t*>(data_), size_);
 }
 
-void MappedFile::advise(std::size_t begin, std::size_t length, int advice, bool whole_pages_only) const {
+void MappedFile::advise(std::size_t begin, std::size_t length, int advice) const {
   const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   if (!data_ || begin >= size_) return;
-  std::size_t first = begin / page * page, last = std::min(begin + length, size_);
-  if (whole_pages_only) {
-    first = (begin + page - 1) / page * page;
-    if (last != size_) last = last / page * page;
-  }
+  const std::size_t first = begin / page * page, last = std::min(begin + length, size_);
   if (last > first) ::madvise(const_cast<std::uint8_t*>(data_) + first, last - first, advice);
 }
 
-void MappedFile::drop(std::size_t begin, std::size_t length) const { advise(begin, length, MADV_DONTNEED, true); }
-void MappedFile::will_read(std::size_t begin, std::size_t length) const { advise(begin, length, MADV_WILLNEED, false); }
+void MappedFile::have_read(std::size_t length) const {
+  if (read_.fetch_add(length, std::memory_order_relaxed) + length < drop_after) return;
+  read_.store(0, std::memory_order_relaxed);
+  advise(0, size_, MADV_DONTNEED);
+}
+
+void MappedFile::will_read(std::size_t begin, std::size_t length) const { advise(begin, length, MADV_WILLNEED); }
 
 } // namespace headscope::io

@@ -7,8 +7,6 @@
 #include <cmath>
 #include <cstring>
 #include <optional>
-#include <system_error>
-#include <thread>
 
 #include "kernels/cpu/dequant.h"
 
@@ -17,8 +15,6 @@ namespace {
 
 // Elements converted at a time: a multiple of every block size, small enough for the cache.
 constexpr std::uint64_t step = 16384;
-// Stored bytes after which a thread gives its pages back.
-constexpr std::uint64_t drop_after = 4 << 20;
 
 struct Source {
   std::size_t block_size = 1, block_bytes = 0;
@@ -56,16 +52,16 @@ std::uint32_t infinite(ElementType type) {
 struct Job {
   const MappedFile& file;
   const Source& source;
+  const ReadRequest& request;
   std::uint64_t offset; // of the first element in the file
-  std::uint64_t elements;
-  void* out;
-  ElementType type;
   std::atomic<std::uint64_t> first_bad{UINT64_MAX};
 
   std::uint64_t place(std::uint64_t element) const { return offset + element / source.block_size * source.block_bytes; }
 
-  void convert(std::uint64_t begin, std::size_t count, float* scratch) {
-    float* floats = type == ElementType::f32 ? static_cast<float*>(out) + begin : scratch;
+  // Elements [begin, begin + count), in the order of the file, to `to` and on.
+  void convert(std::uint64_t begin, std::size_t count, std::uint64_t to, float* scratch) {
+    const ElementType type = request.type;
+    float* floats = type == ElementType::f32 ? static_cast<float*>(request.out) + to : scratch;
     to_float(source, file.bytes().data() + place(begin), count, floats);
     const std::size_t bad = kernels::first_from(floats, count, infinite(type));
     if (bad != count) {
@@ -73,19 +69,28 @@ struct Job {
       while (begin + bad < known && !first_bad.compare_exchange_weak(known, begin + bad)) {
       }
     }
-    if (type == ElementType::bf16) kernels::narrow_to_bf16(floats, count, static_cast<std::uint16_t*>(out) + begin);
-    if (type == ElementType::f16) kernels::narrow_to_f16(floats, count, static_cast<std::uint16_t*>(out) + begin);
+    if (type == ElementType::bf16)
+      kernels::narrow_to_bf16(floats, count, static_cast<std::uint16_t*>(request.out) + to);
+    if (type == ElementType::f16) kernels::narrow_to_f16(floats, count, static_cast<std::uint16_t*>(request.out) + to);
+  }
+
+  // The same, each row to its place.
+  void convert_rows(std::uint64_t begin, std::size_t count, float* scratch) {
+    if (request.row_order.empty()) return convert(begin, count, begin, scratch);
+    const std::uint64_t length = request.count / request.row_order.size(), end = begin + count;
+    for (std::uint64_t at = begin; at < end;) {
+      const std::uint64_t row = at / length, in_row = at % length, some = std::min(length - in_row, end - at);
+      convert(at, some, static_cast<std::uint64_t>(request.row_order[row]) * length + in_row, scratch);
+      at += some;
+    }
   }
 
   void work(std::uint64_t begin, std::uint64_t end) {
     std::array<float, step> scratch;
-    std::uint64_t dropped = place(begin);
     for (std::uint64_t at = begin; at < end; at += step) {
       const std::uint64_t done = std::min(at + step, end);
-      convert(at, static_cast<std::size_t>(done - at), scratch.data());
-      if (done != end && place(done) - dropped < drop_after) continue;
-      file.drop(dropped, place(done) - dropped);
-      dropped = place(done);
+      convert_rows(at, static_cast<std::size_t>(done - at), scratch.data());
+      file.have_read(place(done) - place(at));
     }
   }
 
@@ -99,28 +104,13 @@ struct Job {
   }
 };
 
-void run(Job& job, int threads) {
-  const std::uint64_t steps = (job.elements + step - 1) / step;
-  const std::uint64_t cores =
-      threads > 0 ? static_cast<std::uint64_t>(threads) : std::max(1u, std::thread::hardware_concurrency());
-  const std::uint64_t workers = std::clamp<std::uint64_t>(steps / 8, 1, cores); // a thread is worth 128k elements
-  const std::uint64_t share = (steps + workers - 1) / workers * step;
-  const auto part = [&job, share](std::uint64_t i) {
-    job.work(std::min(i * share, job.elements), std::min((i + 1) * share, job.elements));
-  };
-  std::vector<std::thread> others;
-  others.reserve(workers);
-  std::uint64_t started = 1;
-  try {
-    for (; started < workers; ++started)
-      others.emplace_back(part, started);
-  } catch (const std::system_error&) { // the system gives no more threads: the rest is done here
-  }
-  part(0);
-  for (; started < workers; ++started)
-    part(started);
-  for (std::thread& thread : others)
-    thread.join();
+void run(Job& job, Workers& workers) {
+  const std::uint64_t elements = job.request.count, steps = (elements + step - 1) / step;
+  const std::uint64_t shares = std::clamp<std::uint64_t>(steps / 8, 1, workers.count()); // one is worth 128k elements
+  const std::uint64_t share = (steps + shares - 1) / shares * step;
+  workers.run(shares, [&job, share, elements](std::uint64_t i) {
+    job.work(std::min(i * share, elements), std::min((i + 1) * share, elements));
+  });
 }
 
 Error bad_value(double value, ElementType type, std::uint64_t element, const std::string& file,
@@ -140,22 +130,21 @@ Error bad_value(double value, ElementType type, std::uint64_t element, const std
 
 } // namespace
 
-Status read_tensor(const MappedFile& file, const TensorInfo& info, std::uint64_t first, std::uint64_t count, void* out,
-                   ElementType type, int threads) {
+Status read_tensor(const MappedFile& file, const TensorInfo& info, const ReadRequest& request, Workers& workers) {
   const std::optional<Source> source = source_of(info.dtype);
   if (!source)
     return make_error(ErrorCode::unsupported, "is stored as " + info.dtype + ", which is no weight type", file.path(),
                       info.name);
-  if (first % source->block_size != 0 || count % source->block_size != 0)
+  const std::uint64_t rows = std::max<std::uint64_t>(request.row_order.size(), 1);
+  if (request.first % source->block_size != 0 || request.count % (source->block_size * rows) != 0)
     return make_error(ErrorCode::invalid_argument, "a block of " + info.dtype + " cannot be read in part", file.path(),
                       info.name);
-  Job job{file, *source, info.offset + first / source->block_size * source->block_bytes, count, out, type};
-  file.will_read(job.offset, job.place(count) - job.offset);
-  run(job, threads);
+  Job job{file, *source, request, info.offset + request.first / source->block_size * source->block_bytes};
+  file.will_read(job.offset, job.place(request.count) - job.offset);
+  run(job, workers);
   Status status;
   if (const std::uint64_t bad = job.first_bad.load(); bad != UINT64_MAX)
-    status = bad_value(job.value(bad), type, first + bad, file.path(), info.name);
-  file.drop(info.offset, info.bytes); // the pages that the threads shared
+    status = bad_value(job.value(bad), request.type, request.first + bad, file.path(), info.name);
   return status;
 }
 

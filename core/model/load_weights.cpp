@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/load_weights.h"
 
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+
 #include <ATen/ATen.h>
 
 #include "core/model/guard.h"
+#include "core/model/weight_memory.h"
 
 namespace headscope {
 namespace {
@@ -57,18 +63,32 @@ struct Biases {
 // lacks one, or a config with sizes of another model, is refused before anything is allocated.
 enum class Pass { check, read };
 
+// What the readers of one model share.
+struct ReadSoFar {
+  std::mutex mutex; // of the progress
+  std::int64_t bytes = 0;
+  std::atomic<bool> failed = false;
+};
+
 class WeightReader {
 public:
   WeightReader(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
                const LoadOptions& options, std::string prefix, Pass pass)
       : checkpoint_(checkpoint), rules_(rules), names_(rules.names), config_(config), options_(options),
-        prefix_(std::move(prefix)), pass_(pass), biases_(find_biases()) {}
+        prefix_(std::move(prefix)), pass_(pass), biases_(find_biases()), so_far_(std::make_shared<ReadSoFar>()),
+        workers_(pass == Pass::read ? options.threads : 1) {}
+  // Reads on one thread, beside others.
+  explicit WeightReader(const WeightReader& whole)
+      : checkpoint_(whole.checkpoint_), rules_(whole.rules_), names_(whole.names_), config_(whole.config_),
+        options_(whole.options_), prefix_(whole.prefix_), pass_(whole.pass_), biases_(whole.biases_),
+        so_far_(whole.so_far_), workers_(1) {}
 
   ModelWeights read();
   const std::optional<Error>& error() const { return error_; }
 
 private:
   Biases find_biases() const;
+  void read_blocks(std::vector<BlockWeights>& blocks);
   BlockWeights read_block(int layer);
   void read_qkv(BlockWeights& block, int layer);
   void read_mlp(BlockWeights& block, int layer);
@@ -79,15 +99,23 @@ private:
 
   // Rows [row, row + out) of `into` from a matrix in the file's layout; `heads` of them when it is by head.
   enum class Role { by_head, plain, output };
-  void matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads);
+  void matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads,
+              std::vector<std::int64_t> row_order = {});
   // Reads a tensor of exactly this shape; false when it is optional and missing, or something failed.
-  bool read_into(const Name& name, const Shape& shape, const at::Tensor& into);
+  bool read_into(const Name& name, const Shape& shape, const at::Tensor& into,
+                 std::vector<std::int64_t> row_order = {});
   bool present(const std::string& pattern, int layer) const;
   bool has_bias(std::initializer_list<std::string> patterns, std::optional<bool> by_config) const;
 
-  at::Tensor empty(const Shape& shape) const {
+  // For a while.
+  at::Tensor scratch(const Shape& shape) const {
     return at::empty(shape,
                      at::TensorOptions().dtype(options_.dtype).device(pass_ == Pass::check ? at::kMeta : at::kCPU));
+  }
+  // Stays where it is, or is copied to the device and freed.
+  at::Tensor empty(const Shape& shape) {
+    const bool stays = pass_ == Pass::read && options_.device.is_cpu();
+    return stays ? memory_.empty(shape, options_.dtype) : scratch(shape);
   }
   at::Tensor place(const at::Tensor& tensor) const {
     return !tensor.defined() || pass_ == Pass::check || options_.device.is_cpu() ? tensor : tensor.to(options_.device);
@@ -102,8 +130,10 @@ private:
   std::string prefix_;
   Pass pass_;
   Biases biases_;
+  std::shared_ptr<ReadSoFar> so_far_;
+  Workers workers_;
+  WeightMemory memory_;
   std::optional<Error> error_;
-  std::int64_t bytes_done_ = 0;
 };
 
 void WeightReader::fail(ErrorCode code, const std::string& message, const std::string& tensor) {
@@ -139,8 +169,9 @@ io::ElementType element_type(at::ScalarType dtype) {
   return dtype == at::kHalf ? io::ElementType::f16 : io::ElementType::f32;
 }
 
-bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Tensor& into) {
-  if (error_ || name.full.empty()) return false;
+bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Tensor& into,
+                             std::vector<std::int64_t> row_order) {
+  if (error_ || so_far_->failed || name.full.empty()) return false;
   throw_if_cancelled(options_.task.cancel);
   const io::TensorInfo* info = checkpoint_.find(name.full);
   if (!info) {
@@ -152,13 +183,15 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
     return false;
   }
   if (pass_ == Pass::check) return true;
-  const Status status = checkpoint_.read(name.full, into.data_ptr(), element_type(options_.dtype), options_.threads);
+  const Status status = checkpoint_.read(name.full, into.data_ptr(), element_type(options_.dtype), workers_,
+                                         std::nullopt, std::move(row_order));
   if (!status.ok()) {
     error_ = status.error();
     return false;
   }
-  bytes_done_ += static_cast<std::int64_t>(info->bytes);
-  options_.task.report("loading weights", bytes_done_, checkpoint_.total_bytes());
+  const std::lock_guard lock(so_far_->mutex);
+  so_far_->bytes += static_cast<std::int64_t>(info->bytes);
+  options_.task.report("loading weights", so_far_->bytes, checkpoint_.total_bytes());
   return true;
 }
 
@@ -192,18 +225,19 @@ NormWeights WeightReader::norm(const std::string& w, const std::string& b, int l
   return norm;
 }
 
-void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads) {
+void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads,
+                          std::vector<std::int64_t> row_order) {
   const Name name = expand(pattern, prefix_, layer);
   if (error_ || name.full.empty()) return;
   const std::int64_t out = into.size(0), in = into.size(1);
   if (rules_.layout == MatrixLayout::out_in) {
-    read_into(name, {out, in}, into);
+    read_into(name, {out, in}, into, std::move(row_order));
     return;
   }
   if (rules_.layout == MatrixLayout::transformer_lens && role != Role::plain) {
     const bool output = role == Role::output;
     const std::int64_t d_head = (output ? in : out) / heads;
-    at::Tensor stored = empty(output ? Shape{heads, d_head, out} : Shape{heads, in, d_head});
+    at::Tensor stored = scratch(output ? Shape{heads, d_head, out} : Shape{heads, in, d_head});
     if (!read_into(name, stored.sizes().vec(), stored)) return;
     if (output)
       into.copy_(stored.view({in, out}).t());
@@ -211,7 +245,7 @@ void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into
       into.view({heads, d_head, in}).copy_(stored.transpose(1, 2));
     return;
   }
-  at::Tensor stored = empty({in, out});
+  at::Tensor stored = scratch({in, out});
   if (read_into(name, {in, out}, stored)) into.copy_(stored.t());
 }
 
@@ -219,6 +253,16 @@ void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into
 void pair_halves(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
   at::Tensor by_pair = rows.view({heads, d_head / 2, 2, -1});
   rows.view({heads, 2, d_head / 2, -1}).copy_(by_pair.transpose(1, 2).clone());
+}
+
+// The same as where each row goes.
+std::vector<std::int64_t> halves_order(std::int64_t heads, std::int64_t d_head) {
+  std::vector<std::int64_t> order;
+  for (std::int64_t row = 0; row < heads * d_head; ++row) {
+    const std::int64_t in_head = row % d_head;
+    order.push_back(row - in_head + in_head / 2 + in_head % 2 * (d_head / 2));
+  }
+  return order;
 }
 
 // [head, (q, k, v), d_head] rows become all q, all k, all v.
@@ -236,12 +280,18 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
     const at::Tensor read = vector(required(pattern), layer, size);
     if (read.defined()) block.b_qkv.narrow(0, begin, size).copy_(read);
   };
+  // Matrices of their own are read in the right order, rather than put into it afterwards.
+  const bool ordered = names_.qkv_w.empty() && rules_.rotary_interleaved && rules_.layout == MatrixLayout::out_in;
+  const auto order = [&](std::int64_t heads) {
+    return ordered ? halves_order(heads, d_head) : std::vector<std::int64_t>{};
+  };
   if (!names_.qkv_w.empty()) {
     matrix(names_.qkv_w, layer, block.w_qkv, Role::plain, config_.n_heads);
     bias(names_.qkv_b, 0, q + 2 * kv);
   } else {
-    matrix(names_.q_w, layer, block.w_qkv.narrow(0, 0, q), Role::by_head, config_.n_heads);
-    matrix(names_.k_w, layer, block.w_qkv.narrow(0, q, kv), Role::by_head, config_.n_kv_heads);
+    matrix(names_.q_w, layer, block.w_qkv.narrow(0, 0, q), Role::by_head, config_.n_heads, order(config_.n_heads));
+    matrix(names_.k_w, layer, block.w_qkv.narrow(0, q, kv), Role::by_head, config_.n_kv_heads,
+           order(config_.n_kv_heads));
     matrix(names_.v_w, layer, block.w_qkv.narrow(0, q + kv, kv), Role::by_head, config_.n_kv_heads);
     bias(names_.q_b, 0, q);
     bias(names_.k_b, q, kv);
@@ -250,7 +300,7 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
   for (const at::Tensor& rows : {block.w_qkv, block.b_qkv}) {
     if (error_ || !rows.defined()) continue;
     if (rules_.qkv_by_head) ungroup_heads(rows, config_.n_heads, d_head);
-    if (!rules_.rotary_interleaved) continue;
+    if (!rules_.rotary_interleaved || (ordered && rows.is_same(block.w_qkv))) continue;
     pair_halves(rows.narrow(0, 0, q), config_.n_heads, d_head);
     pair_halves(rows.narrow(0, q, kv), config_.n_kv_heads, d_head);
   }
@@ -316,13 +366,44 @@ void WeightReader::read_unembed(ModelWeights& weights) {
   if (!tied) weights.w_u = unembed;
 }
 
+// A block a thread: tensors are often smaller than a page of the memory that they go to, of which a second thread would
+// wait for the first one.
+void WeightReader::read_blocks(std::vector<BlockWeights>& blocks) {
+  std::vector<std::unique_ptr<WeightReader>> idle;
+  for (std::uint64_t i = 0; i < workers_.count(); ++i)
+    idle.push_back(std::make_unique<WeightReader>(*this));
+  std::mutex mutex;                                                           // of `idle` and `first`
+  std::pair<std::uint64_t, std::exception_ptr> first{blocks.size(), nullptr}; // that failed
+  workers_.run(blocks.size(), [&](std::uint64_t layer) {
+    std::unique_lock lock(mutex);
+    std::unique_ptr<WeightReader> reader = std::move(idle.back());
+    idle.pop_back();
+    lock.unlock();
+    std::exception_ptr failure;
+    try {
+      blocks[layer] = reader->read_block(static_cast<int>(layer));
+      if (reader->error_) failure = std::make_exception_ptr(ErrorException(*reader->error_));
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) so_far_->failed = true;
+    lock.lock();
+    if (failure && layer < first.first) first = {layer, failure};
+    idle.push_back(std::move(reader));
+  });
+  if (first.second) std::rethrow_exception(first.second);
+}
+
 ModelWeights WeightReader::read() {
   ModelWeights weights;
   weights.w_e = table(names_.embed, {config_.d_vocab, config_.d_model});
   if (config_.positions == PositionKind::learned)
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
-  for (int layer = 0; layer < config_.n_layers && !error_; ++layer)
-    weights.blocks.push_back(read_block(layer));
+  if (error_) return weights;
+  weights.blocks.resize(static_cast<std::size_t>(config_.n_layers));
+  if (pass_ == Pass::read) read_blocks(weights.blocks);
+  for (int layer = 0; pass_ == Pass::check && layer < config_.n_layers && !error_; ++layer)
+    weights.blocks[static_cast<std::size_t>(layer)] = read_block(layer);
   if (config_.final_norm) weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
   read_unembed(weights);
   weights.b_u = place(vector(names_.unembed_b, 0, config_.d_vocab));

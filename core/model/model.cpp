@@ -3,6 +3,7 @@
 
 #include <filesystem>
 
+#include "core/base/log.h"
 #include "core/io/checkpoint.h"
 #include "core/model/families/family.h"
 #include "core/model/gguf_config.h"
@@ -56,7 +57,8 @@ Status read_freq_factors(const Checkpoint& checkpoint, ModelConfig& config) {
   if (info->shape != std::vector<std::int64_t>{rotary.dim / 2})
     return make_error(ErrorCode::mismatch, "must have one entry for each rotated pair", checkpoint.path(), info->name);
   rotary.freq_factors.resize(static_cast<std::size_t>(rotary.dim / 2));
-  return checkpoint.read(info->name, rotary.freq_factors.data(), io::ElementType::f32, 1);
+  Workers alone(1);
+  return checkpoint.read(info->name, rotary.freq_factors.data(), io::ElementType::f32, alone);
 }
 
 // Dynamic scaling has no end of its own: the factor says how far the context was meant to stretch.
@@ -105,6 +107,12 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const Checkpoint& checkpoi
   return tokenizer;
 }
 
+// Without exceptions, which cannot leave a thread.
+Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Checkpoint& checkpoint, const LoadOptions& options,
+                                                        std::int64_t d_vocab) {
+  return guarded("reading the tokenizer", [&] { return tokenizer_of(checkpoint, options, d_vocab); });
+}
+
 std::string display_name(const std::string& path) {
   fs::path resolved = fs::absolute(path).lexically_normal();
   if (!resolved.has_filename()) resolved = resolved.parent_path();
@@ -116,10 +124,14 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(resolved));
   HS_ASSIGN(Description found, describe(checkpoint));
   auto model = std::make_shared<Model>();
-  HS_ASSIGN(model->tokenizer, tokenizer_of(checkpoint, options, found.config.d_vocab));
+  using Text = std::shared_ptr<const Tokenizer>;
+  const Background<Text> tokenizer( // beside the weights
+      [&, d_vocab = found.config.d_vocab](const TaskContext&) { return read_tokenizer(checkpoint, options, d_vocab); });
   HS_ASSIGN(model->weights, load_weights(checkpoint, *found.rules, found.config, options));
+  HS_ASSIGN(model->tokenizer, tokenizer.wait());
   HS_TRY(process_weights(options.processing, found.config, model->weights));
-  HS_ASSIGN(model->identity.sha256, checkpoint.identity_sha256(options.task));
+  model->identity.hash = std::make_shared<const Background<std::string>>(
+      [checkpoint](const TaskContext& task) { return checkpoint.identity_sha256(task); });
   model->identity.name = display_name(resolved);
   model->identity.path = resolved;
   model->identity.format = checkpoint.format();
@@ -131,6 +143,15 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
 }
 
 } // namespace
+
+std::string ModelIdentity::sha256() const {
+  if (!hash) return {};
+  if (!hash->wait_for(std::chrono::seconds(1))) log::info("waiting for the SHA-256 of " + path);
+  const Result<std::string> digest = hash->wait();
+  if (digest.ok()) return *digest;
+  log::warning("no SHA-256 of the model: " + digest.error().to_string());
+  return "unknown";
+}
 
 Result<std::shared_ptr<const Model>> load_model(const std::string& path, const LoadOptions& options) {
   return guarded("loading the model", [&] { return load(path, options); });

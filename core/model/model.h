@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/base/background.h"
 #include "core/base/result.h"
 #include "core/base/task.h"
 #include "core/model/config.h"
@@ -18,9 +19,12 @@ namespace headscope {
 struct ModelIdentity {
   std::string name;         // folder or file name without its ending
   std::string path;         // as given by the user, resolved
-  std::string sha256;       // of the weight file; of a folder: see Checkpoint::identity_sha256
   std::string format;       // "gguf" or "safetensors"
   std::string quantisation; // what the file stores most of, e.g. "Q4_1", "F32"
+  // Of the weight file; of a folder: see Checkpoint::identity_sha256. Worked out beside everything else from loading
+  // on, as nothing but a result needs it, and waited for here; "unknown" when the file could not be read to its end.
+  std::string sha256() const;
+  std::shared_ptr<const Background<std::string>> hash; // null of a model that was not loaded
 };
 
 struct Model {

@@ -186,26 +186,52 @@ struct Cut {
   std::int32_t id = 0;
 };
 
-void add_cuts(const Vocabulary& vocabulary, std::int64_t id, double score, std::vector<Cut>& cuts) {
-  const std::string_view piece = vocabulary.piece(id);
-  std::int32_t length = 0;
-  for (const char c : piece)
-    length += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  const std::size_t first = cuts.size();
-  std::int32_t left_length = 0;
-  for (std::size_t at = 1; at < piece.size(); ++at) {
-    if ((static_cast<unsigned char>(piece[at]) & 0xC0) == 0x80) continue;
-    ++left_length;
-    const std::int64_t left = vocabulary.find(piece.substr(0, at));
-    if (left < 0) continue;
-    const std::int64_t right = vocabulary.find(piece.substr(at));
-    if (right < 0) continue;
-    cuts.push_back({score, static_cast<std::int32_t>(left), static_cast<std::int32_t>(right), left_length,
-                    length - left_length, static_cast<std::int32_t>(id)});
+// The cuts of one piece after another.
+class Cutter {
+public:
+  Cutter(const Vocabulary& vocabulary, std::vector<Cut>& cuts) : vocabulary_(vocabulary), cuts_(cuts) {}
+
+  void add(std::int64_t id, double score) {
+    const std::string_view piece = vocabulary_.piece(id);
+    cut_after_characters(piece);
+    const auto length = static_cast<std::int32_t>(lefts_.size()) + 1;
+    look_up(lefts_, left_ids_);
+    rights_.clear();
+    left_lengths_.clear();
+    for (std::size_t i = 0; i < lefts_.size(); ++i) {
+      if (left_ids_[i] < 0) continue;
+      rights_.push_back(piece.substr(lefts_[i].size()));
+      left_lengths_.push_back(static_cast<std::int32_t>(i) + 1);
+    }
+    look_up(rights_, right_ids_);
+    const std::size_t first = cuts_.size();
+    for (std::size_t i = 0; i < rights_.size(); ++i) {
+      if (right_ids_[i] < 0) continue;
+      const std::int32_t left = left_lengths_[i];
+      cuts_.push_back({score, static_cast<std::int32_t>(left_ids_[static_cast<std::size_t>(left) - 1]),
+                       static_cast<std::int32_t>(right_ids_[i]), left, length - left, static_cast<std::int32_t>(id)});
+    }
+    std::sort(cuts_.begin() + static_cast<std::ptrdiff_t>(first), cuts_.end(),
+              [](const Cut& a, const Cut& b) { return std::pair(a.left, a.right) < std::pair(b.left, b.right); });
   }
-  std::sort(cuts.begin() + static_cast<std::ptrdiff_t>(first), cuts.end(),
-            [](const Cut& a, const Cut& b) { return std::pair(a.left, a.right) < std::pair(b.left, b.right); });
-}
+
+private:
+  void cut_after_characters(std::string_view piece) {
+    lefts_.clear();
+    for (std::size_t at = 1; at < piece.size(); ++at)
+      if ((static_cast<unsigned char>(piece[at]) & 0xC0) != 0x80) lefts_.push_back(piece.substr(0, at));
+  }
+  void look_up(const std::vector<std::string_view>& parts, std::vector<std::int64_t>& ids) const {
+    ids.resize(parts.size());
+    vocabulary_.find_all(parts, ids);
+  }
+
+  const Vocabulary& vocabulary_;
+  std::vector<Cut>& cuts_;
+  std::vector<std::string_view> lefts_, rights_;   // the parts before and, where that is a piece, behind each cut
+  std::vector<std::int64_t> left_ids_, right_ids_; // of those
+  std::vector<std::int32_t> left_lengths_;         // characters before each of rights_
+};
 
 } // namespace
 
@@ -217,8 +243,9 @@ MergeTable merges_from_vocabulary(const Vocabulary& vocabulary, const std::vecto
                                   const std::vector<double>& scores) {
   std::vector<Cut> cuts;
   cuts.reserve(ids.size() * 2);
+  Cutter cutter(vocabulary, cuts);
   for (std::size_t i = 0; i < ids.size(); ++i)
-    add_cuts(vocabulary, ids[i], scores[i], cuts);
+    cutter.add(ids[i], scores[i]);
   const auto better = [](const Cut& a, const Cut& b) {
     if (a.score != b.score) return a.score > b.score;
     if (a.left_length != b.left_length) return a.left_length > b.left_length;

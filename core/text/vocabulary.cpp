@@ -2,6 +2,7 @@
 #include "core/text/vocabulary.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace headscope::text {
@@ -82,6 +83,29 @@ void Vocabulary::set(std::int64_t id, std::string_view piece) {
   if (slot.id < 0) ++count_;
   slot = {hash, static_cast<std::int32_t>(id)};
   pieces_[static_cast<std::size_t>(id)] = stored;
+}
+
+void Vocabulary::find_all(std::span<const std::string_view> pieces, std::span<std::int64_t> ids) const {
+  constexpr std::size_t most = 32;
+  std::array<std::uint32_t, most> hashes;
+  if (slots_.empty()) return std::fill(ids.begin(), ids.end(), -1);
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t begin = 0; begin < pieces.size(); begin += most) {
+    const std::size_t count = std::min(most, pieces.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) {
+      hashes[i] = hash_of(pieces[begin + i]);
+      __builtin_prefetch(&slots_[hashes[i] & mask]);
+    }
+    // What a slot of that hash leads to: its piece, and the piece's bytes.
+    for (std::size_t i = 0; i < count; ++i)
+      if (const Slot& slot = slots_[hashes[i] & mask]; slot.id >= 0 && slot.hash == hashes[i])
+        __builtin_prefetch(&pieces_[static_cast<std::size_t>(slot.id)]);
+    for (std::size_t i = 0; i < count; ++i)
+      if (const Slot& slot = slots_[hashes[i] & mask]; slot.id >= 0 && slot.hash == hashes[i])
+        __builtin_prefetch(pieces_[static_cast<std::size_t>(slot.id)].data());
+    for (std::size_t i = 0; i < count; ++i)
+      ids[begin + i] = slots_[probe(pieces[begin + i], hashes[i])].id;
+  }
 }
 
 std::int64_t Vocabulary::find(std::string_view piece) const {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // One interface over both formats: what a folder may hold, values as floats, identity, and what is refused.
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -13,6 +14,10 @@
 
 namespace headscope::io {
 namespace {
+
+Workers two(2);
+
+Workers alone(1);
 
 using testing::ElementsAre;
 using testing::HasSubstr;
@@ -53,9 +58,9 @@ TEST_F(Folder, OneFile) {
   ASSERT_NE(checkpoint->find("w"), nullptr);
   EXPECT_EQ(checkpoint->find("v"), nullptr);
   float values[2] = {};
-  ASSERT_TRUE(checkpoint->read("w", values, ElementType::f32, 1).ok());
+  ASSERT_TRUE(checkpoint->read("w", values, ElementType::f32, alone).ok());
   EXPECT_THAT(values, ElementsAre(1.0F, -2.5F));
-  const auto missing = checkpoint->read("v", values, ElementType::f32, 1);
+  const auto missing = checkpoint->read("v", values, ElementType::f32, alone);
   ASSERT_FALSE(missing.ok());
   EXPECT_EQ(missing.error().field, "v");
 }
@@ -68,9 +73,9 @@ TEST_F(Folder, ByThePathOfTheFileOrAnotherName) {
   ASSERT_TRUE(file.ok()) << file.error().to_string();
   EXPECT_EQ(file->folder(), folder_.path());
   std::filesystem::remove(folder_.path() + "/config.json");
-  const auto alone = Checkpoint::open(path);
-  ASSERT_FALSE(alone.ok());
-  EXPECT_EQ(alone.error().file, folder_.path() + "/config.json");
+  const auto by_itself = Checkpoint::open(path);
+  ASSERT_FALSE(by_itself.ok());
+  EXPECT_EQ(by_itself.error().file, folder_.path() + "/config.json");
 }
 
 TEST_F(Folder, FloatsOfTheLibrary) {
@@ -80,18 +85,18 @@ TEST_F(Folder, FloatsOfTheLibrary) {
   const auto expected = nlohmann::json::parse(read_file(golden_folder + "values.json"));
   for (const std::string name : {"f32", "f16", "bf16", "scalar"}) {
     std::vector<float> values(expected[name]["values"].size());
-    ASSERT_TRUE(checkpoint->read(name, values.data(), ElementType::f32, 1).ok()) << name;
+    ASSERT_TRUE(checkpoint->read(name, values.data(), ElementType::f32, alone).ok()) << name;
     for (std::size_t i = 0; i < values.size(); ++i)
       EXPECT_EQ(values[i], expected[name]["values"][i].get<float>()) << name;
   }
   float none[4] = {7, 7, 7, 7};
-  EXPECT_TRUE(checkpoint->read("empty", none, ElementType::f32, 1).ok());
+  EXPECT_TRUE(checkpoint->read("empty", none, ElementType::f32, alone).ok());
   EXPECT_EQ(none[0], 7);
-  const auto integers = checkpoint->read("i64", none, ElementType::f32, 1);
+  const auto integers = checkpoint->read("i64", none, ElementType::f32, alone);
   ASSERT_FALSE(integers.ok());
   EXPECT_EQ(integers.error().code, ErrorCode::unsupported);
   EXPECT_THAT(integers.error().message, HasSubstr("I64"));
-  const auto wide = checkpoint->read("f64", none, ElementType::f32, 1); // holds -1e300
+  const auto wide = checkpoint->read("f64", none, ElementType::f32, alone); // holds -1e300
   ASSERT_FALSE(wide.ok());
   EXPECT_EQ(wide.error().code, ErrorCode::unsupported);
   EXPECT_THAT(wide.error().message, HasSubstr("too large for float32"));
@@ -102,21 +107,22 @@ TEST_F(Folder, SixteenBitOutput) {
   const auto checkpoint = with(values);
   ASSERT_TRUE(checkpoint.ok());
   std::uint16_t out[4] = {};
-  ASSERT_TRUE(checkpoint->read("w", out, ElementType::bf16, 1).ok());
+  ASSERT_TRUE(checkpoint->read("w", out, ElementType::bf16, alone).ok());
   EXPECT_THAT(out, ElementsAre(0x3f80, 0x3f80, 0xc049, 0x3880)); // by torch
-  ASSERT_TRUE(checkpoint->read("w", out, ElementType::f16, 1).ok());
+  ASSERT_TRUE(checkpoint->read("w", out, ElementType::f16, alone).ok());
   EXPECT_THAT(out, ElementsAre(0x3c00, 0x3c04, 0xc248, 0x03ff)); // by numpy
 }
 
 TEST_F(Folder, WhatIsNoNumber) {
   for (const float bad : {std::nanf(""), infinity, -infinity}) {
     for (const int threads : {1, 3}) {
+      Workers workers(threads);
       std::vector<float> values(1 << 20, 0.5F);
       values[777777] = values[900000] = bad;
       const auto checkpoint = with(values);
       ASSERT_TRUE(checkpoint.ok());
       for (const ElementType type : {ElementType::f32, ElementType::bf16, ElementType::f16}) {
-        const Status status = checkpoint->read("w", values.data(), type, threads);
+        const Status status = checkpoint->read("w", values.data(), type, workers);
         ASSERT_FALSE(status.ok());
         EXPECT_EQ(status.error().code, ErrorCode::corrupt);
         EXPECT_EQ(status.error().message,
@@ -132,8 +138,8 @@ TEST_F(Folder, TooLargeForSixteenBits) {
   const auto checkpoint = with({1.0F, 65519.0F, -70000.0F});
   ASSERT_TRUE(checkpoint.ok());
   std::uint16_t out[3] = {};
-  EXPECT_TRUE(checkpoint->read("w", out, ElementType::bf16, 1).ok());
-  const Status status = checkpoint->read("w", out, ElementType::f16, 1);
+  EXPECT_TRUE(checkpoint->read("w", out, ElementType::bf16, alone).ok());
+  const Status status = checkpoint->read("w", out, ElementType::f16, alone);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::unsupported);
   EXPECT_THAT(status.error().message, HasSubstr("-70000"));
@@ -147,13 +153,44 @@ TEST_F(Folder, AnySplitOverThreadsGivesTheSame) {
   const auto checkpoint = with(values);
   ASSERT_TRUE(checkpoint.ok());
   for (const int threads : {0, 1, 2, 3, 8, 200}) {
+    Workers workers(threads);
     std::vector<float> read(values.size());
-    ASSERT_TRUE(checkpoint->read("w", read.data(), ElementType::f32, threads).ok());
+    ASSERT_TRUE(checkpoint->read("w", read.data(), ElementType::f32, workers).ok());
     EXPECT_EQ(read, values) << threads;
   }
 }
 
 // ---- Rows.
+
+// Rows of 3,001 elements, so that what a thread converts at a time ends within one.
+TEST_F(Folder, RowsGoWhereTheyAreSent) {
+  constexpr std::int64_t rows = 400, length = 3001;
+  std::vector<float> values(static_cast<std::size_t>(rows * length)), expected(values.size());
+  std::vector<std::int64_t> order;
+  for (std::int64_t row = 0; row < rows; ++row) {
+    order.push_back((7 * row + 3) % rows);
+    for (std::int64_t i = 0; i < length; ++i) {
+      const float value = static_cast<float>((row * length + i) % 251);
+      values[static_cast<std::size_t>(row * length + i)] = value;
+      expected[static_cast<std::size_t>(order.back() * length + i)] = value;
+    }
+  }
+  const auto checkpoint = with(values);
+  ASSERT_TRUE(checkpoint.ok());
+  for (const int threads : {1, 3}) {
+    Workers workers(threads);
+    std::vector<float> wide(values.size());
+    std::vector<std::uint16_t> narrow(values.size());
+    ASSERT_TRUE(checkpoint->read("w", wide.data(), ElementType::f32, workers, std::nullopt, order).ok());
+    EXPECT_EQ(wide, expected) << threads;
+    ASSERT_TRUE(checkpoint->read("w", narrow.data(), ElementType::bf16, workers, std::nullopt, order).ok());
+    for (std::size_t i = 0; i < narrow.size(); ++i) // all of them are numbers of bfloat16
+      ASSERT_EQ(static_cast<std::uint32_t>(narrow[i]) << 16, std::bit_cast<std::uint32_t>(expected[i])) << i;
+  }
+  order.pop_back(); // no equal rows
+  std::vector<float> wide(values.size());
+  EXPECT_FALSE(checkpoint->read("w", wide.data(), ElementType::f32, alone, std::nullopt, order).ok());
+}
 
 TEST(Rows, OfEveryType) {
   const auto checkpoint = Checkpoint::open(golden_folder + "all_types.gguf");
@@ -162,12 +199,12 @@ TEST(Rows, OfEveryType) {
   EXPECT_STREQ(checkpoint->format(), "gguf");
   for (const TensorInfo& info : checkpoint->tensors()) {
     std::vector<float> all(3 * 512), last(2 * 512);
-    ASSERT_TRUE(checkpoint->read(info.name, all.data(), ElementType::f32, 2).ok());
-    ASSERT_TRUE(checkpoint->read(info.name, last.data(), ElementType::f32, 2, RowRange{1, 3}).ok());
+    ASSERT_TRUE(checkpoint->read(info.name, all.data(), ElementType::f32, two).ok());
+    ASSERT_TRUE(checkpoint->read(info.name, last.data(), ElementType::f32, two, RowRange{1, 3}).ok());
     EXPECT_TRUE(std::equal(last.begin(), last.end(), all.begin() + 512)) << info.name;
-    ASSERT_TRUE(checkpoint->read(info.name, nullptr, ElementType::f32, 2, RowRange{3, 3}).ok());
+    ASSERT_TRUE(checkpoint->read(info.name, nullptr, ElementType::f32, two, RowRange{3, 3}).ok());
     for (const RowRange bad : {RowRange{-1, 1}, RowRange{2, 1}, RowRange{0, 4}}) {
-      const Status status = checkpoint->read(info.name, all.data(), ElementType::f32, 2, bad);
+      const Status status = checkpoint->read(info.name, all.data(), ElementType::f32, two, bad);
       ASSERT_FALSE(status.ok());
       EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
     }
@@ -182,8 +219,8 @@ TEST(Rows, NeverPartOfABlock) {
   const auto checkpoint = Checkpoint::open(folder.write("a.gguf", gguf.bytes()));
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
   float out[64];
-  EXPECT_TRUE(checkpoint->read("v", out, ElementType::f32, 1, RowRange{32, 64}).ok());
-  const Status status = checkpoint->read("v", out, ElementType::f32, 1, RowRange{0, 40});
+  EXPECT_TRUE(checkpoint->read("v", out, ElementType::f32, alone, RowRange{32, 64}).ok());
+  const Status status = checkpoint->read("v", out, ElementType::f32, alone, RowRange{0, 40});
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().code, ErrorCode::invalid_argument);
 }
@@ -197,7 +234,7 @@ TEST(Values, BadScalesOfBlocksAreFound) {
   const auto checkpoint = Checkpoint::open(folder.write("a.gguf", gguf.bytes()));
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
   float out[64];
-  const Status status = checkpoint->read("v", out, ElementType::f32, 1);
+  const Status status = checkpoint->read("v", out, ElementType::f32, alone);
   ASSERT_FALSE(status.ok());
   EXPECT_EQ(status.error().message, "holds infinity at element 32");
 }
@@ -214,9 +251,9 @@ TEST_F(Folder, Shards) {
   const auto checkpoint = Checkpoint::open(folder_.path());
   ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
   float value = 0;
-  ASSERT_TRUE(checkpoint->read("b", &value, ElementType::f32, 1).ok());
+  ASSERT_TRUE(checkpoint->read("b", &value, ElementType::f32, alone).ok());
   EXPECT_EQ(value, 2.0F);
-  ASSERT_TRUE(checkpoint->read("a", &value, ElementType::f32, 1).ok());
+  ASSERT_TRUE(checkpoint->read("a", &value, ElementType::f32, alone).ok());
   EXPECT_EQ(value, 1.0F);
 }
 

@@ -9,6 +9,8 @@
 namespace headscope::io {
 namespace {
 
+Workers alone(1);
+
 class Random {
 public:
   explicit Random(std::uint32_t seed) : engine_(seed) {}
@@ -61,7 +63,7 @@ bool use(const std::string& path) {
   EXPECT_NO_THROW((void)checkpoint->config().dump());
   for (const TensorInfo& info : checkpoint->tensors()) {
     std::vector<float> values(static_cast<std::size_t>(info.elements()));
-    (void)checkpoint->read(info.name, values.data(), ElementType::f32, 1).ok();
+    (void)checkpoint->read(info.name, values.data(), ElementType::f32, alone).ok();
   }
   return true;
 }

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
               static_cast<double>(checkpoint->total_bytes()) / 1e9, static_cast<double>(elements) * 4e-9);
   for (int i = 2; i < argc || i == 2; ++i) {
     const int threads = i < argc ? std::atoi(argv[i]) : 1;
+    headscope::Workers workers(threads);
     for (const auto type : {headscope::io::ElementType::f32, headscope::io::ElementType::bf16}) {
       double best = 1e9;
       for (int pass = 0; pass < 7; ++pass) {
@@ -38,7 +39,7 @@ int main(int argc, char** argv) {
         std::int64_t at = 0;
         for (const auto& info : checkpoint->tensors()) {
           auto* to = reinterpret_cast<char*>(out.data()) + at * (type == headscope::io::ElementType::f32 ? 4 : 2);
-          if (!checkpoint->read(info.name, to, type, threads).ok()) return 1;
+          if (!checkpoint->read(info.name, to, type, workers).ok()) return 1;
           at += info.elements();
         }
         best = std::min(best, seconds_since(start));

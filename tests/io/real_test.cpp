@@ -10,6 +10,8 @@
 namespace headscope::io {
 namespace {
 
+Workers two(2);
+
 std::string model_path(const std::string& name) { return std::string(HEADSCOPE_SOURCE_DIR) + "/build/models/" + name; }
 
 #define SKIP_WITHOUT(path)                                                                                             \
@@ -29,8 +31,8 @@ TEST_P(RealModel, EqualsThePythonPackage) {
     EXPECT_EQ(info.shape, wanted[1].get<std::vector<std::int64_t>>()) << info.name;
     std::vector<float> values(static_cast<std::size_t>(info.elements()));
     std::vector<std::uint16_t> halves(values.size());
-    ASSERT_TRUE(checkpoint->read(info.name, values.data(), ElementType::f32, 2).ok()) << info.name;
-    ASSERT_TRUE(checkpoint->read(info.name, halves.data(), ElementType::bf16, 2).ok()) << info.name;
+    ASSERT_TRUE(checkpoint->read(info.name, values.data(), ElementType::f32, two).ok()) << info.name;
+    ASSERT_TRUE(checkpoint->read(info.name, halves.data(), ElementType::bf16, two).ok()) << info.name;
     EXPECT_EQ(sha256_hex(values.data(), 4 * values.size()).substr(0, 32), wanted[2]) << info.name;
     EXPECT_EQ(sha256_hex(halves.data(), 2 * halves.size()).substr(0, 32), wanted[3]) << info.name;
   }
@@ -72,7 +74,7 @@ TEST_P(RealModel, ReadingKeepsOnlyAFewPages) {
   if (!(reset << "5" << std::flush)) GTEST_SKIP() << "this system cannot reset the peak of resident memory";
   const std::int64_t before = status_field("VmRSS");
   for (const TensorInfo& info : checkpoint->tensors())
-    ASSERT_TRUE(checkpoint->read(info.name, out.data(), ElementType::f32, 2).ok()) << info.name;
+    ASSERT_TRUE(checkpoint->read(info.name, out.data(), ElementType::f32, two).ok()) << info.name;
   const std::int64_t more = status_field("VmHWM") - before;
   RecordProperty("kilobytes", std::to_string(more));
   EXPECT_LT(more, 16 * 1024) << "of " << checkpoint->total_bytes() / 1024 << " kB of weights";

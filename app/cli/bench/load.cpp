@@ -2,6 +2,7 @@
 // headscope bench load: how long a model takes to load, against reading its file and moving its bytes through memory.
 #include <algorithm>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 
 #include "app/cli/bench/bench.h"
@@ -11,6 +12,7 @@
 #include "app/cli/progress.h"
 #include "core/io/checkpoint.h"
 #include "core/model/model_store.h"
+#include "core/model/weight_memory.h"
 
 namespace headscope::cli {
 namespace {
@@ -19,13 +21,17 @@ constexpr int load_runs = 3; // the best counts
 
 struct LoadTimes {
   double load = 0.0, read = 0.0, memory = 0.0;
+  double fresh = 0.0; // to fill as many bytes of memory that the process did not have before, as every loader must
   std::int64_t stored_bytes = 0, weight_bytes = 0;
   double ratio() const { return load / (read + memory); }
 };
 
-Result<double> best_of(const at::Device& device, const std::function<Status()>& work) {
+// The best of some runs of `work`, each after `prepare`, which is not timed.
+Result<double> best_of(const at::Device& device, const std::function<void()>& prepare,
+                       const std::function<Status()>& work) {
   double best = 0.0;
   for (int run = 0; run < load_runs; ++run) {
+    prepare();
     HS_ASSIGN(const Measured measured, measure_once(device, work));
     best = run == 0 ? measured.seconds : std::min(best, measured.seconds);
   }
@@ -40,6 +46,18 @@ Status read_through(const std::string& path) {
   return file.eof() ? Status{} : make_error(ErrorCode::io, "cannot be read", path);
 }
 
+Status fill_fresh(std::int64_t bytes, int threads) {
+  WeightMemory memory;
+  const at::Tensor filled = memory.empty({bytes}, at::kByte);
+  auto* const begin = filled.mutable_data_ptr<std::uint8_t>();
+  constexpr std::int64_t part = 8 << 20;
+  Workers(threads).run(static_cast<std::uint64_t>((bytes + part - 1) / part), [&](std::uint64_t i) {
+    const std::int64_t from = static_cast<std::int64_t>(i) * part;
+    std::memset(begin + from, 1, static_cast<std::size_t>(std::min(part, bytes - from)));
+  });
+  return {};
+}
+
 Status run_load(const ModelOptions& options, const Console& console) {
   HS_ASSIGN(LoadOptions how, load_options(options, console));
   HS_ASSIGN(const std::string path, resolve_model_path(options.model));
@@ -51,20 +69,26 @@ Status run_load(const ModelOptions& options, const Console& console) {
     times.stored_bytes = checkpoint.total_bytes();
   }
   HS_ASSIGN(const Peak peak, measure_peak(at::kCPU, at::kFloat, console.task()));
-  HS_ASSIGN(times.read, best_of(at::kCPU, [&] { return read_through(path); }));
+  HS_ASSIGN(times.read, best_of(
+                            at::kCPU, [] {}, [&] { return read_through(path); }));
   std::shared_ptr<const Model> model;
-  HS_ASSIGN(times.load, best_of(how.device, [&]() -> Status {
-              model.reset();
-              HS_ASSIGN(model, load_model(path, how));
-              return {};
-            }));
+  HS_ASSIGN(times.load, best_of(
+                            how.device, [&] { model.reset(); }, // giving memory back is no part of loading
+                            [&]() -> Status {
+                              HS_ASSIGN(model, load_model(path, how));
+                              return {};
+                            }));
   finish_progress();
   times.weight_bytes = weight_bytes(model->weights);
+  model.reset();
+  HS_ASSIGN(times.fresh, best_of(
+                             at::kCPU, [] {}, [&] { return fill_fresh(times.weight_bytes, how.threads); }));
   times.memory = static_cast<double>(times.stored_bytes + times.weight_bytes) / peak.bytes_per_s;
   if (console.json) {
     console.print({{"seconds", times.load},
                    {"read_seconds", times.read},
                    {"memory_seconds", times.memory},
+                   {"fresh_memory_seconds", times.fresh},
                    {"ratio", times.ratio()},
                    {"stored_bytes", times.stored_bytes},
                    {"weight_bytes", times.weight_bytes}});
@@ -72,9 +96,9 @@ Status run_load(const ModelOptions& options, const Console& console) {
   }
   std::printf(
       "%.3f s; reading the file takes %.3f s, its %.0f MB in and %.0f MB of weights out at a copy's %.1f GB/s %.3f s: "
-      "%.2f times both\n",
+      "%.2f times both; filling as much fresh memory takes %.3f s\n",
       times.load, times.read, static_cast<double>(times.stored_bytes) / 1e6,
-      static_cast<double>(times.weight_bytes) / 1e6, peak.bytes_per_s / 1e9, times.memory, times.ratio());
+      static_cast<double>(times.weight_bytes) / 1e6, peak.bytes_per_s / 1e9, times.memory, times.ratio(), times.fresh);
   return {};
 }
 

@@ -19,8 +19,8 @@ void share_machine(ModelOptions& model, const Ranks& ranks) {
 
 std::string fingerprint_of(const BoundExperiment& bound) {
   const Model& model = bound.engine->model();
-  nlohmann::json all = {bound.spec.text,       headscope_version(),     libtorch_version(),
-                        model.identity.sha256, dtype_name(model.dtype), model.device.is_cuda() ? "cuda" : "cpu"};
+  nlohmann::json all = {bound.spec.text,         headscope_version(),     libtorch_version(),
+                        model.identity.sha256(), dtype_name(model.dtype), model.device.is_cuda() ? "cuda" : "cpu"};
   for (const auto& [name, task] : bound.tasks)
     for (const TaskCase& each : task.cases)
       all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});

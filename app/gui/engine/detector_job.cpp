@@ -51,7 +51,7 @@ Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& r
   HS_ASSIGN(const OptionSet options, options_of(*detector, request));
   HS_TRY(detector->check(*engine));
   HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, task}));
-  return DetectorAnswer{request, detector->title(), engine->model().identity.sha256,
+  return DetectorAnswer{request, detector->title(), engine->model().identity.sha256(),
                         std::make_shared<const DetectorResult>(std::move(result))};
 }
 
@@ -62,7 +62,7 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
   std::vector<OptionSet> options;
   bool complete = true;
   for (const DetectorAnswer& answer : request.answers) {
-    if (answer.model_sha256 != model.identity.sha256)
+    if (answer.model_sha256 != model.identity.sha256())
       return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
                         answer.request.id);
     HS_ASSIGN(auto detector, plugins().detector(answer.request.id));

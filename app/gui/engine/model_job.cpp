@@ -23,7 +23,7 @@ ModelInfo describe(const Model& model, const ModelRequest& request) {
   info.architecture = config.architecture;
   info.format = model.identity.format;
   info.quantisation = model.identity.quantisation;
-  info.sha256 = model.identity.sha256;
+  info.sha256 = model.identity.sha256();
   info.dtype = request.dtype;
   info.device = request.device;
   info.n_layers = static_cast<int>(config.n_layers);

@@ -159,7 +159,7 @@ nlohmann::json model_json(const Model& model) {
   const ModelConfig& config = model.config;
   return {{"name", model.identity.name},
           {"architecture", config.architecture},
-          {"sha256", model.identity.sha256},
+          {"sha256", model.identity.sha256()},
           {"n_layers", config.n_layers},
           {"n_heads", config.n_heads},
           {"n_kv_heads", config.n_kv_heads},
