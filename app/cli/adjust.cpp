@@ -101,9 +101,11 @@ void add_adjust(CLI::App& app, Commands& commands) {
       ->capture_default_str()
       ->check(at_least(0));
   command->add_option("--seed", options->adjustment.seed, "Of these")->capture_default_str()->check(at_least(0));
-  command->add_option("--tokens-per-run", options->adjustment.tokens_per_run, "Memory against speed")
+  command
+      ->add_option("--tokens-per-run", options->adjustment.tokens_per_run,
+                   "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

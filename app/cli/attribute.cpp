@@ -20,7 +20,7 @@ struct Options {
   ModelOptions model;
   PromptSetOptions prompts;
   OutputOptions output;
-  std::int64_t tokens_per_run = 4096;
+  std::int64_t tokens_per_run = 0;
 };
 
 double mean(const std::vector<double>& values) {
@@ -91,9 +91,11 @@ void add_attribute(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_prompt_set_options(*command, options->prompts);
-  command->add_option("--tokens-per-run", options->tokens_per_run, "How many tokens go through the model at once")
+  command
+      ->add_option("--tokens-per-run", options->tokens_per_run,
+                   "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

@@ -168,9 +168,11 @@ void add_mask_options(CLI::App& command, Options& options) {
   command.add_option("--seed", options.masking.seed, "Of controls and tasks")
       ->capture_default_str()
       ->check(at_least(0));
-  command.add_option("--tokens-per-run", options.masking.tokens_per_run, "Memory against speed")
+  command
+      .add_option("--tokens-per-run", options.masking.tokens_per_run,
+                  "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
 }
 
 } // namespace

@@ -168,9 +168,10 @@ void add_patch(CLI::App& app, Commands& commands) {
       ->capture_default_str()
       ->check(at_least(0));
   command
-      ->add_option("--tokens-per-run", options->patching.tokens_per_run, "How many tokens go through the model at once")
+      ->add_option("--tokens-per-run", options->patching.tokens_per_run,
+                   "How many tokens go through the model at once; 0: what suits the device")
       ->capture_default_str()
-      ->check(at_least(1));
+      ->check(at_least(0));
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

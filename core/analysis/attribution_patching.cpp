@@ -41,7 +41,7 @@ public:
 
   Status run() {
     std::int64_t done = 0;
-    for (const auto& chunk : chunk_rows(plan_.clean, 1, options_.tokens_per_run, false)) {
+    for (const auto& chunk : chunk_rows(plan_.clean, 1, tokens_per_run(options_.tokens_per_run, engine_), false)) {
       HS_TRY(run_chunk(chunk));
       done += static_cast<std::int64_t>(chunk.size());
       task_.report("estimating patches", done, result_.n_pairs);
@@ -176,7 +176,8 @@ Status check_pair(const Engine& engine, const PatchingOptions& options, const Pa
       variants.push_back({0, plan.intervention(layer, *cell, activation[0])});
     }
     HS_ASSIGN(const std::vector<double> values,
-              measure_variants(engine, destination, layer, variants, judge, options.tokens_per_run, task.cancel));
+              measure_variants(engine, destination, layer, variants, judge,
+                               tokens_per_run(options.tokens_per_run, engine), task.cancel));
     const auto p = static_cast<std::size_t>(pair);
     for (std::size_t i = 0; i < values.size(); ++i)
       cells[begin + i]->exact = (values[i] - result.corrupt[p]) / (result.clean[p] - result.corrupt[p]);

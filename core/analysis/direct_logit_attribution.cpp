@@ -173,7 +173,7 @@ std::vector<double> DirectLogitAttribution::mean_mlps() const {
 }
 
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
-                                                const TaskContext& task, std::int64_t tokens_per_run) {
+                                                const TaskContext& task, std::int64_t tokens_at_once) {
   return guarded("attributing logits", [&]() -> Result<DirectLogitAttribution> {
     TokenRows tokens;
     std::vector<Answers> answers;
@@ -185,7 +185,7 @@ Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std:
     HS_TRY(check_answers(MetricKind::prob_diff, answers, engine.config().d_vocab)); // needs no wrong answers
     DirectLogitAttribution out = zeros(engine.config(), prompts.size());
     std::int64_t done = 0;
-    for (const auto& chunk : chunk_rows(tokens, 1, tokens_per_run, false)) {
+    for (const auto& chunk : chunk_rows(tokens, 1, tokens_per_run(tokens_at_once, engine), false)) {
       HS_TRY(Chunk(engine, prompts, chunk).run(out, task.cancel));
       done += static_cast<std::int64_t>(chunk.size());
       task.report("attributing logits", done, out.n_prompts);

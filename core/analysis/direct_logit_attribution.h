@@ -38,6 +38,6 @@ struct DirectLogitAttribution {
 
 // invalid_argument for a prompt without an answer.
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
-                                                const TaskContext& task = {}, std::int64_t tokens_per_run = 4096);
+                                                const TaskContext& task = {}, std::int64_t tokens_per_run = 0);
 
 } // namespace headscope

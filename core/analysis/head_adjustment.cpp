@@ -95,7 +95,8 @@ Result<at::Tensor> logits_of(const Engine& engine, const AdjustmentPrompt& promp
 Status measure(const Engine& engine, const AdjustmentPrompt& prompt, std::size_t index,
                const AdjustmentOptions& options, const CancelToken& cancel, AdjustmentResult& result) {
   const auto length = static_cast<std::int64_t>(prompt.tokens.size());
-  const auto rows = static_cast<std::size_t>(std::max<std::int64_t>(1, options.tokens_per_run / length));
+  const auto rows =
+      static_cast<std::size_t>(std::max<std::int64_t>(1, tokens_per_run(options.tokens_per_run, engine) / length));
   for (std::size_t begin = 0; begin < result.variants.size(); begin += rows) {
     const std::size_t end = std::min(begin + rows, result.variants.size());
     HS_ASSIGN(const at::Tensor logits, logits_of(engine, prompt, result, begin, end, options.all_queries, cancel));
@@ -160,7 +161,7 @@ Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<Ad
                                       const TaskContext& task) {
   HS_TRY(check_adjustments(adjustments, engine.config()));
   HS_TRY(check_prompts(prompts, adjustments, engine.config()));
-  if (options.seeds < 0 || options.tokens_per_run < 1)
+  if (options.seeds < 0 || options.tokens_per_run < 0)
     return make_error(ErrorCode::invalid_argument, "seeds and tokens_per_run must not be negative", {}, "options");
   AdjustmentResult result;
   result.variants = adjustment_variants(adjustments, options, engine.config());

@@ -28,10 +28,10 @@ struct AdjustmentPrompt {
 };
 
 struct AdjustmentOptions {
-  bool all_queries = false; // steer every token's attention, not only the last's
-  std::int64_t seeds = 5;   // random controls
-  std::uint64_t seed = 0;   // of the controls: seed, seed + 1, ...
-  std::int64_t tokens_per_run = 4096;
+  bool all_queries = false;        // steer every token's attention, not only the last's
+  std::int64_t seeds = 5;          // random controls
+  std::uint64_t seed = 0;          // of the controls: seed, seed + 1, ...
+  std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
 struct AdjustmentResult {

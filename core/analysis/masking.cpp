@@ -226,15 +226,16 @@ const char* to_string(MaskMethod method) {
 // One pass over prompt and continuation, whose last token is only predicted.
 Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,
                                               const std::vector<Interventions>& variants, Phase phase,
-                                              std::int64_t tokens_per_run, const CancelToken& cancel) {
+                                              std::int64_t tokens_at_once, const CancelToken& cancel) {
   std::vector<std::int64_t> tokens = task.prompt;
   tokens.insert(tokens.end(), task.continuation.begin(), task.continuation.end() - 1);
   const auto length = std::ssize(tokens), first = std::ssize(task.prompt) - 1;
   std::vector<std::int64_t> positions;
   for (std::int64_t p = phase == Phase::decode ? first : 0; p < (phase == Phase::prefill ? first : length); ++p)
     positions.push_back(p);
-  const auto rows_per_run = static_cast<std::size_t>(std::max<std::int64_t>(
-      1, std::min(tokens_per_run / length, logits_per_run / (length * engine.config().d_vocab))));
+  const auto rows_per_run = static_cast<std::size_t>(
+      std::max<std::int64_t>(1, std::min(tokens_per_run(tokens_at_once, engine) / length,
+                                         logits_per_run / (length * engine.config().d_vocab))));
   std::vector<double> scores;
   for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
     const std::size_t end = std::min(variants.size(), begin + rows_per_run);

@@ -50,7 +50,7 @@ struct MaskingOptions {
   std::int64_t excluded = -1;       // so many of the strongest are never drawn; -1: usual_exclusion()
   std::uint64_t seed = 0;           // of the controls: seed, seed + 1, ...
   std::int64_t new_tokens = 50;     // longest answer; a newline ends it
-  std::int64_t tokens_per_run = 4096;
+  std::int64_t tokens_per_run = 0;  // 0: what suits the device
 };
 
 struct MaskingResult {

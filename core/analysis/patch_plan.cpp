@@ -115,8 +115,8 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
                                 const PatchingOptions& options) {
   const ModelConfig& config = engine.config();
   if (pairs.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "pairs");
-  if (options.tokens_per_run <= 0)
-    return make_error(ErrorCode::invalid_argument, "must be positive", {}, "tokens_per_run");
+  if (options.tokens_per_run < 0)
+    return make_error(ErrorCode::invalid_argument, "must not be negative", {}, "tokens_per_run");
   PatchPlan plan;
   plan.site = options.site;
   plan.noising = options.noising;

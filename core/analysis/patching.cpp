@@ -27,7 +27,8 @@ public:
       most_cells = std::max(most_cells, cell_count(row));
     for (const auto& row : plan_.clean)
       total_ += cell_count(row) * static_cast<std::int64_t>(plan_.layers.size());
-    for (const auto& chunk : chunk_rows(plan_.clean, most_cells, options_.tokens_per_run, false))
+    for (const auto& chunk :
+         chunk_rows(plan_.clean, most_cells, tokens_per_run(options_.tokens_per_run, engine_), false))
       HS_TRY(patch_chunk(chunk));
     return {};
   }
@@ -48,7 +49,7 @@ private:
   }
 
   Status measure_unpatched() {
-    for (const auto& chunk : chunk_rows(plan_.clean, 1, options_.tokens_per_run, false)) {
+    for (const auto& chunk : chunk_rows(plan_.clean, 1, tokens_per_run(options_.tokens_per_run, engine_), false)) {
       HS_ASSIGN(const Judge judge, judge_of(chunk));
       std::vector<std::int64_t> rows(chunk.size());
       for (std::size_t i = 0; i < rows.size(); ++i)
@@ -79,7 +80,8 @@ private:
           variants.push_back({static_cast<std::int64_t>(slot),
                               plan_.intervention(layer, cell, activation.select(0, static_cast<std::int64_t>(slot)))});
       HS_ASSIGN(const std::vector<double> values,
-                measure_variants(engine_, destination, layer, variants, judge, options_.tokens_per_run, task_.cancel));
+                measure_variants(engine_, destination, layer, variants, judge,
+                                 tokens_per_run(options_.tokens_per_run, engine_), task_.cancel));
       auto value = values.begin();
       for (std::size_t slot = 0; slot < chunk.size(); ++slot)
         for (const PatchCell& cell : cells[slot])

@@ -36,7 +36,7 @@ struct PatchingOptions {
   bool noising = false;    // false: clean activations into the corrupt run; true: corrupt ones into the clean run
   std::vector<int> layers; // empty: all that have the site
   MetricKind metric = MetricKind::logit_diff;
-  std::int64_t tokens_per_run = 4096;
+  std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
 // Axes that were not asked for have length 1. Heads are K/V heads at k, v and what depends on them; positions

@@ -11,12 +11,12 @@
 namespace headscope {
 
 struct SinkCalibrationOptions {
-  double beta = 0.4;   // factor of the weights on sinks
-  double theta = 0.1;  // a_k above this is a sink; 0: 5/T of each task, as in the paper
-  int first_layer = 2; // of the search
-  int skip_last = 1;   // layers at the end that are not searched; the authors: 2 to 30 of 32
-  double search = 0.5; // share of the tasks that heads are chosen on; the others are held out
-  std::int64_t tokens_per_run = 4096;
+  double beta = 0.4;               // factor of the weights on sinks
+  double theta = 0.1;              // a_k above this is a sink; 0: 5/T of each task, as in the paper
+  int first_layer = 2;             // of the search
+  int skip_last = 1;               // layers at the end that are not searched; the authors: 2 to 30 of 32
+  double search = 0.5;             // share of the tasks that heads are chosen on; the others are held out
+  std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
 struct SinkCalibration {

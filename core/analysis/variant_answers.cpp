@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/analysis/sweep.h"
 #include "core/engine/generate.h"
 #include "core/model/guard.h"
 
@@ -128,7 +129,7 @@ Result<std::vector<std::vector<std::int64_t>>> answer_variants(const Engine& eng
     for (std::size_t i = 0; i < variants.size(); ++i)
       (decode_only(variants[i]) ? shared : own).push_back(i);
     const auto rows_per_run = static_cast<std::size_t>(
-        std::max<std::int64_t>(1, options.tokens_per_run / static_cast<std::int64_t>(prompt.size())));
+        std::max<std::int64_t>(1, tokens_per_run(options.tokens_per_run, engine) / std::ssize(prompt)));
     // Rows of a decode step hold one token each, but the whole cache.
     const auto run_all = [&](const std::vector<std::size_t>& list, const KvCache* prefill, std::size_t rows) -> Status {
       for (std::size_t begin = 0; begin < list.size(); begin += rows) {

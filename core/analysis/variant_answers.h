@@ -15,7 +15,7 @@ using Interventions = std::vector<Intervention>; // their `row` is filled in
 struct AnswerOptions {
   std::int64_t max_new_tokens = 50;
   std::function<bool(std::int64_t token)> ends; // the token ends an answer, and belongs to it
-  std::int64_t tokens_per_run = 4096;           // through the model at once
+  std::int64_t tokens_per_run = 0;              // through the model at once; 0: what suits the device
   CancelToken cancel;
 };
 

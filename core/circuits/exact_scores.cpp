@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/analysis/sweep.h"
 #include "core/circuits/node_outputs.h"
 #include "core/circuits/sites.h"
 
@@ -78,7 +79,7 @@ private:
   Status run_layer(int layer, LayerWalk& walk, const at::Tensor& difference, const Judge& judge,
                    const std::vector<double>& unpatched) {
     const std::vector<Cell>& cells = cells_[static_cast<std::size_t>(layer)];
-    const std::int64_t budget = task_.tokens_per_run > 0 ? task_.tokens_per_run : 4096;
+    const std::int64_t budget = tokens_per_run(task_.tokens_per_run, engine_);
     const std::size_t step = 256;
     for (std::size_t begin = 0; begin < cells.size(); begin += step) {
       const std::size_t end = std::min(cells.size(), begin + step);

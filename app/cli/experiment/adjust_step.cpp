@@ -2,6 +2,7 @@
 // Adjusted heads: a cell is one prompt, without adjustments, with them, and with them on random heads.
 #include "app/cli/adjust_run.h"
 #include "app/cli/experiment/step.h"
+#include "core/analysis/sweep.h"
 
 #include <limits>
 
@@ -30,7 +31,7 @@ public:
       cost.forwards += variants;
       cost.tokens += variants * static_cast<double>(prompt.tokens.size());
     }
-    cost.most_tokens = static_cast<double>(options.tokens_per_run);
+    cost.most_tokens = static_cast<double>(tokens_per_run(options.tokens_per_run, *engine_));
     return cost;
   }
 
@@ -79,7 +80,7 @@ Result<std::unique_ptr<Step>> read_adjust_step(TomlTable& table) {
   table.read("seed", step->options.seed);
   table.read("tokens_per_run", step->options.tokens_per_run);
   check_at_least(table, "seeds", step->options.seeds, 0);
-  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 1);
+  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 0);
   if (step->steer.empty() && step->scale.empty())
     return table.error_at("steer", ErrorCode::invalid_argument,
                           "is missing, and scale too; e.g. steer = [\"12.3=wrong\"]");

@@ -4,6 +4,7 @@
 
 #include "app/cli/experiment/step.h"
 #include "app/cli/result_groups.h"
+#include "core/analysis/sweep.h"
 
 namespace headscope::cli {
 namespace {
@@ -21,7 +22,7 @@ void for_each_array(Found& found, std::int64_t layers, std::int64_t heads, Use u
 
 class AttributeStep : public Step {
 public:
-  std::int64_t tokens_per_run = 4096;
+  std::int64_t tokens_per_run = 0; // 0: what suits the device
 
   Status bind(const StepInput& input) override {
     engine_ = input.engine;
@@ -39,7 +40,7 @@ public:
       cost.forwards += 1.0;
       cost.tokens += static_cast<double>(prompt.tokens.size());
     }
-    cost.most_tokens = static_cast<double>(tokens_per_run);
+    cost.most_tokens = static_cast<double>(headscope::tokens_per_run(tokens_per_run, *engine_));
     return cost;
   }
 
@@ -81,7 +82,7 @@ private:
 Result<std::unique_ptr<Step>> read_attribute_step(TomlTable& table) {
   auto step = std::make_unique<AttributeStep>();
   table.read("tokens_per_run", step->tokens_per_run);
-  check_at_least(table, "tokens_per_run", step->tokens_per_run, 1);
+  check_at_least(table, "tokens_per_run", step->tokens_per_run, 0);
   return std::unique_ptr<Step>(std::move(step));
 }
 

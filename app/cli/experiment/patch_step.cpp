@@ -44,7 +44,7 @@ public:
         cost.tokens += length * (cells_a_layer_[i] * (n_layers - layer) / n_layers + 3.0);
       }
     }
-    cost.most_tokens = static_cast<double>(options.tokens_per_run);
+    cost.most_tokens = static_cast<double>(tokens_per_run(options.tokens_per_run, *engine_));
     return cost;
   }
 
@@ -139,7 +139,7 @@ Result<std::unique_ptr<Step>> read_patch_step(TomlTable& table) {
   table.read("check", step->check);
   table.read("tokens_per_run", step->options.tokens_per_run);
   check_at_least(table, "check", step->check, 0);
-  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 1);
+  check_at_least(table, "tokens_per_run", step->options.tokens_per_run, 0);
   return std::unique_ptr<Step>(std::move(step));
 }
 
