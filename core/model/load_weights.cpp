@@ -401,8 +401,10 @@ ModelWeights WeightReader::read() {
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
   if (error_) return weights;
   weights.blocks.resize(static_cast<std::size_t>(config_.n_layers));
-  if (pass_ == Pass::read) read_blocks(weights.blocks);
-  for (int layer = 0; pass_ == Pass::check && layer < config_.n_layers && !error_; ++layer)
+  // For a GPU one after another: each is in the processor's memory until it is copied.
+  const bool together = pass_ == Pass::read && options_.device.is_cpu();
+  if (together) read_blocks(weights.blocks);
+  for (int layer = 0; !together && layer < config_.n_layers && !error_; ++layer)
     weights.blocks[static_cast<std::size_t>(layer)] = read_block(layer);
   if (config_.final_norm) weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
   read_unembed(weights);
