@@ -21,8 +21,8 @@ enum class ErrorCode {
   mismatch,         // two inputs do not fit each other
   out_of_memory,
   cancelled,
-  device,           // the accelerator is missing or failed
-  internal,         // a defect of Headscope itself
+  device,   // the accelerator is missing or failed
+  internal, // a defect of Headscope itself
 };
 
 // Stable lower-case name, e.g. "not_found"; used in --json output.
@@ -47,8 +47,8 @@ inline Error make_error(ErrorCode code, std::string message, std::string file = 
 
 template <typename T> class [[nodiscard]] Result {
 public:
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}        // NOLINT(google-explicit-constructor)
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}    // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}     // NOLINT(google-explicit-constructor)
+  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {} // NOLINT(google-explicit-constructor)
 
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }

@@ -55,7 +55,8 @@ Result<std::string> sha256_file(const std::string& path, const std::function<boo
     done += static_cast<std::int64_t>(got);
     if (proceed && !proceed(done)) return make_error(ErrorCode::cancelled, "hashing was cancelled", path);
   }
-  if (std::ferror(file.get())) return make_error(ErrorCode::io, std::string("cannot read: ") + std::strerror(errno), path);
+  if (std::ferror(file.get()))
+    return make_error(ErrorCode::io, std::string("cannot read: ") + std::strerror(errno), path);
   return finish_hex(context.get());
 }
 

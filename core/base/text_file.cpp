@@ -1,25 +1,70 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/text_file.h"
 
+#include <array>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 namespace headscope {
+namespace {
 
-Result<std::string> read_text_file(const std::string& path) {
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) // which opens as an empty file
-    return make_error(ErrorCode::io, "is a folder, not a file", path);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return make_error(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno), path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (file.bad() || (text.str().empty() && !file.eof() && file.fail()))
-    return make_error(ErrorCode::io, "cannot be read", path);
-  return text.str();
+struct Descriptor {
+  int fd = -1;
+  ~Descriptor() {
+    if (fd >= 0) ::close(fd);
+  }
+};
+
+Error system_error(int error, const std::string& path) {
+  return make_error(error == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(error), path);
 }
+
+ssize_t read_some(int fd, char* to, std::size_t size) {
+  ssize_t n = -1;
+  do
+    n = ::read(fd, to, size);
+  while (n < 0 && errno == EINTR);
+  return n;
+}
+
+Result<std::string> read_all(int fd, std::size_t expected, std::size_t most, const std::string& path) {
+  const auto too_large = [&] {
+    return make_error(ErrorCode::corrupt,
+                      "has more than " + std::to_string(most) + " bytes, the most that is read as one text", path);
+  };
+  if (expected > most) return too_large();
+  std::string text;
+  text.reserve(expected);
+  std::array<char, 1 << 16> block{};
+  for (;;) {
+    const ssize_t n = read_some(fd, block.data(), block.size());
+    if (n < 0) return system_error(errno, path);
+    if (n == 0) return text;
+    text.append(block.data(), static_cast<std::size_t>(n));
+    if (text.size() > most) return too_large();
+  }
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t most, bool regular_only) {
+  // Opening a pipe that nobody writes to waits; with O_NONBLOCK it does not, and fstat tells what it is.
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | (regular_only ? O_NONBLOCK : 0))};
+  if (file.fd < 0) return system_error(errno, path);
+  struct stat info {};
+  if (::fstat(file.fd, &info) != 0) return system_error(errno, path);
+  if (S_ISDIR(info.st_mode)) return make_error(ErrorCode::io, "is a folder, not a file", path);
+  const bool regular = S_ISREG(info.st_mode);
+  if (regular_only && !regular) return make_error(ErrorCode::io, "is not a regular file", path);
+  return read_all(file.fd, regular ? static_cast<std::size_t>(info.st_size) : 0, most, path);
+}
+
+} // namespace
+
+Result<std::string> read_text_file(const std::string& path, std::size_t most) { return read_file(path, most, false); }
+
+Result<std::string> read_regular_file(const std::string& path, std::size_t most) { return read_file(path, most, true); }
 
 } // namespace headscope

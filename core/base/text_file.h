@@ -3,11 +3,17 @@
 
 #include <string>
 
+#include "core/base/limits.h"
 #include "core/base/result.h"
 
 namespace headscope {
 
-// The whole file, which may be a pipe. not_found or io, naming it.
-Result<std::string> read_text_file(const std::string& path);
+// The whole file, which may be a pipe. not_found or io, naming it; corrupt when it has more than `most` bytes (an
+// endless device has).
+Result<std::string> read_text_file(const std::string& path, std::size_t most = limits::text_file_bytes);
+
+// The same for a file that belongs to a model or is opened by itself: a pipe, which would wait for ever, a device or a
+// folder is refused as io.
+Result<std::string> read_regular_file(const std::string& path, std::size_t most = limits::text_file_bytes);
 
 } // namespace headscope

@@ -3,10 +3,9 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
+#include "core/base/json_text.h"
 #include "core/base/sha256.h"
 #include "core/io/read_tensor.h"
 
@@ -18,17 +17,6 @@ using nlohmann::json;
 
 constexpr const char* index_name = "model.safetensors.index.json";
 
-Result<json> read_json(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::error_code error;
-  if (!file) return make_error(fs::exists(path, error) ? ErrorCode::io : ErrorCode::not_found, "cannot be read", path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  json parsed = json::parse(text.str(), nullptr, false);
-  if (parsed.is_discarded() || !parsed.is_object()) return make_error(ErrorCode::corrupt, "is no JSON object", path);
-  return parsed;
-}
-
 struct WeightFiles {
   std::vector<std::string> paths;
   std::string index;                        // the path of the index, or empty
@@ -38,7 +26,7 @@ struct WeightFiles {
 Result<WeightFiles> files_of_index(const fs::path& base) {
   WeightFiles files;
   files.index = (base / index_name).string();
-  HS_ASSIGN(const json index, read_json(files.index));
+  HS_ASSIGN(const json index, read_json_object(files.index));
   if (!index.contains("weight_map") || !index["weight_map"].is_object() || index["weight_map"].empty())
     return make_error(ErrorCode::corrupt, "must be an object of tensor names and files", files.index, "weight_map");
   std::set<std::string> names;
@@ -108,7 +96,7 @@ Result<Checkpoint> Checkpoint::open_safetensors(const std::string& path, const s
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   checkpoint.folder_ = folder;
-  HS_ASSIGN(checkpoint.config_, read_json((fs::path(folder) / "config.json").string()));
+  HS_ASSIGN(checkpoint.config_, read_json_object((fs::path(folder) / "config.json").string()));
   for (const std::string& name : files) {
     HS_ASSIGN(io::SafetensorsFile file, io::SafetensorsFile::open(name));
     for (io::TensorInfo info : file.tensors()) {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/text/json_field.h"
 
-#include <fstream>
 #include <utility>
 
 namespace headscope::text {
@@ -87,25 +86,6 @@ Error JsonField::locate(Error error) const {
 
 Error JsonField::wrong_type(const char* expected) const {
   return error(ErrorCode::corrupt, std::string("should be ") + expected + " but is " + node_->type_name());
-}
-
-Result<std::string> read_text_file(const std::string& path) {
-  std::ifstream in(path, std::ios::binary | std::ios::ate);
-  if (!in) return make_error(ErrorCode::not_found, "cannot be opened", path);
-  const std::streamoff size = in.tellg();
-  if (size < 0) return make_error(ErrorCode::io, "is not a file that can be read", path);
-  std::string text(static_cast<std::size_t>(size), '\0');
-  in.seekg(0);
-  if (!in.read(text.data(), size)) return make_error(ErrorCode::io, "cannot be read", path);
-  return text;
-}
-
-Result<nlohmann::json> read_json_file(const std::string& path) {
-  HS_ASSIGN(const std::string text, read_text_file(path));
-  nlohmann::json document = nlohmann::json::parse(text, nullptr, false);
-  if (document.is_discarded()) return make_error(ErrorCode::corrupt, "is not valid JSON", path);
-  if (!document.is_object()) return make_error(ErrorCode::corrupt, "should hold a JSON object", path);
-  return document;
 }
 
 } // namespace headscope::text

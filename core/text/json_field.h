@@ -46,7 +46,4 @@ private:
   std::string path_;
 };
 
-Result<std::string> read_text_file(const std::string& path);
-Result<nlohmann::json> read_json_file(const std::string& path);
-
 } // namespace headscope::text

@@ -5,9 +5,9 @@
 
 #include <utility>
 
+#include "core/base/text_file.h"
 #include "core/text/added_tokens.h"
 #include "core/text/decoder.h"
-#include "core/text/json_field.h"
 #include "core/text/normalizer.h"
 #include "core/text/unicode.h"
 
@@ -117,7 +117,7 @@ private:
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_sentencepiece(const std::string& path, SentencePieceOptions options) {
-  HS_ASSIGN(const std::string bytes, read_text_file(path));
+  HS_ASSIGN(const std::string bytes, read_regular_file(path));
   auto processor = std::make_unique<Processor>();
   const auto status = processor->LoadFromSerializedProto(bytes);
   if (!status.ok()) {

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <utility>
 
+#include "core/base/json_text.h"
+#include "core/base/text_file.h"
 #include "core/text/json_field.h"
 #include "core/text/pipeline.h"
 #include "core/text/sentencepiece_tokenizer.h"
@@ -115,7 +117,7 @@ Status read_chat_template(const JsonField& root, FolderConfig& config) {
 Result<FolderConfig> read_config(const fs::path& folder) {
   FolderConfig config;
   if (const fs::path path = folder / "tokenizer_config.json"; is_file(path)) {
-    HS_ASSIGN(const nlohmann::json document, text::read_json_file(path.string()));
+    HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
     const JsonField root(document, path.string());
     HS_TRY(read_named_tokens(root, config));
     HS_TRY(read_added_decoder(root, config));
@@ -131,11 +133,11 @@ Result<FolderConfig> read_config(const fs::path& folder) {
     HS_TRY(flag("add_prefix_space", config.add_prefix_space));
   }
   if (const fs::path path = folder / "special_tokens_map.json"; is_file(path)) {
-    HS_ASSIGN(const nlohmann::json document, text::read_json_file(path.string()));
+    HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
     HS_TRY(read_named_tokens(JsonField(document, path.string()), config));
   }
   if (const fs::path path = folder / "chat_template.jinja"; is_file(path)) {
-    HS_ASSIGN(config.chat_template, text::read_text_file(path.string()));
+    HS_ASSIGN(config.chat_template, read_regular_file(path.string()));
   }
   return config;
 }

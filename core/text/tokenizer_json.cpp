@@ -4,7 +4,9 @@
 #include <set>
 #include <utility>
 
+#include "core/base/json_text.h"
 #include "core/base/log.h"
+#include "core/base/text_file.h"
 #include "core/text/bpe.h"
 #include "core/text/json_components.h"
 #include "core/text/json_field.h"
@@ -191,7 +193,7 @@ template <typename Read> Status read_part(const JsonField& root, const char* key
 } // namespace
 
 Result<PipelineParts> read_tokenizer_json(const std::string& path) {
-  HS_ASSIGN(const nlohmann::json document, read_json_file(path));
+  HS_ASSIGN(const nlohmann::json document, read_json_object(path));
   const JsonField root(document, path);
   PipelineParts parts;
   HS_TRY(read_model(root, parts));
@@ -208,8 +210,8 @@ Result<PipelineParts> read_tokenizer_json(const std::string& path) {
 }
 
 Result<PipelineParts> read_vocab_and_merges(const std::string& vocab_path, const std::string& merges_path) {
-  HS_ASSIGN(const nlohmann::json document, read_json_file(vocab_path));
-  HS_ASSIGN(const std::string text, read_text_file(merges_path));
+  HS_ASSIGN(const nlohmann::json document, read_json_object(vocab_path));
+  HS_ASSIGN(const std::string text, read_regular_file(merges_path));
   PipelineParts parts;
   HS_ASSIGN(parts.vocabulary, read_vocab_object(JsonField(document, vocab_path, "(root)")));
   MergeTable merges;

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/host/json_fields.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fstream>
+
+#include "core/base/json_text.h"
 
 namespace headscope::plugin {
 
 Result<nlohmann::json> read_json(const std::string& file) {
-  errno = 0;
-  std::ifstream in(file, std::ios::binary);
-  if (!in) return make_error(errno == ENOENT ? ErrorCode::not_found : ErrorCode::io, std::strerror(errno), file);
-  try {
-    return nlohmann::json::parse(in);
-  } catch (const nlohmann::json::exception& exception) {
-    return make_error(ErrorCode::corrupt, std::string("is no JSON: ") + exception.what(), file);
-  }
+  return read_json_file(file);
 }
 
 Status write_json(const std::string& file, const nlohmann::json& json) {

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// How deep, how large and how long anything may be that Headscope reads from a file or runs for one.
+//
+// One policy for all readers: JSON, TOML, templates, tokenizer components and regular expressions. Each bound is far
+// beyond what real files need and well below what a stack, a memory or a patience holds. A reader that meets one says
+// which bound and where; see docs/limits.md.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace headscope::limits {
+
+// Objects, lists, expressions or components inside one another. Published files stay below 20.
+inline constexpr int nesting = 500;
+
+// A file that is read as a whole: prompts, tokenizers, indexes. The largest published tokenizer.json has 40 MB.
+inline constexpr std::size_t text_file_bytes = std::size_t{1} << 30;
+
+// One chat template: operations, and bytes of any value that it makes and of what it prints. A conversation of
+// 100,000 tokens takes some 1e5 operations and half a megabyte.
+inline constexpr std::int64_t template_steps = 20'000'000;
+inline constexpr std::size_t template_bytes = std::size_t{64} << 20;
+
+// One regular expression on one text: steps of backtracking for every byte, and the least that any text gets.
+inline constexpr std::uint32_t regex_steps_per_byte = 1'000;
+inline constexpr std::uint32_t regex_least_steps = 10'000'000;
+
+// Normalizers and decoders: bytes that a text may become for every byte that it has, and the least that any gets.
+// Unicode's own forms take 18 at the most.
+inline constexpr std::size_t normalized_growth = 64;
+inline constexpr std::size_t normalized_least_bytes = std::size_t{1} << 20;
+
+} // namespace headscope::limits
