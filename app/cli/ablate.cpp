@@ -9,6 +9,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/prompt_set.h"
 #include "app/cli/values.h"
+#include "core/base/text_file.h"
 #include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
@@ -74,8 +75,12 @@ nlohmann::json effects_json(const HeadAblationResult& result, std::int64_t promp
 
 nlohmann::json to_json(const HeadAblationResult& result, const AblationTask& task) {
   const auto layers = static_cast<std::size_t>(result.n_layers), heads = static_cast<std::size_t>(result.n_heads);
-  if (result.n_prompts == 1)
-    return {{"clean", number(result.clean[0])}, {"effects", effects_json(result, 0)}, {"complete", result.complete}};
+  nlohmann::json out = {{"clean", number(result.clean[0])}, {"complete", result.complete}};
+  if (!result.replaced.empty()) out["replaced"] = result.replaced;
+  if (result.n_prompts == 1) {
+    out["effects"] = effects_json(result, 0);
+    return out;
+  }
   nlohmann::json prompts = nlohmann::json::array();
   double clean = 0.0;
   for (std::int64_t i = 0; i < result.n_prompts; ++i) {
@@ -84,10 +89,10 @@ nlohmann::json to_json(const HeadAblationResult& result, const AblationTask& tas
                        {"effects", effects_json(result, i)}});
     clean += result.clean[static_cast<std::size_t>(i)] / static_cast<double>(result.n_prompts);
   }
-  return {{"clean", number(clean)},
-          {"effects", matrix(result.mean_effects(), layers, heads)},
-          {"prompts", prompts},
-          {"complete", result.complete}};
+  out["clean"] = number(clean);
+  out["effects"] = matrix(result.mean_effects(), layers, heads);
+  out["prompts"] = std::move(prompts);
+  return out;
 }
 
 void print_strongest(const HeadAblationResult& result, const std::string& metric) {
@@ -101,16 +106,17 @@ void print_strongest(const HeadAblationResult& result, const std::string& metric
   for (std::size_t i = 0; i < std::min<std::size_t>(15, order.size()); ++i) {
     const auto heads = static_cast<std::size_t>(result.n_heads);
     lines.push_back(
-        {std::to_string(order[i] / heads) + "." + std::to_string(order[i] % heads), fixed(effects[order[i]], 4)});
+        {std::to_string(order[i] / heads) + "." + std::to_string(order[i] % heads), value_text(effects[order[i]])});
   }
   double clean = 0.0;
   for (const double value : result.clean)
     clean += value / static_cast<double>(result.clean.size());
-  std::printf("%s with nothing ablated: %s\n%s", metric.c_str(), fixed(clean, 4).c_str(), aligned(lines).c_str());
+  std::printf("%s with nothing ablated: %s\n%s", metric.c_str(), value_text(clean).c_str(), aligned(lines).c_str());
 }
 
 Status run(const Options& options, const Console& console) {
   HS_TRY(check_prompt_set(options.prompts));
+  if (!options.reference_file.empty()) HS_TRY(check_readable(options.reference_file));
   HS_ASSIGN(HeadAblationOptions sweep, sweep_options(options));
   HS_ASSIGN(auto writer, open_output(options.output, console,
                                      {static_cast<std::int64_t>(options.sweep.seed),
@@ -126,6 +132,7 @@ Status run(const Options& options, const Console& console) {
     HS_TRY(store_options(*writer, options));
   }
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
+  HS_TRY(warn_unspaced(engine, task.rows(), task.unspaced, console));
   HS_ASSIGN(const HeadAblationResult result, run_ablation(engine, task, sweep, console, writer ? &*writer : nullptr));
   if (console.json)
     console.print(to_json(result, task));
@@ -150,10 +157,7 @@ void add_ablate(CLI::App& app, Commands& commands) {
       ->capture_default_str();
   command->add_option("--phase", options->phase, "prefill, decode (only at the last token) or both")
       ->capture_default_str();
-  command
-      ->add_option("--metric", options->metric,
-                   "logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank or accuracy")
-      ->capture_default_str();
+  command->add_option("--metric", options->metric, metric_names())->capture_default_str();
   command
       ->add_option("--reference", options->reference,
                    "A prompt that mean and resample take activations from; may be repeated")

@@ -9,16 +9,6 @@
 namespace headscope::cli {
 namespace {
 
-const char* metric_units(MetricKind metric) {
-  switch (metric) {
-  case MetricKind::logit_diff: return "logit";
-  case MetricKind::kl_divergence:
-  case MetricKind::js_divergence: return "nat";
-  case MetricKind::answer_rank: return "rank";
-  default: return "1";
-  }
-}
-
 Status store_part(store::AblationWriter& writer, const HeadAblationPart& part) {
   const HeadAblationResult& result = *part.result;
   for (const std::int64_t prompt : part.prompts) {
@@ -35,9 +25,7 @@ Status store_prompts(store::ResultWriter& writer, const Engine& engine, const Ab
   if (!task.dropped.empty()) HS_TRY(writer.set_attributes("/prompts", {{"dropped", task.dropped}}));
   for (std::size_t i = 0; i < task.prompts.size(); ++i) {
     if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
-    store::Prompt prompt = prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens);
-    prompt.attributes = {{"answer_ids", task.prompts[i].answers.answer}, {"wrong_ids", task.prompts[i].answers.wrong}};
-    HS_TRY(writer.add_prompt(prompt));
+    HS_TRY(writer.add_prompt(prompt_of(engine.model(), task.ids[i], task.prompts[i].tokens, task.prompts[i].answers)));
   }
   return {};
 }
@@ -49,7 +37,7 @@ Status store_reference(store::ResultWriter& writer, const Engine& engine, const 
   return {};
 }
 
-Status store_donors(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
+Status store_donor_names(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
                     const std::vector<std::int64_t>& donors) {
   std::vector<std::string> names;
   for (const std::int64_t donor : donors)
@@ -59,7 +47,38 @@ Status store_donors(store::ResultWriter& writer, const AblationTask& task, const
                             "the prompt whose activations each prompt gets");
 }
 
+Status store_replaced(store::ResultWriter& writer, const AblationTask& task, const std::vector<double>& replaced) {
+  store::ArraySpec spec;
+  spec.axes = {{"prompt", task.ids}};
+  spec.shape = {std::ssize(replaced)};
+  spec.units = "1";
+  spec.long_name = "share of the positions of the phase that get activations of the other prompt; the rest stays clean";
+  return writer.add_array("/ablation/" + task.name + "/replaced", spec, std::span(replaced));
+}
+
 } // namespace
+
+Status store_donors(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
+                    const std::vector<std::int64_t>& donors, const std::vector<double>& replaced) {
+  if (donors.empty()) return {};
+  HS_TRY(store_donor_names(writer, task, options, donors));
+  return store_replaced(writer, task, replaced);
+}
+
+TokenRows AblationTask::rows() const {
+  TokenRows rows;
+  for (const AblationPrompt& prompt : prompts)
+    rows.push_back(prompt.tokens);
+  return rows;
+}
+
+Status warn_unspaced(const Engine& engine, const TokenRows& prompts, const std::vector<UnspacedAnswer>& answers,
+                     const Console& console) {
+  if (answers.empty()) return {};
+  HS_ASSIGN(const std::string warning, leading_space_warning(engine, prompts, answers, console.task().cancel));
+  if (!warning.empty()) console.warn(warning);
+  return {};
+}
 
 store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options) {
   store::AblationSpec spec;
@@ -70,7 +89,7 @@ store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task
   spec.method = to_string(options.method);
   spec.phase = to_string(options.phase);
   spec.metric = to_string(options.metric);
-  spec.units = metric_units(options.metric);
+  spec.units = units_of(options.metric);
   spec.attributes = {{"seed", static_cast<std::int64_t>(options.seed)},
                      {"mean_by_position", options.mean_by_position},
                      {"reference_prompts", static_cast<std::int64_t>(options.reference.size())}};
@@ -91,7 +110,10 @@ Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask
   console.begin_step();
   auto result = ablate_heads(engine, task.prompts, options, console.task(), callback);
   finish_progress();
-  if (result.ok() && writer && !result->donors.empty()) HS_TRY(store_donors(*writer, task, options, result->donors));
+  if (!result.ok()) return result;
+  if (const std::string note = reference_note(options, task.prompts, *result); !note.empty())
+    console.warn(std::string(to_string(options.method)) + ": " + note);
+  if (writer) HS_TRY(store_donors(*writer, task, options, result->donors, result->replaced));
   return result;
 }
 

@@ -38,7 +38,7 @@ Status store_run(store::ResultWriter& writer, const Options& options, const Mode
   HS_TRY(writer.set_options("adjust", used));
   const std::vector<std::string> ids = prompt_ids(prompts.size());
   for (std::size_t i = 0; i < prompts.size(); ++i)
-    HS_TRY(writer.add_prompt(prompt_of(model, ids[i], prompts[i].tokens)));
+    HS_TRY(writer.add_prompt(prompt_of(model, ids[i], prompts[i].tokens, prompts[i].answers)));
   return store_adjustment(writer, "/adjustment", ids, prompts, result);
 }
 

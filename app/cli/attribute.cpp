@@ -51,8 +51,8 @@ void print_text(const DirectLogitAttribution& found) {
                    [](const auto& a, const auto& b) { return std::abs(a.second) > std::abs(b.second); });
   std::vector<std::vector<std::string>> lines = {{"part", "logits"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, parts.size()); ++i)
-    lines.push_back({parts[i].first, fixed(parts[i].second, 4)});
-  std::printf("answer minus wrong answer: %s\n%s", fixed(mean(found.total), 4).c_str(), aligned(lines).c_str());
+    lines.push_back({parts[i].first, value_text(parts[i].second)});
+  std::printf("answer minus wrong answer: %s\n%s", value_text(mean(found.total)).c_str(), aligned(lines).c_str());
 }
 
 Status run(const Options& options, const Console& console) {
@@ -65,14 +65,17 @@ Status run(const Options& options, const Console& console) {
   std::vector<AttributionPrompt> prompts;
   for (const AblationPrompt& prompt : task.prompts)
     prompts.push_back({prompt.tokens, prompt.answers});
+  HS_TRY(warn_unspaced(engine, task.rows(), task.unspaced, console));
   HS_ASSIGN(const DirectLogitAttribution found,
             attribute_logits(engine, prompts, console.task(), options.tokens_per_run));
   finish_progress();
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));
-    HS_TRY(writer->set_options("attribute", option_attributes(options.prompts)));
+    store::Attributes used = option_attributes(options.prompts);
+    used.push_back({"tokens_per_run", options.tokens_per_run});
+    HS_TRY(writer->set_options("attribute", used));
     for (std::size_t i = 0; i < task.prompts.size(); ++i)
-      HS_TRY(writer->add_prompt(prompt_of(*model, task.ids[i], task.prompts[i].tokens)));
+      HS_TRY(writer->add_prompt(prompt_of(*model, task.ids[i], task.prompts[i].tokens, task.prompts[i].answers)));
     HS_TRY(store_attribution(*writer, "/logit_attribution", task.ids, found));
   }
   if (console.json)

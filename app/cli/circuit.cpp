@@ -6,6 +6,7 @@
 #include "app/cli/circuit_benchmark.h"
 #include "app/cli/circuit_files.h"
 #include "app/cli/circuit_run.h"
+#include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
@@ -93,9 +94,9 @@ nlohmann::json to_json(const CircuitOutcome& outcome) {
 void print_curve(const Curve& curve, const char* title, const char* area, double value) {
   std::vector<std::vector<std::string>> lines = {{"share", "edges", "metric", "faithfulness", "without"}};
   for (const CurvePoint& point : curve.points)
-    lines.push_back({fixed(100.0 * point.share, 1) + " %", std::to_string(point.edges), fixed(point.metric, 4),
-                     fixed(point.faithfulness, 4), fixed(point.without, 4)});
-  std::printf("\n%s (%s %s)\n%s", title, area, fixed(value, 4).c_str(), aligned(lines).c_str());
+    lines.push_back({fixed(100.0 * point.share, 1) + " %", std::to_string(point.edges), value_text(point.metric),
+                     value_text(point.faithfulness), value_text(point.without)});
+  std::printf("\n%s (%s %s)\n%s", title, area, value_text(value).c_str(), aligned(lines).c_str());
 }
 
 void print_text(const CircuitOutcome& outcome) {
@@ -103,18 +104,18 @@ void print_text(const CircuitOutcome& outcome) {
   const auto edges = ranked_edges(circuit);
   std::printf("%zu of %lld edges, %zu nodes; %s: model %s, nothing left %s, circuit %s (faithfulness %s)\n",
               edges.size(), static_cast<long long>(circuit.graph.edge_count()), node_names(circuit).size(),
-              circuit.metric.c_str(), fixed(outcome.clean, 4).c_str(), fixed(outcome.empty, 4).c_str(),
-              fixed(outcome.metric, 4).c_str(), fixed(outcome.faithfulness(), 4).c_str());
+              circuit.metric.c_str(), value_text(outcome.clean).c_str(), value_text(outcome.empty).c_str(),
+              value_text(outcome.metric).c_str(), value_text(outcome.faithfulness()).c_str());
   std::vector<std::vector<std::string>> lines = {{"edge", circuit.metric + " change"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, edges.size()); ++i)
-    lines.push_back({circuit.graph.edge_name(edges[i]), fixed(circuit.scores[static_cast<std::size_t>(edges[i])], 4)});
+    lines.push_back({circuit.graph.edge_name(edges[i]), value_text(circuit.scores[static_cast<std::size_t>(edges[i])])});
   std::printf("%s", aligned(lines).c_str());
   if (outcome.by_signed) print_curve(*outcome.by_signed, "By signed importance", "CPR", outcome.by_signed->cpr);
   if (outcome.by_absolute) print_curve(*outcome.by_absolute, "By size", "CMD", outcome.by_absolute->cmd);
   if (outcome.acdc.empty()) return;
   lines = {{"threshold", "edges", circuit.metric}};
   for (const AcdcResult& result : outcome.acdc)
-    lines.push_back({fixed(result.threshold, 6), std::to_string(result.circuit.size()), fixed(result.metric, 4)});
+    lines.push_back({fixed(result.threshold, 6), std::to_string(result.circuit.size()), value_text(result.metric)});
   std::printf("\n%s", aligned(lines).c_str());
 }
 
@@ -156,8 +157,13 @@ Status run(const Options& options, const Console& console) {
   task.metric = plan.metric;
   task.ablation = plan.ablation;
   task.tokens_per_run = options.circuit.tokens_per_run;
+  HS_TRY(warn_unspaced(engine, pairs.clean_rows(), pairs.unspaced, console));
   HS_ASSIGN(const CircuitOutcome outcome, find_circuit(engine, task, pairs.task, options.circuit, plan, console));
   finish_progress();
+  if (!outcome.empty_note.empty()) console.warn(outcome.empty_note);
+  const bool means = plan.ablation == EdgeAblation::mean || plan.ablation == EdgeAblation::mean_by_position;
+  if (means && task.pairs.size() == 1)
+    console.warn("the means that patched edges carry are over this one prompt itself; give several pairs");
   if (writer) HS_TRY(store_outcome(*writer, options, *model, pairs, outcome));
   if (console.json)
     console.print(to_json(outcome));
@@ -176,7 +182,7 @@ void add_circuit_options(CLI::App& command, CircuitOptions& options) {
   command
       .add_option("--ablation", options.ablation, "What a patched edge carries: patch, zero, mean, mean_by_position")
       ->capture_default_str();
-  command.add_option("--metric", options.metric, "logit_diff, prob_diff, kl_divergence, …")->capture_default_str();
+  command.add_option("--metric", options.metric, metric_names())->capture_default_str();
   command.add_option("--build", options.build, "top_n, greedy or threshold")->capture_default_str();
   command.add_option("--top-n", options.top_n, "Edges of the circuit, before pruning")
       ->capture_default_str()

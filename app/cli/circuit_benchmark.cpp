@@ -304,7 +304,7 @@ void add_circuit_benchmark(CLI::App& circuit, Commands& commands) {
   command->add_option("--steps", options->circuit.steps, "Of the integrated gradients")
       ->capture_default_str()
       ->check(at_least(1));
-  command->add_option("--metric", options->circuit.metric, "logit_diff, prob_diff, …")->capture_default_str();
+  command->add_option("--metric", options->circuit.metric, metric_names())->capture_default_str();
   command->add_option("--build", options->circuit.build, "top_n or greedy")->capture_default_str();
   command->add_option("--top-n", options->circuit.top_n, "Edges of the circuits in the file")
       ->capture_default_str()

@@ -21,8 +21,8 @@ ScoredCircuit described(const Engine& engine, const CircuitTask& task, const std
   out.metric = to_string(task.metric);
   out.method = plan.method ? to_string(*plan.method) : "acdc";
   out.ablation = to_string(task.ablation);
-  out.lower_is_better = lower_is_better(task.metric);
-  out.units = task.metric == MetricKind::logit_diff ? "logit" : needs_reference(task.metric) ? "nat" : "1";
+  out.lower_is_better = info(task.metric).lower_is_better;
+  out.units = units_of(task.metric);
   out.model = model.identity.name;
   out.model_sha256 = model.identity.sha256();
   out.d_model = model.config.d_model;
@@ -135,19 +135,40 @@ void describe_circuit(const CircuitOptions& options, const CircuitPlan& plan, Ci
              {"circuit_metric", out.metric},
              {"faithfulness", out.faithfulness()}};
   if (!options.thresholds.empty()) details.push_back({"threshold", options.thresholds});
+  if (!out.empty_note.empty()) details.push_back({"note", out.empty_note});
   if (out.by_signed) details.push_back({"cpr", out.by_signed->cpr});
   if (out.by_absolute) details.push_back({"cmd", out.by_absolute->cmd});
 }
 
 CircuitOutcome begin_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                              const CircuitOptions& options, const CircuitPlan& plan) {
-  return {described(engine, task, task_name, options, plan), unmeasured, unmeasured, unmeasured, {}, {}, {}, true};
+  return {described(engine, task, task_name, options, plan), unmeasured, unmeasured, unmeasured, {}, {}, {}, {}, true};
 }
+
+namespace {
+
+std::string why_empty(const CircuitOptions& options, const BuildOptions& build, const ScoredCircuit& circuit) {
+  const std::string wanted = build.rule == BuildRule::threshold
+                                 ? "the edges at or above the threshold"
+                                 : "the " + std::to_string(options.top_n) + " edges that were asked for";
+  BuildOptions top = build, greedy = build;
+  top.rule = BuildRule::top_n;
+  greedy.rule = BuildRule::greedy;
+  const std::int64_t by_rank = first_connected(circuit.graph, circuit.importance(), top),
+                     grown = first_connected(circuit.graph, circuit.importance(), greedy);
+  std::string text = wanted + " form no path from the input to the logits, so pruning leaves none; ";
+  if (by_rank == 0) return text + "no number of them does";
+  return text + "the first connected circuit by --build top_n needs --top-n " + std::to_string(by_rank) +
+         ", by --build greedy (grown from the logits) --top-n " + std::to_string(grown);
+}
+
+} // namespace
 
 void choose_circuit(const CircuitOptions& options, const CircuitPlan& plan, CircuitOutcome& out) {
   BuildOptions build{plan.rule, options.top_n, 0.0, !options.signed_scores, true};
   if (plan.rule == BuildRule::threshold) build.threshold = options.thresholds.front();
   out.circuit.circuit = build_circuit(out.circuit.graph, out.circuit.importance(), build);
+  if (out.circuit.circuit.size() == 0 && out.complete) out.empty_note = why_empty(options, build, out.circuit);
 }
 
 Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options, const CircuitPlan& plan,

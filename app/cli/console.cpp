@@ -10,7 +10,9 @@
 namespace headscope::cli {
 
 void Console::print(const nlohmann::json& document) const {
-  const std::string text = document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  nlohmann::json whole = document;
+  if (whole.is_object() && !warnings.empty()) whole["warnings"] = warnings;
+  const std::string text = whole.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
   printed = true;
@@ -18,6 +20,12 @@ void Console::print(const nlohmann::json& document) const {
 
 void Console::note(const std::string& line) const {
   if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+}
+
+void Console::warn(const std::string& line) const {
+  finish_progress();
+  std::fprintf(stderr, "warning: %s\n", line.c_str());
+  warnings.push_back(line);
 }
 
 TaskContext Console::task() const {

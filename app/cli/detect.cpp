@@ -5,6 +5,7 @@
 #include "app/cli/detect_run.h"
 #include "app/cli/model_options.h"
 #include "app/cli/values.h"
+#include "core/base/text_file.h"
 #include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {
@@ -53,6 +54,7 @@ Status list(const Console& console) {
 Status run(const Options& options, const Console& console) {
   if (options.list) return list(console);
   if (options.model.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "--model");
+  if (!options.detect.haystack.empty()) HS_TRY(check_readable(options.detect.haystack));
   HS_ASSIGN(const auto plan, plan_detectors(options.detect, console));
   HS_ASSIGN(auto writer, open_output(options.output, console, seeds_of(plan)));
   HS_ASSIGN(const auto model, load(options.model, console, false));

@@ -155,6 +155,12 @@ nlohmann::json to_json(const DetectorOutcomes& outcomes) {
         matrix(result.scores, static_cast<std::size_t>(result.n_layers), static_cast<std::size_t>(result.n_heads));
     entry["heads"] = std::move(heads);
     entry["threshold"] = number(result.threshold);
+    if (!result.conditions.empty()) {
+      entry["conditions"] = result.conditions;
+      entry["unnamed"] = nlohmann::json::object();
+      for (const DetectorResult::Unnamed& each : result.unnamed)
+        entry["unnamed"][store::head_label(each.head)] = each.why;
+    }
     entry["complete"] = result.complete;
     entry["findings"] = store::to_json(result.findings);
     if (!result.message.empty()) entry["message"] = result.message;
@@ -162,25 +168,59 @@ nlohmann::json to_json(const DetectorOutcomes& outcomes) {
   return {{"detectors", detectors}, {"complete", outcomes.complete}};
 }
 
+namespace {
+
+std::string scored(const DetectorResult& result, const store::HeadIndex& head) {
+  return store::head_label(head) + " " + fixed(result.scores[result.index(head.layer, head.head)], 3);
+}
+
+// The highest scores that are positive, without the heads that the detector named.
+std::vector<store::HeadIndex> highest_others(const DetectorResult& result) {
+  std::vector<store::HeadIndex> order;
+  for (std::size_t i = 0; i < result.scores.size(); ++i) {
+    const auto heads = static_cast<std::size_t>(result.n_heads);
+    const store::HeadIndex head{static_cast<int>(i / heads), static_cast<int>(i % heads)};
+    const bool named = std::find(result.heads.begin(), result.heads.end(), head) != result.heads.end();
+    if (!named && std::isfinite(result.scores[i]) && result.scores[i] > 0.0F) order.push_back(head);
+  }
+  const auto score = [&](const store::HeadIndex& head) { return result.scores[result.index(head.layer, head.head)]; };
+  std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) { return score(a) > score(b); });
+  return order;
+}
+
+// Heads of the kind first; then the highest other scores, each with the condition that it fails if the threshold is
+// not what keeps it out.
+std::string heads_text(const DetectorResult& result, std::size_t most) {
+  std::string text;
+  std::size_t shown = 0;
+  for (; shown < std::min(most, result.heads.size()); ++shown)
+    text += (shown ? "  " : "") + scored(result, result.heads[shown]);
+  const std::vector<store::HeadIndex> others = highest_others(result);
+  if (text.empty() && others.empty()) return "no scores";
+  if (shown == most || others.empty()) return text;
+  text += text.empty() ? "none; others" : "; others";
+  for (std::size_t i = 0; i < std::min(most - shown, others.size()); ++i) {
+    text += (i ? "  " : " ") + scored(result, others[i]);
+    for (const DetectorResult::Unnamed& each : result.unnamed)
+      if (each.head == others[i]) text += " (" + each.why + ")";
+  }
+  return text;
+}
+
+std::string kind_text(const DetectorResult& result) {
+  std::string text = std::to_string(result.heads.size()) + " heads >= " + fixed(result.threshold, 2);
+  for (const std::string& condition : result.conditions)
+    text += ", " + condition;
+  return text;
+}
+
+} // namespace
+
 std::string strongest_heads(const DetectorOutcomes& outcomes, std::size_t most) {
   std::vector<std::vector<std::string>> lines;
-  for (const DetectorOutcome& outcome : outcomes.list) {
-    if (!outcome.result) continue;
-    const DetectorResult& result = *outcome.result;
-    std::vector<std::size_t> order;
-    for (std::size_t i = 0; i < result.scores.size(); ++i)
-      if (std::isfinite(result.scores[i]) && result.scores[i] > 0.0F) order.push_back(i);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return result.scores[a] > result.scores[b]; });
-    std::string text;
-    const auto heads = static_cast<std::size_t>(result.n_heads);
-    for (std::size_t i = 0; i < std::min(most, order.size()); ++i) {
-      const store::HeadIndex head{static_cast<int>(order[i] / heads), static_cast<int>(order[i] % heads)};
-      text += (i ? "  " : "") + store::head_label(head) + " " + fixed(result.scores[order[i]], 3);
-    }
-    const std::string above = std::to_string(result.heads.size()) + " heads >= " + fixed(result.threshold, 2);
-    lines.push_back({outcome.title, text.empty() ? "no scores" : text, "(" + above + ")"});
-  }
+  for (const DetectorOutcome& outcome : outcomes.list)
+    if (outcome.result)
+      lines.push_back({outcome.title, heads_text(*outcome.result, most), "(" + kind_text(*outcome.result) + ")"});
   return aligned(lines);
 }
 

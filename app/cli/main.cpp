@@ -2,6 +2,11 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <utility>
+#include <vector>
+
+#include <poll.h>
+#include <unistd.h>
 
 #include "app/cli/adjust_run.h"
 #include "app/cli/command.h"
@@ -66,16 +71,78 @@ Status check_values(const CLI::App& app) {
   return {};
 }
 
+// How many letters must be changed, left out or added to make one word the other.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j < row.size(); ++j)
+    row[j] = j;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t changed = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({changed, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row.back();
+}
+
+// "; did you mean NAME?" where one of the names is near.
+std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
+  const std::string* nearest = nullptr;
+  std::size_t least = word.size() / 3 + 2;
+  for (const std::string& name : names)
+    if (const std::size_t away = distance(word, name); away < least) {
+      least = away;
+      nearest = &name;
+    }
+  return nearest ? "; did you mean " + *nearest + "?" : "";
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames())
+      names.push_back("--" + name);
+  return names;
+}
+
+std::vector<std::string> command_names(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands({}))
+    names.push_back(command->get_name());
+  return names;
+}
+
+// What is wrong with the first word that the command has no place for.
+std::string unexpected(const CLI::App& command, const std::vector<std::string>& words, int argc, char** argv) {
+  std::string word = words.front(); // the parser's order is not that of the command line
+  for (int i = argc; --i > 0;)
+    if (std::find(words.begin(), words.end(), argv[i]) != words.end()) word = argv[i];
+  const std::string name = word.substr(0, word.find('='));
+  if (name.rfind("-", 0) == 0) return "there is no option " + name + suggestion(name, option_names(command));
+  const std::vector<std::string> commands = command_names(command);
+  if (!commands.empty()) return "there is no command '" + word + "'" + suggestion(word, commands);
+  return "'" + word + "' belongs to no option; quote a value of several words";
+}
+
 // A command line that cannot be parsed: one line, with the command whose --help would tell.
-Error usage_error(const CLI::App& app, const CLI::ParseError& error) {
+Error usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string message = error.what();
-  // CLI11 keeps the words that it knows no command for.
-  if (const auto unknown = called(app).first->remaining(); dynamic_cast<const CLI::RequiredError*>(&error) &&
-                                                           !called(app).first->get_subcommands({}).empty() &&
-                                                           !unknown.empty())
-    message = "there is no command '" + unknown.front() + "'";
+  const auto [command, name] = called(app);
+  const std::vector<std::string> left = command->remaining();
+  const bool no_command = dynamic_cast<const CLI::RequiredError*>(&error) && !command->get_subcommands({}).empty();
+  if (!left.empty() &&
+      (no_command || dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ExtrasError*>(&error)))
+    message = unexpected(*command, left, argc, argv);
   std::replace(message.begin(), message.end(), '\n', ' ');
-  return make_error(ErrorCode::invalid_argument, message + "; see " + called(app).second + " --help");
+  return make_error(ErrorCode::invalid_argument, message + "; see " + name + " --help");
+}
+
+// Who reads the output has closed it, as head does when it has enough: no fault of anybody.
+bool reader_left() {
+  pollfd out{STDOUT_FILENO, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;
 }
 
 bool asks_for_json(int argc, char** argv) {
@@ -136,7 +203,7 @@ int run(int argc, char** argv) {
     return app.exit(success);
   } catch (const CLI::ParseError& error) {
     commands.console.json = asks_for_json(argc, argv);
-    return report(usage_error(app, error), commands.console);
+    return report(usage_error(app, error, argc, argv), commands.console);
   }
   if (const Status status = check_values(app); !status.ok()) {
     commands.console.json = asks_for_json(argc, argv);
@@ -147,7 +214,7 @@ int run(int argc, char** argv) {
   const Status status = commands.chosen(commands.console);
   finish_progress();
   if (!status.ok()) return report(status.error(), commands.console);
-  if (std::fflush(stdout) != 0 || std::ferror(stdout))
+  if ((std::fflush(stdout) != 0 || std::ferror(stdout)) && !reader_left())
     return report(make_error(ErrorCode::io, "cannot be written", "standard output"), {});
   return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "app/cli/prompt_set.h"
 #include "app/cli/result_output.h"
+#include "core/base/text_file.h"
 #include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
@@ -10,11 +11,11 @@ namespace {
 
 Result<PairSet> task_pairs(const Model& model, const PairSetOptions& options) {
   HS_ASSIGN(const TaskSet made, make_task(*model.tokenizer, options.task.request()));
-  return PairSet{made.pairs(), made.title(), dropped_lines(made)};
+  return PairSet{made.pairs(), made.title(), dropped_lines(made), {}};
 }
 
 Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSetOptions& options,
-                          const PairNeeds& needs) {
+                          const PairNeeds& needs, PairSet& set) {
   PatchPair pair;
   if (row.prompt.empty()) return make_error(ErrorCode::invalid_argument, "the clean prompt is empty", {}, "--clean");
   HS_ASSIGN(pair.clean, encode_prompt(model, row.prompt, options.prompt));
@@ -23,7 +24,7 @@ Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSe
   if (!row.corrupted.empty()) {
     HS_ASSIGN(pair.corrupt, encode_prompt(model, row.corrupted, options.prompt));
   }
-  HS_ASSIGN(pair.answers, answers_of(model, row, needs.answer, needs.wrong));
+  HS_ASSIGN(pair.answers, answers_of(model, row, needs.answer, needs.wrong, set.pairs.size(), set.unspaced));
   return pair;
 }
 
@@ -54,6 +55,7 @@ Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {
                       "--clean");
   if (!options.clean.empty() && options.corrupt.empty() && need_corrupt)
     return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
+  if (!options.file.empty()) HS_TRY(check_readable(options.file));
   return check_task(options.task);
 }
 
@@ -62,18 +64,27 @@ Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options,
   PairSet set;
   if (options.file.empty()) {
     HS_ASSIGN(PatchPair pair,
-              pair_of(model, {options.clean, options.answer, options.wrong, {}, options.corrupt}, options, needs));
-    return PairSet{{std::move(pair)}, "one pair of prompts", {}};
+              pair_of(model, {options.clean, options.answer, options.wrong, {}, options.corrupt}, options, needs, set));
+    set.pairs.push_back(std::move(pair));
+    set.task = "one pair of prompts";
+    return set;
   }
   HS_ASSIGN(const auto rows, read_prompt_file(options.file));
   for (const PromptRow& row : rows) {
-    auto pair = pair_of(model, row, options, needs);
+    auto pair = pair_of(model, row, options, needs, set);
     if (!pair.ok())
       return make_error(pair.error().code, pair.error().field + ": " + pair.error().message, options.file, row.place);
     set.pairs.push_back(std::move(*pair));
   }
   set.task = options.file.substr(options.file.find_last_of('/') + 1);
   return set;
+}
+
+TokenRows PairSet::clean_rows() const {
+  TokenRows rows;
+  for (const PatchPair& pair : pairs)
+    rows.push_back(pair.clean);
+  return rows;
 }
 
 store::Attributes option_attributes(const PairSetOptions& options) {
@@ -89,10 +100,10 @@ store::Attributes option_attributes(const PairSetOptions& options) {
 Status store_pairs(store::ResultWriter& writer, const Model& model, const PairSet& set) {
   if (!set.dropped.empty()) HS_TRY(writer.set_attributes("/prompts", {{"dropped", set.dropped}}));
   for (std::size_t i = 0; i < set.pairs.size(); ++i) {
+    const PatchPair& pair = set.pairs[i];
     const std::string id = "pair-" + std::to_string(i);
-    HS_TRY(writer.add_prompt(prompt_of(model, id + "-clean", set.pairs[i].clean)));
-    if (!set.pairs[i].corrupt.empty())
-      HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", set.pairs[i].corrupt)));
+    HS_TRY(writer.add_prompt(prompt_of(model, id + "-clean", pair.clean, pair.answers)));
+    if (!pair.corrupt.empty()) HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
   }
   return {};
 }

@@ -8,6 +8,7 @@
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/task_options.h"
+#include "core/analysis/leading_space.h"
 #include "core/analysis/patching.h"
 #include "core/store/result_file.h"
 
@@ -24,6 +25,9 @@ struct PairSet {
   std::vector<PatchPair> pairs;
   std::string task;                 // what they are, for the result file
   std::vector<std::string> dropped; // pairs of the task that do not align, by reason
+  std::vector<UnspacedAnswer> unspaced = {};
+
+  TokenRows clean_rows() const;
 };
 
 // What a pair must have.

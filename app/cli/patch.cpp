@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
@@ -21,7 +22,8 @@ struct Options {
   ModelOptions model;
   OutputOptions output;
   PairSetOptions pairs;
-  std::string site = "resid_pre", axes = "auto", metric = "logit_diff";
+  std::string site = "resid_pre", axes = "auto", metric = "logit_diff",
+              average = "ratio_of_means";
   PatchingOptions patching;
   bool estimate = false;
   std::int64_t check = 16;
@@ -44,19 +46,28 @@ nlohmann::json restored_json(const PatchingResult& result) {
 
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PairSet& set) {
   if (set.pairs.size() > 1) return store_pairs(writer, model, set);
-  HS_TRY(writer.add_prompt(prompt_of(model, "clean", set.pairs.front().clean)));
-  return writer.add_prompt(prompt_of(model, "corrupt", set.pairs.front().corrupt));
+  const PatchPair& pair = set.pairs.front();
+  HS_TRY(writer.add_prompt(prompt_of(model, "clean", pair.clean, pair.answers)));
+  return writer.add_prompt(prompt_of(model, "corrupt", pair.corrupt, pair.answers));
 }
 
-void print_strongest(const PatchingResult& result, const std::vector<PatchPair>& pairs, const Model& model) {
-  std::printf("clean %s, corrupt %s\n", fixed(mean_over(result.clean), 4).c_str(),
-              fixed(mean_over(result.corrupt), 4).c_str());
+nlohmann::json pairs_json(const PatchingResult& result) {
+  nlohmann::json pairs = nlohmann::json::array();
+  for (std::size_t i = 0; i < result.clean.size(); ++i)
+    pairs.push_back({{"clean", number(result.clean[i])}, {"corrupt", number(result.corrupt[i])}});
+  return pairs;
+}
+
+void print_strongest(const Patches& patches, const std::vector<PatchPair>& pairs, const Model& model) {
+  const PatchingResult& result = patches.result;
+  std::printf("clean %s, corrupt %s\n", value_text(mean_over(result.clean)).c_str(),
+              value_text(mean_over(result.corrupt)).c_str());
   const std::vector<double> restored = result.mean_restored();
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < restored.size(); ++i)
     if (std::isfinite(restored[i])) order.push_back(i);
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return restored[a] > restored[b]; });
-  std::vector<std::vector<std::string>> lines = {{"layer", "position", "head", "restored"}};
+  std::vector<std::vector<std::string>> lines = {{"layer", "position", "head", patches.estimate ? "restored (estimated)" : "restored"}};
   const auto heads = static_cast<std::size_t>(result.n_heads), positions = static_cast<std::size_t>(result.n_positions);
   for (std::size_t i = 0; i < std::min<std::size_t>(15, order.size()); ++i) {
     const std::size_t head = order[i] % heads, position = order[i] / heads % positions,
@@ -66,7 +77,7 @@ void print_strongest(const PatchingResult& result, const std::vector<PatchPair>&
     if (pairs.size() == 1) place += " |" + one_line(model.tokenizer->text(pairs.front().clean[position])) + "|";
     lines.push_back({std::to_string(layer), by_position ? place : "all",
                      result.axes == PatchAxes::layer_position ? "all" : std::to_string(head),
-                     fixed(restored[order[i]], 4)});
+                     value_text(restored[order[i]])});
   }
   std::printf("%s", aligned(lines).c_str());
 }
@@ -92,8 +103,8 @@ Result<Patches> patch(const Engine& engine, const std::vector<PatchPair>& pairs,
   GuardOptions guard;
   guard.strongest = guard.random = options.check;
   HS_ASSIGN(AttributionPatching found, attribute_patches(engine, pairs, patching, guard, console.task()));
-  console.note("estimated from one gradient; of " + std::to_string(found.checked.size()) +
-               " cells that were patched, " + std::to_string(found.disagreements()) + " disagree");
+  console.warn("these are estimates from one gradient, not patches; of " + std::to_string(found.checked.size()) +
+               " cells that were patched to compare, " + std::to_string(found.disagreements()) + " disagree");
   return Patches{found.estimated, std::move(found)};
 }
 
@@ -107,14 +118,17 @@ Status run(const Options& options, const Console& console) {
     HS_ASSIGN(patching.axes, parse_patch_axes(options.axes));
   }
   HS_ASSIGN(patching.metric, parse_metric(options.metric));
+  HS_ASSIGN(patching.average, parse_patch_average(options.average));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));
   HS_ASSIGN(const PairSet set, make_pair_set(*model, options.pairs, {true, false, false}));
   note_dropped(set.dropped, console);
   HS_ASSIGN(const Engine engine, open_engine(model, options.model));
+  HS_TRY(warn_unspaced(engine, set.clean_rows(), set.unspaced, console));
   HS_ASSIGN(const Patches patches, patch(engine, set.pairs, patching, options, console));
   const PatchingResult& result = patches.result;
   finish_progress();
+  if (const std::string small = small_difference_note(result); !small.empty()) console.warn(small);
   if (writer) {
     HS_TRY(store_model(*writer, *model, options.model));
     store::Attributes used = option_attributes(options.pairs);
@@ -122,6 +136,7 @@ Status run(const Options& options, const Console& console) {
                              {"axes", options.axes},
                              {"metric", options.metric},
                              {"noising", options.patching.noising},
+                             {"average", options.average},
                              {"estimate", options.estimate},
                              {"check", options.check},
                              {"tokens_per_run", options.patching.tokens_per_run}});
@@ -133,13 +148,18 @@ Status run(const Options& options, const Console& console) {
     nlohmann::json json = {{"clean", number(mean_over(result.clean))},
                            {"corrupt", number(mean_over(result.corrupt))},
                            {"axes", axis_names(result.axes)},
+                           {"metric", options.metric},
+                           {"units", units_of(patching.metric)},
+                           {"average", options.average},
+                           {"estimated", patches.estimate.has_value()},
                            {"restored", restored_json(result)},
+                           {"pairs", pairs_json(result)},
                            {"complete", result.complete}};
     if (patches.estimate) json["checked"] = checked_json(*patches.estimate);
     if (patches.estimate) json["disagreements"] = patches.estimate->disagreements();
     console.print(json);
   } else
-    print_strongest(result, set.pairs, *model);
+    print_strongest(patches, set.pairs, *model);
   return finish_output(writer, options.output, console, result.complete);
 }
 
@@ -156,11 +176,16 @@ void add_patch(CLI::App& app, Commands& commands) {
   add_pair_set_options(*command, options->pairs);
   command
       ->add_option("--site", options->site,
-                   "resid_pre, resid_mid, resid_post, attn_out, mlp_out, q, k, v, z, pattern, result, …")
+                   "A hook point: " + block_point_names())
       ->capture_default_str();
   command->add_option("--axes", options->axes, "auto, layer_position, layer_head or layer_position_head")
       ->capture_default_str();
-  command->add_option("--metric", options->metric, "logit_diff, prob_diff, …")->capture_default_str();
+  command->add_option("--metric", options->metric, metric_names())->capture_default_str();
+  command
+      ->add_option("--average", options->average,
+                   "How pairs become one number: ratio_of_means, or mean_of_ratios (a pair whose clean and corrupt "
+                   "metrics are near one another then weighs much)")
+      ->capture_default_str();
   command->add_flag("--noising", options->patching.noising, "Put corrupt activations into the clean run instead");
   command->add_flag("--estimate", options->estimate,
                     "Estimate from one gradient (attribution patching), and patch some cells to compare");

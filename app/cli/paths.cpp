@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
@@ -64,9 +65,9 @@ void print_text(const PathEffects& found, const ComputationalGraph& graph, const
   const double clean = mean_of(found.clean);
   std::vector<std::vector<std::string>> lines = {{"sender", metric + " change", "%"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, order.size()); ++i)
-    lines.push_back({graph.sender_name(found.senders[order[i]]), fixed(found.mean(order[i]), 4),
-                     fixed(100.0 * found.mean(order[i]) / clean, 2)});
-  std::printf("%s of the clean run: %s\n%s", metric.c_str(), fixed(clean, 4).c_str(), aligned(lines).c_str());
+    lines.push_back({graph.sender_name(found.senders[order[i]]), value_text(found.mean(order[i])),
+                     clean == 0.0 ? "-" : fixed(100.0 * found.mean(order[i]) / clean, 2)});
+  std::printf("%s of the clean run: %s\n%s", metric.c_str(), value_text(clean).c_str(), aligned(lines).c_str());
 }
 
 Status run(const Options& options, const Console& console) {
@@ -82,6 +83,7 @@ Status run(const Options& options, const Console& console) {
             make_pair_set(*model, options.pairs, {true, needs_answers(task.metric), needs_wrong(task.metric)}));
   note_dropped(pairs.dropped, console);
   task.pairs = pairs.pairs;
+  HS_TRY(warn_unspaced(engine, pairs.clean_rows(), pairs.unspaced, console));
   HS_ASSIGN(const PathEffects found, patch_paths(engine, graph, task, paths, console.task()));
   finish_progress();
   if (writer) {
@@ -93,7 +95,7 @@ Status run(const Options& options, const Console& console) {
                              {"direct", options.direct}});
     HS_TRY(writer->set_options("paths", used));
     HS_TRY(store_pairs(*writer, *model, pairs));
-    HS_TRY(store_paths(*writer, "/paths", {options.metric, options.receivers, !options.direct}, found, graph));
+    HS_TRY(store_paths(*writer, "/paths", {options.metric, units_of(task.metric), options.receivers, !options.direct}, found, graph));
   }
   if (console.json)
     console.print(to_json(found, graph));
@@ -117,7 +119,7 @@ void add_paths(CLI::App& app, Commands& commands) {
       ->delimiter(',')
       ->capture_default_str();
   command->add_flag("--direct", options->direct, "Hold MLPs too: only the direct paths");
-  command->add_option("--metric", options->metric, "logit_diff, prob_diff, …")->capture_default_str();
+  command->add_option("--metric", options->metric, metric_names())->capture_default_str();
   add_output_options(*command, options->output, false);
   command->callback(
       [&commands, options] { commands.chosen = [options](const Console& console) { return run(*options, console); }; });

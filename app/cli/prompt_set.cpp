@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/prompt_set.h"
 
+#include "core/base/text_file.h"
 #include "core/tasks/prompt_file.h"
 
 namespace headscope::cli {
@@ -23,10 +24,13 @@ Status check_prompt_set(const PromptSetOptions& options) {
   if (sources > 1)
     return make_error(ErrorCode::invalid_argument, "give one of --prompt, --prompts-file, --task and --ioi", {},
                       "--prompt");
+  for (const std::string& file : {options.file, options.prompt.file})
+    if (!file.empty()) HS_TRY(check_readable(file));
   return check_task(options.task);
 }
 
-Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong) {
+Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong,
+                           std::size_t prompt, std::vector<UnspacedAnswer>& unspaced) {
   Answers answers;
   if (row.answer.empty() && need_answer)
     return make_error(ErrorCode::invalid_argument, "this metric needs one", {}, "--answer");
@@ -38,6 +42,7 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
       const auto token = answer_token(*model.tokenizer, each);
       if (!token.ok()) return make_error(token.error().code, token.error().message, {}, field);
       ids->push_back(*token);
+      note_unspaced(*model.tokenizer, prompt, each, *token, unspaced);
     }
   }
   if (!answers.answer.empty() && answers.answer == answers.wrong)
@@ -77,7 +82,7 @@ Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions&
     };
     auto tokens = encode_prompt(model, row.prompt, options.prompt);
     if (!tokens.ok()) return located(tokens.error());
-    auto answers = answers_of(model, row, need_answer, need_wrong);
+    auto answers = answers_of(model, row, need_answer, need_wrong, task.prompts.size(), task.unspaced);
     if (!answers.ok()) return located(answers.error());
     task.ids.push_back("prompt-" + std::to_string(task.prompts.size()));
     task.prompts.push_back({std::move(*tokens), std::move(*answers)});

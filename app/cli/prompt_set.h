@@ -25,7 +25,9 @@ Result<AblationTask> make_prompt_set(const Model& model, const PromptSetOptions&
                                      bool need_wrong);
 
 // The answers of a row as tokens. invalid_argument where one is needed and missing, mismatch for several tokens.
-Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong);
+// `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
+Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong,
+                           std::size_t prompt, std::vector<UnspacedAnswer>& unspaced);
 
 store::Attributes option_attributes(const PromptSetOptions& options);
 

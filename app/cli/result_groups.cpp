@@ -10,9 +10,10 @@ namespace headscope::cli {
 namespace {
 
 store::Table checked_table(const AttributionPatching& estimate) {
-  std::vector<std::int64_t> layers, positions, heads, agrees;
+  std::vector<std::int64_t> pairs, layers, positions, heads, agrees;
   std::vector<double> estimated, exact;
   for (const CheckedCell& cell : estimate.checked) {
+    pairs.push_back(cell.pair);
     layers.push_back(cell.layer);
     positions.push_back(cell.position);
     heads.push_back(cell.head);
@@ -20,7 +21,8 @@ store::Table checked_table(const AttributionPatching& estimate) {
     exact.push_back(cell.exact);
     agrees.push_back(cell.agrees ? 1 : 0);
   }
-  return {{{"layer", layers, "index", "layer"},
+  return {{{"pair", pairs, "index", "pair of prompts"},
+           {"layer", layers, "index", "layer"},
            {"position", positions, "index", "position on the axis of the array"},
            {"head", heads, "index", "head on the axis of the array"},
            {"estimated", estimated, "1", "restored, by attribution"},
@@ -35,6 +37,27 @@ void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store
   for (const auto& [ids, texts] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
     for (std::size_t i = 0; i < ids->size(); ++i)
       texts->push_back(pairs.size() == 1 ? model.tokenizer->text((*ids)[i]) : std::to_string(i));
+}
+
+// What the averages are made of: the metric of every pair on both prompts, and of every patched cell.
+Status store_each_pair(store::ResultWriter& writer, const std::string& folder, const store::PatchingSpec& patching,
+                       const PatchingResult& result) {
+  store::ArraySpec spec;
+  spec.axes = {{"pair", {}}};
+  spec.shape = {result.n_pairs};
+  spec.units = patching.units;
+  spec.dtype = store::DType::float64;
+  spec.long_name = patching.metric + " of each pair's clean prompt";
+  HS_TRY(writer.add_array(folder + "/pair_clean", spec, std::span(result.clean)));
+  spec.long_name = patching.metric + " of each pair's corrupt prompt";
+  HS_TRY(writer.add_array(folder + "/pair_corrupt", spec, std::span(result.corrupt)));
+  for (std::size_t i = 0; i < patching.axes.size(); ++i) {
+    spec.axes.push_back({patching.axes[i], {}});
+    spec.shape.push_back(patching.shape[i]);
+  }
+  spec.dtype = store::DType::float32;
+  spec.long_name = patching.metric + " of each pair with the cell patched";
+  return writer.add_array(folder + "/pair_patched", spec, std::span(result.patched));
 }
 
 store::Table table_of(const Curve& curve, const std::string& units) {
@@ -85,14 +108,17 @@ Status store_patching(store::ResultWriter& writer, const std::string& name, cons
   patching.spec.metric = to_string(options.metric);
   patching.spec.clean = mean_over(result.clean);
   patching.spec.corrupt = mean_over(result.corrupt);
+  patching.spec.units = units_of(options.metric);
   patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
                               {"estimated", patches.estimate.has_value()},
+                              {"average", std::string(to_string(result.average))},
                               {"pairs", result.n_pairs},
                               {"task", task}};
   store_tokens(model, pairs, patching.spec);
   for (const double value : result.mean_restored())
     patching.restored.push_back(static_cast<float>(value));
   HS_TRY(writer.add_patching(patching));
+  HS_TRY(store_each_pair(writer, "/patching/" + name, patching.spec, result));
   if (!patches.estimate) return {};
   return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
 }
@@ -128,7 +154,7 @@ Status store_paths(store::ResultWriter& writer, const std::string& folder, const
   store::ArraySpec spec;
   spec.axes = {{"sender", senders}, {"pair", {}}};
   spec.shape = {static_cast<std::int64_t>(senders.size()), static_cast<std::int64_t>(found.clean.size())};
-  spec.units = labels.metric == "logit_diff" ? "logit" : "1";
+  spec.units = labels.units;
   spec.long_name = "change of the metric when the paths from the sender to the receivers are patched";
   spec.attributes = {{"metric", labels.metric}, {"receivers", labels.receivers}, {"through_mlps", labels.through_mlps}};
   HS_TRY(writer.add_array(folder + "/effects", spec, std::span(found.effects)));

@@ -34,7 +34,7 @@ Status store_attribution(store::ResultWriter& writer, const std::string& folder,
                          const DirectLogitAttribution& found);
 
 struct PathLabels {
-  std::string metric;
+  std::string metric, units;
   std::vector<std::string> receivers;
   bool through_mlps = true;
 };

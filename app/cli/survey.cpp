@@ -61,6 +61,8 @@ std::vector<HeadId> heads_to_draw(const DetectorOutcomes& outcomes, const HeadAb
     std::vector<double> scores(outcome.result->scores.begin(), outcome.result->scores.end());
     for (double& score : scores)
       if (!(score > 0.0)) score = std::nan("");
+    for (const DetectorResult::Unnamed& each : outcome.result->unnamed)
+      scores[outcome.result->index(each.head.layer, each.head.head)] = std::nan("");
     orders.push_back(by_size(scores));
   }
   orders.push_back(by_size(ablation.mean_effects()));

@@ -24,6 +24,13 @@ std::string fixed(double value, int digits) {
   return text;
 }
 
+std::string value_text(double value) {
+  if (std::isnan(value) || value == 0.0 || std::abs(value) >= 5e-4) return fixed(value, 4);
+  char text[64];
+  std::snprintf(text, sizeof text, "%.2e", value);
+  return text;
+}
+
 std::string aligned(const std::vector<std::vector<std::string>>& lines) {
   std::vector<std::size_t> widths;
   for (const auto& line : lines)

@@ -24,6 +24,8 @@ template <typename T> nlohmann::json matrix(const std::vector<T>& values, std::s
 }
 
 std::string fixed(double value, int digits); // "-" for NaN
+// Four decimals; what these would show as 0.0000 with its size, as 3.21e-05.
+std::string value_text(double value);
 
 // Columns aligned by the widest cell; the first line is the header.
 std::string aligned(const std::vector<std::vector<std::string>>& lines);

@@ -33,13 +33,30 @@ void by_head(HeatmapFigure& map, std::int64_t n_layers, std::int64_t n_heads) {
   map.y_axis = "layer";
 }
 
+// What the framed heads fulfil beside the threshold, and how many do not.
+std::string conditions_text(const store::Attributes& attributes) {
+  const auto texts = [&](const char* name) {
+    const auto* value = store::find_attribute(attributes, name);
+    const auto* list = value ? std::get_if<std::vector<std::string>>(value) : nullptr;
+    return list ? *list : std::vector<std::string>{};
+  };
+  std::string text;
+  for (const std::string& condition : texts("conditions"))
+    text += (text.empty() ? "and with " : " and ") + condition;
+  const std::size_t unnamed = texts("unnamed").size();
+  if (text.empty() || unnamed == 0) return text;
+  return text + "; " + std::to_string(unnamed) + (unnamed == 1 ? " other head scores" : " other heads score") +
+         " as high without that";
+}
+
 Result<ResultFigure> scores_figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(const store::DetectorScores scores, reader.scores(item.group));
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   const std::string title = store::text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
   out.map.subtitle =
-      joined({model_name(reader), scores.description, frames_text(scores.heads.size(), scores.threshold)});
+      joined({model_name(reader), scores.description, frames_text(scores.heads.size(), scores.threshold),
+              conditions_text(scores.attributes)});
   by_head(out.map, scores.n_layers, scores.n_heads);
   out.map.values = scores.scores;
   out.map.scale.label = item.group + " score";
@@ -87,17 +104,20 @@ Result<ResultFigure> ablation_figure(const store::ResultReader& reader, const Re
 }
 
 Result<ResultFigure> patching_part(const store::ResultReader& reader, const ResultItem& item) {
-  HS_ASSIGN(const store::Patching patching, reader.patching(item.group));
+  HS_ASSIGN(const PatchingPart part, read_patching(reader, item.group));
+  const store::Patching& patching = part.patching;
   const store::PatchingSpec& spec = patching.spec;
   const std::size_t axes = spec.shape.size();
   if (axes != 2 && axes != 3)
     return make_error(ErrorCode::corrupt, "has " + std::to_string(axes) + " axes where 2 or 3 belong", {}, item.name);
   if (patching.restored.empty()) return make_error(ErrorCode::corrupt, "has no cells", {}, item.name);
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
-  const std::string subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run"});
-  out.map = patching_map(patching, subtitle);
-  out.panels = patching_panels(patching, subtitle);
-  out.table = patching_table(patching);
+  const std::string subtitle =
+      joined({model_name(reader), "0 = corrupt run, 1 = clean run",
+              part.pairs() > 1 ? "mean over " + std::to_string(part.pairs()) + " pairs" : ""});
+  out.map = patching_map(part, subtitle);
+  out.panels = patching_panels(part, subtitle);
+  out.table = patching_table(part);
   if (axes == 3) out.array = NumberArray{spec.shape, patching.restored};
   return out;
 }

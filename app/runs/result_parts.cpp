@@ -47,6 +47,20 @@ store::Prompt prompt_of(const Model& model, const std::string& id, const std::ve
   return prompt;
 }
 
+store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids,
+                        const Answers& answers) {
+  store::Prompt prompt = prompt_of(model, id, ids);
+  for (const auto& [tokens, ids_name, texts_name] :
+       {std::tuple(&answers.answer, "answer_ids", "answers"), {&answers.wrong, "wrong_ids", "wrongs"}}) {
+    std::vector<std::string> texts;
+    for (const std::int64_t token : *tokens)
+      texts.push_back(model.tokenizer ? model.tokenizer->text(token) : std::to_string(token));
+    prompt.attributes.push_back({ids_name, *tokens});
+    prompt.attributes.push_back({texts_name, texts});
+  }
+  return prompt;
+}
+
 namespace {
 
 Status write_map(store::ResultWriter& writer, const std::string& detector, const DetectorResult& result,
@@ -83,6 +97,13 @@ Status write_detector(store::ResultWriter& writer, const Detector& detector, con
   scores.attributes.push_back({"reference", detector.reference()});
   scores.attributes.push_back({"complete", result.complete});
   if (!result.message.empty()) scores.attributes.push_back({"message", result.message});
+  if (!result.conditions.empty()) {
+    std::vector<std::string> unnamed;
+    for (const DetectorResult::Unnamed& each : result.unnamed)
+      unnamed.push_back(store::head_label(each.head) + " " + each.why);
+    scores.attributes.push_back({"conditions", result.conditions});
+    scores.attributes.push_back({"unnamed", unnamed});
+  }
   HS_TRY(writer.add_scores(scores));
   for (const ScoreMap& map : result.maps)
     HS_TRY(write_map(writer, id, result, map));

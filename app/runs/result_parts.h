@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/analysis/metric.h"
 #include "core/model/model.h"
 #include "core/store/result_file.h"
 #include "plugins/sdk/detector.h"
@@ -18,6 +19,9 @@ const char* dtype_name(at::ScalarType dtype); // "float32", …
 // /model, and how it was loaded as /options/model.
 Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options);
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids);
+// With the attributes answer_ids, wrong_ids and their texts answers, wrongs.
+store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids,
+                        const Answers& answers);
 
 // Scores, maps, findings, prompts and tables of one detector, and its options.
 Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,

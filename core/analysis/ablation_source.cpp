@@ -87,6 +87,27 @@ Result<std::vector<std::int64_t>> choose_donors(const TokenRows& prompts, const 
   return donors;
 }
 
+Result<std::vector<double>> replaced_shares(const TokenRows& prompts, const TokenRows& reference,
+                                            const std::vector<std::int64_t>& donors, Phase phase) {
+  std::vector<double> shares;
+  for (std::size_t i = 0; i < donors.size(); ++i) {
+    const auto length = static_cast<std::int64_t>(prompts[i].size());
+    const auto donor = static_cast<std::int64_t>(reference[static_cast<std::size_t>(donors[i])].size());
+    const std::vector<std::int64_t> positions = phase_positions(phase, length);
+    const auto replaced = std::count_if(positions.begin(), positions.end(),
+                                        [&](std::int64_t position) { return position + donor >= length; });
+    if (replaced == 0)
+      return make_error(ErrorCode::mismatch,
+                        "prompt " + std::to_string(i) + " has " + std::to_string(length) +
+                            " tokens and the prompt that it takes activations from has " + std::to_string(donor) +
+                            ": aligned from the end, nothing of it would be replaced in phase " + to_string(phase) +
+                            "; give longer reference prompts",
+                        {}, "reference");
+    shares.push_back(static_cast<double>(replaced) / static_cast<double>(positions.size()));
+  }
+  return shares;
+}
+
 std::vector<std::int64_t> phase_positions(Phase phase, std::int64_t length) {
   std::vector<std::int64_t> positions;
   for (std::int64_t p = phase == Phase::decode ? length - 1 : 0; p < length - (phase == Phase::prefill ? 1 : 0); ++p)

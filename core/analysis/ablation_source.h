@@ -20,6 +20,11 @@ const TokenRows& reference_rows(const HeadAblationOptions& options, const TokenR
 Result<std::vector<std::int64_t>> choose_donors(const TokenRows& prompts, const TokenRows& reference,
                                                 std::uint64_t seed);
 
+// Share of the phase's positions of each prompt that its donor, aligned from the end, is long enough for [prompt].
+// mismatch where a donor is so short that nothing would be replaced.
+Result<std::vector<double>> replaced_shares(const TokenRows& prompts, const TokenRows& reference,
+                                            const std::vector<std::int64_t>& donors, Phase phase);
+
 // Positions (of `length`) at which the phase lets an intervention act on a run over the whole prompt.
 std::vector<std::int64_t> phase_positions(Phase phase, std::int64_t length);
 

@@ -46,7 +46,7 @@ public:
       done += static_cast<std::int64_t>(chunk.size());
       task_.report("estimating patches", done, result_.n_pairs);
     }
-    return check_difference(result_, options_.metric);
+    return options_.part_of_batch ? Status{} : check_difference(result_);
   }
 
 private:
@@ -178,9 +178,8 @@ Status check_pair(const Engine& engine, const PatchingOptions& options, const Pa
     HS_ASSIGN(const std::vector<double> values,
               measure_variants(engine, destination, layer, variants, judge,
                                tokens_per_run(options.tokens_per_run, engine), task.cancel));
-    const auto p = static_cast<std::size_t>(pair);
     for (std::size_t i = 0; i < values.size(); ++i)
-      cells[begin + i]->exact = (values[i] - result.corrupt[p]) / (result.clean[p] - result.corrupt[p]);
+      cells[begin + i]->exact = restored_of(result, pair, values[i]);
     begin = end;
   }
   return {};
@@ -219,10 +218,7 @@ Result<AttributionPatching> attribute_patches(const Engine& engine, const std::v
                                               const PatchingOptions& options, const GuardOptions& guard,
                                               const TaskContext& task) {
   return guarded("estimating patches", [&]() -> Result<AttributionPatching> {
-    if (options.metric == MetricKind::answer_rank || options.metric == MetricKind::accuracy)
-      return make_error(ErrorCode::invalid_argument,
-                        std::string(to_string(options.metric)) + " has no gradient; patch exactly, or use logit_diff",
-                        {}, "metric");
+    HS_TRY(check_has_gradient(options.metric, "patch exactly, or use logit_diff"));
     HS_ASSIGN(const PatchPlan plan, plan_patching(engine, pairs, options));
     AttributionPatching out;
     out.estimated = empty_result(engine, plan);

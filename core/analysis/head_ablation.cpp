@@ -2,6 +2,8 @@
 #include "core/analysis/head_ablation.h"
 
 #include <algorithm>
+#include <sstream>
+#include <cmath>
 #include <array>
 #include <deque>
 #include <limits>
@@ -290,6 +292,8 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
              const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result) {
   HS_ASSIGN(AblationSource source, AblationSource::prepare(engine, plan.prompts, options, plan.layers, task));
   result.donors = source.donors();
+  HS_ASSIGN(result.replaced,
+            replaced_shares(plan.prompts, reference_rows(options, plan.prompts), result.donors, options.phase));
   return Sweep(engine, options, plan, source, task, callback, result).run();
 }
 
@@ -322,6 +326,24 @@ const char* to_string(Phase phase) {
 
 std::vector<double> HeadAblationResult::mean_effects() const {
   return mean_over_first_axis(effects, n_prompts, n_layers * n_heads);
+}
+
+std::string reference_note(const HeadAblationOptions& options, const std::vector<AblationPrompt>& prompts,
+                           const HeadAblationResult& result) {
+  if (options.method == AblationMethod::mean && options.reference.empty() && prompts.size() == 1)
+    return "the mean of each head is over this one prompt itself; give reference prompts for a mean over others";
+  std::size_t partly = 0, worst = 0;
+  for (std::size_t i = 0; i < result.replaced.size(); ++i) {
+    if (result.replaced[i] < 1.0) ++partly;
+    if (result.replaced[i] < result.replaced[worst]) worst = i;
+  }
+  if (partly == 0) return {};
+  std::ostringstream text;
+  text << "in " << partly << " of " << prompts.size() << (prompts.size() == 1 ? " prompt" : " prompts")
+       << " only a part of the positions is replaced, since the reference prompt is shorter (least: "
+       << std::round(1000.0 * result.replaced[worst]) / 10.0 << " % of prompt " << worst
+       << "'s); before it, heads keep their clean activations";
+  return text.str();
 }
 
 Result<AblationPlan> plan_ablation(const Engine& engine, const std::vector<AblationPrompt>& prompts,

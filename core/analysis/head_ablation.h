@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -57,7 +58,9 @@ struct HeadAblationResult {
   std::vector<double> clean;        // metric without ablation [prompt]
   std::vector<double> effects;      // metric with ablation - clean [prompt, layer, head_index]; NaN: not measured
   std::vector<std::int64_t> donors; // resample: index of the reference prompt used [prompt]; else empty
-  bool complete = false;            // false when cancelled; what was measured until then is kept
+  // resample: share of the phase's positions of each prompt that its donor is long enough for [prompt]; else empty.
+  std::vector<double> replaced;
+  bool complete = false; // false when cancelled; what was measured until then is kept
 
   std::size_t index(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
     return static_cast<std::size_t>((prompt * n_layers + layer) * n_heads + head);
@@ -68,6 +71,10 @@ struct HeadAblationResult {
   // Mean over the prompts that were measured [layer, head_index]; NaN where none was.
   std::vector<double> mean_effects() const;
 };
+
+// What a reader must know of the reference: donors that are too short, or means of one prompt alone; else empty.
+std::string reference_note(const HeadAblationOptions& options, const std::vector<AblationPrompt>& prompts,
+                           const HeadAblationResult& result);
 
 // Some heads of a layer have been measured: what result.effects has of these prompts at this layer is final, what is
 // still NaN may come in further parts.

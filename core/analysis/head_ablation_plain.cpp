@@ -109,6 +109,8 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
              const TaskContext& task, HeadAblationResult& result) {
   if (options.method == AblationMethod::resample) {
     HS_ASSIGN(result.donors, choose_donors(plan.prompts, reference_rows(options, plan.prompts), options.seed));
+    HS_ASSIGN(result.replaced,
+              replaced_shares(plan.prompts, reference_rows(options, plan.prompts), result.donors, options.phase));
   }
   const PlainSource source(engine, plan, options, result.donors, task.cancel);
   for (std::size_t prompt = 0; prompt < plan.prompts.size(); ++prompt) {

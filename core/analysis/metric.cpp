@@ -2,7 +2,6 @@
 #include "core/analysis/metric.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 
@@ -13,9 +12,6 @@
 
 namespace headscope {
 namespace {
-
-constexpr std::array<const char*, 6> metric_names = {"logit_diff",    "prob_diff",   "kl_divergence",
-                                                     "js_divergence", "answer_rank", "accuracy"};
 
 // Rows whose whole vocabulary is held in double precision at once.
 constexpr std::int64_t slice_rows = 32;
@@ -114,24 +110,6 @@ std::string quoted_pieces(const Tokenizer& tokenizer, std::span<const std::int64
 }
 
 } // namespace
-
-Result<MetricKind> parse_metric(std::string_view name) {
-  std::string known;
-  for (std::size_t i = 0; i < metric_names.size(); ++i) {
-    if (name == metric_names[i]) return static_cast<MetricKind>(i);
-    if (i > 0) known += ", ";
-    known += metric_names[i];
-  }
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of " + known, {}, "metric");
-}
-
-const char* to_string(MetricKind metric) { return metric_names[static_cast<std::size_t>(metric)]; }
-
-bool needs_reference(MetricKind metric) {
-  return metric == MetricKind::kl_divergence || metric == MetricKind::js_divergence;
-}
-bool needs_answers(MetricKind metric) { return !needs_reference(metric); }
-bool needs_wrong(MetricKind metric) { return metric == MetricKind::logit_diff; }
 
 Status check_answers(MetricKind metric, std::span<const Answers> answers, std::int64_t d_vocab) {
   if (!needs_answers(metric)) return {};

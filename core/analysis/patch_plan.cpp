@@ -120,6 +120,8 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
   PatchPlan plan;
   plan.site = options.site;
   plan.noising = options.noising;
+  plan.average = options.average;
+  plan.metric = options.metric;
   HS_ASSIGN(plan.layers, layers_with(options.site, options.layers, config));
   plan.site_heads = heads_of(options.site, config);
   HS_ASSIGN(plan.axes, axes_for(options.axes, options.site, plan.site_heads));
@@ -139,6 +141,8 @@ PatchingResult empty_result(const Engine& engine, const PatchPlan& plan) {
   PatchingResult result;
   result.site = plan.site;
   result.axes = plan.axes;
+  result.average = plan.average;
+  result.metric = plan.metric;
   result.n_pairs = static_cast<std::int64_t>(plan.clean.size());
   result.n_layers = engine.config().n_layers;
   if (plan.axes != PatchAxes::layer_head)
@@ -153,26 +157,48 @@ PatchingResult empty_result(const Engine& engine, const PatchPlan& plan) {
   return result;
 }
 
-void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell, double value) {
-  const auto p = static_cast<std::size_t>(pair);
-  const std::size_t at = result.index(pair, layer, cell.position_index, cell.head_index);
-  result.patched[at] = value;
-  result.restored[at] = (value - result.corrupt[p]) / (result.clean[p] - result.corrupt[p]);
+namespace {
+
+// What rounding leaves of a difference. Logits and ranks carry the rounding of large numbers; probabilities and
+// divergences of small ones.
+bool differ(double clean, double corrupt, MetricKind metric) {
+  const bool of_logits = metric == MetricKind::logit_diff || metric == MetricKind::answer_rank;
+  return std::abs(clean - corrupt) >
+         (of_logits ? 1e-5 : 1e-8) * std::max({1.0, std::abs(clean), std::abs(corrupt)});
 }
 
-Status check_difference(const PatchingResult& result, MetricKind metric) {
-  // Logits and ranks carry the rounding of large numbers; probabilities and divergences of small ones.
-  const bool of_logits = metric == MetricKind::logit_diff || metric == MetricKind::answer_rank;
-  const double rounding = of_logits ? 1e-5 : 1e-8;
+} // namespace
+
+void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell,
+                  double value) {
+  const std::size_t at = result.index(pair, layer, cell.position_index, cell.head_index);
+  result.patched[at] = value;
+  result.restored[at] = restored_of(result, pair, value);
+}
+
+double restored_of(const PatchingResult& result, std::int64_t pair, double value) {
+  const double clean = result.clean[static_cast<std::size_t>(pair)],
+               corrupt = result.corrupt[static_cast<std::size_t>(pair)];
+  if (!differ(clean, corrupt, result.metric)) return std::numeric_limits<double>::quiet_NaN();
+  return (value - corrupt) / (clean - corrupt);
+}
+
+Status check_difference(const PatchingResult& result) {
+  const bool ratios = result.average == PatchAverage::mean_of_ratios;
+  bool any = false;
+  double clean = 0.0, corrupt = 0.0;
   for (std::size_t i = 0; i < result.clean.size(); ++i) {
-    const double clean = result.clean[i], corrupt = result.corrupt[i];
-    if (std::abs(clean - corrupt) > rounding * std::max({1.0, std::abs(clean), std::abs(corrupt)})) continue;
-    std::ostringstream text;
-    text << "pair " << i << ": " << to_string(metric) << " is the same for the clean prompt (" << clean
-         << ") and the corrupt one (" << corrupt << "), so there is nothing to restore";
-    return make_error(ErrorCode::mismatch, text.str(), {}, "metric");
+    any = any || differ(result.clean[i], result.corrupt[i], result.metric);
+    clean += result.clean[i] / static_cast<double>(result.n_pairs);
+    corrupt += result.corrupt[i] / static_cast<double>(result.n_pairs);
   }
-  return {};
+  if (ratios ? any : differ(clean, corrupt, result.metric)) return {};
+  std::ostringstream text;
+  text << to_string(result.metric) << " is the same for the clean "
+       << (result.n_pairs == 1 ? "prompt (" : ratios ? "prompt of every pair (on average " : "prompts on average (")
+       << clean << ") and the corrupt " << (result.n_pairs == 1 ? "one (" : "ones (") << corrupt
+       << "), so there is nothing to restore";
+  return make_error(ErrorCode::mismatch, text.str(), {}, "metric");
 }
 
 } // namespace headscope

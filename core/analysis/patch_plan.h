@@ -29,6 +29,8 @@ struct PatchPlan {
   HookPoint site = HookPoint::resid_pre;
   std::int64_t site_heads = 0; // 0: the site has no head axis
   bool noising = false;
+  PatchAverage average = PatchAverage::ratio_of_means;
+  MetricKind metric = MetricKind::logit_diff;
 
   const TokenRows& source() const { return noising ? corrupt : clean; }
   const TokenRows& destination() const { return noising ? clean : corrupt; }
@@ -49,7 +51,11 @@ PatchingResult empty_result(const Engine& engine, const PatchPlan& plan);
 // Writes the metric of one cell and what it restores; clean and corrupt are known already.
 void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell, double value);
 
-// mismatch when a pair's clean and corrupt metrics do not differ by more than rounding.
-Status check_difference(const PatchingResult& result, MetricKind metric);
+// (value - corrupt) / (clean - corrupt) of one pair; NaN where clean and corrupt differ by no more than rounding.
+double restored_of(const PatchingResult& result, std::int64_t pair, double value);
+
+// mismatch when there is nothing to restore: clean and corrupt metrics differ by no more than rounding, on average for
+// the ratio of means, in every pair for the mean of ratios.
+Status check_difference(const PatchingResult& result);
 
 } // namespace headscope

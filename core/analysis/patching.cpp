@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <limits>
+#include <sstream>
 
 #include <ATen/ATen.h>
 
@@ -13,6 +16,7 @@ namespace headscope {
 namespace {
 
 constexpr std::array<const char*, 4> axes_names = {"auto", "layer_position", "layer_head", "layer_position_head"};
+constexpr std::array<const char*, 2> average_names = {"ratio_of_means", "mean_of_ratios"};
 
 class Sweep {
 public:
@@ -62,7 +66,7 @@ private:
           (clean ? result_.clean : result_.corrupt)[static_cast<std::size_t>(chunk[i])] = values[i];
       }
     }
-    return check_difference(result_, options_.metric);
+    return options_.part_of_batch ? Status{} : check_difference(result_);
   }
 
   Status patch_chunk(const std::vector<std::int64_t>& chunk) {
@@ -114,8 +118,63 @@ Result<PatchAxes> parse_patch_axes(std::string_view name) {
 
 const char* to_string(PatchAxes axes) { return axes_names[static_cast<std::size_t>(axes)]; }
 
+Result<PatchAverage> parse_patch_average(std::string_view name) {
+  for (std::size_t i = 0; i < average_names.size(); ++i)
+    if (name == average_names[i]) return static_cast<PatchAverage>(i);
+  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of ratio_of_means, mean_of_ratios",
+                    {}, "average");
+}
+
+const char* to_string(PatchAverage average) { return average_names[static_cast<std::size_t>(average)]; }
+
 std::vector<double> PatchingResult::mean_restored() const {
-  return mean_over_first_axis(restored, n_pairs, n_layers * n_positions * n_heads);
+  const std::int64_t cells = n_layers * n_positions * n_heads;
+  if (average == PatchAverage::mean_of_ratios) return mean_over_first_axis(restored, n_pairs, cells);
+  std::vector<double> out(static_cast<std::size_t>(cells));
+  for (std::size_t cell = 0; cell < out.size(); ++cell) {
+    double restores = 0.0, most = 0.0; // sums over the pairs that have this cell
+    for (std::size_t pair = 0; pair < clean.size(); ++pair) {
+      const double value = patched[pair * out.size() + cell];
+      if (std::isnan(value)) continue;
+      restores += value - corrupt[pair];
+      most += clean[pair] - corrupt[pair];
+    }
+    out[cell] = most == 0.0 ? std::numeric_limits<double>::quiet_NaN() : restores / most;
+  }
+  return out;
+}
+
+std::vector<std::int64_t> pairs_of_small_difference(const PatchingResult& result) {
+  const auto difference = [&](std::size_t i) { return std::abs(result.clean[i] - result.corrupt[i]); };
+  double sum = 0.0, measured = 0.0;
+  for (std::size_t i = 0; i < result.clean.size(); ++i)
+    if (std::isfinite(difference(i))) {
+      sum += difference(i);
+      measured += 1.0;
+    }
+  std::vector<std::int64_t> pairs;
+  for (std::size_t i = 0; i < result.clean.size(); ++i)
+    if (difference(i) < 0.1 * sum / measured) pairs.push_back(static_cast<std::int64_t>(i));
+  return pairs;
+}
+
+std::string small_difference_note(const PatchingResult& result) {
+  const std::vector<std::int64_t> pairs = pairs_of_small_difference(result);
+  if (pairs.empty()) return {};
+  const auto difference = [&](std::int64_t pair) {
+    return std::abs(result.clean[static_cast<std::size_t>(pair)] - result.corrupt[static_cast<std::size_t>(pair)]);
+  };
+  const std::int64_t least = *std::min_element(pairs.begin(), pairs.end(), [&](std::int64_t a, std::int64_t b) {
+    return difference(a) < difference(b);
+  });
+  std::ostringstream text;
+  text << pairs.size() << " of " << result.n_pairs << " pairs differ by less than a tenth of the mean difference (pair "
+       << least << ": clean " << result.clean[static_cast<std::size_t>(least)] << ", corrupt "
+       << result.corrupt[static_cast<std::size_t>(least)] << "); "
+       << (result.average == PatchAverage::ratio_of_means
+               ? "they weigh little in the ratio of means, but what each restores by itself says little"
+               : "in the mean of ratios they weigh much: prefer ratio_of_means");
+  return text.str();
 }
 
 Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,

@@ -54,7 +54,7 @@ Result<PatchingResult> patch_activations_plainly(const Engine& engine, const std
       status = patch_pair(engine, plan, options.metric, pair, task.cancel, result);
       task.report("patching activations", static_cast<std::int64_t>(pair) + 1, result.n_pairs);
     }
-    if (status.ok()) status = check_difference(result, options.metric);
+    if (status.ok() && !options.part_of_batch) status = check_difference(result);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;

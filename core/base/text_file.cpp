@@ -63,6 +63,11 @@ Result<std::string> read_file(const std::string& path, std::size_t most, bool re
 
 } // namespace
 
+Status check_readable(const std::string& path) {
+  if (::access(path.c_str(), R_OK) == 0) return {};
+  return system_error(errno, path);
+}
+
 Result<std::string> read_text_file(const std::string& path, std::size_t most) { return read_file(path, most, false); }
 
 Result<std::string> read_regular_file(const std::string& path, std::size_t most) { return read_file(path, most, true); }

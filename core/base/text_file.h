@@ -16,4 +16,7 @@ Result<std::string> read_text_file(const std::string& path, std::size_t most = l
 // folder is refused as io.
 Result<std::string> read_regular_file(const std::string& path, std::size_t most = limits::text_file_bytes);
 
+// Whether a file that is read later is there: not_found or io. Opens nothing, so that a pipe keeps what it has.
+Status check_readable(const std::string& path);
+
 } // namespace headscope

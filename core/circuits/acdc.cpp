@@ -13,7 +13,7 @@ Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const Tas
   out.threshold = threshold;
   out.circuit = whole_circuit(graph);
   HS_ASSIGN(double current, runner.metric(out.circuit, context.cancel));
-  const double sign = lower_is_better(runner.task().metric) ? 1.0 : -1.0;
+  const double sign = info(runner.task().metric).lower_is_better ? 1.0 : -1.0;
   std::vector<std::uint8_t> read(graph.senders().size()); // by something that is in the circuit
   const auto read_by = [&](const Receiver& receiver) {
     for (int s = 0; s < receiver.reads; ++s)

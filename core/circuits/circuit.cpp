@@ -127,6 +127,23 @@ Circuit build_circuit(const ComputationalGraph& graph, const std::vector<double>
   return options.prune ? prune(graph, circuit) : circuit;
 }
 
+std::int64_t first_connected(const ComputationalGraph& graph, const std::vector<double>& importance,
+                             BuildOptions options) {
+  const auto connected = [&](std::int64_t edges) {
+    options.edges = edges;
+    options.prune = true;
+    return build_circuit(graph, importance, options).size() > 0;
+  };
+  // More edges hold the fewer ones, so that a path stays a path.
+  std::int64_t below = 0, enough = graph.edge_count();
+  if (!connected(enough)) return 0;
+  while (enough - below > 1) {
+    const std::int64_t middle = below + (enough - below) / 2;
+    (connected(middle) ? enough : below) = middle;
+  }
+  return enough;
+}
+
 Circuit prune(const ComputationalGraph& graph, const Circuit& circuit) {
   const std::vector<std::uint8_t> live = live_senders(graph, circuit);
   Circuit out = circuit;

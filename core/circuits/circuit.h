@@ -41,6 +41,11 @@ struct BuildOptions {
 Circuit build_circuit(const ComputationalGraph& graph, const std::vector<double>& importance,
                       const BuildOptions& options);
 
+// How many edges options.rule must take before any path leads from the input to the logits, so that pruning leaves
+// something; 0: not even all measured edges do. Of top_n and greedy.
+std::int64_t first_connected(const ComputationalGraph& graph, const std::vector<double>& importance,
+                             BuildOptions options);
+
 // Without the edges that lie on no path from the input to the logits.
 Circuit prune(const ComputationalGraph& graph, const Circuit& circuit);
 

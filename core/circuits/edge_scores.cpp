@@ -17,11 +17,7 @@ constexpr std::array<const char*, 5> method_names = {"exact", "eap", "eap_ig_inp
 Status check_options(const CircuitTask& task, const ScoreOptions& options) {
   if (options.steps <= 0) return make_error(ErrorCode::invalid_argument, "must be positive", {}, "steps");
   if (options.method == ScoreMethod::exact) return {};
-  if (task.metric == MetricKind::answer_rank || task.metric == MetricKind::accuracy)
-    return make_error(ErrorCode::invalid_argument,
-                      std::string(to_string(task.metric)) +
-                          " has no gradient; use the method exact or another metric, e.g. logit_diff",
-                      {}, "metric");
+  HS_TRY(check_has_gradient(task.metric, "use the method exact or another metric, e.g. logit_diff"));
   const bool between = options.method == ScoreMethod::eap_ig_inputs || options.method == ScoreMethod::clean_corrupted;
   if (between && task.ablation != EdgeAblation::patch)
     return make_error(ErrorCode::invalid_argument,

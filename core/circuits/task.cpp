@@ -40,11 +40,9 @@ Status check_task(const Engine& engine, const CircuitTask& task) {
   return check_answers(task.metric, answers, engine.config().d_vocab);
 }
 
-bool lower_is_better(MetricKind metric) { return needs_reference(metric) || metric == MetricKind::answer_rank; }
-
 std::vector<double> importance_of(const std::vector<double>& scores, MetricKind metric) {
   std::vector<double> out = scores;
-  if (!lower_is_better(metric))
+  if (!info(metric).lower_is_better)
     for (double& score : out)
       score = -score;
   return out;

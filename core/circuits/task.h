@@ -35,8 +35,6 @@ struct CircuitTask {
 // invalid_argument for no pairs, bad tokens and missing answers, mismatch for a pair of unequal lengths.
 Status check_task(const Engine& engine, const CircuitTask& task);
 
-// Divergences and answer_rank grow as a model gets worse.
-bool lower_is_better(MetricKind metric);
 
 // A score is the change of the metric when an edge is patched. The importance of an edge is what the metric loses by
 // it: -score, or score where lower is better.

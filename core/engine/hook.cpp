@@ -173,13 +173,17 @@ Result<std::vector<HookSite>> match_hook_names(std::string_view filter, const Mo
 }
 
 Result<HookPoint> parse_hook_point(std::string_view name) {
-  std::string known;
-  for (const PointInfo& info : points) {
-    if (!info.in_block) continue;
-    if (name == info.short_name) return info.point;
-    known += std::string(known.empty() ? "" : " ") + info.short_name;
-  }
-  return make_error(ErrorCode::invalid_argument, "is no hook point; known: " + known, {}, std::string(name));
+  for (const PointInfo& info : points)
+    if (info.in_block && name == info.short_name) return info.point;
+  return make_error(ErrorCode::invalid_argument, "is no hook point; known: " + block_point_names(), {},
+                    std::string(name));
+}
+
+std::string block_point_names() {
+  std::string names;
+  for (const PointInfo& info : points)
+    if (info.in_block) names.append(names.empty() ? "" : ", ").append(info.short_name);
+  return names;
 }
 
 } // namespace headscope

@@ -84,6 +84,8 @@ Result<std::vector<HookSite>> match_hook_names(std::string_view filter, const Mo
 
 // "resid_pre", "z", "attn_out", "mlp_out", "pattern", "q"…: short names of block points.
 Result<HookPoint> parse_hook_point(std::string_view short_name);
+// The short names of all points of a block, with ", " between them.
+std::string block_point_names();
 const char* short_name(HookPoint point);
 
 } // namespace headscope

@@ -215,7 +215,7 @@ private:
     result.description = summary;
     result.threshold = run.options.number("threshold");
     result.findings = {{"tokens", static_cast<std::int64_t>(ids.size())}, {"vocabulary", run.engine.config().d_vocab}};
-    name_heads_where(result, [&](std::size_t i) { return qk[i] >= run.options.number("min_qk"); });
+    name_heads_where(result, {{"qk_share", run.options.number("min_qk"), [&](std::size_t i) { return qk[i]; }}});
     result.maps = {{"qk_share",
                     "share of tokens t that the query of W_U[t] finds most among all keys W_EE, positions left out",
                     "1", std::move(qk)}};

@@ -2,6 +2,7 @@
 #include "plugins/detectors/evidence.h"
 
 #include <cmath>
+#include <cstdio>
 #include <numbers>
 
 #include <ATen/ATen.h>
@@ -65,10 +66,30 @@ Result<std::vector<double>> attention_from_last(const Engine& engine,
   return mean;
 }
 
-void name_heads_where(DetectorResult& result, const std::function<bool(std::size_t index)>& fulfilled) {
+namespace {
+
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.3g", value);
+  return text;
+}
+
+} // namespace
+
+void name_heads_where(DetectorResult& result, const std::vector<HeadCondition>& conditions) {
   name_heads(result);
-  std::erase_if(result.heads,
-                [&](const store::HeadIndex& head) { return !fulfilled(result.index(head.layer, head.head)); });
+  for (const HeadCondition& condition : conditions)
+    result.conditions.push_back(condition.name + " >= " + short_number(condition.least));
+  std::erase_if(result.heads, [&](const store::HeadIndex& head) {
+    const std::size_t index = result.index(head.layer, head.head);
+    for (const HeadCondition& condition : conditions) {
+      const double value = condition.value(index);
+      if (value >= condition.least) continue;
+      result.unnamed.push_back({head, condition.name + " " + short_number(value)});
+      return true;
+    }
+    return false;
+  });
 }
 
 } // namespace headscope

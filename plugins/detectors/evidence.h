@@ -28,7 +28,13 @@ Result<std::vector<double>> attention_from_last(const Engine& engine,
                                                 const std::vector<std::int64_t>& keys, const CancelToken& cancel,
                                                 std::vector<double>* each = nullptr);
 
-// Names the heads at or above the threshold that also fulfil a condition.
-void name_heads_where(DetectorResult& result, const std::function<bool(std::size_t index)>& fulfilled);
+// What a kind asks for beside the threshold.
+struct HeadCondition {
+  std::string name; // of the value, as of the map that holds it: "attention"
+  double least = 0.0;
+  std::function<double(std::size_t index)> value;
+};
+// Names the heads at or above the threshold that also fulfil all conditions, and says of the others why not.
+void name_heads_where(DetectorResult& result, const std::vector<HeadCondition>& conditions);
 
 } // namespace headscope

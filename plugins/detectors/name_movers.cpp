@@ -83,21 +83,29 @@ private:
     add_ioi_evidence(set, found.direct, run.engine, id(), result);
     if (!result.message.empty()) return result;
     HS_ASSIGN(const LastTokenEffects effects, score(run, set, found, result));
-    const std::vector<double>& copy = kind_.role == Role::negative ? found.negative : found.copy;
-    name_heads_where(result, [&](std::size_t i) {
-      return found.attention[i] >= run.options.number("min_attention") && copy[i] >= run.options.number("min_copy") &&
-             (kind_.role != Role::backup || backs_up(found, effects, run, i));
-    });
+    name_heads_where(result, conditions(run, found, effects));
     add_head_evidence(effects, result);
     return result;
   }
 
-  // No name mover itself, and with a direct effect of its own once those are out.
-  static bool backs_up(const NameMoving& found, const LastTokenEffects& after, const DetectorRun& run,
-                       std::size_t cell) {
-    for (const HeadId& head : name_movers(found, {}))
-      if (static_cast<std::size_t>(head.layer * found.direct.n_heads + head.head) == cell) return false;
-    return percent_lost(after, found.logit_difference)[cell] >= run.options.number("threshold");
+  // A backup is no name mover itself, and has a direct effect of its own once those are out.
+  std::vector<HeadCondition> conditions(const DetectorRun& run, const NameMoving& found,
+                                        const LastTokenEffects& after) const {
+    const bool negative = kind_.role == Role::negative;
+    const std::vector<double>& copy = negative ? found.negative : found.copy;
+    std::vector<HeadCondition> all = {
+        {"attention", run.options.number("min_attention"), [&found](std::size_t i) { return found.attention[i]; }},
+        {negative ? "negative_copy_score" : "copy_score", run.options.number("min_copy"),
+         [&copy](std::size_t i) { return copy[i]; }}};
+    if (kind_.role != Role::backup) return all;
+    all.push_back({"no name mover itself: 1", 1.0, [&found](std::size_t i) {
+                     for (const HeadId& head : name_movers(found, {}))
+                       if (static_cast<std::size_t>(head.layer * found.direct.n_heads + head.head) == i) return 0.0;
+                     return 1.0;
+                   }});
+    all.push_back({"after", run.options.number("threshold"),
+                   [lost = percent_lost(after, found.logit_difference)](std::size_t i) { return lost[i]; }});
+    return all;
   }
 
   // Fills the scores; returns the effects that they are of.

@@ -69,7 +69,7 @@ private:
     if (!result.message.empty()) return result;
     HS_ASSIGN(const LastTokenEffects effects, patch_last_token_paths(run.engine, set.pairs, paths, run.task));
     result.scores = as_floats(percent_lost(effects, movers.logit_difference));
-    name_heads_where(result, [&](std::size_t i) { return attention[i] >= run.options.number("min_attention"); });
+    name_heads_where(result, {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});
     add_head_evidence(effects, result);
     return result;
   }

@@ -21,6 +21,7 @@ function(headscope_opens_plugins program)
   foreach(library IN LISTS HEADSCOPE_SDK_LIBRARIES)
     string(APPEND archives ",$<TARGET_FILE:${library}>")
   endforeach()
+  target_sources(${program} PRIVATE $<TARGET_OBJECTS:headscope_start>)
   target_link_libraries(${program} PRIVATE headscope_host ${HEADSCOPE_SDK_LIBRARIES})
   set(exported "${CMAKE_SOURCE_DIR}/scripts/cmake/exported_symbols.txt")
   target_link_options(${program} PRIVATE

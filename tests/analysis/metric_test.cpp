@@ -146,5 +146,19 @@ TEST(Metric, AnswerIsTheTokenThatContinuesAText) {
   EXPECT_EQ(answer_token(tokenizer, "").error().code, ErrorCode::invalid_argument);
 }
 
+TEST(MetricTable, EveryMetricSaysItsUnit) {
+  for (const MetricInfo& metric : all_metrics()) {
+    EXPECT_EQ(&info(metric.kind), &metric); // in the order of the enumeration
+    EXPECT_EQ(parse_metric(metric.name).value(), metric.kind);
+  }
+  EXPECT_STREQ(units_of(MetricKind::logit_diff), "logit");
+  EXPECT_STREQ(units_of(MetricKind::kl_divergence), "nat"); // of natural logarithms
+  EXPECT_STREQ(units_of(MetricKind::js_divergence), "nat");
+  EXPECT_STREQ(units_of(MetricKind::prob_diff), "1");
+  EXPECT_STREQ(units_of(MetricKind::accuracy), "1");
+  EXPECT_STREQ(units_of(MetricKind::answer_rank), "rank");
+  EXPECT_FALSE(check_has_gradient(MetricKind::accuracy, "").ok());
+}
+
 } // namespace
 } // namespace headscope

@@ -250,6 +250,59 @@ TEST(Patching, CancellationKeepsWhatWasMeasured) {
   }
 }
 
+// Two pairs by hand: 4.40 against 4.21, and 8 against 0.
+PatchingResult two_pairs() {
+  PatchingResult result;
+  result.n_pairs = 2;
+  result.n_layers = 1;
+  result.n_positions = 2;
+  result.clean = {4.40, 8.0};
+  result.corrupt = {4.21, 0.0};
+  result.patched = {5.0, 4.21, 4.0, NAN};
+  result.restored = {(5.0 - 4.21) / 0.19, 0.0, 0.5, NAN};
+  return result;
+}
+
+TEST(PatchingAverage, IsTheRatioOfMeansUnlessTheMeanOfRatiosIsAskedFor) {
+  PatchingResult result = two_pairs();
+  // (4.5 - 2.105) / (6.2 - 2.105)
+  EXPECT_NEAR(result.mean_restored()[0], 2.395 / 4.095, 1e-12);
+  EXPECT_NEAR(result.mean_restored()[1], 0.0, 1e-12); // over the one pair that has the position
+  result.average = PatchAverage::mean_of_ratios;
+  EXPECT_NEAR(result.mean_restored()[0], (0.79 / 0.19 + 0.5) / 2.0, 1e-12);
+  EXPECT_NEAR(result.mean_restored()[1], 0.0, 1e-12);
+}
+
+TEST(PatchingAverage, NamesPairsThatDifferLittle) {
+  EXPECT_EQ(pairs_of_small_difference(two_pairs()), (std::vector<std::int64_t>{0}));
+  EXPECT_THAT(small_difference_note(two_pairs()), HasSubstr("1 of 2 pairs"));
+  EXPECT_THAT(small_difference_note(two_pairs()), HasSubstr("pair 0: clean 4.4, corrupt 4.21"));
+  PatchingResult even = two_pairs();
+  even.corrupt[0] = 1.0;
+  EXPECT_EQ(small_difference_note(even), "");
+}
+
+TEST(PatchingAverage, APairThatIsEqualOnBothPromptsRefusesNothing) {
+  const Engine engine(test::tiny_model("gpt2"));
+  auto pairs = sample_pairs();
+  pairs[1].corrupt = pairs[1].clean;
+  for (const MetricKind metric : {MetricKind::logit_diff, MetricKind::answer_rank}) {
+    PatchingOptions options;
+    options.metric = metric;
+    const auto result = must(patch_activations(engine, pairs, options));
+    EXPECT_TRUE(std::isnan(result.restored[result.index(1, 0, 0, 0)]));
+    EXPECT_TRUE(std::isfinite(result.patched[result.index(1, 0, 0, 0)]));
+    // Against the definition, over the pairs that have the position.
+    double patched = 0.0, clean = 0.0, corrupt = 0.0;
+    for (std::int64_t pair = 0; pair < result.n_pairs; ++pair) {
+      patched += result.patched[result.index(pair, 1, 2, 0)];
+      clean += result.clean[static_cast<std::size_t>(pair)];
+      corrupt += result.corrupt[static_cast<std::size_t>(pair)];
+    }
+    EXPECT_NEAR(result.mean_restored()[result.index(0, 1, 2, 0)], (patched - corrupt) / (clean - corrupt), 1e-9);
+  }
+}
+
 TEST(Patching, UnequalLengthsAreShownTokenByToken) {
   auto model = test::tiny_model("llama");
   auto tokenizer = std::make_shared<test::WordTokenizer>();
@@ -275,10 +328,14 @@ TEST(Patching, SaysWhatIsWrong) {
   };
   EXPECT_EQ(error({}, {}).field, "pairs");
   auto same = sample_pairs();
-  same[1].corrupt = same[1].clean;
+  for (PatchPair& pair : same)
+    pair.corrupt = pair.clean;
   EXPECT_EQ(error(same, {}).code, ErrorCode::mismatch);
-  EXPECT_THAT(error(same, {}).message, HasSubstr("pair 1: logit_diff is the same"));
+  EXPECT_THAT(error(same, {}).message, HasSubstr("logit_diff is the same for the clean prompts on average"));
   PatchingOptions options;
+  options.average = PatchAverage::mean_of_ratios;
+  EXPECT_THAT(error(same, options).message, HasSubstr("logit_diff is the same for the clean prompt of every pair"));
+  options = {};
   options.site = HookPoint::resid_mid;
   EXPECT_THAT(error(sample_pairs(), options).message, HasSubstr("resid_mid does not exist in this model"));
   options.site = HookPoint::embed;

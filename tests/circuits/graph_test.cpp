@@ -142,6 +142,15 @@ TEST_F(Small, ThresholdAndWhatWasNotMeasured) {
 
 TEST_F(Small, NothingIsLeftOfDisconnectedPieces) {
   EXPECT_EQ(prune(graph, empty_circuit(graph)).size(), 0);
+  // The edge from input to logits alone is a path: whatever its rank, that many edges are needed and no fewer do.
+  std::vector<double> ranked(static_cast<std::size_t>(graph.edge_count()));
+  for (std::size_t i = 0; i < ranked.size(); ++i)
+    ranked[i] = static_cast<double>(ranked.size() - i);
+  const BuildOptions top{.rule = BuildRule::top_n};
+  const std::int64_t first = first_connected(graph, ranked, top);
+  EXPECT_GT(build_circuit(graph, ranked, {.rule = BuildRule::top_n, .edges = first}).size(), 0);
+  EXPECT_EQ(build_circuit(graph, ranked, {.rule = BuildRule::top_n, .edges = first - 1}).size(), 0);
+  EXPECT_EQ(first_connected(graph, std::vector<double>(ranked.size(), NAN), top), 0);
   EXPECT_EQ(prune(graph, whole_circuit(graph)).size(), graph.edge_count());
   EXPECT_EQ(complement(whole_circuit(graph)).size(), 0);
 }

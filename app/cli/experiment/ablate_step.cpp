@@ -64,7 +64,10 @@ public:
     for (std::int64_t prompt = 0; prompt < found.n_prompts; ++prompt)
       for (std::int64_t head = 0; head < found.n_heads; ++head)
         effects.push_back(found.effect(prompt, layer, head));
-    return nlohmann::json{{"clean", found.clean}, {"effects", std::move(effects)}};
+    return nlohmann::json{{"clean", found.clean},
+                          {"effects", std::move(effects)},
+                          {"donors", found.donors},
+                          {"replaced", found.replaced}};
   }
 
   Status store(store::ResultWriter& writer, const CellResults& done) const override {
@@ -84,7 +87,11 @@ public:
         HS_TRY(rows.write_layers(prompt, layer, row));
       }
     }
-    return {};
+    // Every cell of resampling has all prompts, so any of them knows all donors.
+    if (options.method != AblationMethod::resample || done.empty()) return {};
+    const nlohmann::json& any = done.begin()->second;
+    if (!any.contains("donors")) return {}; // of a journal of before version 0.2
+    return store_donors(writer, task_, options, any.at("donors"), any.at("replaced"));
   }
 
 private:

@@ -49,10 +49,8 @@ Status store_task(store::ResultWriter& writer, const Model& model, const std::st
   for (std::size_t i = 0; i < task.cases.size(); ++i) {
     const PatchPair& pair = task.cases[i].tokens;
     const std::string id = label + "-" + std::to_string(i);
-    store::Prompt clean = prompt_of(model, id, pair.clean);
-    clean.attributes = {{"answer_ids", pair.answers.answer}, {"wrong_ids", pair.answers.wrong}};
-    HS_TRY(writer.add_prompt(clean));
-    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt)));
+    HS_TRY(writer.add_prompt(prompt_of(model, id, pair.clean, pair.answers)));
+    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
   }
   return {};
 }

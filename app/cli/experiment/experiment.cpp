@@ -8,7 +8,23 @@
 namespace headscope::cli {
 namespace {
 
-Status read_model(TomlTable& root, ModelOptions& model) {
+std::string beside(const std::string& experiment, const std::string& file) {
+  const std::filesystem::path path = file;
+  return path.is_absolute() ? file : (std::filesystem::path(experiment).parent_path() / path).string();
+}
+
+// A model that lies beside the experiment's file, as its task files do; else what the name means where the program
+// was started, or a packaged model.
+std::string model_beside(const std::string& experiment, const std::string& model) {
+  const std::filesystem::path path = beside(experiment, model);
+  std::error_code error;
+  const bool there = path.extension() == ".gguf" || path.extension() == ".safetensors"
+                         ? std::filesystem::is_regular_file(path, error)
+                         : std::filesystem::exists(path / "config.json", error);
+  return there ? path.string() : model;
+}
+
+Status read_model(TomlTable& root, const std::string& experiment, ModelOptions& model) {
   auto table = root.table("model");
   HS_TRY(root.has("model") ? Status() : root.error_at("model", ErrorCode::invalid_argument, "is missing: [model]"));
   if (!table) return root.done();
@@ -22,13 +38,11 @@ Status read_model(TomlTable& root, ModelOptions& model) {
   table->read("center_unembed", model.center_unembed);
   table->read("fold_value_biases", model.fold_value_biases);
   HS_TRY(table->done());
-  if (!model.model.empty()) return {};
+  if (!model.model.empty()) {
+    model.model = model_beside(experiment, model.model);
+    return {};
+  }
   return table->error_at("path", ErrorCode::invalid_argument, "is missing: a folder, a .gguf file or a packaged model");
-}
-
-std::string beside(const std::string& experiment, const std::string& file) {
-  const std::filesystem::path path = file;
-  return path.is_absolute() ? file : (std::filesystem::path(experiment).parent_path() / path).string();
 }
 
 Result<ExperimentTask> read_task(TomlTable& table, const std::string& experiment) {
@@ -84,7 +98,7 @@ Result<Experiment> parse_experiment(const std::string& text, const std::string& 
   out.file = file;
   out.text = text;
   root.read("name", out.name);
-  HS_TRY(read_model(root, out.model));
+  HS_TRY(read_model(root, file, out.model));
   if (auto output = root.table("output")) {
     output->read("file", out.out);
     HS_TRY(output->done());

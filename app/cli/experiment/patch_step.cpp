@@ -59,7 +59,7 @@ public:
       const std::int64_t pair = estimate ? cell : cell / static_cast<std::int64_t>(layers_.size());
       patches.result.clean[static_cast<std::size_t>(pair)] = result.at("clean");
       patches.result.corrupt[static_cast<std::size_t>(pair)] = result.at("corrupt");
-      const auto values = result.at("restored").get<std::vector<double>>();
+      const auto values = result.at("patched").get<std::vector<double>>();
       for (std::size_t i = 0; i < layers_.size(); ++i)
         if (estimate)
           place(values, i, pair, layers_[i], patches.result);
@@ -67,6 +67,8 @@ public:
           place(values, 0, pair, layers_[i], patches.result);
       if (estimate) take_checked(result.at("checked"), pair, *patches.estimate);
     }
+    if (const Status differs = check_difference(patches.result); !differs.ok() && done.size() == std::size_t(cells()))
+      return differs;
     return store_patching(writer, name, engine_->model(), pairs_, title_, options, patches);
   }
 
@@ -75,6 +77,7 @@ private:
     const auto n = static_cast<std::int64_t>(layers_.size());
     PatchingOptions part = options;
     part.layers = {layers_[static_cast<std::size_t>(cell % n)]};
+    part.part_of_batch = true;
     HS_ASSIGN(const PatchingResult found,
               patch_activations(*engine_, {pairs_[static_cast<std::size_t>(cell / n)]}, part, console.task()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
@@ -84,8 +87,10 @@ private:
   Result<nlohmann::json> run_estimate(std::int64_t cell, const Console& console) const {
     GuardOptions guard;
     guard.strongest = guard.random = check;
+    PatchingOptions part = options;
+    part.part_of_batch = true;
     HS_ASSIGN(const AttributionPatching found,
-              attribute_patches(*engine_, {pairs_[static_cast<std::size_t>(cell)]}, options, guard, console.task()));
+              attribute_patches(*engine_, {pairs_[static_cast<std::size_t>(cell)]}, part, guard, console.task()));
     if (!found.estimated.complete) return make_error(ErrorCode::cancelled, "interrupted");
     nlohmann::json out = payload(found.estimated, layers_);
     out["checked"] = nlohmann::json::array();
@@ -97,9 +102,9 @@ private:
   static nlohmann::json payload(const PatchingResult& found, const std::vector<int>& layers) {
     std::vector<double> values;
     for (const int layer : layers)
-      values.insert(values.end(), found.restored.begin() + static_cast<std::ptrdiff_t>(found.index(0, layer, 0, 0)),
-                    found.restored.begin() + static_cast<std::ptrdiff_t>(found.index(0, layer + 1, 0, 0)));
-    return {{"clean", found.clean[0]}, {"corrupt", found.corrupt[0]}, {"restored", std::move(values)}};
+      values.insert(values.end(), found.patched.begin() + static_cast<std::ptrdiff_t>(found.index(0, layer, 0, 0)),
+                    found.patched.begin() + static_cast<std::ptrdiff_t>(found.index(0, layer + 1, 0, 0)));
+    return {{"clean", found.clean[0]}, {"corrupt", found.corrupt[0]}, {"patched", std::move(values)}};
   }
 
   // A pair alone has its own number of positions; the result that of the longest.
@@ -111,7 +116,8 @@ private:
     const std::size_t begin = row * static_cast<std::size_t>(positions * into.n_heads);
     for (std::int64_t p = 0; p < positions; ++p)
       for (std::int64_t h = 0; h < into.n_heads; ++h)
-        into.restored[into.index(pair, layer, p, h)] = values[begin + static_cast<std::size_t>(p * into.n_heads + h)];
+        keep_patched(into, pair, layer, {{}, std::nullopt, p, h},
+                     values[begin + static_cast<std::size_t>(p * into.n_heads + h)]);
   }
 
   static void take_checked(const nlohmann::json& list, std::int64_t pair, AttributionPatching& into) {
@@ -134,6 +140,7 @@ Result<std::unique_ptr<Step>> read_patch_step(TomlTable& table) {
   read_parsed(table, "site", step->options.site, parse_hook_point);
   read_parsed(table, "axes", step->options.axes, parse_patch_axes);
   read_parsed(table, "metric", step->options.metric, parse_metric);
+  read_parsed(table, "average", step->options.average, parse_patch_average);
   table.read("noising", step->options.noising);
   table.read("estimate", step->estimate);
   table.read("check", step->check);

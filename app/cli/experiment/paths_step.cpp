@@ -71,7 +71,7 @@ public:
       for (std::size_t s = 0; s < all.senders.size(); ++s)
         all.effects[s * pairs_.size() + pair] = result.at("effects").at(s);
     }
-    return store_paths(writer, "/paths/" + name, {to_string(patching.metric), receivers, !direct}, all, *graph_);
+    return store_paths(writer, "/paths/" + name, {to_string(patching.metric), units_of(patching.metric), receivers, !direct}, all, *graph_);
   }
 
 private:

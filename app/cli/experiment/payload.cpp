@@ -89,6 +89,13 @@ store::Column column_from(const Json& payload) {
   return column;
 }
 
+Json unnamed_payload(const DetectorResult& result) {
+  Json out = Json::array();
+  for (const DetectorResult::Unnamed& each : result.unnamed)
+    out.push_back({each.head.layer, each.head.head, each.why});
+  return out;
+}
+
 } // namespace
 
 Json to_payload(const DetectorResult& result) {
@@ -111,6 +118,8 @@ Json to_payload(const DetectorResult& result) {
           {"description", result.description},
           {"threshold", result.threshold},
           {"heads", std::move(heads)},
+          {"conditions", result.conditions},
+          {"unnamed", unnamed_payload(result)},
           {"maps", std::move(maps)},
           {"findings", attributes_payload(result.findings)},
           {"prompts", std::move(prompts)},
@@ -129,6 +138,12 @@ DetectorResult detector_from_payload(const Json& payload) {
   result.threshold = payload.at("threshold");
   for (const Json& head : payload.at("heads"))
     result.heads.push_back({head.at(0), head.at(1)});
+  // Journals of before version 0.2 have neither.
+  if (payload.contains("conditions")) {
+    result.conditions = payload.at("conditions").get<std::vector<std::string>>();
+    for (const Json& each : payload.at("unnamed"))
+      result.unnamed.push_back({{each.at(0), each.at(1)}, each.at(2)});
+  }
   for (const Json& map : payload.at("maps"))
     result.maps.push_back({map.at(0), map.at(1), map.at(2), map.at(3).get<std::vector<float>>()});
   result.findings = attributes_from(payload.at("findings"));

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/engine_state.h"
+#include "core/analysis/leading_space.h"
 #include "core/analysis/patching.h"
 
 namespace headscope::gui {
@@ -68,6 +69,7 @@ PatchMap map_of(const PatchingResult& result, const PatchPairInfo& pair, const P
   map.clean_value = result.clean[0];
   map.corrupt_value = result.corrupt[0];
   map.complete = result.complete;
+  map.note = pair.note;
   return map;
 }
 
@@ -114,6 +116,10 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   } else {
     HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
   }
+  std::vector<UnspacedAnswer> unspaced;
+  note_unspaced(tokenizer, 0, prompts.answer, pair.answer->id, unspaced);
+  note_unspaced(tokenizer, 0, prompts.wrong, pair.wrong->id, unspaced);
+  HS_ASSIGN(pair.note, leading_space_warning(*engine, {ids_of(pair.clean)}, unspaced, task.cancel));
   return pair;
 }
 
@@ -136,9 +142,8 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
 const std::vector<std::string>& patch_metrics() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> out;
-    for (const MetricKind kind : {MetricKind::logit_diff, MetricKind::prob_diff, MetricKind::kl_divergence,
-                                  MetricKind::js_divergence, MetricKind::answer_rank, MetricKind::accuracy})
-      out.emplace_back(to_string(kind));
+    for (const MetricInfo& metric : all_metrics())
+      out.emplace_back(metric.name);
     return out;
   }();
   return names;

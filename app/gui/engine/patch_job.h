@@ -30,6 +30,7 @@ struct PatchPairInfo {
   std::vector<TokenInfo> clean, corrupt;
   // Unset when the lengths differ: then nothing can be patched.
   std::optional<TokenInfo> answer, wrong;
+  std::string note; // of an answer that the model would write with a space before it; else empty
 
   bool aligned() const { return clean.size() == corrupt.size(); }
   bool differs() const;
@@ -55,6 +56,7 @@ struct PatchMap {
   std::vector<float> restored; // [layer, column]; 0: as the corrupt run, 1: as the clean one; NaN: not measured
   double clean_value = 0.0, corrupt_value = 0.0; // the metric
   bool complete = false;
+  std::string note; // the pair's
 
   bool by_head() const { return settings.axes == "layer_head"; }
 };

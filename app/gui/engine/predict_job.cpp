@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/ablation_interventions.h"
+#include "core/analysis/leading_space.h"
 #include "core/analysis/metric.h"
 #include "core/model/guard.h"
 
@@ -92,6 +93,10 @@ Result<Prediction> predict(EngineState& state, const PredictRequest& request, co
     HS_ASSIGN(const std::int64_t wrong, chosen_or(*engine, request.wrong, best[1].item<std::int64_t>()));
     prediction.answer = token_info(*engine->model().tokenizer, answer);
     prediction.wrong = token_info(*engine->model().tokenizer, wrong);
+    std::vector<UnspacedAnswer> unspaced;
+    note_unspaced(*engine->model().tokenizer, 0, request.answer, answer, unspaced);
+    note_unspaced(*engine->model().tokenizer, 0, request.wrong, wrong, unspaced);
+    HS_ASSIGN(prediction.note, leading_space_warning(*engine, {request.tokens}, unspaced, task.cancel));
     const Answers pair{{answer}, {wrong}};
     HS_ASSIGN(prediction.clean_diff, metric(MetricKind::logit_diff, runs.clean, pair, runs.clean));
     HS_ASSIGN(prediction.ablated_diff, metric(MetricKind::logit_diff, runs.ablated, pair, runs.clean));

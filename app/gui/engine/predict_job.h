@@ -31,6 +31,7 @@ struct Prediction {
   double clean_diff = 0.0, ablated_diff = 0.0; // logit(answer) - logit(wrong)
   double kl = 0.0;                             // KL(clean || ablated) in nats
   bool cached = false;                         // the clean run was there already
+  std::string note; // of an answer that the model would write with a space before it; else empty
 };
 
 // Restarts from the prompt's clean run at the first ablated layer. The same numbers as ablate_heads() gives.

@@ -237,6 +237,8 @@ void AblationView::show_prediction() {
   else
     numbers_->setText(
         tr("Logit difference %1: %2\nAblate heads to see what changes.").arg(pair, number(prediction_->clean_diff)));
+  if (!prediction_->note.empty())
+    numbers_->setText(numbers_->text() + QLatin1Char('\n') + QString::fromStdString(prediction_->note));
 }
 
 void AblationView::show_texts() {

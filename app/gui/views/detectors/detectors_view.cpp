@@ -214,6 +214,26 @@ void DetectorsView::run_next() {
   show_buttons();
 }
 
+namespace {
+
+// Which heads are at or above the threshold without being of the kind, and why.
+QString unnamed_text(const DetectorResult& result) {
+  if (result.conditions.empty()) return {};
+  QStringList conditions, heads;
+  for (const std::string& condition : result.conditions)
+    conditions.append(QString::fromStdString(condition));
+  for (std::size_t i = 0; i < std::min<std::size_t>(result.unnamed.size(), 6); ++i)
+    heads.append(QStringLiteral("%1 (%2)").arg(QString::fromStdString(store::head_label(result.unnamed[i].head)),
+                                               QString::fromStdString(result.unnamed[i].why)));
+  QString text = DetectorsView::tr("\n%1 of the kind, which also asks for %2")
+                     .arg(result.heads.size())
+                     .arg(conditions.join(QStringLiteral(", ")));
+  if (!heads.isEmpty()) text += DetectorsView::tr("; not: %1").arg(heads.join(QStringLiteral(", ")));
+  return text;
+}
+
+} // namespace
+
 void DetectorsView::take(DetectorAnswer answer) {
   const std::string id = answer.request.id;
   const DetectorResult& result = *answer.result;
@@ -364,6 +384,7 @@ void DetectorsView::show_chosen() {
   }
   const auto answer = answers_.find(detector_of(scores->id));
   if (ran_here(scores->id) && answer != answers_.end()) {
+    text += unnamed_text(*answer->second.result);
     if (!answer->second.result->complete) text += tr("\nCancelled: not everything was measured.");
     if (!answer->second.result->message.empty())
       text += QLatin1Char('\n') + QString::fromStdString(answer->second.result->message);

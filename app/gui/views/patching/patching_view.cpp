@@ -296,7 +296,8 @@ void PatchingView::show_map(PatchMap map) {
                QString::fromStdString(shown_->settings.site), QString::fromStdString(shown_->settings.metric),
                number(shown_->clean_value), number(shown_->corrupt_value));
   if (!shown_->complete) text += tr(" · not complete");
-  show_message(text, false);
+  if (!shown_->note.empty()) text += QLatin1Char('\n') + QString::fromStdString(shown_->note);
+  show_message(text, !shown_->note.empty());
 }
 
 void PatchingView::show_message(const QString& text, bool warning) {
