@@ -13,6 +13,7 @@
 #include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -103,7 +104,7 @@ void print_text(const CircuitOutcome& outcome) {
   const auto edges = ranked_edges(circuit);
   std::printf("%zu of %lld edges, %zu nodes; %s: model %s, nothing left %s, circuit %s (faithfulness %s)\n",
               edges.size(), static_cast<long long>(circuit.graph.edge_count()), node_names(circuit).size(),
-              circuit.metric.c_str(), fixed(outcome.clean, 4).c_str(), fixed(outcome.empty, 4).c_str(),
+              plain_text(circuit.metric).c_str(), fixed(outcome.clean, 4).c_str(), fixed(outcome.empty, 4).c_str(),
               fixed(outcome.metric, 4).c_str(), fixed(outcome.faithfulness(), 4).c_str());
   std::vector<std::vector<std::string>> lines = {{"edge", circuit.metric + " change"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, edges.size()); ++i)

@@ -26,7 +26,7 @@ template <typename T> nlohmann::json matrix(const std::vector<T>& values, std::s
 std::string fixed(double value, int digits); // "-" for NaN
 
 // Columns aligned by the widest cell; the first line is the header.
-std::string aligned(const std::vector<std::vector<std::string>>& lines);
+std::string aligned(std::vector<std::vector<std::string>> lines);
 
 // A token or text on one line: newlines, tabs and control characters escaped.
 std::string one_line(const std::string& text);

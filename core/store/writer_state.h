@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/partial_file.h"
 #include "core/store/h5.h"
 #include "core/store/h5_disk.h"
-#include "core/store/partial_file.h"
 #include "core/store/result_writer.h"
 
 namespace headscope::store::detail {
