@@ -55,7 +55,7 @@ Result<HeadIndex> parse_head(const std::string& label, const Place& place) {
 } // namespace
 
 Result<Prompt> ResultReader::prompt(const std::string& id) const {
-  return guarded<Prompt>(impl_->path, [&]() -> Result<Prompt> {
+  return guarded<Prompt>(*impl_, [&]() -> Result<Prompt> {
     const std::string folder = "/prompts/" + id;
     Prompt prompt{.id = id, .text = {}, .token_ids = {}, .token_pieces = {}, .token_texts = {}, .attributes = {}};
     std::vector<std::int64_t> shape;
@@ -81,7 +81,7 @@ Result<Prompt> ResultReader::prompt(const std::string& id) const {
 }
 
 Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
-  return guarded<DetectorScores>(impl_->path, [&]() -> Result<DetectorScores> {
+  return guarded<DetectorScores>(*impl_, [&]() -> Result<DetectorScores> {
     const std::string folder = "/detectors/" + detector;
     const Place place = impl_->place(folder + "/scores");
     DetectorScores scores;
@@ -111,7 +111,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
 }
 
 Result<Ablation> ResultReader::ablation(const std::string& name) const {
-  return guarded<Ablation>(impl_->path, [&]() -> Result<Ablation> {
+  return guarded<Ablation>(*impl_, [&]() -> Result<Ablation> {
     const Place place = impl_->place("/ablation/" + name);
     Ablation ablation;
     AblationSpec& spec = ablation.spec;
@@ -140,7 +140,7 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
 }
 
 Result<Patching> ResultReader::patching(const std::string& name) const {
-  return guarded<Patching>(impl_->path, [&]() -> Result<Patching> {
+  return guarded<Patching>(*impl_, [&]() -> Result<Patching> {
     const Place place = impl_->place("/patching/" + name);
     const std::string array = place.path + "/restored";
     Patching patching;
@@ -148,8 +148,7 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
     spec.name = name;
     HS_ASSIGN(patching.restored, impl_->numbers<float>(array, spec.shape));
     HS_ASSIGN(const h5::Dataset found, impl_->dataset(array));
-    for (unsigned i = 0; i < spec.shape.size(); ++i)
-      spec.axes.push_back(axis_of(found.get(), i).name);
+    HS_ASSIGN(spec.axes, h5::axis_names(found.get(), spec.shape.size(), impl_->place(array)));
     HS_ASSIGN(spec.clean_tokens, impl_->strings(place.path + "/clean_tokens"));
     HS_ASSIGN(spec.corrupt_tokens, impl_->strings(place.path + "/corrupt_tokens"));
     HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
@@ -163,7 +162,7 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
 }
 
 Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
-  return guarded<AttentionSpec>(impl_->path, [&]() -> Result<AttentionSpec> {
+  return guarded<AttentionSpec>(*impl_, [&]() -> Result<AttentionSpec> {
     const std::string folder = "/attention/" + prompt;
     const Place place = impl_->place(folder + "/pattern");
     AttentionSpec spec;
@@ -212,7 +211,7 @@ Status read_tile(const h5::Dataset& pattern, const Place& place, const std::arra
 Result<std::vector<float>> ResultReader::attention_tile(const std::string& prompt, std::int64_t head_index,
                                                         std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                                                         std::int64_t k_end) const {
-  return guarded<std::vector<float>>(impl_->path, [&]() -> Result<std::vector<float>> {
+  return guarded<std::vector<float>>(*impl_, [&]() -> Result<std::vector<float>> {
     const Place place = impl_->place("/attention/" + prompt + "/pattern");
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
     HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));

@@ -8,7 +8,9 @@
 #include <limits>
 
 #include "core/base/utc_time.h"
+#include "core/store/checksums.h"
 #include "core/store/result_file.h"
+#include "core/store/trial.h"
 #include "core/store/writer_state.h"
 
 namespace headscope::store {
@@ -221,7 +223,10 @@ Status ResultWriter::commit(bool complete) {
       HS_TRY(state.summarise(spec));
     HS_TRY(set_attributes("/", {{"complete", complete}}));
     HS_TRY(state.close());
-    return state.partial.publish(state.options.overwrite);
+    HS_TRY(append_checksums(state.partial.fd(), state.partial.final_path()));
+    HS_TRY(state.partial.publish(state.options.overwrite));
+    trust_own_file(state.partial.final_path());
+    return {};
   };
   Status status = finish();
   if (state.file) state.abandon();

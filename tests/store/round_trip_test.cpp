@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What is written is what is read, and what cannot be read says why.
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <gmock/gmock.h>
@@ -254,6 +255,15 @@ TEST_F(RoundTrip, TruncatedFileIsOneClearError) {
   EXPECT_EQ(ResultReader::open(scratch.path()).error().code, ErrorCode::invalid_argument);
 }
 
+// As older files are: the last 24 to 32 bytes but the magic say how long the HDF5 part is.
+void without_checksums(const std::string& path) {
+  const std::string bytes = bytes_of(path);
+  std::uint64_t content = 0;
+  std::memcpy(&content, bytes.data() + bytes.size() - 32, 8);
+  ASSERT_LT(content, bytes.size());
+  std::filesystem::resize_file(path, content);
+}
+
 // Overwrites every occurrence of the bytes with as many others.
 void corrupt(const std::string& path, const std::string& from, const std::string& to) {
   std::string bytes = bytes_of(path);
@@ -267,7 +277,8 @@ void corrupt(const std::string& path, const std::string& from, const std::string
 }
 
 TEST_F(RoundTrip, ForeignFileIsOneClearError) {
-  corrupt(file, "headscope-result", "something-else!!"); // a string, which no checksum covers
+  without_checksums(file);
+  corrupt(file, "headscope-result", "something-else!!");
   auto in = ResultReader::open(file);
   ASSERT_FALSE(in.ok());
   EXPECT_EQ(in.error().code, ErrorCode::unsupported);
@@ -302,12 +313,20 @@ TEST(Reader, DamagedTileNamesItsDataset) {
   for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 64; ++i)
     bytes[i] = static_cast<char>(~bytes[i]);
   std::ofstream(scratch / "a.h5", std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  auto in = ResultReader::open(scratch / "a.h5");
-  ASSERT_TRUE(in.ok());
-  auto tile = in->attention_tile("p", 0, 0, 256, 0, 256);
-  ASSERT_FALSE(tile.ok());
-  EXPECT_EQ(tile.error().code, ErrorCode::corrupt);
-  EXPECT_THAT(tile.error().to_string(), HasSubstr("a.h5: /attention/p/pattern: "));
+  // With checksums the whole file is refused; without, the tile is when it is unpacked.
+  for (const bool checksums : {true, false}) {
+    if (!checksums) without_checksums(scratch / "a.h5");
+    auto in = ResultReader::open(scratch / "a.h5");
+    ASSERT_FALSE(in.ok());
+    EXPECT_EQ(in.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(in.error().to_string(), HasSubstr("a.h5: /attention/p/pattern: "));
+    auto here = ResultReader::open_here(scratch / "a.h5");
+    ASSERT_TRUE(here.ok());
+    auto tile = here->attention_tile("p", 0, 0, 256, 0, 256);
+    ASSERT_FALSE(tile.ok());
+    EXPECT_EQ(tile.error().code, ErrorCode::corrupt);
+    EXPECT_THAT(tile.error().to_string(), HasSubstr("a.h5: /attention/p/pattern: "));
+  }
 }
 
 } // namespace
