@@ -80,9 +80,12 @@ Status write_npy(const ResultFigure& figure, const std::string& path, const Opti
 Status write_one(const ResultFigure& figure, const std::string& format, const std::string& path, const Options& options,
                  const figures::Provenance& provenance) {
   if (format == "npy") return write_npy(figure, path, options, provenance);
-  if (format == "csv")
-    return figures::write_csv(path, figure.table.columns.empty() ? figures::to_table(figure.map) : figure.table,
-                              provenance, {options.render.overwrite});
+  if (format == "csv" && !figure.table.columns.empty())
+    return figures::write_csv(path, figure.table, provenance, {options.render.overwrite});
+  if (format == "csv") {
+    HS_ASSIGN(const figures::Table table, figures::to_table(figure.map));
+    return figures::write_csv(path, table, provenance, {options.render.overwrite});
+  }
   HS_ASSIGN(const figures::Format picture, figures::parse_format(format));
   if (figure.graph) return figures::render(*figure.graph, path, picture, options.render, provenance);
   if (figure.panels) return figures::render(*figure.panels, path, picture, options.render, provenance);

@@ -2,6 +2,7 @@
 // Opening result files and reading any array, string list, table or attribute of them.
 #include "core/store/result_reader.h"
 
+#include <algorithm>
 #include <functional>
 #include <new>
 #include <stdexcept>
@@ -276,7 +277,14 @@ Result<Table> ResultReader::table(const std::string& path) const {
       if (attribute.name != "kind" && attribute.name != "columns") table.attributes.push_back(std::move(attribute));
     }
     for (const std::string& name : names) {
+      if (name.find('/') != std::string::npos || std::count(names.begin(), names.end(), name) > 1)
+        return make_error(ErrorCode::corrupt, "names columns that cannot be", impl_->path, path + "@columns");
       HS_ASSIGN(Column column, read_column(*this, *impl_, path + "/" + name, name));
+      const auto length = [](const auto& values) { return values.size(); };
+      if (!table.columns.empty() &&
+          std::visit(length, column.values) != std::visit(length, table.columns.front().values))
+        return make_error(ErrorCode::corrupt, "has another length than the column " + table.columns.front().name,
+                          impl_->path, path + "/" + name);
       table.columns.push_back(std::move(column));
     }
     return table;
