@@ -14,6 +14,7 @@
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
 #include "core/base/plain_text.h"
+#include "core/store/part_name.h"
 
 namespace headscope::cli {
 namespace {
@@ -144,6 +145,7 @@ Status run(const Options& options, const Console& console) {
   if (options.model.model.empty())
     return make_error(ErrorCode::invalid_argument, "is required; see headscope circuit --help", {}, "--model");
   HS_ASSIGN(const CircuitPlan plan, plan_circuit(options.circuit));
+  HS_TRY(store::check_part_name(options.circuit.name, {}, "--name"));
   HS_TRY(check_pair_set(options.pairs, plan.ablation == EdgeAblation::patch));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));

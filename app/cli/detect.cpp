@@ -67,7 +67,9 @@ Status run(const Options& options, const Console& console) {
   else
     std::printf("%s", strongest_heads(outcomes, 8).c_str());
   if (outcomes.refused) return *outcomes.refused;
-  return finish_output(writer, options.output, console, outcomes.complete);
+  HS_TRY(finish_output(writer, options.output, console, outcomes.complete));
+  if (outcomes.failed) return *outcomes.failed; // what the others found is in the file
+  return {};
 }
 
 } // namespace

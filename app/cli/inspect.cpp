@@ -42,10 +42,18 @@ Status run(const std::string& path, const Console& console) {
   if (path.empty()) return make_error(ErrorCode::invalid_argument, "names no file", {}, "FILE");
   HS_ASSIGN(const auto reader, store::ResultReader::open(path));
   HS_ASSIGN(const store::Node root, reader.tree());
-  if (console.json)
-    console.print(store::to_json(root));
-  else
-    print_node(root, "");
+  const bool checksums = reader.info().has_checksums;
+  if (console.json) {
+    nlohmann::json json = store::to_json(root);
+    json["checksums"] = checksums;
+    console.print(json);
+    return {};
+  }
+  print_node(root, "");
+  if (!checksums)
+    console.note(
+        "The file has no checksums: an older Headscope wrote it, or another program changed it. What was damaged "
+        "in it since is not seen.");
   return {};
 }
 

@@ -159,7 +159,9 @@ Status run(const Options& options, const Console& from) {
   else
     print_text(survey, model->identity.name);
   if (survey.detectors.refused) return *survey.detectors.refused;
-  return finish_output(writer, options.output, console, complete);
+  HS_TRY(finish_output(writer, options.output, console, complete));
+  if (survey.detectors.failed) return *survey.detectors.failed;
+  return {};
 }
 
 } // namespace

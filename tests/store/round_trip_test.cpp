@@ -109,11 +109,11 @@ TEST_F(RoundTrip, Patching) {
 
 TEST_F(RoundTrip, AttentionTiles) {
   const ResultReader in = open();
-  const AttentionSpec spec = in.attention("long").value();
+  const AttentionSpec spec = in.attention("map").value();
   EXPECT_EQ(spec.heads, sample::attention().heads);
   EXPECT_EQ(spec.n_query, sample::kTokens);
   EXPECT_EQ(spec.dtype, DType::float16);
-  const std::vector<float> tile = in.attention_tile("long", 1, 250, 260, 100, 290).value();
+  const std::vector<float> tile = in.attention_tile("map", 1, 250, 260, 100, 290).value();
   ASSERT_EQ(tile.size(), 10U * 190U);
   for (int q = 250; q < 260; ++q) {
     for (int k = 100; k < 290; ++k) {
@@ -125,8 +125,8 @@ TEST_F(RoundTrip, AttentionTiles) {
       }
     }
   }
-  EXPECT_EQ(in.attention_tile("long", 2, 0, 1, 0, 1).error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(in.attention_tile("long", 0, 0, 301, 0, 1).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(in.attention_tile("map", 2, 0, 1, 0, 1).error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(in.attention_tile("map", 0, 0, 301, 0, 1).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(in.attention_tile("other", 0, 0, 1, 0, 1).error().code, ErrorCode::not_found);
 }
 
