@@ -14,6 +14,8 @@
 #include "app/cli/result_groups.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
+#include "core/base/plain_text.h"
+#include "core/store/part_name.h"
 
 namespace headscope::cli {
 namespace {
@@ -104,7 +106,7 @@ void print_text(const CircuitOutcome& outcome) {
   const auto edges = ranked_edges(circuit);
   std::printf("%zu of %lld edges, %zu nodes; %s: model %s, nothing left %s, circuit %s (faithfulness %s)\n",
               edges.size(), static_cast<long long>(circuit.graph.edge_count()), node_names(circuit).size(),
-              circuit.metric.c_str(), value_text(outcome.clean).c_str(), value_text(outcome.empty).c_str(),
+              plain_text(circuit.metric).c_str(), value_text(outcome.clean).c_str(), value_text(outcome.empty).c_str(),
               value_text(outcome.metric).c_str(), value_text(outcome.faithfulness()).c_str());
   std::vector<std::vector<std::string>> lines = {{"edge", circuit.metric + " change"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, edges.size()); ++i)
@@ -144,6 +146,7 @@ Status run(const Options& options, const Console& console) {
   if (options.model.model.empty())
     return make_error(ErrorCode::invalid_argument, "is required; see headscope circuit --help", {}, "--model");
   HS_ASSIGN(const CircuitPlan plan, plan_circuit(options.circuit));
+  HS_TRY(store::check_part_name(options.circuit.name, {}, "--name"));
   HS_TRY(check_pair_set(options.pairs, plan.ablation == EdgeAblation::patch));
   HS_ASSIGN(auto writer, open_output(options.output, console, {static_cast<std::int64_t>(options.pairs.task.seed)}));
   HS_ASSIGN(const auto model, load(options.model, console, true));

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/circuit_files.h"
 
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "app/cli/circuit_picture.h"
 #include "app/cli/values.h"
+#include "core/base/partial_file.h"
+#include "core/base/plain_text.h"
 #include "core/circuits/export.h"
 #include "core/store/result_file.h"
 
@@ -39,19 +38,6 @@ struct ExportOptions {
   bool force = false;
 };
 
-Status write_file(const std::filesystem::path& path, const std::string& text) {
-  const std::filesystem::path partial = path.string() + ".partial";
-  std::ofstream out(partial, std::ios::binary);
-  out << text;
-  out.close();
-  std::error_code error;
-  if (out) std::filesystem::rename(partial, path, error);
-  if (out && !error) return {};
-  const std::string reason = error ? error.message() : std::strerror(errno);
-  std::filesystem::remove(partial, error);
-  return make_error(ErrorCode::io, reason, path.string());
-}
-
 Status check_format(const std::string& name) {
   if (is_picture_format(name) || parse_graph_format(name).ok()) return {};
   return make_error(ErrorCode::invalid_argument, "must be json, dot, graphml, png, svg or pdf, not '" + name + "'", {},
@@ -68,7 +54,7 @@ Status export_circuits(const ExportOptions& options, const Console& console) {
   std::vector<std::filesystem::path> paths;
   for (const ScoredCircuit& circuit : circuits)
     for (const std::string& format : options.formats) {
-      paths.push_back(std::filesystem::path(options.folder) / (circuit.name + "." + format));
+      paths.push_back(std::filesystem::path(options.folder) / (file_name_text(circuit.name) + "." + format));
       if (!options.force && std::filesystem::exists(paths.back()))
         return make_error(ErrorCode::already_exists, "already exists; --force replaces it", paths.back().string());
     }
@@ -83,14 +69,14 @@ Status export_circuits(const ExportOptions& options, const Console& console) {
         continue;
       }
       HS_ASSIGN(const GraphFormat format, parse_graph_format(name));
-      HS_TRY(write_file(files.back().get<std::string>(), export_graph(circuit, format)));
+      HS_TRY(write_file(files.back().get<std::string>(), export_graph(circuit, format), options.force));
     }
   if (!pictures.empty()) HS_TRY(draw_circuits(options.file, pictures, options.force));
   if (console.json)
     console.print({{"files", files}});
   else
     for (const auto& file : files)
-      std::printf("%s\n", file.get<std::string>().c_str());
+      std::printf("%s\n", plain_text(file.get<std::string>()).c_str());
   return {};
 }
 

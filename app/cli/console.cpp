@@ -3,28 +3,33 @@
 #include <cstdio>
 #include <sstream>
 
+#include <unistd.h>
+
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 
 void Console::print(const nlohmann::json& document) const {
   nlohmann::json whole = document;
   if (whole.is_object() && !warnings.empty()) whole["warnings"] = warnings;
-  const std::string text = whole.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  // A terminal obeys U+0080 to U+009F too: there everything but ASCII is escaped.
+  const bool ascii = ::isatty(STDOUT_FILENO) == 1;
+  const std::string text = whole.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
   printed = true;
 }
 
 void Console::note(const std::string& line) const {
-  if (!quiet) std::fprintf(stderr, "%s\n", line.c_str());
+  if (!quiet) std::fprintf(stderr, "%s\n", plain_text(line).c_str());
 }
 
 void Console::warn(const std::string& line) const {
   finish_progress();
-  std::fprintf(stderr, "warning: %s\n", line.c_str());
+  std::fprintf(stderr, "warning: %s\n", plain_text(line).c_str());
   warnings.push_back(line);
 }
 

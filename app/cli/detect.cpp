@@ -5,6 +5,7 @@
 #include "app/cli/detect_run.h"
 #include "app/cli/model_options.h"
 #include "app/cli/values.h"
+#include "core/base/plain_text.h"
 #include "core/base/text_file.h"
 #include "plugins/host/plugin_host.h"
 
@@ -44,8 +45,9 @@ Status list(const Console& console) {
                     {"reference", detector->reference()},
                     {"options", options}});
     if (!console.json)
-      std::printf("%s: %s\n  %s.\n  After %s\n%s\n", detector->id().c_str(), detector->title().c_str(),
-                  detector->description().c_str(), detector->reference().c_str(), aligned(lines).c_str());
+      std::printf("%s: %s\n  %s.\n  After %s\n%s\n", plain_text(detector->id()).c_str(),
+                  plain_text(detector->title()).c_str(), plain_text(detector->description()).c_str(),
+                  plain_text(detector->reference()).c_str(), aligned(lines).c_str());
   }
   if (console.json) console.print(json);
   return {};
@@ -67,7 +69,9 @@ Status run(const Options& options, const Console& console) {
   else
     std::printf("%s", strongest_heads(outcomes, 8).c_str());
   if (outcomes.refused) return *outcomes.refused;
-  return finish_output(writer, options.output, console, outcomes.complete);
+  HS_TRY(finish_output(writer, options.output, console, outcomes.complete));
+  if (outcomes.failed) return *outcomes.failed; // what the others found is in the file
+  return {};
 }
 
 } // namespace

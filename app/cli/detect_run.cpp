@@ -53,6 +53,8 @@ Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
 
 Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options, const Console& console) {
   const auto host = plugin::PluginHost::load();
+  for (const std::string& warning : host.warnings())
+    console.note(warning);
   for (const plugin::PluginEntry& entry : host.entries())
     if (!entry.loaded) console.note("the plugin " + entry.id + " was refused; headscope plugins list says why");
   std::vector<std::string> names = split_names(options.detectors);
@@ -89,6 +91,15 @@ std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan) {
   return seeds;
 }
 
+namespace {
+
+// A write that would succeed for another detector: the disk is not full.
+bool is_only_this_part(const Error& error) {
+  return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::already_exists;
+}
+
+} // namespace
+
 Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
                                        const std::string& haystack, const Console& console,
                                        store::ResultWriter* writer) {
@@ -115,7 +126,8 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
     if (!result.ok() && entry.named && !unfit) {
       Error error = result.error();
       if (error.field == "haystack" && error.file.empty()) error.file = haystack;
-      return error;
+      if (plan.size() == 1) return error;
+      if (!outcomes.failed) outcomes.failed = error;
     }
     if (!result.ok()) {
       pass_over((unfit ? "" : "failed: ") + result.error().to_string(), unfit ? "skipped, " : "");
@@ -124,8 +136,13 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
     if (!result->message.empty()) console.note(outcome.id + ": " + result->message);
     if (writer)
       if (const Status written = write_detector(*writer, *entry.detector, entry.options, haystack, *result);
-          !written.ok())
+          !written.ok() && !is_only_this_part(written.error())) {
         outcomes.refused = written.error();
+      } else if (!written.ok()) {
+        if (!outcomes.failed) outcomes.failed = written.error();
+        pass_over(written.error().to_string(), "its result cannot be stored: ");
+        continue;
+      }
     outcomes.complete = result->complete && !outcomes.refused;
     outcome.result = std::move(*result);
     outcomes.list.push_back(std::move(outcome));
@@ -133,6 +150,7 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
   }
   const bool none = std::all_of(outcomes.list.begin(), outcomes.list.end(),
                                 [](const DetectorOutcome& outcome) { return !outcome.result; });
+  if (none && outcomes.failed) return *outcomes.failed;
   if (none && outcomes.complete)
     return make_error(ErrorCode::unsupported, outcomes.list.front().id + ": " + outcomes.list.front().skipped,
                       engine.model().identity.path, "--detectors");

@@ -50,6 +50,7 @@ struct DetectorOutcomes {
   std::vector<DetectorOutcome> list;
   bool complete = true;
   std::optional<Error> refused; // the file cannot be written; the last detector of the list is in no file
+  std::optional<Error> failed;  // of the first one that failed though it was named; the others are not lost for it
 };
 // Ends with a refused write too, so that what was measured is not lost.
 Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,

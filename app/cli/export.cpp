@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <set>
 
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
@@ -10,6 +11,7 @@
 #include "app/figures/runtime.h"
 #include "app/figures/table.h"
 #include "app/result_figures/result_figures.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -78,9 +80,12 @@ Status write_npy(const ResultFigure& figure, const std::string& path, const Opti
 Status write_one(const ResultFigure& figure, const std::string& format, const std::string& path, const Options& options,
                  const figures::Provenance& provenance) {
   if (format == "npy") return write_npy(figure, path, options, provenance);
-  if (format == "csv")
-    return figures::write_csv(path, figure.table.columns.empty() ? figures::to_table(figure.map) : figure.table,
-                              provenance, {options.render.overwrite});
+  if (format == "csv" && !figure.table.columns.empty())
+    return figures::write_csv(path, figure.table, provenance, {options.render.overwrite});
+  if (format == "csv") {
+    HS_ASSIGN(const figures::Table table, figures::to_table(figure.map));
+    return figures::write_csv(path, table, provenance, {options.render.overwrite});
+  }
   HS_ASSIGN(const figures::Format picture, figures::parse_format(format));
   if (figure.graph) return figures::render(*figure.graph, path, picture, options.render, provenance);
   if (figure.panels) return figures::render(*figure.panels, path, picture, options.render, provenance);
@@ -89,15 +94,19 @@ Status write_one(const ResultFigure& figure, const std::string& format, const st
 }
 
 std::string path_of(const ResultItem& item, const std::string& format, const Options& options) {
-  return (fs::path(options.folder) / (options.prefix + item.name + "." + format)).string();
+  return (fs::path(options.folder) / (options.prefix + file_name_text(item.name) + "." + format)).string();
 }
 
 // Every file that will be written, before the first is: half of an export is of no use to anybody.
 Status check_targets(const std::vector<ResultItem>& items, const std::vector<std::string>& formats,
                      const Options& options) {
+  std::set<std::string> taken;
   for (const ResultItem& item : items)
     for (const std::string& format : formats) {
       const std::string path = path_of(item, format, options);
+      if (!taken.insert(path).second)
+        return make_error(ErrorCode::unsupported, "two parts of the result would be written to this file", path,
+                          item.name);
       HS_TRY(figures::check_writable(path, options.render.overwrite));
       if (is_table(format)) HS_TRY(figures::check_writable(path + ".json", options.render.overwrite));
     }
@@ -142,7 +151,7 @@ Status run(const Options& options, const Console& console) {
       const std::string path = path_of(items[i], format, options);
       HS_TRY(write_one(*figure, format, path, options, provenance_of(reader, options.file, items[i])));
       files.push_back(path);
-      if (!console.json) std::printf("%s\n", path.c_str());
+      if (!console.json) std::printf("%s\n", plain_text(path).c_str());
     }
   }
   task.report("exporting", static_cast<std::int64_t>(items.size()), static_cast<std::int64_t>(items.size()));

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <cstdio>
 
+#include <unistd.h>
+
 #include "app/cli/command.h"
 #include "app/cli/heads.h"
 #include "app/cli/model_options.h"
 #include "app/cli/progress.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -41,6 +44,18 @@ Status add_ablation(const std::string& text, const ModelConfig& config, std::vec
     list.push_back(intervention);
   }
   return {};
+}
+
+// plain_text() that keeps its lines and tabs.
+std::string text_lines(const std::string& text) {
+  std::string out;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const std::size_t end = std::min(text.find_first_of("\n\t", begin), text.size());
+    out += plain_text(text.substr(begin, end - begin));
+    if (end < text.size()) out += text[end];
+    begin = end + 1;
+  }
+  return out;
 }
 
 // The text so far: printed as it comes where asked, holding back what may still change, and cut at a stop text.
@@ -78,14 +93,16 @@ private:
     while (end > printed_ && end < text_.size() && (text_[end] & 0xC0) == 0x80)
       --end; // not inside a character
     if (!print_ || end <= printed_) return;
-    std::fwrite(text_.data() + printed_, 1, end - printed_, stdout);
+    std::string piece = text_.substr(printed_, end - printed_);
+    if (terminal_) piece = text_lines(piece); // a file or a program gets every byte
+    std::fwrite(piece.data(), 1, piece.size(), stdout);
     std::fflush(stdout);
     printed_ = end;
   }
 
   const Tokenizer& tokenizer_;
   const std::vector<std::string>& stop_;
-  bool print_ = false, stopped_ = false;
+  bool print_ = false, stopped_ = false, terminal_ = ::isatty(STDOUT_FILENO) == 1;
   std::vector<std::int64_t> ids_;
   std::string text_;
   std::size_t printed_ = 0, held_back_ = 0;

@@ -16,6 +16,7 @@
 #include "app/cli/reproduce_runs.h"
 #include "app/cli/version.h"
 #include "core/base/memory.h"
+#include "core/base/standard_streams.h"
 
 namespace headscope::cli {
 namespace {
@@ -223,6 +224,7 @@ int run(int argc, char** argv) {
 } // namespace headscope::cli
 
 int main(int argc, char** argv) {
+  headscope::open_standard_streams();
   headscope::keep_freed_memory();
   try {
     return headscope::cli::run(argc, argv);

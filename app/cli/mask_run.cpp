@@ -26,6 +26,7 @@ Result<HeadRanking> from_detector(const std::string& detector, DetectOptions opt
   HS_ASSIGN(const auto plan, plan_detectors(options, console));
   HS_ASSIGN(const DetectorOutcomes outcomes, run_detectors(plan, engine, options.haystack, console, writer));
   if (outcomes.refused) return *outcomes.refused;
+  if (outcomes.failed) return *outcomes.failed;
   if (!outcomes.complete) return make_error(ErrorCode::cancelled, "interrupted before the heads were ranked");
   HeadRanking ranking{{}, "detector " + detector};
   if (outcomes.list.size() == 1 && outcomes.list[0].result)

@@ -27,6 +27,8 @@ Status list(bool fresh, const Console& console) {
   plugin::HostOptions options;
   options.probe.fresh = fresh;
   const auto host = plugin::PluginHost::load(options);
+  for (const std::string& warning : host.warnings())
+    console.note(warning);
   nlohmann::json plugins = nlohmann::json::array();
   std::vector<std::vector<std::string>> lines = {{"plugin", "kind", "state", ""}};
   for (const plugin::PluginEntry& entry : host.entries()) {

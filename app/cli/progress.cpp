@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/progress.h"
+#include "core/base/plain_text.h"
 
 #include <algorithm>
 #include <chrono>
@@ -91,7 +92,8 @@ private:
   }
 
   void draw(const Progress& progress, double elapsed, bool finished) {
-    std::string line = progress.stage;
+    const std::string stage = plain_text(progress.stage);
+    std::string line = stage;
     if (progress.total <= 0) {
       line.resize(std::max<std::size_t>(line.size(), 24), ' ');
       line.append(" ").append(std::to_string(progress.done));
@@ -102,7 +104,7 @@ private:
       char percent[16];
       std::snprintf(percent, sizeof percent, ": %.0f %%, ", 100.0 * share);
       if (terminal_)
-        line = bar_line(progress.stage, share, time);
+        line = bar_line(stage, share, time);
       else
         line.append(percent).append(time);
     }

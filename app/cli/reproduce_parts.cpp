@@ -15,6 +15,7 @@ Result<std::optional<DetectorResult>> detected(const Engine& engine, const std::
   HS_ASSIGN(const auto plan, plan_detectors(options, console));
   if (!plan.front().detector->check(engine).ok()) return std::optional<DetectorResult>{};
   HS_ASSIGN(DetectorOutcomes outcomes, run_detectors(plan, engine, haystack, console, nullptr));
+  if (outcomes.failed) return *outcomes.failed;
   if (outcomes.list.empty()) return make_error(ErrorCode::cancelled, "interrupted before anything was measured");
   return std::move(outcomes.list.front().result);
 }

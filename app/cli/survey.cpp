@@ -14,6 +14,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/values.h"
 #include "core/analysis/ioi_task.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -134,7 +135,7 @@ nlohmann::json to_json(const Survey& survey, const std::string& file, bool compl
 }
 
 void print_text(const Survey& survey, const std::string& model) {
-  std::printf("Strongest heads of %s\n%s", model.c_str(), strongest_heads(survey.detectors, 6).c_str());
+  std::printf("Strongest heads of %s\n%s", plain_text(model).c_str(), strongest_heads(survey.detectors, 6).c_str());
   if (survey.ablation)
     std::printf("Zero-ablation on %zu indirect-object prompts (logit difference %s): %s\n", survey.prompts,
                 fixed(mean_of(survey.ablation->clean), 3).c_str(), strongest_effects(*survey.ablation, 6).c_str());
@@ -160,7 +161,9 @@ Status run(const Options& options, const Console& from) {
   else
     print_text(survey, model->identity.name);
   if (survey.detectors.refused) return *survey.detectors.refused;
-  return finish_output(writer, options.output, console, complete);
+  HS_TRY(finish_output(writer, options.output, console, complete));
+  if (survey.detectors.failed) return *survey.detectors.failed;
+  return {};
 }
 
 } // namespace

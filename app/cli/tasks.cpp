@@ -6,6 +6,7 @@
 #include "app/cli/model_options.h"
 #include "app/cli/task_options.h"
 #include "app/cli/values.h"
+#include "core/base/partial_file.h"
 #include "core/tasks/csv.h"
 #include "core/tasks/prompt_file.h"
 
@@ -84,14 +85,6 @@ Result<std::string> file_text(const TaskSet& set, const std::string& path) {
   return text;
 }
 
-Status write_file(const std::string& path, const std::string& text) {
-  std::FILE* file = std::fopen(path.c_str(), "wb");
-  if (!file) return make_error(ErrorCode::io, "cannot be written", path, "--out");
-  const bool written = std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  if (std::fclose(file) == 0 && written) return {};
-  return make_error(ErrorCode::io, "cannot be written", path, "--out");
-}
-
 void print_text(const TaskSet& set) {
   std::printf("%zu pairs of %s\n", set.cases.size(), set.title().c_str());
   for (std::size_t i = 0; i < std::min<std::size_t>(5, set.cases.size()); ++i) {
@@ -114,7 +107,7 @@ Status make(const Options& options, const Console& console) {
   note_dropped(dropped_lines(set), console);
   if (!options.out.empty()) {
     HS_ASSIGN(const std::string text, file_text(set, options.out));
-    HS_TRY(write_file(options.out, text));
+    HS_TRY(write_file(options.out, text, options.force));
     console.note("wrote " + std::to_string(set.cases.size()) + " pairs to " + options.out);
   }
   if (console.json)

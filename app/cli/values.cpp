@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "core/base/plain_text.h"
+
 namespace headscope::cli {
 namespace {
 
@@ -31,7 +33,10 @@ std::string value_text(double value) {
   return text;
 }
 
-std::string aligned(const std::vector<std::vector<std::string>>& lines) {
+std::string aligned(std::vector<std::vector<std::string>> lines) {
+  for (auto& line : lines)
+    for (std::string& cell : line)
+      cell = plain_text(cell);
   std::vector<std::size_t> widths;
   for (const auto& line : lines)
     for (std::size_t i = 0; i < line.size(); ++i) {
@@ -57,12 +62,10 @@ std::string one_line(const std::string& text) {
       out += "\\r";
     else if (c == '\t')
       out += "\\t";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
-      out += '?';
     else
       out += c;
   }
-  return out;
+  return plain_text(out);
 }
 
 } // namespace headscope::cli

@@ -28,7 +28,7 @@ std::string fixed(double value, int digits); // "-" for NaN
 std::string value_text(double value);
 
 // Columns aligned by the widest cell; the first line is the header.
-std::string aligned(const std::vector<std::vector<std::string>>& lines);
+std::string aligned(std::vector<std::vector<std::string>> lines);
 
 // A token or text on one line: newlines, tabs and control characters escaped.
 std::string one_line(const std::string& text);

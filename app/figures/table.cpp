@@ -10,6 +10,7 @@
 #include <utf8proc.h>
 
 #include "app/figures/files.h"
+#include "app/figures/scene.h"
 
 namespace headscope::figures {
 
@@ -150,7 +151,8 @@ Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape
   return write_pair(path, bytes, provenance, options.overwrite);
 }
 
-Table to_table(const HeatmapFigure& figure) {
+Result<Table> to_table(const HeatmapFigure& figure) {
+  HS_TRY(check_map(figure));
   Table table;
   table.row_header = figure.y_axis.empty() ? "row" : figure.y_axis;
   for (std::int64_t c = 0; c < figure.cols; ++c)

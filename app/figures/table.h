@@ -38,8 +38,8 @@ Status write_csv(const std::string& path, const Table& table, const Provenance& 
 Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const float> data,
                  const Provenance& provenance, const WriteOptions& options = {});
 
-// A map as a table: its tick labels as columns and row labels, masked cells empty. Only for a map that
-// render() accepts. Values are widened to double, so float 0.1 reads 0.10000000149011612.
-Table to_table(const HeatmapFigure& figure);
+// A map as a table: its tick labels as columns and row labels, masked cells empty. invalid_argument
+// for a map that render() does not accept. Values are widened to double, so float 0.1 reads 0.10000000149011612.
+Result<Table> to_table(const HeatmapFigure& figure);
 
 } // namespace headscope::figures

@@ -13,6 +13,7 @@
 #include "app/gui/window/screenshot.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/base/standard_streams.h"
 
 namespace headscope::gui {
 namespace {
@@ -120,6 +121,7 @@ int run(int argc, char** argv) {
 } // namespace headscope::gui
 
 int main(int argc, char** argv) {
+  headscope::open_standard_streams();
   headscope::keep_freed_memory();
   try {
     return headscope::gui::run(argc, argv);

@@ -155,7 +155,8 @@ Result<ResultFigure> attention_figure(const store::ResultReader& reader, const R
   out.map.x_axis = "key token";
   out.map.y_axis = "query token";
   out.map.x_ticks = prompt.token_texts.empty() ? prompt.token_pieces : prompt.token_texts;
-  out.map.y_ticks = out.map.x_ticks;
+  // The queries are the last tokens; attention() has seen to it that there are not more than keys.
+  out.map.y_ticks.assign(out.map.x_ticks.end() - spec.n_query, out.map.x_ticks.end());
   out.map.causal_mask = spec.n_key >= spec.n_query;
   out.map.scale.label = "attention weight";
   out.map.scale.low = 0.0;

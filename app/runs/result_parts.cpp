@@ -75,6 +75,18 @@ Status write_map(store::ResultWriter& writer, const std::string& detector, const
 
 } // namespace
 
+namespace {
+
+// Detectors that others wrote may give their prompts the same name: the later one gets its detector's too.
+Status write_prompt(store::ResultWriter& writer, const std::string& detector, store::Prompt prompt) {
+  Status status = writer.add_prompt(prompt);
+  if (status.ok() || status.error().code != ErrorCode::already_exists) return status;
+  prompt.id = detector + "-" + prompt.id;
+  return writer.add_prompt(prompt);
+}
+
+} // namespace
+
 Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,
                       const std::string& haystack, const DetectorResult& result) {
   const std::string id = detector.id();
@@ -82,7 +94,7 @@ Status write_detector(store::ResultWriter& writer, const Detector& detector, con
   used.push_back({"haystack", haystack.empty() ? std::string("generated from the seed") : haystack});
   HS_TRY(writer.set_options(id, used));
   for (const store::Prompt& prompt : result.prompts)
-    HS_TRY(writer.add_prompt(prompt));
+    HS_TRY(write_prompt(writer, id, prompt));
   store::DetectorScores scores;
   scores.name = id;
   scores.n_layers = result.n_layers;

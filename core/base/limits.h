@@ -31,4 +31,15 @@ inline constexpr std::uint32_t regex_least_steps = 10'000'000;
 inline constexpr std::size_t normalized_growth = 64;
 inline constexpr std::size_t normalized_least_bytes = std::size_t{1} << 20;
 
+// A result file: groups within groups, names in one group, attributes of one object and bytes of one attribute; the
+// values of one array in memory, its texts, one chunk of it, and chunks that are read at once.
+inline constexpr int result_depth = 32;
+inline constexpr std::size_t result_names = std::size_t{1} << 20;
+inline constexpr std::size_t result_attributes = 4096;
+inline constexpr std::size_t result_attribute_bytes = std::size_t{16} << 20;
+inline constexpr std::size_t result_array_bytes = std::size_t{1} << 30;
+inline constexpr std::size_t result_text_bytes = std::size_t{256} << 20;
+inline constexpr std::size_t result_chunk_bytes = std::size_t{64} << 20;
+inline constexpr std::size_t result_chunks = std::size_t{1} << 20;
+
 } // namespace headscope::limits

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/result.h"
 
+#include "core/base/plain_text.h"
+
 namespace headscope {
 
 const char* to_string(ErrorCode code) {
@@ -42,17 +44,7 @@ std::string Error::to_string() const {
   if (!file.empty()) line += file + ": ";
   if (!field.empty()) line += field + ": ";
   line += message;
-  // Names come from files: a line feed would make two lines of it, an escape would reach the terminal.
-  std::string safe;
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    constexpr const char* digits = "0123456789abcdef";
-    if (byte >= 0x20 && byte != 0x7f)
-      safe += c;
-    else
-      safe.append("\\x").append(1, digits[byte >> 4]).append(1, digits[byte & 15]);
-  }
-  return safe;
+  return plain_text(line); // names come from files
 }
 
 } // namespace headscope

@@ -3,7 +3,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 #include <string_view>
 #include <utility>
 
@@ -11,8 +10,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "core/base/crc32c.h"
+#include "core/base/partial_file.h"
 #include "core/base/text_file.h"
-#include "core/batch/crc32c.h"
 
 namespace headscope {
 namespace {
@@ -82,15 +82,6 @@ Error system_error(const std::string& path, const char* what) {
                     std::string(what) + ": " + std::strerror(errno), path);
 }
 
-Status sync_folder(const std::string& path) {
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const int fd = ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return system_error(path, "its folder cannot be opened");
-  ::fsync(fd);
-  ::close(fd);
-  return {};
-}
-
 } // namespace
 
 nlohmann::json to_json(const JournalHeader& header) {
@@ -140,21 +131,14 @@ Result<JournalContent> read_journal(const std::string& path) {
 
 Result<Journal> Journal::create(const std::string& path, const JournalHeader& header) {
   // Its header is there from the first moment on: the file gets its name when it is on the disk.
-  const std::string partial = path + ".new-" + std::to_string(::getpid());
-  const int fd = ::open(partial.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (fd < 0) return system_error(path, "cannot be written");
-  Journal journal(path, fd);
-  Status status = lock(fd, path);
-  if (status.ok()) status = journal.write(std::string(magic) + record(cbor(to_json(header))));
-  if (status.ok() && ::link(partial.c_str(), path.c_str()) != 0) status = system_error(path, "cannot be made");
-  ::unlink(partial.c_str());
-  if (!status.ok()) return status.error();
-  HS_TRY(sync_folder(path));
-  return journal;
+  HS_ASSIGN(PartialFile file, PartialFile::create(path, false));
+  HS_TRY(file.append(std::string(magic) + record(cbor(to_json(header)))));
+  HS_ASSIGN(const int fd, file.publish_open(false));
+  return Journal(path, fd);
 }
 
 Result<Journal> Journal::resume(const std::string& path, const JournalContent& content) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
   if (fd < 0) return system_error(path, "cannot be written");
   Journal journal(path, fd);
   HS_TRY(lock(fd, path));

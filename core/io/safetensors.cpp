@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/partial_file.h"
 #include "core/io/tensor_layout.h"
 #include "core/io/utf8.h"
 
@@ -136,18 +137,13 @@ Status write_safetensors(const std::string& path, const std::vector<TensorToWrit
   }
   std::string text = header.dump(-1, ' ', false, json::error_handler_t::replace);
   text.append((8 - text.size() % 8) % 8, ' ');
-  const std::string partial = path + ".partial";
-  std::FILE* file = std::fopen(partial.c_str(), "wb");
-  if (!file) return make_error(ErrorCode::io, std::strerror(errno), path);
   const std::uint64_t length = text.size();
-  bool good = std::fwrite(&length, 8, 1, file) == 1 && std::fwrite(text.data(), 1, text.size(), file) == text.size();
+  HS_ASSIGN(PartialFile file, PartialFile::create(path, true));
+  HS_TRY(file.append({reinterpret_cast<const char*>(&length), sizeof length}));
+  HS_TRY(file.append(text));
   for (const TensorToWrite& tensor : tensors)
-    good = good && std::fwrite(tensor.bytes.data(), 1, tensor.bytes.size(), file) == tensor.bytes.size();
-  good = std::fclose(file) == 0 && good;
-  if (good && std::rename(partial.c_str(), path.c_str()) == 0) return {};
-  const std::string reason = std::strerror(errno);
-  std::remove(partial.c_str());
-  return make_error(ErrorCode::io, "cannot be written: " + reason, path);
+    HS_TRY(file.append({reinterpret_cast<const char*>(tensor.bytes.data()), tensor.bytes.size()}));
+  return file.publish(true);
 }
 
 } // namespace headscope::io

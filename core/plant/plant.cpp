@@ -3,11 +3,11 @@
 
 #include <bit>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/partial_file.h"
 #include "core/io/safetensors.h"
 #include "core/plant/model_weights.h"
 #include "core/plant/space.h"
@@ -95,11 +95,7 @@ json planted_json(const Plant& plant) {
 }
 
 Status write_json(const fs::path& path, const json& document) {
-  std::ofstream out(path, std::ios::binary);
-  out << document.dump(1) << '\n';
-  out.close();
-  if (!out) return make_error(ErrorCode::io, "could not be written", path.string());
-  return {};
+  return write_file(path.string(), document.dump(1) + "\n", true);
 }
 
 Status write_weights(const fs::path& path, const std::vector<Tensor>& tensors) {

@@ -8,7 +8,8 @@
 #include <limits>
 #include <regex>
 
-#include "core/store/h5.h"
+#include "core/store/reader_state.h"
+#include "core/store/trial.h"
 
 namespace headscope::store {
 namespace {
@@ -86,27 +87,21 @@ Result<NumberArray> read_npy(const std::string& path) {
 // ---- HDF5
 
 Result<NumberArray> read_hdf5(const std::string& path, const std::string& name) {
-  const h5::Lock lock;
-  const h5::Place place{path, name};
-  const h5::PropertyList access(H5Pcreate(H5P_FILE_ACCESS));
-  H5Pset_file_locking(access.get(), false, true);
-  const h5::File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
-  if (!file) return h5::failure({path, ""}, "be opened", ErrorCode::corrupt);
-  const h5::Dataset dataset(H5Dopen2(file.get(), name.c_str(), H5P_DEFAULT));
-  if (!dataset) return make_error(ErrorCode::not_found, "the file has no such dataset", path, name);
-  const h5::Type type(H5Dget_type(dataset.get()));
-  const H5T_class_t kind = H5Tget_class(type.get());
-  if (kind != H5T_FLOAT && kind != H5T_INTEGER)
-    return make_error(ErrorCode::unsupported, "must hold numbers", path, name);
-  const h5::Space space(H5Dget_space(dataset.get()));
-  NumberArray out;
-  out.shape = h5::shape_of(space.get());
-  const std::int64_t count = elements_of(out.shape);
-  if (count < 0) return make_error(ErrorCode::corrupt, "has an impossible shape", path, name);
-  out.values.resize(static_cast<std::size_t>(count));
-  if (count > 0 && H5Dread(dataset.get(), H5T_NATIVE_FLOAT, H5S_ALL, H5S_ALL, H5P_DEFAULT, out.values.data()) < 0)
-    return h5::failure(place, "be read", ErrorCode::corrupt);
-  return out;
+  HS_ASSIGN(std::unique_ptr<h5::Source> source, h5::Source::open(path));
+  HS_TRY(try_elsewhere(source->fd(), path, TrialKind::array));
+  HS_ASSIGN(const auto impl, ResultReader::Impl::open(path, std::move(source)));
+  return guarded<NumberArray>(*impl, [&]() -> Result<NumberArray> {
+    const std::string at = name.starts_with("/") ? name : "/" + name;
+    HS_ASSIGN(const bool found, impl->has(at));
+    if (!found) return make_error(ErrorCode::not_found, "the file has no such dataset", path, name);
+    HS_ASSIGN(const h5::Dataset dataset, impl->dataset(at));
+    const H5T_class_t kind = H5Tget_class(h5::Type(H5Dget_type(dataset.get())).get());
+    if (kind != H5T_FLOAT && kind != H5T_INTEGER)
+      return make_error(ErrorCode::unsupported, "must hold numbers", path, name);
+    NumberArray out;
+    HS_ASSIGN(out.values, impl->numbers<float>(at, out.shape));
+    return out;
+  });
 }
 
 } // namespace

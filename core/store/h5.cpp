@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/store/h5.h"
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <cstring>
 
 #include "core/base/byte_text.h"
+#include "core/base/limits.h"
+#include "core/store/h5_check.h"
 #include "core/store/half.h"
 
 namespace headscope::store::h5 {
@@ -50,7 +54,12 @@ std::size_t sequence_length(const std::string& text, std::size_t at) {
 
 } // namespace
 
-Lock::Lock() : lock_(library_mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
+Lock::Lock() : lock_(library_mutex()) {
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+  // A file must not choose what code is loaded.
+  static const bool no_plugins = H5PLset_loading_state(0) >= 0;
+  static_cast<void>(no_plugins);
+}
 
 Error failure(const Place& place, const std::string& what, ErrorCode otherwise) {
   std::string message;
@@ -174,25 +183,46 @@ Status write_strings(hid_t dataset, const Place& place, const std::vector<std::s
 
 namespace {
 
+// What strings of variable length may take together: each may be as long as the file, and all of them the same one.
+struct TextBudget {
+  std::size_t left = limits::result_text_bytes;
+};
+
+void* take_text(std::size_t size, void* budget) {
+  auto& left = static_cast<TextBudget*>(budget)->left;
+  if (size > left) return nullptr;
+  left -= size;
+  return std::malloc(size); // NOLINT(cppcoreguidelines-no-malloc)
+}
+
+void free_text(void* text, void* /*budget*/) { std::free(text); } // NOLINT(cppcoreguidelines-no-malloc)
+
 // Strings of variable or fixed length, through `read`, which fills a buffer of a memory type.
 template <typename Read>
-Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, const Place& place, const Read& read) {
+Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, hid_t transfer, const Place& place,
+                                            const Read& read) {
   const hssize_t count = H5Sget_simple_extent_npoints(space);
   if (count < 0) return failure(place, "read", ErrorCode::corrupt);
   std::vector<std::string> values;
   if (count == 0) return values;
   const auto n = static_cast<std::size_t>(count);
+  const std::size_t size = H5Tget_size(type);
+  if (size == 0 || n > limits::result_text_bytes / size)
+    return make_error(ErrorCode::corrupt, "holds more text than anybody reads", place.file, place.path);
   if (H5Tis_variable_str(type) > 0) {
     const Type memory = text_type();
     H5Tset_cset(memory.get(), H5Tget_cset(type));
     std::vector<char*> pointers(n, nullptr);
-    if (read(memory.get(), pointers.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
+    if (read(memory.get(), pointers.data()) < 0) {
+      Error error = failure(place, "read", ErrorCode::corrupt);
+      H5Dvlen_reclaim(memory.get(), space, transfer, pointers.data());
+      return error;
+    }
     for (const char* pointer : pointers)
       values.emplace_back(pointer == nullptr ? "" : pointer);
-    H5Dvlen_reclaim(memory.get(), space, H5P_DEFAULT, pointers.data());
+    H5Dvlen_reclaim(memory.get(), space, transfer, pointers.data());
     return values;
   }
-  const std::size_t size = H5Tget_size(type);
   std::vector<char> bytes(n * size);
   const Type memory(H5Tcopy(type));
   if (read(memory.get(), bytes.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
@@ -212,8 +242,12 @@ Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place)
   if (H5Tget_class(type.get()) != H5T_STRING) {
     return make_error(ErrorCode::corrupt, "should hold strings", place.file, place.path);
   }
-  return read_texts(type.get(), space.get(), place, [&](hid_t memory, void* out) {
-    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, H5P_DEFAULT, out);
+  HS_TRY(check_slab(dataset, place, whole(shape_of(space.get())), sizeof(char*)));
+  TextBudget budget;
+  const PropertyList transfer(H5Pcreate(H5P_DATASET_XFER));
+  H5Pset_vlen_mem_manager(transfer.get(), take_text, &budget, free_text, &budget);
+  return read_texts(type.get(), space.get(), transfer.get(), place, [&](hid_t memory, void* out) {
+    return H5Dread(dataset, memory, H5S_ALL, H5S_ALL, transfer.get(), out);
   });
 }
 
@@ -308,6 +342,19 @@ Result<AttributeValue> read_numbers(hid_t attribute, hid_t type, hid_t space, co
   return AttributeValue(std::move(values));
 }
 
+// Whether the enumeration is that of flags, in whatever size.
+bool is_flag(hid_t type) {
+  const std::array<const char*, 2> names = {"FALSE", "TRUE"};
+  if (H5Tget_nmembers(type) != 2) return false;
+  for (unsigned i = 0; i < 2; ++i) {
+    char* name = H5Tget_member_name(type, i);
+    const bool same = name != nullptr && (std::strcmp(name, names[0]) == 0 || std::strcmp(name, names[1]) == 0);
+    if (name != nullptr) H5free_memory(name);
+    if (!same) return false;
+  }
+  return true;
+}
+
 Result<AttributeValue> read_flag(hid_t attribute, const Place& place) {
   std::int8_t flag = 0;
   if (H5Aread(attribute, bool_type().get(), &flag) < 0) return failure(place, "read", ErrorCode::corrupt);
@@ -320,6 +367,11 @@ Result<bool> read_value(hid_t attribute, const Place& place, AttributeValue& out
   const Space space(H5Aget_space(attribute));
   if (!type || !space) return failure(place, "read", ErrorCode::corrupt);
   const bool scalar = H5Sget_simple_extent_type(space.get()) == H5S_SCALAR;
+  const hssize_t count = H5Sget_simple_extent_npoints(space.get());
+  const std::size_t item = H5Tget_size(type.get());
+  if (count < 0 || item == 0) return failure(place, "read", ErrorCode::corrupt);
+  if (static_cast<std::uint64_t>(count) > limits::result_attribute_bytes / std::max<std::size_t>(item, 8))
+    return make_error(ErrorCode::corrupt, "is longer than any attribute is", place.file, place.path);
   switch (H5Tget_class(type.get())) {
   case H5T_INTEGER: {
     HS_ASSIGN(out, read_numbers<std::int64_t>(attribute, H5T_NATIVE_INT64, space.get(), place));
@@ -330,13 +382,13 @@ Result<bool> read_value(hid_t attribute, const Place& place, AttributeValue& out
     return true;
   }
   case H5T_ENUM: {
-    if (!scalar) return false;
+    if (!scalar || !is_flag(type.get())) return false;
     HS_ASSIGN(out, read_flag(attribute, place));
     return true;
   }
   case H5T_STRING: {
     const auto read = [&](hid_t memory, void* data) { return H5Aread(attribute, memory, data); };
-    HS_ASSIGN(std::vector<std::string> texts, read_texts(type.get(), space.get(), place, read));
+    HS_ASSIGN(std::vector<std::string> texts, read_texts(type.get(), space.get(), H5P_DEFAULT, place, read));
     if (scalar && texts.size() == 1) {
       out = std::move(texts.front());
     } else {
@@ -362,6 +414,9 @@ bool is_scale_bookkeeping(const std::string& name) {
 Result<Attributes> read_attributes(hid_t object, const Place& place) {
   H5O_info_t info{};
   if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0) return failure(place, "read", ErrorCode::corrupt);
+  if (info.num_attrs > limits::result_attributes)
+    return make_error(ErrorCode::corrupt, "has more than " + std::to_string(limits::result_attributes) + " attributes",
+                      place.file, place.path);
   Attributes attributes;
   for (hsize_t i = 0; i < info.num_attrs; ++i) {
     AttributeHandle handle(H5Aopen_by_idx(object, ".", H5_INDEX_CRT_ORDER, H5_ITER_INC, i, H5P_DEFAULT, H5P_DEFAULT));
@@ -381,6 +436,92 @@ Result<Attributes> read_attributes(hid_t object, const Place& place) {
   }
   H5Eclear2(H5E_DEFAULT);
   return attributes;
+}
+
+namespace {
+
+// The attribute, or an invalid handle when there is none.
+Result<AttributeHandle> open_attribute(hid_t object, const char* name, const Place& place) {
+  const htri_t found = H5Aexists(object, name);
+  if (found < 0) return failure(place, "read", ErrorCode::corrupt);
+  if (found == 0) return AttributeHandle();
+  AttributeHandle attribute(H5Aopen(object, name, H5P_DEFAULT));
+  if (!attribute) return failure(place, "read", ErrorCode::corrupt);
+  return attribute;
+}
+
+// HDF5's own functions for scales trust these attributes to be of their dataset's rank.
+bool has_elements(const AttributeHandle& attribute, std::size_t count) {
+  const Space space(H5Aget_space(attribute.get()));
+  return H5Sget_simple_extent_npoints(space.get()) == static_cast<hssize_t>(count);
+}
+
+// The first scale of each axis: references to objects of this file.
+Result<std::vector<hobj_ref_t>> first_scales(hid_t dataset, std::size_t rank, const Place& place) {
+  const Place field{place.file, place.path + "@DIMENSION_LIST"};
+  std::vector<hobj_ref_t> scales(rank, 0);
+  HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "DIMENSION_LIST", field));
+  if (!attribute) return scales;
+  const Type type(H5Aget_type(attribute.get()));
+  const Type item(H5Tget_class(type.get()) == H5T_VLEN ? H5Tget_super(type.get()) : H5I_INVALID_HID);
+  if (!item || H5Tequal(item.get(), H5T_STD_REF_OBJ) <= 0 || !has_elements(attribute, rank))
+    return make_error(ErrorCode::corrupt, "does not hold scales of the axes", field.file, field.path);
+  const Type memory(H5Tvlen_create(H5T_STD_REF_OBJ));
+  const Space space(H5Aget_space(attribute.get()));
+  std::vector<hvl_t> lists(rank);
+  if (H5Aread(attribute.get(), memory.get(), lists.data()) < 0) return failure(field, "read", ErrorCode::corrupt);
+  for (std::size_t i = 0; i < rank; ++i)
+    if (lists[i].len > 0) scales[i] = *static_cast<const hobj_ref_t*>(lists[i].p);
+  H5Dvlen_reclaim(memory.get(), space.get(), H5P_DEFAULT, lists.data());
+  return scales;
+}
+
+} // namespace
+
+Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const Place& place) {
+  const Place field{place.file, place.path + "@DIMENSION_LABELS"};
+  HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "DIMENSION_LABELS", field));
+  if (!attribute) return std::vector<std::string>(rank);
+  const Type type(H5Aget_type(attribute.get()));
+  if (H5Tget_class(type.get()) != H5T_STRING || !has_elements(attribute, rank))
+    return make_error(ErrorCode::corrupt, "does not hold names of the axes", field.file, field.path);
+  const Space space(H5Aget_space(attribute.get()));
+  return read_texts(type.get(), space.get(), H5P_DEFAULT, field,
+                    [&](hid_t memory, void* out) { return H5Aread(attribute.get(), memory, out); });
+}
+
+Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const std::vector<std::int64_t>& shape,
+                                                          const Place& place, std::uint64_t file_bytes) {
+  std::vector<std::vector<std::string>> labels(shape.size());
+  HS_ASSIGN(const std::vector<hobj_ref_t> scales, first_scales(dataset, shape.size(), place));
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    if (scales[i] == 0) continue;
+    const Object scale(H5Rdereference2(dataset, H5P_DEFAULT, H5R_OBJECT, &scales[i]));
+    if (!scale || H5Iget_type(scale.get()) != H5I_DATASET)
+      return make_error(ErrorCode::corrupt, "has a scale that is not there", place.file, place.path);
+    const Place at{place.file, place.path + ", the scale of axis " + std::to_string(i)};
+    HS_TRY(check_dataset(scale.get(), at, file_bytes));
+    if (H5Tget_class(Type(H5Dget_type(scale.get())).get()) != H5T_STRING) continue;
+    HS_ASSIGN(labels[i], read_strings(scale.get(), at));
+    if (static_cast<std::int64_t>(labels[i].size()) != shape[i])
+      return make_error(ErrorCode::corrupt,
+                        "has " + std::to_string(labels[i].size()) + " labels for " + std::to_string(shape[i]) +
+                            " elements",
+                        at.file, at.path);
+  }
+  return labels;
+}
+
+Result<bool> is_scale(hid_t dataset, const Place& place) {
+  HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "CLASS", place));
+  if (!attribute) return false;
+  const Type type(H5Aget_type(attribute.get()));
+  const Space space(H5Aget_space(attribute.get()));
+  if (H5Tget_class(type.get()) != H5T_STRING || H5Sget_simple_extent_npoints(space.get()) != 1) return false;
+  HS_ASSIGN(const auto texts, read_texts(type.get(), space.get(), H5P_DEFAULT, place, [&](hid_t memory, void* out) {
+              return H5Aread(attribute.get(), memory, out);
+            }));
+  return texts.front() == "DIMENSION_SCALE";
 }
 
 } // namespace headscope::store::h5

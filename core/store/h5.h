@@ -93,4 +93,11 @@ Result<Attributes> read_attributes(hid_t object, const Place& place);
 Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values);
 Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place);
 
+// Dimension scales. HDF5's functions for them write beyond their buffers where the attributes do not fit the rank.
+Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const Place& place);
+// Of each axis, of its first scale where that holds strings.
+Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const std::vector<std::int64_t>& shape,
+                                                          const Place& place, std::uint64_t file_bytes);
+Result<bool> is_scale(hid_t dataset, const Place& place);
+
 } // namespace headscope::store::h5

@@ -3,26 +3,32 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/store/h5.h"
+#include "core/store/h5_check.h"
+#include "core/store/h5_source.h"
 #include "core/store/result_reader.h"
-
-#include <hdf5_hl.h>
 
 namespace headscope::store {
 
 struct ResultReader::Impl {
   std::string path;
+  std::unique_ptr<h5::Source> source; // outlives the file
   h5::File file;
   FileInfo info;
 
+  // Any HDF5 file, in this process.
+  static Result<std::unique_ptr<Impl>> open(const std::string& path, std::unique_ptr<h5::Source> source);
+  Status read_info(); // corrupt, unsupported: no result file that this program reads
+
   h5::Place place(const std::string& at) const { return {path, at}; }
   Result<bool> has(const std::string& at) const;            // corrupt when a group on the way cannot be read
-  Status require(const std::string& at) const;              // not_found when it is not there
+  Result<h5::Object> object(const std::string& at) const;   // not_found when it is not there
   Result<h5::Dataset> dataset(const std::string& at) const; // not_found when it is not there
   Result<Attributes> attributes(const std::string& at) const;
   Result<std::vector<std::string>> links(const std::string& at) const; // in creation order
@@ -32,16 +38,15 @@ struct ResultReader::Impl {
   template <typename T> Result<std::vector<T>> numbers(const std::string& at, std::vector<std::int64_t>& extent) const;
 };
 
-// The axis' name, and its labels when its first scale holds strings.
-Axis axis_of(hid_t dataset, unsigned dimension);
+// Runs `read` under the Lock. A file that claims an impossible size becomes out_of_memory; where a checksum did not
+// match nothing that was read counts.
+Status read_guarded(const h5::Source& source, const std::string& file, const std::function<Status()>& read);
 
-// Runs `read` under the Lock; a file that claims an impossible size becomes out_of_memory.
-Status read_guarded(const std::string& file, const std::function<Status()>& read);
-
-template <typename T, typename Read> Result<T> guarded(const std::string& file, const Read& read) {
+template <typename T, typename Read> Result<T> guarded(const ResultReader::Impl& impl, const Read& read) {
   std::optional<Result<T>> out;
-  HS_TRY(read_guarded(file, [&]() -> Status {
+  HS_TRY(read_guarded(*impl.source, impl.path, [&]() -> Status {
     out.emplace(read());
+    if (!out->ok()) return out->error();
     return {};
   }));
   return std::move(*out);

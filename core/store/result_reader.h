@@ -14,11 +14,16 @@
 
 namespace headscope::store {
 
+namespace h5 {
+class Source;
+}
+
 struct FileInfo {
   std::int64_t format_version = 0;
   Provenance provenance;
   std::string created; // UTC, ISO 8601
   bool complete = false;
+  bool has_checksums = false; // older files have none: what changed in them meanwhile is not seen
 };
 
 // What `headscope inspect` shows. Dimension scales and HDF5's own attributes about them are left out.
@@ -43,7 +48,15 @@ struct Array {
 
 class ResultReader {
 public:
+  // A file that was not written by this process is first read as a whole by a process of its own, which a damaged file
+  // may crash.
   static Result<ResultReader> open(const std::string& path);
+  // Without that: for the process that reads it as a whole.
+  static Result<ResultReader> open_here(const std::string& path);
+  // Any HDF5 file, of which only paths are known; info() says nothing.
+  static Result<ResultReader> open_any_here(const std::string& path);
+  // Reads everything that the file holds, and numbers up to some 32 MiB.
+  Status check_everything() const;
   ResultReader(ResultReader&&) noexcept;
   ResultReader& operator=(ResultReader&&) noexcept;
   ~ResultReader();
@@ -75,6 +88,7 @@ public:
   struct Impl; // private to core/store
 
 private:
+  static Result<ResultReader> open_here(const std::string& path, std::unique_ptr<h5::Source> source);
   explicit ResultReader(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <limits>
 
 #include "core/store/half.h"
 #include "core/store/reader_state.h"
@@ -40,6 +41,33 @@ Status check_length(std::size_t length, std::size_t expected, const Place& place
                     place.file, place.path);
 }
 
+Status check_shape(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& expected,
+                   const Place& place) {
+  HS_TRY(check_rank(shape, expected.size(), place));
+  if (shape == expected) return {};
+  return make_error(ErrorCode::corrupt, "has another shape than what it belongs to", place.file, place.path);
+}
+
+// A map without cells is none.
+Status check_cells(const std::vector<std::int64_t>& shape, const Place& place) {
+  const auto fits = [](std::int64_t size) { return size > 0 && size <= std::numeric_limits<int>::max(); };
+  if (std::all_of(shape.begin(), shape.end(), fits)) return {};
+  return make_error(ErrorCode::corrupt, "has no cells", place.file, place.path);
+}
+
+Status check_head(const HeadIndex& head, std::int64_t n_layers, std::int64_t n_heads, const Place& place) {
+  if (head.layer >= 0 && head.head >= 0 && head.layer < n_layers && head.head < n_heads) return {};
+  return make_error(ErrorCode::corrupt, "names the head " + head_label(head) + ", which is not there", place.file,
+                    place.path);
+}
+
+// A number of a layer or head; -1: none.
+Result<int> small_index(std::int64_t value, std::int64_t least, const Place& place) {
+  if (value >= least && value <= std::numeric_limits<int>::max()) return static_cast<int>(value);
+  return make_error(ErrorCode::corrupt, "holds " + std::to_string(value) + " where a layer or head belongs", place.file,
+                    place.path);
+}
+
 // "18.6".
 Result<HeadIndex> parse_head(const std::string& label, const Place& place) {
   HeadIndex head;
@@ -55,11 +83,12 @@ Result<HeadIndex> parse_head(const std::string& label, const Place& place) {
 } // namespace
 
 Result<Prompt> ResultReader::prompt(const std::string& id) const {
-  return guarded<Prompt>(impl_->path, [&]() -> Result<Prompt> {
+  return guarded<Prompt>(*impl_, [&]() -> Result<Prompt> {
     const std::string folder = "/prompts/" + id;
     Prompt prompt{.id = id, .text = {}, .token_ids = {}, .token_pieces = {}, .token_texts = {}, .attributes = {}};
     std::vector<std::int64_t> shape;
     HS_ASSIGN(prompt.token_ids, impl_->numbers<std::int64_t>(folder + "/token_ids", shape));
+    HS_TRY(check_rank(shape, 1, impl_->place(folder + "/token_ids")));
     HS_ASSIGN(const std::vector<std::string> text, impl_->strings(folder + "/text"));
     HS_TRY(check_length(text.size(), 1, impl_->place(folder + "/text")));
     prompt.text = text.front();
@@ -81,7 +110,7 @@ Result<Prompt> ResultReader::prompt(const std::string& id) const {
 }
 
 Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
-  return guarded<DetectorScores>(impl_->path, [&]() -> Result<DetectorScores> {
+  return guarded<DetectorScores>(*impl_, [&]() -> Result<DetectorScores> {
     const std::string folder = "/detectors/" + detector;
     const Place place = impl_->place(folder + "/scores");
     DetectorScores scores;
@@ -89,6 +118,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
     std::vector<std::int64_t> shape;
     HS_ASSIGN(scores.scores, impl_->numbers<float>(place.path, shape));
     HS_TRY(check_rank(shape, 2, place));
+    HS_TRY(check_cells(shape, place));
     scores.n_layers = shape[0];
     scores.n_heads = shape[1];
     HS_ASSIGN(Attributes attributes, impl_->attributes(place.path));
@@ -103,6 +133,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
     HS_ASSIGN(const std::vector<std::string> labels, impl_->strings(folder + "/heads"));
     for (const std::string& label : labels) {
       HS_ASSIGN(const HeadIndex head, parse_head(label, impl_->place(folder + "/heads")));
+      HS_TRY(check_head(head, scores.n_layers, scores.n_heads, impl_->place(folder + "/heads")));
       scores.heads.push_back(head);
     }
     HS_ASSIGN(scores.attributes, impl_->attributes(folder));
@@ -111,7 +142,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
 }
 
 Result<Ablation> ResultReader::ablation(const std::string& name) const {
-  return guarded<Ablation>(impl_->path, [&]() -> Result<Ablation> {
+  return guarded<Ablation>(*impl_, [&]() -> Result<Ablation> {
     const Place place = impl_->place("/ablation/" + name);
     Ablation ablation;
     AblationSpec& spec = ablation.spec;
@@ -124,12 +155,10 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
     HS_ASSIGN(spec.prompts, impl_->strings(place.path + "/prompt"));
     HS_TRY(check_length(spec.prompts.size(), static_cast<std::size_t>(shape[0]), impl_->place(place.path + "/prompt")));
     HS_ASSIGN(ablation.clean, impl_->numbers<float>(place.path + "/clean", shape));
-    HS_TRY(check_length(ablation.clean.size(), spec.prompts.size(), impl_->place(place.path + "/clean")));
+    HS_TRY(check_shape(shape, {std::ssize(spec.prompts)}, impl_->place(place.path + "/clean")));
     HS_ASSIGN(ablation.mean, impl_->numbers<float>(place.path + "/mean", shape));
-    const std::vector<std::int64_t> expected = {spec.n_layers, spec.n_heads};
-    if (shape != expected) {
-      return make_error(ErrorCode::corrupt, "has another shape than the effects", place.file, place.path + "/mean");
-    }
+    HS_TRY(check_shape(shape, {spec.n_layers, spec.n_heads}, impl_->place(place.path + "/mean")));
+    HS_TRY(check_cells(shape, impl_->place(place.path + "/mean")));
     HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
     HS_TRY(extract(spec.attributes, place, "method", spec.method));
     HS_TRY(extract(spec.attributes, place, "phase", spec.phase));
@@ -139,8 +168,26 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
   });
 }
 
+namespace {
+
+// [layer, position], [layer, head] or [layer, position, head]; the tokens of one pair are those of the positions.
+Status check_patching(const PatchingSpec& spec, const Place& place) {
+  using Axes = std::vector<std::string>;
+  if (spec.axes != Axes{"layer", "position"} && spec.axes != Axes{"layer", "head"} &&
+      spec.axes != Axes{"layer", "position", "head"})
+    return make_error(ErrorCode::corrupt, "has other axes than patching has", place.file, place.path + "/restored");
+  HS_TRY(check_cells(spec.shape, {place.file, place.path + "/restored"}));
+  const AttributeValue* pairs = find_attribute(spec.attributes, "pairs");
+  if (spec.axes[1] != "position" || pairs == nullptr || *pairs != AttributeValue(std::int64_t{1})) return {};
+  const auto positions = static_cast<std::size_t>(spec.shape[1]);
+  HS_TRY(check_length(spec.clean_tokens.size(), positions, {place.file, place.path + "/clean_tokens"}));
+  return check_length(spec.corrupt_tokens.size(), positions, {place.file, place.path + "/corrupt_tokens"});
+}
+
+} // namespace
+
 Result<Patching> ResultReader::patching(const std::string& name) const {
-  return guarded<Patching>(impl_->path, [&]() -> Result<Patching> {
+  return guarded<Patching>(*impl_, [&]() -> Result<Patching> {
     const Place place = impl_->place("/patching/" + name);
     const std::string array = place.path + "/restored";
     Patching patching;
@@ -148,8 +195,7 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
     spec.name = name;
     HS_ASSIGN(patching.restored, impl_->numbers<float>(array, spec.shape));
     HS_ASSIGN(const h5::Dataset found, impl_->dataset(array));
-    for (unsigned i = 0; i < spec.shape.size(); ++i)
-      spec.axes.push_back(axis_of(found.get(), i).name);
+    HS_ASSIGN(spec.axes, h5::axis_names(found.get(), spec.shape.size(), impl_->place(array)));
     HS_ASSIGN(spec.clean_tokens, impl_->strings(place.path + "/clean_tokens"));
     HS_ASSIGN(spec.corrupt_tokens, impl_->strings(place.path + "/corrupt_tokens"));
     HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
@@ -158,12 +204,35 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
     HS_TRY(extract(spec.attributes, place, "units", spec.units));
     HS_TRY(extract(spec.attributes, place, "clean", spec.clean));
     HS_TRY(extract(spec.attributes, place, "corrupt", spec.corrupt));
+    HS_TRY(check_patching(spec, place));
     return patching;
   });
 }
 
+namespace {
+
+// The keys of a map are the prompt's tokens, its queries the last of them.
+Status check_tokens(const ResultReader::Impl& impl, const AttentionSpec& spec, const Place& place) {
+  const std::string ids = "/prompts/" + spec.prompt + "/token_ids";
+  HS_ASSIGN(const bool known, impl.has(ids));
+  std::int64_t tokens = spec.n_key;
+  if (known) {
+    HS_ASSIGN(const h5::Dataset found, impl.dataset(ids));
+    HS_ASSIGN(const std::vector<std::int64_t> shape, impl.shape(found, ids));
+    HS_TRY(check_rank(shape, 1, impl.place(ids)));
+    tokens = shape[0];
+  }
+  if (tokens == spec.n_key && spec.n_query <= spec.n_key) return {};
+  return make_error(ErrorCode::corrupt,
+                    "has " + std::to_string(spec.n_query) + " queries and " + std::to_string(spec.n_key) +
+                        " keys; its prompt has " + std::to_string(tokens) + " tokens",
+                    place.file, place.path);
+}
+
+} // namespace
+
 Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
-  return guarded<AttentionSpec>(impl_->path, [&]() -> Result<AttentionSpec> {
+  return guarded<AttentionSpec>(*impl_, [&]() -> Result<AttentionSpec> {
     const std::string folder = "/attention/" + prompt;
     const Place place = impl_->place(folder + "/pattern");
     AttentionSpec spec;
@@ -171,18 +240,20 @@ Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
     HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
     HS_TRY(check_rank(shape, 3, place));
+    HS_TRY(check_cells({shape[1], shape[2]}, place));
     spec.n_query = shape[1];
     spec.n_key = shape[2];
     spec.dtype = h5::dtype_of(h5::Type(H5Dget_type(pattern.get())).get());
     std::vector<std::int64_t> pairs_shape;
     HS_ASSIGN(const auto pairs, impl_->numbers<std::int64_t>(folder + "/heads", pairs_shape));
-    const std::vector<std::int64_t> expected = {shape[0], 2};
-    if (pairs_shape != expected) {
-      return make_error(ErrorCode::corrupt, "has another shape than the maps need", place.file, folder + "/heads");
-    }
+    const Place heads = impl_->place(folder + "/heads");
+    HS_TRY(check_shape(pairs_shape, {shape[0], 2}, heads));
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
-      spec.heads.push_back({static_cast<int>(pairs[i]), static_cast<int>(pairs[i + 1])});
+      HS_ASSIGN(const int layer, small_index(pairs[i], 0, heads));
+      HS_ASSIGN(const int head, small_index(pairs[i + 1], 0, heads));
+      spec.heads.push_back({layer, head});
     }
+    HS_TRY(check_tokens(*impl_, spec, place));
     HS_ASSIGN(spec.attributes, impl_->attributes(folder));
     return spec;
   });
@@ -212,7 +283,7 @@ Status read_tile(const h5::Dataset& pattern, const Place& place, const std::arra
 Result<std::vector<float>> ResultReader::attention_tile(const std::string& prompt, std::int64_t head_index,
                                                         std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                                                         std::int64_t k_end) const {
-  return guarded<std::vector<float>>(impl_->path, [&]() -> Result<std::vector<float>> {
+  return guarded<std::vector<float>>(*impl_, [&]() -> Result<std::vector<float>> {
     const Place place = impl_->place("/attention/" + prompt + "/pattern");
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
     HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
@@ -274,8 +345,9 @@ Status read_nodes(const Table& table, const Place& place, Graph& graph) {
             column_or<double>(table, place, "score", names.size(), std::numeric_limits<double>::quiet_NaN()));
   HS_ASSIGN(const auto members, column_or<std::int64_t>(table, place, "in_circuit", names.size(), 0));
   for (std::size_t i = 0; i < names.size(); ++i) {
-    graph.nodes.push_back(
-        {names[i], static_cast<int>(layers[i]), static_cast<int>(heads[i]), kinds[i], scores[i], members[i] != 0});
+    HS_ASSIGN(const int layer, small_index(layers[i], -1, place));
+    HS_ASSIGN(const int head, small_index(heads[i], -1, place));
+    graph.nodes.push_back({names[i], layer, head, kinds[i], scores[i], members[i] != 0});
   }
   return {};
 }

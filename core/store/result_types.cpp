@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/store/result_types.h"
 
+#include <algorithm>
+
+#include "core/store/part_name.h"
+
 namespace headscope::store {
 
 const AttributeValue* find_attribute(const Attributes& attributes, const std::string& name) {
@@ -34,6 +38,14 @@ std::string head_label(HeadIndex head) { return std::to_string(head.layer) + "."
 
 std::string evidence_path(const std::string& detector, const std::string& name) {
   return "/detectors/" + detector + "/evidence/" + name;
+}
+
+Status check_part_name(const std::string& name, const std::string& file, const std::string& field) {
+  const bool control =
+      std::any_of(name.begin(), name.end(), [](char c) { return c == '\0' || c == '\n' || c == '\r'; });
+  if (!name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos && !control) return {};
+  return make_error(ErrorCode::invalid_argument, "a name may not be empty, '.' or '..' or hold '/', NUL or a line feed",
+                    file, field);
 }
 
 } // namespace headscope::store

@@ -4,32 +4,25 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <limits>
 
+#include "core/base/utc_time.h"
+#include "core/store/checksums.h"
 #include "core/store/result_file.h"
+#include "core/store/trial.h"
 #include "core/store/writer_state.h"
 
 namespace headscope::store {
 
 namespace {
 
-std::string utc_now() {
-  const std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
-
 Attributes root_attributes(const Provenance& provenance) {
   return {{"format", std::string(kFormatName)},
           {"format_version", std::int64_t{kFormatVersion}},
           {"headscope_version", provenance.headscope_version},
           {"libtorch_version", provenance.libtorch_version},
-          {"created", provenance.created.empty() ? utc_now() : provenance.created},
+          {"created", provenance.created.empty() ? utc_time() : provenance.created},
           {"command_line", provenance.command_line},
           {"seeds", provenance.seeds},
           {"complete", false}};
@@ -230,7 +223,10 @@ Status ResultWriter::commit(bool complete) {
       HS_TRY(state.summarise(spec));
     HS_TRY(set_attributes("/", {{"complete", complete}}));
     HS_TRY(state.close());
-    return state.partial.publish(state.options.overwrite);
+    HS_TRY(append_checksums(state.partial.fd(), state.partial.final_path()));
+    HS_TRY(state.partial.publish(state.options.overwrite));
+    trust_own_file(state.partial.final_path());
+    return {};
   };
   Status status = finish();
   if (state.file) state.abandon();

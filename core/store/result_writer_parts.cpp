@@ -70,6 +70,7 @@ Status ResultWriter::add_prompt(const Prompt& prompt) {
     return make_error(ErrorCode::invalid_argument, "has as many token ids as pieces and texts, or no texts", file,
                       folder);
   }
+  HS_TRY(state_->check_new(folder));
   HS_TRY(set_attributes(folder, prompt.attributes));
   HS_TRY(state_->create_strings(folder + "/text", {prompt.text}, true, "text", "the prompt"));
   ArraySpec spec{.dtype = DType::int64,
@@ -110,6 +111,7 @@ Status ResultWriter::add_scores(const DetectorScores& scores) {
   ArraySpec spec = layer_head(scores.n_layers, scores.n_heads, scores.units, scores.name + " score of every head");
   spec.attributes = {{"description", scores.description}, {"higher_is", scores.higher_is}};
   if (scores.threshold) spec.attributes.push_back({"threshold", *scores.threshold});
+  HS_TRY(state_->check_new(folder + "/scores"));
   HS_TRY(set_attributes(folder, scores.attributes));
   HS_TRY(add_array(folder + "/scores", spec, std::span(scores.scores)));
   return add_strings(folder + "/heads", numbered("rank"), labels_of(scores.heads),

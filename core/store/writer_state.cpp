@@ -2,6 +2,8 @@
 // Making groups, datasets and dimension scales, and closing the file whatever happened to its disk.
 #include "core/store/writer_state.h"
 
+#include "core/store/part_name.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <limits>
@@ -112,16 +114,22 @@ Status check_spec(const ArraySpec& spec, const Place& place) {
 } // namespace
 
 Status check_name(const std::string& name, const std::string& file, const std::string& what) {
-  const bool usable = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos &&
-                      name.find('\0') == std::string::npos;
-  if (usable) return {};
-  return make_error(ErrorCode::invalid_argument, "a name may not be empty, '.', '..' or hold '/'", file, what);
+  return check_part_name(name, file, what);
 }
 
 ArrayState::~ArrayState() {
   const h5::Lock lock;
   const std::shared_ptr<FileState> owner = file.lock();
   if (!dataset.close() && owner) owner->latch(h5::failure(owner->place(path), "write", ErrorCode::io));
+}
+
+Status FileState::check_new(const std::string& path) const {
+  std::size_t end = 0;
+  while (end < path.size()) { // H5Lexists wants every group on the way to exist
+    end = std::min(path.find('/', end + 1), path.size());
+    if (H5Lexists(file.get(), path.substr(0, end).c_str(), H5P_DEFAULT) <= 0) return {};
+  }
+  return make_error(ErrorCode::already_exists, "was written already", partial.final_path(), path);
 }
 
 FileState::~FileState() {

@@ -9,9 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/partial_file.h"
 #include "core/store/h5.h"
 #include "core/store/h5_disk.h"
-#include "core/store/partial_file.h"
 #include "core/store/result_writer.h"
 
 namespace headscope::store::detail {
@@ -51,6 +51,7 @@ struct FileState : std::enable_shared_from_this<FileState> {
   Status check_disk(const std::string& path);
 
   Status open();
+  Status check_new(const std::string& path) const;  // already_exists
   Result<h5::Group> group(const std::string& path); // makes what is missing
   Result<h5::Dataset> create_strings(const std::string& path, const std::vector<std::string>& values, bool scalar,
                                      const std::string& units, const std::string& long_name);

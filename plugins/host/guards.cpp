@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/host/guards.h"
 
+#include <set>
+
 #include <ATen/ATen.h>
 
 #include "core/model/guard.h"
+#include "core/store/part_name.h"
 #include "plugins/host/manifest.h"
 
 namespace headscope::plugin {
@@ -50,6 +53,7 @@ public:
     auto result = walled(id_ + " (" + module_ + "): run", [&] { return inner_->run(run); });
     if (!result.ok()) return result;
     HS_TRY(check_shape(*result, run.engine.config()));
+    HS_TRY(check_names(*result));
     return result;
   }
 
@@ -68,6 +72,40 @@ private:
                           std::to_string(config.n_heads) + " heads",
                       module_);
   }
+
+  // Everything that becomes a name in the result file.
+  Status check_names(const DetectorResult& result) const {
+    Names prompts, maps_and_tables, findings;
+    for (const store::Prompt& prompt : result.prompts)
+      HS_TRY(prompts.take("a prompt", prompt.id, *this));
+    for (const ScoreMap& map : result.maps)
+      HS_TRY(maps_and_tables.take("a score map", map.name, *this));
+    for (const DetectorResult::NamedTable& table : result.tables) {
+      HS_TRY(maps_and_tables.take("a table", table.name, *this));
+      Names columns;
+      for (const store::Column& column : table.table.columns)
+        HS_TRY(columns.take("a column of " + table.name, column.name, *this));
+    }
+    for (const store::Attribute& finding : result.findings)
+      HS_TRY(findings.take("a finding", finding.name, *this));
+    return {};
+  }
+
+  class Names {
+  public:
+    Status take(const std::string& what, const std::string& name, const GuardedDetector& detector) {
+      std::string why;
+      if (const Status status = store::check_part_name(name); !status.ok()) why = status.error().message;
+      if (why.empty() && !taken_.insert(name).second) why = "there are two of that name";
+      if (why.empty()) return {};
+      return make_error(ErrorCode::mismatch,
+                        "the result of " + detector.id_ + " has " + what + " called '" + name + "': " + why,
+                        detector.module_);
+    }
+
+  private:
+    std::set<std::string> taken_;
+  };
 
   std::string id_, title_, description_, reference_;
   std::vector<OptionSpec> options_;

@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/host/json_fields.h"
 
-#include <fstream>
-
 #include "core/base/json_text.h"
+#include "core/base/partial_file.h"
 
 namespace headscope::plugin {
 
-Result<nlohmann::json> read_json(const std::string& file) {
-  return read_json_file(file);
-}
+Result<nlohmann::json> read_json(const std::string& file) { return read_json_file(file); }
 
 Status write_json(const std::string& file, const nlohmann::json& json) {
-  std::ofstream out(file, std::ios::binary);
-  out << json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-  out.close();
-  if (!out) return make_error(ErrorCode::io, "cannot be written", file);
-  return {};
+  return write_file(file, json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", true);
 }
 
 Error JsonFields::wrong(const std::string& name, const std::string& message) const {

@@ -50,6 +50,9 @@ void PluginHost::add_folder(const std::string& folder, const HostOptions& option
     entries_.push_back({fs::path(folder).filename().string(), {}, folder, {}, false, "there is no such folder", {}});
     return;
   }
+  if ((fs::status(folder, error).permissions() & fs::perms::others_write) != fs::perms::none)
+    warnings_.push_back("anybody may write into the plugin folder " + folder +
+                        ", and what lies there runs as you; take the right away (chmod o-w)");
   for (const std::string& manifest : files_ending(folder, ".json"))
     add(manifest, options);
   for (const std::string& module : files_ending(folder, ".so")) {

@@ -27,6 +27,9 @@ public:
   const std::vector<std::string>& folders() const { return folders_; }
   const std::vector<PluginEntry>& entries() const { return entries_; }
 
+  // Folders to which anybody may add modules, which then run as whoever starts the program: lines to show.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+
   // In the order of the folders, those of one module in its own order.
   const std::vector<std::shared_ptr<const Detector>>& detectors() const { return detectors_; }
   const std::vector<std::shared_ptr<const AttentionPlugin>>& attention() const { return attention_; }
@@ -43,7 +46,7 @@ private:
               std::vector<std::shared_ptr<const AttentionPlugin>> attention);
   Error missing(const std::string& what, const std::string& id, const std::string& known) const;
 
-  std::vector<std::string> folders_;
+  std::vector<std::string> folders_, warnings_;
   std::vector<PluginEntry> entries_;
   std::vector<std::shared_ptr<const Detector>> detectors_;
   std::vector<std::shared_ptr<const AttentionPlugin>> attention_;

@@ -5,7 +5,7 @@
 #include <filesystem>
 #include <sstream>
 
-#include "plugins/host/child_process.h"
+#include "core/base/child_process.h"
 #include "plugins/host/module.h"
 #include "plugins/host/verdict_cache.h"
 

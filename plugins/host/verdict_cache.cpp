@@ -4,7 +4,6 @@
 #include <filesystem>
 
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/sha256.h"
 #include "plugins/host/json_fields.h"
@@ -14,13 +13,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of a file that was not changed since: its place, inode, size and time.
+// Of a file that was not changed since: its place, inode, size and times. The time of the last change of its status
+// (ctime) is the one that nobody can set.
 std::string identity_of(const std::string& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) != 0) return path + "|?";
   return path + "|" + std::to_string(info.st_dev) + "|" + std::to_string(info.st_ino) + "|" +
          std::to_string(info.st_size) + "|" + std::to_string(info.st_mtim.tv_sec) + "." +
-         std::to_string(info.st_mtim.tv_nsec);
+         std::to_string(info.st_mtim.tv_nsec) + "|" + std::to_string(info.st_ctim.tv_sec) + "." +
+         std::to_string(info.st_ctim.tv_nsec);
+}
+
+// Of its content; what is written within one tick of the kernel's clock has the same times.
+std::string digest_of(const std::string& path) {
+  const auto digest = sha256_file(path);
+  return digest.ok() ? *digest : "?";
 }
 
 std::optional<Verdict> verdict_of(const nlohmann::json& json) {
@@ -53,7 +60,8 @@ VerdictCache::VerdictCache(const std::string& folder, const Manifest& manifest, 
   std::error_code error;
   const std::string module = fs::absolute(manifest.module, error).string();
   file_ = folder + "/" + sha256_hex(module.data(), module.size()).substr(0, 24) + ".json";
-  identity_ = identity_of(module) + "\n" + identity_of(manifest.file) + "\n" + identity_of(program);
+  identity_ = identity_of(module) + "|" + digest_of(module) + "\n" + identity_of(manifest.file) + "|" +
+              digest_of(manifest.file) + "\n" + identity_of(program);
 }
 
 std::optional<Verdict> VerdictCache::read() const {
@@ -70,9 +78,7 @@ void VerdictCache::write(const Verdict& verdict) const {
   fs::create_directories(fs::path(file_).parent_path(), error);
   nlohmann::json json = json_of(verdict);
   json["identity"] = identity_;
-  const std::string temporary = file_ + "." + std::to_string(::getpid());
-  if (write_json(temporary, json).ok()) fs::rename(temporary, file_, error);
-  if (error) fs::remove(temporary, error);
+  static_cast<void>(write_json(file_, json)); // without a cache the module is tried again
 }
 
 } // namespace headscope::plugin

@@ -12,6 +12,7 @@ if(HEADSCOPE_STATIC_DEPS)
   set(HDF5_USE_STATIC_LIBRARIES ON)
 endif()
 find_package(HDF5 1.10 REQUIRED COMPONENTS C HL) # needs the C language enabled above
+find_package(ZLIB REQUIRED) # HDF5 needs it anyhow
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
@@ -51,6 +52,7 @@ else()
   target_link_libraries(headscope_tomlplusplus INTERFACE PkgConfig::TOMLPLUSPLUS)
 endif()
 headscope_import(headscope_pcre2 PkgConfig::PCRE2 libpcre2-8.a)
+headscope_import(headscope_zlib ZLIB::ZLIB libz.a)
 headscope_import(headscope_utf8proc PkgConfig::UTF8PROC libutf8proc.a)
 
 add_library(headscope_hdf5 INTERFACE)

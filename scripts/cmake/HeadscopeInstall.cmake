@@ -2,7 +2,7 @@
 # cmake --install BUILD --prefix PREFIX: the programs with their plugins, and what plugins are built against. LibTorch is
 # not copied: it is used where it is, or from PREFIX/lib.
 set(library lib/headscope)
-install(TARGETS headscope RUNTIME DESTINATION bin)
+install(TARGETS headscope headscope-probe-result RUNTIME DESTINATION bin)
 if(TARGET headscope-gui)
   install(TARGETS headscope-gui RUNTIME DESTINATION bin OPTIONAL)
 endif()

@@ -11,7 +11,7 @@
 
 #include <unistd.h>
 
-#include "core/batch/crc32c.h"
+#include "core/base/crc32c.h"
 #include "core/batch/shard.h"
 
 namespace headscope {

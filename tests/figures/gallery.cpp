@@ -64,7 +64,9 @@ void write(const std::string& folder, const std::string& name, const Figure& fig
 
 void write_numbers(const std::string& folder, const std::string& name, const HeatmapFigure& map) {
   const WriteOptions overwrite{true};
-  expect(write_csv(folder + "/" + name + ".csv", to_table(map), samples::provenance(), overwrite));
+  const auto table = to_table(map);
+  if (!table.ok()) return expect(table.error());
+  expect(write_csv(folder + "/" + name + ".csv", *table, samples::provenance(), overwrite));
   expect(write_npy(folder + "/" + name + ".npy", {map.rows, map.cols}, map.values, samples::provenance(), overwrite));
 }
 

@@ -7,7 +7,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "plugins/host/child_process.h"
+#include "core/base/child_process.h"
 #include "plugins/host/guards.h"
 #include "plugins/host/plugin_host.h"
 #include "tests/analysis/tiny_model.h"

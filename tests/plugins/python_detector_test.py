@@ -47,6 +47,48 @@ json.dump(answer, open(sys.argv[2], "w"))
             self.assertIn(word, error["message"] + error["field"], error)
         self.assertIn("mine.py", error["file"])
 
+    def test_names_are_checked_before_anything_is_written(self):
+        for bad in ("", "..", "a/b", "a\0b"):
+            self.answer(plan={"prompts": [{"id": bad, "tokens": [1, 2]}]})
+            self.fails("prompts.id")
+        self.answer(plan={"prompts": [{"id": "p", "tokens": [1]}, {"id": "p", "tokens": [2]}]})
+        self.fails("two prompts")
+        shape = self.good("model", "info", self.small_model())
+        scores = [[0.25] * shape["n_heads"]] * shape["n_layers"]
+        self.answer(score={"scores": scores, "findings": {"": 1}})
+        self.fails("findings")
+
+    def test_one_that_fails_costs_only_itself(self):
+        shape = self.good("model", "info", self.small_model())
+        scores = [[0.25] * shape["n_heads"]] * shape["n_layers"]
+        script = """
+import json, sys
+request = json.load(open(sys.argv[1]))
+answer = {"prompts": [{"id": "p", "tokens": [1, 2, 3]}]} if request["phase"] == "plan" else %r
+json.dump(answer, open(sys.argv[2], "w"))
+"""
+        self.add(script % {"scores": scores}, "first")
+        self.add(script % {"scores": scores, "findings": {"": 1}}, "broken")
+        self.add(script % {"scores": scores}, "second")  # with a prompt of the same id
+        out = self.folder / "all.h5"
+        result = harness.run("detect", "--model", self.small_model(), "--detectors", "first,broken,second", "--out", out,
+                             "--json", "--quiet", env=self.env)
+        self.assertEqual(result.returncode, harness.EXIT["corrupt"])
+        self.assertIn(b"broken.py", result.stderr)
+        self.assertIn("failed", json.loads(result.stdout)["detectors"]["broken"]["skipped"])
+        with h5py.File(out) as file:
+            self.assertEqual(list(file["detectors"]), ["first", "second"])
+            self.assertEqual(sorted(file["prompts"]), ["p", "second-p"])
+
+    def test_an_answer_that_is_a_pipe(self):
+        self.add("""
+import os, sys
+os.mkfifo(sys.argv[2])
+""", timeout_s=30)
+        began = time.monotonic()
+        self.fails("answer")
+        self.assertLess(time.monotonic() - began, 25)
+
     def test_template(self):
         for file in (TEMPLATE / "python").glob("first_token.*"):
             shutil.copy(file, self.plugins)

@@ -75,6 +75,24 @@ TEST_F(Refusals, DoNotMeetAGoodModule) {
   EXPECT_THAT(host.detector("better").error().message, HasSubstr("there are good"));
 }
 
+TEST_F(Refusals, AModuleThatIsOverwrittenWithSizeAndTimeKeptIsTriedAgain) {
+  add("good");
+  ASSERT_TRUE(PluginHost::load(options_).entries()[0].loaded);
+  std::string bytes(fs::file_size(file("good.so")), 'x');
+  const auto time = fs::last_write_time(file("good.so"));
+  // In another inode's place the running program would keep what it has mapped; here the file is the same one.
+  std::fstream(file("good.so"), std::ios::binary | std::ios::in | std::ios::out)
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  fs::last_write_time(file("good.so"), time);
+  EXPECT_NE(reason(), "");
+}
+
+TEST_F(Refusals, AFolderThatAnybodyMayWriteToIsNamed) {
+  EXPECT_TRUE(PluginHost::load(options_).warnings().empty());
+  fs::permissions(folder_ / "plugins", fs::perms::others_write, fs::perm_options::add);
+  EXPECT_THAT(PluginHost::load(options_).warnings(), ElementsAre(HasSubstr("anybody may write")));
+}
+
 TEST_F(Refusals, OfWrongTagsComeBeforeTheModuleIsOpened) {
   const json good = manifest_of("crash_on_open"); // opening it would say something else
   for (const char* part : {"libtorch", "cuda", "compiler"}) {

@@ -227,7 +227,8 @@ TEST(Disk, DiskThatFillsAtTheCommitIsOneClearError) {
     EXPECT_EQ(std::filesystem::exists(file), code == 0) << limit;
     if (code == 0) {
       auto in = ResultReader::open(file);
-      ASSERT_TRUE(in.ok() && in->tree().ok() && in->ablation("zero").ok()) << limit;
+      ASSERT_TRUE(in.ok()) << limit << ": " << in.error().to_string();
+      ASSERT_TRUE(in->tree().ok() && in->ablation("zero").ok()) << limit;
     }
     (code == 0 ? written : refused) += 1;
     std::filesystem::remove(file);

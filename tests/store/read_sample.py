@@ -112,7 +112,7 @@ def check_patching(f):
 
 
 def check_attention(f):
-    g = f["attention/ioi-1"]
+    g = f["attention/map"]
     d = g["pattern"]
     check(d.dtype == np.dtype("<f2"), f"pattern dtype {d.dtype}")
     check(d.chunks == (1, 256, 256), f"chunks {d.chunks}")

@@ -84,7 +84,7 @@ inline Patching patching() {
 
 inline AttentionSpec attention() {
   AttentionSpec out;
-  out.prompt = "ioi-1";
+  out.prompt = "map";
   out.heads = {{2, 3}, {0, 1}};
   out.n_query = kTokens;
   out.n_key = kTokens;

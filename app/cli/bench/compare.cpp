@@ -8,6 +8,7 @@
 #include "app/cli/bench/plot.h"
 #include "app/cli/bench/run_file.h"
 #include "app/cli/values.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -54,7 +55,9 @@ nlohmann::json side(const GrowthRun& run) {
 }
 
 void print_table(const GrowthRun& first, const GrowthRun& second, const std::vector<Pair>& pairs) {
-  const auto name = [](const GrowthRun& run) { return run.model + ", " + run.dtype + ", on " + run.machine; };
+  const auto name = [](const GrowthRun& run) {
+    return plain_text(run.model + ", " + run.dtype + ", on " + run.machine);
+  };
   std::printf("A: %s\nB: %s\n", name(first).c_str(), name(second).c_str());
   std::vector<std::vector<std::string>> lines = {
       {"varied", "tokens", "heads", "layers", "A s", "B s", "B / A", "A MiB", "B MiB", "B / A"}};

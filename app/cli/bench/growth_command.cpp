@@ -13,6 +13,7 @@
 #include "app/cli/progress.h"
 #include "app/cli/values.h"
 #include "app/runs/result_parts.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -40,9 +41,9 @@ Result<std::vector<std::int64_t>> parse_numbers(const std::string& text, const c
 }
 
 void print_table(const GrowthRun& run) {
-  std::printf("%s of %s, %s, batch of %lld, on %s\npeak: %.4g GFLOP/s, %.4g GB/s\n", run.what.c_str(),
-              run.model.c_str(), run.dtype.c_str(), static_cast<long long>(run.batch), run.machine.c_str(),
-              run.peak.flop_per_s / 1e9, run.peak.bytes_per_s / 1e9);
+  std::printf("%s, batch of %lld, on %s\npeak: %.4g GFLOP/s, %.4g GB/s\n",
+              plain_text(run.what + " of " + run.model + ", " + run.dtype).c_str(), static_cast<long long>(run.batch),
+              plain_text(run.machine).c_str(), run.peak.flop_per_s / 1e9, run.peak.bytes_per_s / 1e9);
   std::vector<std::vector<std::string>> lines = {
       {"varied", "tokens", "heads", "layers", "seconds", "MiB", "GFLOP/s", "of peak", "GB/s", "of peak"}};
   for (const GrowthRow& row : run.rows)
@@ -53,7 +54,7 @@ void print_table(const GrowthRun& run) {
                      fixed(100.0 * row.bytes_per_s() / run.peak.bytes_per_s, 1) + " %"});
   std::printf("%s", aligned(lines).c_str());
   for (const std::string& line : run.skipped)
-    std::printf("left out: %s\n", line.c_str());
+    std::printf("left out: %s\n", plain_text(line).c_str());
 }
 
 Status run_growth(const GrowthOptions& options, const Console& console) {

@@ -3,10 +3,10 @@
 
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 
 #include "app/cli/values.h"
 #include "app/runs/result_parts.h"
+#include "core/base/partial_file.h"
 #include "core/base/text_file.h"
 
 namespace headscope::cli {
@@ -150,17 +150,8 @@ Status check_run_file(const std::string& path, bool force) {
 }
 
 Status save_run(const GrowthRun& run, const std::string& path, bool force, const Console& console, bool complete) {
-  if (is_json(path)) {
-    const std::string part = path + ".part"; // the file appears whole or not at all
-    std::ofstream file(part, std::ios::binary);
-    file << to_json(run).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
-    file.close();
-    std::error_code error;
-    if (file) fs::rename(part, path, error);
-    if (file && !error) return {};
-    fs::remove(part, error);
-    return make_error(ErrorCode::io, "cannot be written", path, "--out");
-  }
+  if (is_json(path))
+    return write_file(path, to_json(run).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n", force);
   store::ResultOptions how;
   how.overwrite = force;
   how.provenance = {headscope_version(), libtorch_version(), console.command_line, {0}};

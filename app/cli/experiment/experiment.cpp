@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/experiment/experiment.h"
 
+#include "core/store/part_name.h"
 #include <algorithm>
 #include <filesystem>
 #include <set>
@@ -59,8 +60,8 @@ Result<ExperimentTask> read_task(TomlTable& table, const std::string& experiment
   if (!generator.empty() && !file.empty())
     return table.error_at("file", ErrorCode::invalid_argument, "goes with no generator; give one of them");
   if (task.name.empty()) task.name = generator;
-  if (task.name.empty() || task.name.find('/') != std::string::npos)
-    return table.error_at("name", ErrorCode::invalid_argument, "must be a name without '/'");
+  if (const Status usable = store::check_part_name(task.name); !usable.ok())
+    return table.error_at("name", ErrorCode::invalid_argument, usable.error().message);
   task.options.name = file.empty() ? (generator.empty() ? task.name : generator) : beside(experiment, file);
   const Status status = check_task_request(task.options.request());
   if (status.ok()) return task;
@@ -77,6 +78,8 @@ Status read_steps(TomlTable& table, Experiment& out) {
   for (TomlTable::Swept each : swept) {
     HS_ASSIGN(auto step, read_step(each.table));
     step->name += each.suffix;
+    if (const Status usable = store::check_part_name(step->name); !usable.ok())
+      return table.error_at("name", ErrorCode::invalid_argument, usable.error().message);
     const auto same = [&](const auto& other) { return other->name == step->name && other->method == step->method; };
     if (std::any_of(out.steps.begin(), out.steps.end(), same))
       return table.error_at("name", ErrorCode::invalid_argument,

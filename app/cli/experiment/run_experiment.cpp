@@ -4,31 +4,25 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <regex>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "app/cli/experiment/bound.h"
 #include "app/cli/interrupt.h"
 #include "app/cli/progress.h"
 #include "app/cli/result_output.h"
 #include "app/cli/values.h"
+#include "core/base/utc_time.h"
 
 namespace headscope::cli {
 namespace {
 
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
-
-// Of the start; SOURCE_DATE_EPOCH (reproducible-builds.org) in its place makes whole files comparable.
-std::string utc_time() {
-  std::time_t now = std::chrono::system_clock::to_time_t(std::chrono::system_clock::now());
-  if (const char* epoch = std::getenv("SOURCE_DATE_EPOCH")) now = static_cast<std::time_t>(std::atoll(epoch));
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
-}
 
 // A shard's part of the work is no part of the result.
 std::string without_shard(const std::string& command_line) {
@@ -44,7 +38,13 @@ public:
   ~RunLog() {
     if (file_) std::fclose(file_);
   }
-  void open(const std::string& path) { file_ = std::fopen(path.c_str(), "a"); }
+  // Through no link: anybody could have laid it in a folder that all may write.
+  void open(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
+    struct stat info {};
+    if (fd >= 0 && ::fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) file_ = ::fdopen(fd, "a");
+    if (fd >= 0 && !file_) ::close(fd);
+  }
   void say(const std::string& line) const {
     if (!file_) return;
     std::fprintf(file_, "%s %s\n", utc_time().c_str(), line.c_str());

@@ -17,7 +17,13 @@ std::string readable(std::string piece) {
   return piece;
 }
 
-std::vector<TokenInfo> tokens_of(const std::vector<std::string>& pieces) {
+// One for each position; where the file has another number of them (several pairs), the positions' numbers.
+std::vector<TokenInfo> tokens_of(std::vector<std::string> pieces, const store::PatchingSpec& spec) {
+  if (spec.axes[1] == "position" && std::ssize(pieces) != spec.shape[1]) {
+    pieces.clear();
+    for (std::int64_t i = 0; i < spec.shape[1]; ++i)
+      pieces.push_back(std::to_string(i));
+  }
   std::vector<TokenInfo> tokens;
   for (const std::string& piece : pieces)
     tokens.push_back({-1, piece, readable(piece), false});
@@ -50,8 +56,8 @@ Result<PatchMap> read_patching(FileState& state, const std::string& path, const 
   map.settings.axes = spec.axes[1] == "head" ? "layer_head" : "layer_position";
   const store::AttributeValue* direction = store::find_attribute(spec.attributes, "direction");
   map.settings.noising = direction && *direction == store::AttributeValue(std::string("noising"));
-  map.clean = tokens_of(spec.clean_tokens);
-  map.corrupt = tokens_of(spec.corrupt_tokens);
+  map.clean = tokens_of(spec.clean_tokens, spec);
+  map.corrupt = tokens_of(spec.corrupt_tokens, spec);
   map.n_layers = static_cast<int>(spec.shape[0]);
   map.n_columns = static_cast<int>(spec.shape[1]);
   map.restored =

@@ -99,7 +99,8 @@ Status write_numbers(const ViewExport& content, const std::string& base, bool cs
   }
   for (std::size_t i = 0; i < maps.size(); ++i) {
     const std::string path = numbered(base, i, maps.size()) + ending;
-    HS_TRY(csv ? figures::write_csv(path, figures::to_table(*maps[i]), provenance, {overwrite})
+    HS_ASSIGN(const figures::Table table, figures::to_table(*maps[i]));
+    HS_TRY(csv ? figures::write_csv(path, table, provenance, {overwrite})
                : figures::write_npy(path, {maps[i]->rows, maps[i]->cols}, maps[i]->values, provenance, {overwrite}));
     files.append(QString::fromStdString(path));
   }

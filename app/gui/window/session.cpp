@@ -7,8 +7,9 @@
 #include <QJsonArray>
 #include <QJsonDocument>
 #include <QJsonObject>
-#include <QSaveFile>
 #include <QStandardPaths>
+
+#include "core/base/partial_file.h"
 
 namespace headscope::gui {
 namespace {
@@ -112,10 +113,7 @@ bool write_session(const QString& path, const Session& session) {
       {QStringLiteral("geometry"), text_of(session.geometry)},
       {QStringLiteral("layout"), text_of(session.layout)},
   };
-  QSaveFile file(path);
-  if (!file.open(QIODevice::WriteOnly)) return false;
-  file.write(QJsonDocument(json).toJson());
-  return file.commit();
+  return write_file(path.toStdString(), QJsonDocument(json).toJson().toStdString(), true).ok();
 }
 
 } // namespace headscope::gui

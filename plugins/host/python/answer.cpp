@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/store/part_name.h"
 #include "plugins/host/json_fields.h"
 #include "plugins/host/manifest.h"
 
@@ -31,6 +32,8 @@ Result<store::Attributes> read_findings(const nlohmann::json& json, const JsonFi
   if (!json.is_object()) return fields.wrong("findings", "must be an object");
   store::Attributes findings;
   for (const auto& [name, value] : json.items()) {
+    if (const Status usable = store::check_part_name(name); !usable.ok())
+      return fields.wrong("findings", "has one called '" + name + "': " + usable.error().message);
     if (value.is_boolean())
       findings.push_back({name, value.get<bool>()});
     else if (value.is_number_integer())
@@ -68,6 +71,8 @@ Result<DetectorResult::NamedTable> read_table(const std::string& name, const nlo
     return fields.wrong("tables", "the name '" + name + "' must be of lower-case letters, digits, - and _");
   DetectorResult::NamedTable table{name, {}};
   for (const auto& [column_name, values] : json.items()) {
+    if (const Status usable = store::check_part_name(column_name); !usable.ok())
+      return fields.wrong("tables." + name, "has a column called '" + column_name + "': " + usable.error().message);
     HS_ASSIGN(store::Column column, read_column(column_name, values, fields));
     if (values.size() != json.begin()->size())
       return fields.wrong("tables." + name, "has columns of different lengths");

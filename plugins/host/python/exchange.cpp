@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/store/part_name.h"
 #include "core/store/result_file.h"
 #include "plugins/host/json_fields.h"
 
@@ -33,8 +34,8 @@ Result<store::Prompt> read_prompt(const nlohmann::json& json, const Engine& engi
   const JsonFields fields(json, script, "prompts.");
   store::Prompt prompt;
   HS_ASSIGN(prompt.id, fields.text("id"));
-  if (prompt.id.empty() || prompt.id.find('/') != std::string::npos)
-    return fields.wrong("id", "must be a name without '/', not '" + prompt.id + "'");
+  if (const Status usable = store::check_part_name(prompt.id); !usable.ok())
+    return fields.wrong("id", "must be a name without '/', not '" + prompt.id + "': " + usable.error().message);
   HS_ASSIGN(prompt.token_ids, tokens_of(json, fields, engine));
   const std::int64_t length = static_cast<std::int64_t>(prompt.token_ids.size());
   if (length == 0 || length > engine.config().n_ctx)
@@ -177,6 +178,9 @@ Result<Plan> read_plan(const nlohmann::json& json, const Engine& engine, const s
   Plan plan;
   for (const nlohmann::json& entry : json.at("prompts")) {
     HS_ASSIGN(store::Prompt prompt, read_prompt(entry, engine, script));
+    const auto same = [&](const store::Prompt& other) { return other.id == prompt.id; };
+    if (std::any_of(plan.prompts.begin(), plan.prompts.end(), same))
+      return make_error(ErrorCode::corrupt, "there are two prompts '" + prompt.id + "'", script, "prompts.id");
     plan.prompts.push_back(std::move(prompt));
   }
   HS_ASSIGN(const std::vector<std::string> filters, texts(json, "capture", script));

@@ -10,8 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <unistd.h>
 
+#include "core/base/child_process.h"
 #include "core/model/guard.h"
-#include "plugins/host/child_process.h"
 #include "plugins/host/folders.h"
 #include "plugins/host/json_fields.h"
 #include "plugins/host/python/answer.h"

@@ -21,7 +21,7 @@ constexpr int longest_label = 12;  // characters of a column's name
 
 QString number(double value) { return QString::number(value, 'g', 3).replace(QLatin1Char('-'), QChar(0x2212)); }
 
-QString label_of(const QStringList& labels, int at) { return labels.isEmpty() ? QString::number(at) : labels[at]; }
+QString label_of(const QStringList& labels, int at) { return at < labels.size() ? labels[at] : QString::number(at); }
 
 int widest(const QStringList& labels, int n, const QFontMetrics& metrics) {
   int width = metrics.horizontalAdvance(QString::number(n));

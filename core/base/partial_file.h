@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A hidden file beside the final one that takes its name in one step when everything is on the disk.
+// A hidden file beside the final one that takes its name in one step when everything is on the disk. All files that
+// Headscope writes are written this way, but for journals and logs, which grow.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "core/base/result.h"
 
-namespace headscope::store {
+namespace headscope {
 
 // `.NAME.partial-PID[-N]` in the folder of NAME, locked (flock) while this object lives, so that a later
 // run can tell a dead run's leftover from one that is being written.
@@ -27,15 +29,26 @@ public:
   // Syncs file and folder and renames. Without overwrite a file that appeared meanwhile is kept; the data
   // are then kept too, under a name that the error gives.
   Status publish(bool overwrite);
+  // The same, and the descriptor stays open and locked, for a file that goes on growing; the caller closes it. A file
+  // that appeared meanwhile is an error, and this one is removed.
+  Result<int> publish_open(bool overwrite);
   void remove();
+
+  // At the end of what was written before.
+  Status append(std::string_view bytes);
 
 private:
   PartialFile() = default;
   Status open_new();
   Status keep_aside();
+  int take_name(bool overwrite); // 0 or errno
 
   std::string final_, partial_;
   int fd_ = -1;
 };
 
-} // namespace headscope::store
+// A whole file in one step: until it is on the disk the name keeps what it had. A device or a pipe (`/dev/stdout`) is
+// written to as it is.
+Status write_file(const std::string& path, std::string_view bytes, bool overwrite);
+
+} // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "plugins/host/child_process.h"
+#include "core/base/child_process.h"
 
 #include <array>
 #include <cerrno>
@@ -15,7 +15,7 @@
 
 extern char** environ;
 
-namespace headscope::plugin {
+namespace headscope {
 namespace {
 
 constexpr std::size_t kept_bytes = 64 << 10;
@@ -67,7 +67,10 @@ Result<pid_t> spawn(const ChildRequest& request, const Pipe& out, const Pipe& er
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&files);
   posix_spawnattr_init(&attributes);
-  posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+  if (request.input >= 0)
+    posix_spawn_file_actions_adddup2(&files, request.input, 0);
+  else
+    posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&files, out.write_end(), 1);
   posix_spawn_file_actions_adddup2(&files, err.write_end(), 2);
   if (!request.folder.empty()) posix_spawn_file_actions_addchdir_np(&files, request.folder.c_str());
@@ -163,4 +166,4 @@ std::string last_lines(const std::string& text, std::size_t count) {
   return joined;
 }
 
-} // namespace headscope::plugin
+} // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/store/partial_file.h"
+#include "core/base/partial_file.h"
 
 #include <cerrno>
 #include <charconv>
@@ -9,13 +9,14 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <memory>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
 #include <utility>
 
-namespace headscope::store {
+namespace headscope {
 
 namespace fs = std::filesystem;
 
@@ -29,8 +30,9 @@ std::string folder_of(const std::string& path) {
 }
 
 std::string partial_prefix(const std::string& final_path) {
+  constexpr std::size_t most = 200; // a name may have 255 bytes
   std::string prefix(1, '.');
-  return prefix.append(fs::path(final_path).filename().string()).append(".partial-");
+  return prefix.append(fs::path(final_path).filename().string().substr(0, most)).append(".partial-");
 }
 
 // The process whose leftover a file of this name would be, or 0.
@@ -164,6 +166,16 @@ void PartialFile::remove() {
   fd_ = -1;
 }
 
+Status PartialFile::append(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(fd_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return make_error(ErrorCode::io, "cannot be written: " + reason(errno), final_);
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+  return {};
+}
+
 Status PartialFile::keep_aside() {
   const std::string kept = final_ + ".new-" + std::to_string(::getpid());
   if (rename_without_replacing(partial_, kept) != 0) {
@@ -175,20 +187,52 @@ Status PartialFile::keep_aside() {
                     final_);
 }
 
+// The data first: a name must never be on the disk before what it names.
+int PartialFile::take_name(bool overwrite) {
+  if (::fsync(fd_) != 0) return errno;
+  const int error = overwrite ? (::rename(partial_.c_str(), final_.c_str()) == 0 ? 0 : errno)
+                              : rename_without_replacing(partial_, final_);
+  if (error == 0) partial_.clear();
+  return error;
+}
+
 Status PartialFile::publish(bool overwrite) {
-  // The data first: a name must never be on the disk before what it names.
-  if (::fsync(fd_) != 0) return make_error(ErrorCode::io, "cannot be written: " + reason(errno), final_);
-  int error = 0;
-  if (overwrite) {
-    error = ::rename(partial_.c_str(), final_.c_str()) == 0 ? 0 : errno;
-  } else {
-    error = rename_without_replacing(partial_, final_);
-  }
+  const int error = take_name(overwrite);
   if (error == EEXIST) return keep_aside();
-  if (error != 0) return make_error(ErrorCode::io, "cannot be given its name: " + reason(error), final_);
-  partial_.clear();
+  if (error != 0) return make_error(ErrorCode::io, "cannot be written: " + reason(error), final_);
   ::close(std::exchange(fd_, -1));
   return sync_folder(final_);
 }
 
-} // namespace headscope::store
+Result<int> PartialFile::publish_open(bool overwrite) {
+  const int error = take_name(overwrite);
+  if (error == EEXIST) return make_error(ErrorCode::already_exists, "another program made it meanwhile", final_);
+  if (error != 0) return make_error(ErrorCode::io, "cannot be written: " + reason(error), final_);
+  HS_TRY(sync_folder(final_));
+  return std::exchange(fd_, -1);
+}
+
+namespace {
+
+bool is_stream(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && (S_ISCHR(info.st_mode) || S_ISFIFO(info.st_mode));
+}
+
+Status write_stream(const std::string& path, std::string_view bytes) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wbe"), &std::fclose);
+  if (file && std::fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size() && std::fflush(file.get()) == 0)
+    return {};
+  return make_error(ErrorCode::io, "cannot be written: " + reason(errno), path);
+}
+
+} // namespace
+
+Status write_file(const std::string& path, std::string_view bytes, bool overwrite) {
+  if (overwrite && is_stream(path)) return write_stream(path, bytes);
+  HS_ASSIGN(PartialFile file, PartialFile::create(path, overwrite));
+  HS_TRY(file.append(bytes));
+  return file.publish(overwrite);
+}
+
+} // namespace headscope

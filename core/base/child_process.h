@@ -10,7 +10,7 @@
 #include "core/base/result.h"
 #include "core/base/task.h"
 
-namespace headscope::plugin {
+namespace headscope {
 
 struct ChildRequest {
   std::vector<std::string> command;               // the program (looked for in PATH) and its arguments
@@ -18,6 +18,7 @@ struct ChildRequest {
   std::string folder;                             // to run in; empty: the current one
   std::chrono::milliseconds time_limit{30000};
   CancelToken cancel;
+  int input = -1; // a descriptor that becomes its standard input; none: it has nothing to read
 };
 
 struct ChildOutcome {
@@ -37,4 +38,4 @@ std::string how_it_ended(const ChildOutcome& outcome, const ChildRequest& reques
 // The last lines that hold something, joined by " | ".
 std::string last_lines(const std::string& text, std::size_t count);
 
-} // namespace headscope::plugin
+} // namespace headscope
