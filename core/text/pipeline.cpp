@@ -110,6 +110,9 @@ public:
   std::int64_t vocab_size() const override { return std::max(parts_.vocabulary->limit(), parts_.added.limit()); }
   std::optional<std::int64_t> bos() const override { return parts_.bos; }
   std::optional<std::int64_t> eos() const override { return parts_.eos; }
+  std::vector<std::int64_t> end_ids() const override {
+    return parts_.ends.empty() ? Tokenizer::end_ids() : parts_.ends;
+  }
   std::optional<std::int64_t> unk() const override { return parts_.unk; }
   std::optional<std::int64_t> pad() const override { return parts_.pad; }
   bool is_special(std::int64_t id) const override {

@@ -30,6 +30,7 @@ struct PipelineParts {
   std::vector<std::int64_t> prefix; // put before and after a text by add_special
   std::vector<std::int64_t> suffix;
   std::optional<std::int64_t> bos, eos, unk, pad;
+  std::vector<std::int64_t> ends; // where generation ends; empty: at eos
   Spelling spelling = Spelling::plain;
   std::string kind;
   std::string chat_template;

@@ -49,6 +49,12 @@ public:
   virtual std::optional<std::int64_t> pad() const = 0;
   virtual bool is_special(std::int64_t id) const = 0;
 
+  // Generation ends behind each of these: what generation_config.json, else config.json, lists as eos_token_id; of a
+  // GGUF file its EOS, EOT and EOM and the tokens that llama.cpp knows by their text. Else EOS alone.
+  virtual std::vector<std::int64_t> end_ids() const {
+    return eos() ? std::vector<std::int64_t>{*eos()} : std::vector<std::int64_t>{};
+  }
+
   // Jinja source, or empty.
   virtual const std::string& chat_template() const = 0;
 
