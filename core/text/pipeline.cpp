@@ -120,6 +120,7 @@ public:
     return token && token->special;
   }
   const std::string& chat_template() const override { return parts_.chat_template; }
+  std::string chat_template_file() const override { return parts_.chat_file; }
   std::string kind() const override { return parts_.kind; }
 
 private:

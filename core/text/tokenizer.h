@@ -57,6 +57,8 @@ public:
 
   // Jinja source, or empty.
   virtual const std::string& chat_template() const = 0;
+  // The file that it is from, for messages; may be empty.
+  virtual std::string chat_template_file() const { return {}; }
 
   // "byte-level BPE", "BPE", "SentencePiece BPE" or "SentencePiece Unigram".
   virtual std::string kind() const = 0;
