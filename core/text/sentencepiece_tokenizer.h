@@ -17,9 +17,9 @@ struct SentencePieceOptions {
   bool add_bos = false;
   bool add_eos = false;
   std::string chat_template, chat_file;
-  std::vector<AddedToken> added;                  // behind the model's own pieces, in this order
-  std::string bos, eos, unk, pad;                 // contents that stand in for the model's own; may be empty
-  std::vector<std::int64_t> ends;                 // see Tokenizer::end_ids()
+  std::vector<AddedToken> added;  // behind the model's own pieces, in this order
+  std::string bos, eos, unk, pad; // contents that stand in for the model's own; may be empty
+  std::vector<std::int64_t> ends; // see Tokenizer::end_ids()
 };
 
 // Ids and text are the library's own; control symbols written in the text become single ids.

@@ -70,7 +70,7 @@ struct ChatMessage {
 };
 
 // The prompt text that the model's chat template makes of the messages; encode it with add_special = false.
-// Errors: not_found without a template, unsupported for a construct outside the subset in core/text/jinja.h,
+// Errors: not_found without a template, unsupported for a construct outside the subset in core/text/jinja/jinja.h,
 // invalid_argument when the template itself refuses the messages.
 Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
                                 bool add_generation_prompt);
