@@ -248,7 +248,7 @@ Result<std::unique_ptr<Tokenizer>> make_gguf_tokenizer(const GgufTokenizerData& 
   if (data.add_bos.value_or(add_bos) && parts.bos) parts.prefix.push_back(*parts.bos);
   if (data.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
   parts.chat_template = data.chat_template;
-  parts.chat_file = data.file;
+  parts.file = parts.chat_file = data.file;
   return make_pipeline(std::move(parts));
 }
 

@@ -34,7 +34,8 @@ struct PipelineParts {
   Spelling spelling = Spelling::plain;
   std::string kind;
   std::string chat_template;
-  std::string chat_file; // that the template is from, for messages
+  std::string file;      // that the parts are from, for messages
+  std::string chat_file; // that the template is from
 };
 
 // Id of a token: the added one, or the model's piece; -1: no such token.

@@ -625,6 +625,23 @@ def chats():
     write("chat.json", {"templates": TEMPLATES, "conversations": CONVERSATIONS, "rows": rows})
 
 
+def jinja():
+    """Jinja itself, set up as transformers does, over a list of small templates that each try some of its parts."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    with open(os.path.join(os.path.dirname(OUT), "jinja_templates.json"), encoding="utf-8") as file:
+        templates = json.load(file)
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Hi é "}, {"role": "assistant", "content": "ok"}]
+    variables = {"messages": messages, "tools": None, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"}
+    rows = []
+    for template in templates:
+        try:
+            rows.append({"template": template, "text": _compile_jinja_template(template).render(**variables)})
+        except Exception as error:
+            rows.append({"template": template, "error": str(error)})
+    write("jinja.json", {"variables": variables, "rows": rows})
+
+
 def main():
     assert transformers.__version__ == PINNED["transformers"], transformers.__version__
     assert sentencepiece.__version__ == PINNED["sentencepiece"], sentencepiece.__version__
@@ -638,6 +655,7 @@ def main():
     write("invalid.json", INVALID)
     components()
     chats()
+    jinja()
     gguf_cases()
     real_gguf(sys.argv[1] if len(sys.argv) > 1 else "build/models")
 

@@ -81,34 +81,37 @@ bool of_case(const std::string& text, bool up) {
 }
 
 Values split_at_spaces(Maker& make, const std::string& text, std::int64_t most, bool from_right) {
-  std::vector<std::string> words;
-  std::string_view rest = text;
-  const auto trimmed = [](std::string_view t) { return strip(t, nullptr, true, true); };
-  std::string left = trimmed(rest);
-  rest = left;
-  while (!rest.empty() && (most < 0 || static_cast<std::int64_t>(words.size()) < most)) {
-    std::size_t at = from_right ? rest.size() : 0;
-    if (!from_right) {
-      while (at < rest.size() && !is_space(first_code_point(rest.substr(at)).value))
-        at += first_code_point(rest.substr(at)).length;
-      words.emplace_back(rest.substr(0, at));
-      rest.remove_prefix(at);
-      while (!rest.empty() && is_space(first_code_point(rest).value))
-        rest.remove_prefix(first_code_point(rest).length);
-    } else {
-      while (at > 0 && !is_space(last_code_point(rest.substr(0, at)).value))
-        at -= last_code_point(rest.substr(0, at)).length;
-      words.emplace_back(rest.substr(at));
-      rest = rest.substr(0, at);
-      while (!rest.empty() && is_space(last_code_point(rest).value))
+  const auto skip = [&](std::string_view& rest) { // towards the next word
+    while (!rest.empty() && is_space((from_right ? last_code_point(rest) : first_code_point(rest)).value)) {
+      if (from_right)
         rest.remove_suffix(last_code_point(rest).length);
+      else
+        rest.remove_prefix(first_code_point(rest).length);
     }
+  };
+  std::vector<std::string_view> words;
+  std::string_view rest = text;
+  for (skip(rest); !rest.empty(); skip(rest)) {
+    if (most >= 0 && static_cast<std::int64_t>(words.size()) == most) {
+      words.push_back(rest); // with the white space at its far end, as in Python
+      break;
+    }
+    std::string_view word = rest;
+    if (from_right) {
+      while (!rest.empty() && !is_space(last_code_point(rest).value))
+        rest.remove_suffix(last_code_point(rest).length);
+      word.remove_prefix(rest.size());
+    } else {
+      while (!rest.empty() && !is_space(first_code_point(rest).value))
+        rest.remove_prefix(first_code_point(rest).length);
+      word.remove_suffix(rest.size());
+    }
+    words.push_back(word);
   }
-  if (!rest.empty()) words.emplace_back(rest);
   if (from_right) std::reverse(words.begin(), words.end());
   Values out;
-  for (std::string& word : words)
-    out.push_back(make.text(std::move(word)));
+  for (const std::string_view word : words)
+    out.push_back(make.text(std::string(word)));
   return out;
 }
 

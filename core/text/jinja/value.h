@@ -36,7 +36,7 @@ public:
   }
   void bytes(std::size_t size) { // of one text that is about to be made
     if (size > limits::template_bytes) too_much("bytes in one text", limits::template_bytes);
-    step(static_cast<std::int64_t>(size / 256));
+    step(static_cast<std::int64_t>(size / 16));
   }
   void elements(std::size_t count) { // of one list that is about to be made
     if (count > most_elements) too_much("elements of lists", most_elements);
