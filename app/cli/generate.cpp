@@ -110,8 +110,9 @@ private:
 
 const char* why_ended(const Generation& generation, const Continuation& continuation, const Model& model) {
   if (continuation.stopped()) return "stop";
-  const auto eos = model.tokenizer->eos();
-  return eos && !generation.tokens.empty() && generation.tokens.back() == *eos ? "eos" : "length";
+  const auto ends = model.tokenizer->end_ids();
+  const auto& made = generation.tokens;
+  return !made.empty() && std::find(ends.begin(), ends.end(), made.back()) != ends.end() ? "eos" : "length";
 }
 
 Status run(const Options& options, const Console& console) {

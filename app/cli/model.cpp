@@ -49,6 +49,9 @@ nlohmann::json describe(const Model& model) {
     json["tokenizer"] = {{"kind", model.tokenizer->kind()},
                          {"vocab_size", model.tokenizer->vocab_size()},
                          {"chat_template", !model.tokenizer->chat_template().empty()}};
+  json["tokenizer_error"] = nullptr;
+  if (model.tokenizer_error && model.tokenizer_error->code != ErrorCode::not_found)
+    json["tokenizer_error"] = model.tokenizer_error->to_string();
   const std::optional<ParityRecord> parity = parity_of(model.identity.sha256());
   json["parity"] = nullptr;
   if (parity)
@@ -78,7 +81,9 @@ void print_text(const nlohmann::json& j) {
       {"parameters", whole("parameters") + " (" + fixed(j["bytes"].get<double>() / 1048576.0, 1) + " MiB as " +
                          j["dtype"].get<std::string>() + ")"},
   };
-  if (j["tokenizer"].is_null())
+  if (j["tokenizer_error"].is_string())
+    lines.push_back({"tokenizer", "cannot be used: " + j["tokenizer_error"].get<std::string>()});
+  else if (j["tokenizer"].is_null())
     lines.push_back({"tokenizer", "none"});
   else
     lines.push_back({"tokenizer", j["tokenizer"]["kind"].get<std::string>() + ", " +

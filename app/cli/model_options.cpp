@@ -69,8 +69,10 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
   HS_ASSIGN(const std::string path, resolve_model_path(model));
   std::error_code unreadable;
-  if (std::filesystem::exists(std::filesystem::path(path) / "tokenizer.json", unreadable))
-    return load_tokenizer_folder(path); // no weights needed
+  for (const char* name : {"tokenizer.json", "vocab.json", "tokenizer.model"})
+    if (std::filesystem::exists(std::filesystem::path(path) / name, unreadable))
+      return load_tokenizer_folder(path); // no weights needed
+  if (path.ends_with(".model") || path.ends_with(".json")) return load_tokenizer_folder(path);
   HS_ASSIGN(const Checkpoint checkpoint, Checkpoint::open(path));
   return checkpoint.gguf() ? load_tokenizer_gguf(*checkpoint.gguf()) : load_tokenizer_folder(checkpoint.folder());
 }

@@ -74,7 +74,9 @@ public:
   Loop(const Engine& engine, const GenerateOptions& options) : engine_(engine), options_(options), sampler_(options) {
     stops_ = options.stop_ids;
     const auto& tokenizer = engine.model().tokenizer;
-    if (options.stop_at_eos && tokenizer && tokenizer->eos()) stops_.push_back(*tokenizer->eos());
+    if (!options.stop_at_eos || !tokenizer) return;
+    const std::vector<std::int64_t> ends = tokenizer->end_ids();
+    stops_.insert(stops_.end(), ends.begin(), ends.end());
   }
 
   Result<Generation> run(const std::vector<std::int64_t>& prompt) {

@@ -128,7 +128,12 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   const Background<Text> tokenizer( // beside the weights
       [&, d_vocab = found.config.d_vocab](const TaskContext&) { return read_tokenizer(checkpoint, options, d_vocab); });
   HS_ASSIGN(model->weights, load_weights(checkpoint, *found.rules, found.config, options));
-  HS_ASSIGN(model->tokenizer, tokenizer.wait());
+  auto text = tokenizer.wait();
+  if (!text.ok() && (options.require_tokenizer || text.error().code == ErrorCode::cancelled)) return text.error();
+  if (text.ok())
+    model->tokenizer = *std::move(text);
+  else
+    model->tokenizer_error = text.error();
   HS_TRY(process_weights(options.processing, found.config, model->weights));
   model->identity.hash = std::make_shared<const Background<std::string>>(
       [checkpoint](const TaskContext& task) { return checkpoint.identity_sha256(task); });

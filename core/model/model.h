@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -32,6 +33,7 @@ struct Model {
   ModelWeights weights;
   ModelIdentity identity;
   std::shared_ptr<const Tokenizer> tokenizer; // null when the model has none (small test models)
+  std::optional<Error> tokenizer_error;       // why it has none, when there is one that cannot be read
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
 };
@@ -49,7 +51,7 @@ struct LoadOptions {
   at::Device device = at::kCPU;
   WeightProcessing processing;
   int threads = 0; // for dequantising; 0: all cores
-  bool require_tokenizer = false;
+  bool require_tokenizer = false; // else a tokenizer that cannot be read is Model::tokenizer_error
   TaskContext task;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/text/jinja.h"
+#include "core/text/jinja/jinja.h"
 #include "core/text/tokenizer.h"
 #include "core/text/unicode.h"
 
@@ -14,7 +14,12 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const Chat
   if (messages.empty()) { // transformers refuses it too
     return make_error(ErrorCode::invalid_argument, "a conversation needs at least one message", "", "messages");
   }
-  HS_ASSIGN(const auto chat, text::JinjaTemplate::parse(tokenizer.chat_template()));
+  const auto located = [&](Error error) {
+    error.file = tokenizer.chat_template_file();
+    return error;
+  };
+  const auto chat = text::JinjaTemplate::parse(tokenizer.chat_template());
+  if (!chat.ok()) return located(chat.error());
   text::JinjaVariables variables;
   text::JinjaValue list = text::JinjaValue::array();
   for (const ChatMessage& message : messages) {
@@ -34,7 +39,9 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const Chat
   name_token("eos_token", tokenizer.eos());
   name_token("unk_token", tokenizer.unk());
   name_token("pad_token", tokenizer.pad());
-  return chat.render(std::move(variables));
+  auto rendered = chat->render(std::move(variables));
+  if (!rendered.ok()) return located(rendered.error());
+  return rendered;
 }
 
 } // namespace headscope

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/text/decoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/text/normalizer.h"
@@ -123,8 +124,14 @@ class Replace : public Decoder {
 public:
   explicit Replace(std::unique_ptr<Normalizer> rule) : rule_(std::move(rule)) {}
   Status apply(std::vector<std::string>& pieces) const override {
-    for (std::string& piece : pieces)
-      HS_TRY(rule_->apply(piece));
+    std::size_t before = 0;
+    for (const std::string& piece : pieces)
+      before += piece.size();
+    std::size_t left = most_normalized(before);
+    for (std::string& piece : pieces) {
+      HS_TRY(rule_->apply(piece, left));
+      left -= std::min(left, piece.size());
+    }
     return {};
   }
 

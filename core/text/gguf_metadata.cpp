@@ -82,6 +82,7 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
   text::GgufTokenizerData data;
   data.file = file.path();
   HS_TRY(metadata.text("general.architecture", data.architecture));
+  HS_TRY(metadata.text("general.name", data.name));
   HS_TRY(metadata.text(base + "model", data.model));
   HS_TRY(metadata.text(base + "pre", data.pre));
   HS_TRY(metadata.texts(base + "tokens", data.tokens));
@@ -92,6 +93,14 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
   HS_TRY(metadata.id(base + "eos_token_id", data.eos));
   HS_TRY(metadata.id(base + "unknown_token_id", data.unk));
   HS_TRY(metadata.id(base + "padding_token_id", data.pad));
+  HS_TRY(metadata.id(base + "eot_token_id", data.eot));
+  HS_TRY(metadata.id(base + "eom_token_id", data.eom));
+  for (const char* key : {"fim_pad_token_id", "fim_rep_token_id", "fim_sep_token_id"}) {
+    std::optional<std::int64_t> id;
+    HS_TRY(metadata.id(base + key, id));
+    if (id) data.further_ends.push_back(*id);
+  }
+  HS_TRY(metadata.flag(base + "add_space_prefix", data.add_space_prefix));
   HS_TRY(metadata.flag(base + "add_bos_token", data.add_bos));
   HS_TRY(metadata.flag(base + "add_eos_token", data.add_eos));
   HS_TRY(metadata.text("tokenizer.chat_template", data.chat_template));

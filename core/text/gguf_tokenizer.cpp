@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
+#include <cctype>
 #include <utility>
 
 #include "core/text/bpe.h"
+#include "core/text/gguf_ends.h"
+#include "core/text/gguf_splits.h"
 #include "core/text/pipeline.h"
 #include "core/text/unicode.h"
 
@@ -14,66 +16,15 @@ namespace headscope::text {
 
 namespace {
 
+constexpr std::int32_t unknown = 2;
 constexpr std::int32_t control = 3;
 constexpr std::int32_t user_defined = 4;
-
-constexpr const char* llama3_split =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* qwen2_split =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* qwen35_split =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* tekken_split =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* gpt4o_split =
-    R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-// tokenizer.ggml.pre to the pattern; null: GPT-2's. Those with null have digit rules of their own in llama.cpp;
-// transformers reads them as GPT-2, and equality with transformers is what is promised.
-constexpr std::array<std::pair<std::string_view, const char*>, 38> splits = {{
-    {"", nullptr},
-    {"default", nullptr},
-    {"gpt-2", nullptr},
-    {"gpt2", nullptr},
-    {"smollm", nullptr},
-    {"olmo", nullptr},
-    {"starcoder", nullptr},
-    {"refact", nullptr},
-    {"command-r", nullptr},
-    {"codeshell", nullptr},
-    {"phi-2", nullptr},
-    {"mpt", nullptr},
-    {"jais", nullptr},
-    {"llama3", llama3_split},
-    {"llama-v3", llama3_split},
-    {"llama-bpe", llama3_split},
-    {"falcon3", llama3_split},
-    {"falcon-h1", llama3_split},
-    {"pixtral", llama3_split},
-    {"midm-2.0", llama3_split},
-    {"lfm2", llama3_split},
-    {"jina-v5-nano", llama3_split},
-    {"dbrx", llama3_split},
-    {"smaug-bpe", llama3_split},
-    {"tekken", tekken_split},
-    {"qwen2", qwen2_split},
-    {"deepseek-r1-qwen", qwen2_split},
-    {"kormo", qwen2_split},
-    {"f2llmv2", qwen2_split},
-    {"megrez", qwen2_split},
-    {"gpt-4o", gpt4o_split},
-    {"llama4", gpt4o_split},
-    {"kanana2", gpt4o_split},
-    {"talkie", gpt4o_split},
-    {"minimax-m2", gpt4o_split},
-    {"stablelm2", nullptr},
-    {"gpt-neox", nullptr},
-    {"qwen35", qwen35_split},
-}};
 
 Error broken(const GgufTokenizerData& data, std::string message, std::string field) {
   return make_error(ErrorCode::corrupt, std::move(message), data.file, "tokenizer.ggml." + std::move(field));
 }
+
+constexpr const char* metaspace = "\xE2\x96\x81";
 
 std::string entry(const char* list, std::size_t index) {
   return std::string(list).append("[").append(std::to_string(index)).append("]");
@@ -97,8 +48,10 @@ Status check(const GgufTokenizerData& data) {
     }
   }
   const auto size = static_cast<std::int64_t>(data.tokens.size());
-  const std::array<std::pair<std::optional<std::int64_t>, const char*>, 4> ids = {{{data.bos, "bos_token_id"},
+  const std::array<std::pair<std::optional<std::int64_t>, const char*>, 6> ids = {{{data.bos, "bos_token_id"},
                                                                                    {data.eos, "eos_token_id"},
+                                                                                   {data.eot, "eot_token_id"},
+                                                                                   {data.eom, "eom_token_id"},
                                                                                    {data.unk, "unknown_token_id"},
                                                                                    {data.pad, "padding_token_id"}}};
   for (const auto& [id, field] : ids) {
@@ -146,7 +99,7 @@ Result<MergeTable> listed_merges(const GgufTokenizerData& data, const Vocabulary
   for (std::size_t rank = 0; rank < data.merges.size(); ++rank) {
     const std::string_view line = data.merges[rank];
     const std::string field = entry("merges", rank);
-    const std::size_t space = line.find(' ');
+    const std::size_t space = line.find(' ', 1); // a left piece may itself begin with a space
     if (space == std::string_view::npos) return broken(data, "should be two pieces", field);
     const std::string whole = std::string(line.substr(0, space)) + std::string(line.substr(space + 1));
     const std::int64_t left = vocabulary.find(line.substr(0, space));
@@ -176,12 +129,7 @@ Result<MergeTable> merges_of(const GgufTokenizerData& data, const Vocabulary& vo
   return merges_from_vocabulary(vocabulary, ids, scores);
 }
 
-Status build_byte_level(const GgufTokenizerData& data, PipelineParts& parts) {
-  const auto split = std::find_if(splits.begin(), splits.end(), [&](const auto& s) { return s.first == data.pre; });
-  if (split == splits.end()) {
-    return make_error(ErrorCode::unsupported, "the pre-tokenizer \"" + data.pre + "\" is not supported", data.file,
-                      "tokenizer.ggml.pre");
-  }
+Status build_byte_level(const GgufTokenizerData& data, const GgufSplit& split, PipelineParts& parts) {
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
     const std::string_view token = data.tokens[i];
     if (in_byte_alphabet(token))
@@ -191,12 +139,14 @@ Status build_byte_level(const GgufTokenizerData& data, PipelineParts& parts) {
   }
   if (data.merges.empty()) return broken(data, "is missing", "merges");
   HS_ASSIGN(MergeTable merges, listed_merges(data, *parts.vocabulary));
-  parts.model = make_bpe(*parts.vocabulary, std::move(merges), {});
-  if (split->second) {
-    HS_ASSIGN(Regex regex, Regex::compile(split->second));
+  BpeOptions options;
+  options.ignore_merges = split.ignore_merges;
+  parts.model = make_bpe(*parts.vocabulary, std::move(merges), options);
+  for (const std::string_view pattern : split.patterns) {
+    HS_ASSIGN(Regex regex, Regex::compile(pattern));
     parts.pre_tokenizers.push_back(split_pattern(std::move(regex), SplitBehavior::isolated, false));
   }
-  HS_ASSIGN(auto bytes, split_byte_level(false, split->second == nullptr));
+  HS_ASSIGN(auto bytes, split_byte_level(false, false));
   parts.pre_tokenizers.push_back(std::move(bytes));
   parts.decoders.push_back(decode_byte_level());
   parts.spelling = Spelling::byte_level;
@@ -204,9 +154,12 @@ Status build_byte_level(const GgufTokenizerData& data, PipelineParts& parts) {
   return {};
 }
 
+bool is_gemma(const GgufTokenizerData& data) {
+  return data.architecture == "gemma" || data.architecture == "gemma2" || data.architecture == "gemma3";
+}
+
 Status build_sentencepiece(const GgufTokenizerData& data, PipelineParts& parts) {
-  const std::string& name = data.architecture;
-  const bool gemma = name == "gemma" || name == "gemma2" || name == "gemma3";
+  const bool gemma = is_gemma(data);
   for (std::size_t i = 0; i < data.tokens.size(); ++i) {
     const auto id = static_cast<std::int64_t>(i);
     if (gemma && data.tokens[i].find(' ') != std::string_view::npos)
@@ -220,46 +173,48 @@ Status build_sentencepiece(const GgufTokenizerData& data, PipelineParts& parts) 
   options.byte_fallback = true;
   if (gemma) options.unk = parts.vocabulary->find("<unk>");
   parts.model = make_bpe(*parts.vocabulary, std::move(merges), options);
-  parts.decoders.push_back(decode_replace("\xE2\x96\x81", " "));
+  parts.decoders.push_back(decode_replace(metaspace, " "));
   parts.decoders.push_back(decode_byte_fallback());
   parts.decoders.push_back(decode_fuse());
-  if (gemma) {
-    parts.normalizers.push_back(normalize_replace(" ", "\xE2\x96\x81"));
-  } else {
+  // A space before the text and behind every token that is cut out of it, whatever the text begins with: so do
+  // SentencePiece and llama.cpp. Gemma's older files do not say that they have none.
+  if (data.add_space_prefix.value_or(!gemma)) {
+    parts.normalizers.push_back(normalize_prepend(metaspace));
     parts.decoders.push_back(decode_strip(" ", 1, 0));
-    if (name == "phi3") {
-      parts.normalizers.push_back(normalize_prepend("\xE2\x96\x81"));
-      parts.normalizers.push_back(normalize_replace(" ", "\xE2\x96\x81"));
-    } else {
-      HS_ASSIGN(auto step, split_metaspace("\xE2\x96\x81", PrependScheme::first, false));
-      parts.pre_tokenizers.push_back(std::move(step));
-    }
   }
+  parts.normalizers.push_back(normalize_replace(" ", metaspace));
   parts.spelling = Spelling::metaspace;
   parts.kind = "SentencePiece BPE";
   return {};
 }
 
+// Phi 3's own tokenizer drops the white space behind its special tokens but these; no key of the file says so.
+bool strips_behind(const GgufTokenizerData& data, std::string_view content) {
+  std::string name = data.name;
+  std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+  const bool phi3 = name.find("phi-3") != std::string::npos || name.find("phi3") != std::string::npos;
+  return phi3 && content != "<unk>" && content != "<s>" && content != "<|endoftext|>";
+}
+
 void add_special_tokens(const GgufTokenizerData& data, PipelineParts& parts) {
-  const bool byte_level = parts.spelling == Spelling::byte_level;
-  for (std::size_t i = 0; i < data.types.size(); ++i) {
-    const std::string_view content = data.tokens[i];
-    const bool special = data.types[i] == control;
-    if (!special && data.types[i] != user_defined) continue;
-    // In a byte-level vocabulary a control token in other characters is mislabelled text.
-    if (special && byte_level && !in_byte_alphabet(content)) continue;
-    if (!special && parts.vocabulary->find(content) < 0) continue;
+  const auto add = [&](std::size_t id, bool special) {
     AddedToken token;
-    token.content = content;
+    token.id = static_cast<std::int64_t>(id); // its own, whatever a piece of that spelling has
+    token.content = data.tokens[id];
     token.special = special;
-    add_token(parts, token);
+    token.rstrip = strips_behind(data, token.content);
+    parts.added.add(token);
+  };
+  for (std::size_t i = 0; i < data.types.size(); ++i) {
+    const bool special = data.types[i] == control || data.types[i] == unknown;
+    if (!special && data.types[i] != user_defined) continue;
+    // Gemma's runs of spaces are merged from their pieces.
+    if (!special && is_gemma(data) && parts.vocabulary->find(data.tokens[i]) < 0) continue;
+    add(i, special);
   }
   const auto named = [&](std::optional<std::int64_t> id, std::optional<std::int64_t>& out) {
-    if (!id) return;
-    AddedToken token;
-    token.content = data.tokens[static_cast<std::size_t>(*id)];
-    token.special = true;
-    out = parts.added.find(token.content) ? token_id(parts, token.content) : add_token(parts, token);
+    out = id;
+    if (id && !parts.added.find(*id)) add(static_cast<std::size_t>(*id), true);
   };
   named(data.bos, parts.bos);
   named(data.eos, parts.eos);
@@ -274,8 +229,14 @@ Result<std::unique_ptr<Tokenizer>> make_gguf_tokenizer(const GgufTokenizerData& 
   PipelineParts parts;
   parts.vocabulary = std::make_unique<Vocabulary>();
   parts.vocabulary->reserve(data.tokens.size());
+  bool add_bos = data.model == "llama"; // where the file does not say
   if (data.model == "gpt2") {
-    HS_TRY(build_byte_level(data, parts));
+    const GgufSplit* split = find_gguf_split(data.pre);
+    if (!split)
+      return make_error(ErrorCode::unsupported, "the pre-tokenizer \"" + data.pre + "\" is not supported", data.file,
+                        "tokenizer.ggml.pre");
+    add_bos = split->add_bos;
+    HS_TRY(build_byte_level(data, *split, parts));
   } else if (data.model == "llama") {
     HS_TRY(build_sentencepiece(data, parts));
   } else {
@@ -283,10 +244,11 @@ Result<std::unique_ptr<Tokenizer>> make_gguf_tokenizer(const GgufTokenizerData& 
                       "tokenizer.ggml.model");
   }
   add_special_tokens(data, parts);
-  // Older SentencePiece files have no flag and mean "yes".
-  if (data.add_bos.value_or(data.model == "llama") && parts.bos) parts.prefix.push_back(*parts.bos);
+  parts.ends = gguf_ends(data);
+  if (data.add_bos.value_or(add_bos) && parts.bos) parts.prefix.push_back(*parts.bos);
   if (data.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
   parts.chat_template = data.chat_template;
+  parts.file = parts.chat_file = data.file;
   return make_pipeline(std::move(parts));
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tokenizer that a GGUF file's metadata describes, as transformers builds it from the same file.
+// The tokenizer that a GGUF file's metadata describes: the model's own, as far as the metadata and llama.cpp's rules
+// for what they leave open say.
 #pragma once
 
 #include <cstdint>
@@ -18,14 +19,18 @@ namespace headscope::text {
 struct GgufTokenizerData {
   std::string file;         // for messages
   std::string architecture; // general.architecture
+  std::string name;         // general.name; may be empty
   std::string model;        // "gpt2" or "llama"
   std::string pre;          // pre-tokenizer; may be empty
   std::vector<std::string_view> tokens;
   std::vector<float> scores;            // one a token; "llama" without merges needs them
-  std::vector<std::int32_t> types;      // one a token, or empty: 3 control, 4 user defined
+  std::vector<std::int32_t> types;      // one a token, or empty: 2 unknown, 3 control, 4 user defined
   std::vector<std::string_view> merges; // "left right"
   std::optional<std::int64_t> bos, eos, unk, pad;
+  std::optional<std::int64_t> eot, eom;   // generation ends behind these too
+  std::vector<std::int64_t> further_ends; // and behind these: padding, file and repository marks of code models
   std::optional<bool> add_bos, add_eos;
+  std::optional<bool> add_space_prefix;
   std::string chat_template;
 };
 

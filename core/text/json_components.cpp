@@ -148,6 +148,8 @@ Result<MetaspaceOptions> read_metaspace(const JsonField& field) {
   HS_ASSIGN(const bool prefix, field.boolean("add_prefix_space", true));
   HS_ASSIGN(const std::string scheme, field.string("prepend_scheme", prefix ? "always" : "never"));
   if (options.replacement.empty()) return field.error(ErrorCode::corrupt, "the replacement is empty");
+  if (first_code_point(options.replacement).length != options.replacement.size())
+    return field.error(ErrorCode::corrupt, "the replacement is more than one character");
   if (scheme == "always")
     options.scheme = PrependScheme::always;
   else if (scheme == "first")

@@ -3,9 +3,11 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "core/base/limits.h"
 #include "core/text/unicode.h"
 
 namespace headscope::text {
@@ -23,12 +25,23 @@ void replace_all(std::string& text, std::string_view literal, std::string_view c
   text = out.append(text, at, std::string::npos);
 }
 
+std::size_t most_normalized(std::size_t bytes) {
+  return std::max(limits::normalized_least_bytes, bytes * limits::normalized_growth);
+}
+
 namespace {
+
+Status check_size(std::size_t size, std::size_t most) {
+  if (size <= most) return {};
+  return make_error(ErrorCode::corrupt, "the tokenizer's normalizers or decoders make more than " +
+                                            std::to_string(most) +
+                                            " bytes of the text; correct them in its file or shorten the text");
+}
 
 class Form : public Normalizer {
 public:
   explicit Form(UnicodeForm form) : form_(form) {}
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     if (is_ascii(utf8)) return {};
     int options = UTF8PROC_STABLE;
     options |= form_ == UnicodeForm::nfc || form_ == UnicodeForm::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
@@ -55,7 +68,7 @@ class ByCharacter : public Normalizer {
 public:
   using Rewrite = void (*)(char32_t c, std::string& out);
   explicit ByCharacter(Rewrite rewrite) : rewrite_(rewrite) {}
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     std::string out;
     out.reserve(utf8.size());
     for (std::string_view rest = utf8; !rest.empty();) {
@@ -74,7 +87,7 @@ private:
 class StripSpaces : public Normalizer {
 public:
   StripSpaces(bool left, bool right) : left_(left), right_(right) {}
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     std::string_view rest = utf8;
     while (left_ && !rest.empty() && is_whitespace(first_code_point(rest).value)) {
       rest.remove_prefix(first_code_point(rest).length);
@@ -94,8 +107,10 @@ private:
 class Prepend : public Normalizer {
 public:
   explicit Prepend(std::string prefix) : prefix_(std::move(prefix)) {}
-  Status apply(std::string& utf8) const override {
-    if (!utf8.empty()) utf8.insert(0, prefix_);
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
+    if (utf8.empty()) return {};
+    HS_TRY(check_size(utf8.size() + prefix_.size(), most));
+    utf8.insert(0, prefix_);
     return {};
   }
 
@@ -107,7 +122,14 @@ class ReplaceLiteral : public Normalizer {
 public:
   ReplaceLiteral(std::string literal, std::string content)
       : literal_(std::move(literal)), content_(std::move(content)) {}
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
+    if (content_.size() > literal_.size() && !literal_.empty()) {
+      std::size_t size = utf8.size();
+      for (std::size_t at = utf8.find(literal_); at != std::string::npos && size <= most;
+           at = utf8.find(literal_, at + literal_.size()))
+        size += content_.size() - literal_.size();
+      HS_TRY(check_size(size, most));
+    }
     replace_all(utf8, literal_, content_);
     return {};
   }
@@ -120,12 +142,13 @@ private:
 class ReplacePattern : public Normalizer {
 public:
   ReplacePattern(Regex pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     std::vector<Span> matches;
     HS_TRY(pattern_.find_all(utf8, matches));
     std::string out;
     std::size_t at = 0;
     for (const Span& match : matches) {
+      HS_TRY(check_size(out.size() + match.begin - at + content_.size(), most));
       out.append(utf8, at, match.begin - at).append(content_);
       at = match.end;
     }
@@ -143,12 +166,13 @@ class Precompiled : public Normalizer {
 public:
   Precompiled(std::vector<std::uint32_t> units, std::string blob) : units_(std::move(units)), blob_(std::move(blob)) {}
 
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     std::string out;
     std::string_view rest = utf8;
     while (!rest.empty()) {
       const std::string_view grapheme = rest.substr(0, grapheme_length(rest));
       rest.remove_prefix(grapheme.size());
+      HS_TRY(check_size(out.size(), most));
       if (grapheme.size() < 6 && transform(grapheme, out)) continue;
       for (std::string_view left = grapheme; !left.empty();) {
         const std::string_view character = left.substr(0, first_code_point(left).length);
@@ -214,7 +238,7 @@ void drop_accent(char32_t c, std::string& out) {
 
 class ByteLevel : public Normalizer {
 public:
-  Status apply(std::string& utf8) const override {
+  Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
     std::string out;
     out.reserve(utf8.size() * 2);
     for (const char byte : utf8)

@@ -15,7 +15,8 @@ namespace headscope::text {
 class Normalizer {
 public:
   virtual ~Normalizer() = default;
-  virtual Status apply(std::string& utf8) const = 0;
+  // Refuses to make more than `most` bytes.
+  virtual Status apply(std::string& utf8, std::size_t most) const = 0;
 };
 using Normalizers = std::vector<std::unique_ptr<Normalizer>>;
 
@@ -31,6 +32,9 @@ std::unique_ptr<Normalizer> normalize_replace(Regex pattern, std::string content
 std::unique_ptr<Normalizer> normalize_byte_level();
 // `charsmap`: SentencePiece's compiled rules: the size of a double array, the array, NUL-ended replacements.
 Result<std::unique_ptr<Normalizer>> normalize_precompiled(std::string_view charsmap);
+
+// How large a text of that many bytes may become; see limits.h.
+std::size_t most_normalized(std::size_t bytes);
 
 // Every occurrence of `literal` becomes `content`.
 void replace_all(std::string& text, std::string_view literal, std::string_view content);

@@ -41,29 +41,18 @@ public:
   explicit Pipeline(PipelineParts parts) : parts_(std::move(parts)) {
     parts_.added.index([this](std::string content) {
       for (const auto& normalizer : parts_.normalizers) {
-        if (!normalizer->apply(content).ok()) break;
+        if (!normalizer->apply(content, most_normalized(content.size())).ok()) break;
       }
       return content;
     });
   }
 
   Result<std::vector<std::int64_t>> encode(std::string_view utf8, TokenizeOptions options) const override {
-    std::string storage;
-    const std::string_view text = valid_utf8(utf8, storage);
-    std::vector<std::int64_t> ids;
-    if (options.add_special) ids = parts_.prefix;
-    for (const auto& part : parts_.added.split(text, false, options.parse_special)) {
-      if (part.id >= 0) {
-        ids.push_back(part.id);
-        continue;
-      }
-      std::string normalized(text.substr(part.span.begin, part.span.end - part.span.begin));
-      for (const auto& normalizer : parts_.normalizers)
-        HS_TRY(normalizer->apply(normalized));
-      HS_TRY(encode_normalized(normalized, part.span.begin == 0, options.parse_special, ids));
-    }
-    if (options.add_special) ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
-    return ids;
+    auto ids = encode_text(utf8, options);
+    if (ids.ok() || !ids.error().file.empty()) return ids;
+    Error error = std::move(ids).error();
+    error.file = parts_.file;
+    return error;
   }
 
   std::string decode(std::span<const std::int64_t> ids, bool skip_special) const override {
@@ -110,6 +99,9 @@ public:
   std::int64_t vocab_size() const override { return std::max(parts_.vocabulary->limit(), parts_.added.limit()); }
   std::optional<std::int64_t> bos() const override { return parts_.bos; }
   std::optional<std::int64_t> eos() const override { return parts_.eos; }
+  std::vector<std::int64_t> end_ids() const override {
+    return parts_.ends.empty() ? Tokenizer::end_ids() : parts_.ends;
+  }
   std::optional<std::int64_t> unk() const override { return parts_.unk; }
   std::optional<std::int64_t> pad() const override { return parts_.pad; }
   bool is_special(std::int64_t id) const override {
@@ -117,9 +109,31 @@ public:
     return token && token->special;
   }
   const std::string& chat_template() const override { return parts_.chat_template; }
+  std::string chat_template_file() const override { return parts_.chat_file; }
   std::string kind() const override { return parts_.kind; }
 
 private:
+  Result<std::vector<std::int64_t>> encode_text(std::string_view utf8, TokenizeOptions options) const {
+    std::string storage;
+    const std::string_view text = valid_utf8(utf8, storage);
+    std::vector<std::int64_t> ids;
+    std::size_t left = most_normalized(text.size()); // of bytes that the normalizers may make
+    if (options.add_special) ids = parts_.prefix;
+    for (const auto& part : parts_.added.split(text, false, options.parse_special)) {
+      if (part.id >= 0) {
+        ids.push_back(part.id);
+        continue;
+      }
+      std::string normalized(text.substr(part.span.begin, part.span.end - part.span.begin));
+      for (const auto& normalizer : parts_.normalizers)
+        HS_TRY(normalizer->apply(normalized, left));
+      left -= std::min(left, normalized.size());
+      HS_TRY(encode_normalized(normalized, part.span.begin == 0, options.parse_special, ids));
+    }
+    if (options.add_special) ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
+    return ids;
+  }
+
   bool known(std::int64_t id) const { return parts_.vocabulary->has(id) || parts_.added.find(id); }
 
   Status encode_normalized(std::string_view normalized, bool at_start, bool parse_special,

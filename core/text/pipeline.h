@@ -30,9 +30,12 @@ struct PipelineParts {
   std::vector<std::int64_t> prefix; // put before and after a text by add_special
   std::vector<std::int64_t> suffix;
   std::optional<std::int64_t> bos, eos, unk, pad;
+  std::vector<std::int64_t> ends; // where generation ends; empty: at eos
   Spelling spelling = Spelling::plain;
   std::string kind;
   std::string chat_template;
+  std::string file;      // that the parts are from, for messages
+  std::string chat_file; // that the template is from
 };
 
 // Id of a token: the added one, or the model's piece; -1: no such token.

@@ -2,8 +2,11 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include "core/text/regex.h"
 
+#include "core/base/limits.h"
+
 #include <pcre2.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -156,6 +159,7 @@ private:
 
 struct Regex::Code {
   pcre2_code* code = nullptr;
+  std::string pattern; // as the file has it, for messages
   Code() = default;
   Code(const Code&) = delete;
   Code& operator=(const Code&) = delete;
@@ -179,6 +183,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
     return make_error(ErrorCode::corrupt, "the regular expression \"" + std::string(pattern) +
                                               "\" is invalid: " + reinterpret_cast<const char*>(message));
   }
+  code->pattern = pattern;
   pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE); // where there is no JIT, the interpreter runs it
   return Regex(std::move(code));
 }
@@ -199,9 +204,26 @@ std::string Regex::escape(std::string_view literal) {
 }
 
 namespace {
-Error failed(int rc) {
+Error failed(int rc, const std::string& pattern) {
+  const std::string shown = pattern.size() > 200 ? pattern.substr(0, 200) + "..." : pattern;
+  const bool too_long = rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT ||
+                        rc == PCRE2_ERROR_JIT_STACKLIMIT || rc == PCRE2_ERROR_RECURSELOOP;
+  if (too_long)
+    return make_error(
+        ErrorCode::corrupt,
+        "the regular expression \"" + shown +
+            "\" backtracks without end on this text; correct it in the tokenizer's file or shorten the text");
   return make_error(ErrorCode::internal,
-                    std::string("a regular expression failed with PCRE2 code ").append(std::to_string(rc)));
+                    "the regular expression \"" + shown + "\" failed with PCRE2 code " + std::to_string(rc));
+}
+
+// A run of a million spaces backtracks a million times, so that a long text may take more steps; but what goes on for
+// more than about a second takes no more than the patterns of published tokenizers need.
+std::uint32_t most_steps(std::size_t bytes) {
+  constexpr std::uint64_t a_second = 100'000'000;
+  const std::uint64_t needed = std::uint64_t{bytes} * 8;
+  const std::uint64_t steps = std::min(std::uint64_t{bytes} * limits::regex_steps_per_byte, std::max(a_second, needed));
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(steps, limits::regex_least_steps, UINT32_MAX));
 }
 } // namespace
 
@@ -210,7 +232,7 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
   MatchContext context(pcre2_match_context_create(nullptr));
   JitStack stack;
   if (!data || !context) return make_error(ErrorCode::out_of_memory, "no memory for a regular expression match");
-  pcre2_set_match_limit(context.get(), UINT32_MAX); // a run of a million spaces backtracks a million times
+  pcre2_set_match_limit(context.get(), most_steps(utf8.size()));
   const auto* subject = reinterpret_cast<PCRE2_SPTR>(utf8.data());
   std::size_t at = 0;
   std::size_t last_end = SIZE_MAX;
@@ -224,7 +246,7 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
       pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
       continue;
     }
-    if (rc < 0) return failed(rc);
+    if (rc < 0) return failed(rc, code_->pattern);
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
     if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right behind another match
       ++at;

@@ -3,10 +3,13 @@
 
 #include <sentencepiece_processor.h>
 
+#include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "core/base/text_file.h"
 #include "core/text/added_tokens.h"
+#include "core/text/bpe.h"
 #include "core/text/decoder.h"
 #include "core/text/normalizer.h"
 #include "core/text/unicode.h"
@@ -34,6 +37,16 @@ public:
       token.special = true;
       added_.add(token);
     }
+    for (AddedToken token : options_.added) {
+      const int known = processor_->PieceToId(token.content);
+      const bool own = known >= 0 && processor_->IdToPiece(known) == token.content;
+      token.id = own ? known : std::max<std::int64_t>(processor_->GetPieceSize(), added_.limit());
+      added_.add(token);
+    }
+    bos_ = named(options_.bos, processor_->bos_id());
+    eos_ = named(options_.eos, processor_->eos_id());
+    unk_ = named(options_.unk, processor_->unk_id());
+    pad_ = named(options_.pad, processor_->pad_id());
     added_.index([](const std::string& content) { return content; });
   }
 
@@ -66,9 +79,9 @@ public:
     };
     for (const std::int64_t id : ids) {
       if (!known(id)) continue;
-      if (!is_special(id)) {
+      if (!added_.find(id)) {
         run.push_back(static_cast<int>(id));
-      } else if (!skip_special) {
+      } else if (!skip_special || !is_special(id)) {
         flush();
         out += piece(id);
       }
@@ -78,12 +91,13 @@ public:
   }
 
   std::string piece(std::int64_t id) const override {
+    if (const AddedToken* token = added_.find(id)) return token->content;
     return known(id) ? processor_->IdToPiece(static_cast<int>(id)) : std::string();
   }
 
   std::string text(std::int64_t id) const override {
     std::string out = piece(id);
-    if (is_special(id)) return out;
+    if (added_.find(id)) return out;
     if (known(id) && processor_->IsByte(static_cast<int>(id)))
       return std::string(1, static_cast<char>(byte_of_piece(out)));
     replace_all(out, "\xE2\x96\x81", " ");
@@ -91,38 +105,120 @@ public:
   }
 
   std::optional<std::int64_t> id_of_piece(std::string_view piece) const override {
+    if (const AddedToken* token = added_.find(piece)) return token->id;
     const int id = processor_->PieceToId(piece); // the unknown token's when there is no such piece
     if (id < 0 || processor_->IdToPiece(id) != piece) return std::nullopt;
     return id;
   }
 
-  std::int64_t vocab_size() const override { return processor_->GetPieceSize(); }
-  std::optional<std::int64_t> bos() const override { return defined(processor_->bos_id()); }
-  std::optional<std::int64_t> eos() const override { return defined(processor_->eos_id()); }
-  std::optional<std::int64_t> unk() const override { return defined(processor_->unk_id()); }
-  std::optional<std::int64_t> pad() const override { return defined(processor_->pad_id()); }
-  bool is_special(std::int64_t id) const override { return added_.find(id) != nullptr; }
+  std::int64_t vocab_size() const override {
+    return std::max<std::int64_t>(processor_->GetPieceSize(), added_.limit());
+  }
+  std::optional<std::int64_t> bos() const override { return bos_; }
+  std::optional<std::int64_t> eos() const override { return eos_; }
+  std::vector<std::int64_t> end_ids() const override {
+    return options_.ends.empty() ? Tokenizer::end_ids() : options_.ends;
+  }
+  std::optional<std::int64_t> unk() const override { return unk_; }
+  std::optional<std::int64_t> pad() const override { return pad_; }
+  bool is_special(std::int64_t id) const override {
+    const AddedToken* token = added_.find(id);
+    return token && token->special;
+  }
   const std::string& chat_template() const override { return options_.chat_template; }
+  std::string chat_template_file() const override { return options_.chat_file; }
   std::string kind() const override { return unigram_ ? "SentencePiece Unigram" : "SentencePiece BPE"; }
 
 private:
-  bool known(std::int64_t id) const { return id >= 0 && id < vocab_size(); }
+  bool known(std::int64_t id) const {
+    return (id >= 0 && id < processor_->GetPieceSize()) || added_.find(id) != nullptr;
+  }
+  // The token of that content, else the model's own.
+  std::optional<std::int64_t> named(const std::string& content, int own) const {
+    const auto id = content.empty() ? std::nullopt : id_of_piece(content);
+    return id ? id : defined(own);
+  }
 
   std::unique_ptr<Processor> processor_;
   SentencePieceOptions options_;
   AddedTokens added_;
+  std::optional<std::int64_t> bos_, eos_, unk_, pad_;
   bool unigram_ = false; // scores of a BPE model are whole numbers: minus the rank
 };
 
 } // namespace
 
-Result<std::unique_ptr<Tokenizer>> load_sentencepiece(const std::string& path, SentencePieceOptions options) {
+namespace {
+
+Result<std::unique_ptr<Processor>> open_model(const std::string& path) {
   HS_ASSIGN(const std::string bytes, read_regular_file(path));
   auto processor = std::make_unique<Processor>();
   const auto status = processor->LoadFromSerializedProto(bytes);
-  if (!status.ok()) {
+  if (!status.ok())
     return make_error(ErrorCode::corrupt, "is not a SentencePiece model (" + status.ToString() + ")", path);
+  return processor;
+}
+
+bool is_bpe(const Processor& processor) { // scores of a BPE model are whole numbers: minus the rank
+  for (int id = 0; id < processor.GetPieceSize(); ++id)
+    if (processor.GetScore(id) != std::floor(processor.GetScore(id))) return false;
+  return true;
+}
+
+// Control symbols are special; a symbol that a user defined has the score 0, as have these, and no merge makes it.
+void add_own_tokens(const Processor& processor, PipelineParts& parts) {
+  for (int id = 0; id < processor.GetPieceSize(); ++id) {
+    const bool special = processor.IsControl(id) || processor.IsUnknown(id);
+    const bool first = processor.GetScore(id) != 0.0F || processor.IsByte(id) || processor.IsUnused(id);
+    const std::string piece = processor.IdToPiece(id);
+    const bool one_character = !piece.empty() && first_code_point(piece).length == piece.size();
+    const bool defined_by_user = !special && !first && !one_character && id < 1000;
+    if (!special && !defined_by_user) continue;
+    AddedToken token;
+    token.id = id;
+    token.content = piece;
+    token.special = special;
+    parts.added.add(token);
   }
+}
+
+} // namespace
+
+Result<std::optional<PipelineParts>> read_sentencepiece_bpe(const std::string& path, PrependScheme scheme) {
+  HS_ASSIGN(const auto processor, open_model(path));
+  if (!is_bpe(*processor)) return std::optional<PipelineParts>{};
+  PipelineParts parts;
+  parts.vocabulary = std::make_unique<Vocabulary>();
+  parts.vocabulary->reserve(static_cast<std::size_t>(processor->GetPieceSize()));
+  std::vector<std::int64_t> ids;
+  std::vector<double> scores;
+  for (int id = 0; id < processor->GetPieceSize(); ++id) {
+    parts.vocabulary->set(id, processor->IdToPiece(id));
+    ids.push_back(id);
+    scores.push_back(static_cast<double>(processor->GetScore(id)));
+  }
+  BpeOptions options;
+  options.fuse_unk = options.byte_fallback = true;
+  options.unk = processor->unk_id();
+  parts.model = make_bpe(*parts.vocabulary, merges_from_vocabulary(*parts.vocabulary, ids, scores), options);
+  HS_ASSIGN(auto step, split_metaspace("\xE2\x96\x81", scheme, false));
+  parts.pre_tokenizers.push_back(std::move(step));
+  parts.decoders.push_back(decode_replace("\xE2\x96\x81", " "));
+  parts.decoders.push_back(decode_byte_fallback());
+  parts.decoders.push_back(decode_fuse());
+  if (scheme != PrependScheme::never) parts.decoders.push_back(decode_strip(" ", 1, 0));
+  add_own_tokens(*processor, parts);
+  parts.bos = defined(processor->bos_id());
+  parts.eos = defined(processor->eos_id());
+  parts.unk = defined(processor->unk_id());
+  parts.pad = defined(processor->pad_id());
+  parts.spelling = Spelling::metaspace;
+  parts.kind = "SentencePiece BPE";
+  return std::optional<PipelineParts>(std::move(parts));
+}
+
+Result<std::unique_ptr<Tokenizer>> load_sentencepiece(const std::string& path, SentencePieceOptions options) {
+  HS_ASSIGN(auto processor, open_model(path));
   return std::unique_ptr<Tokenizer>(std::make_unique<SentencePiece>(std::move(processor), std::move(options)));
 }
 

@@ -49,8 +49,16 @@ public:
   virtual std::optional<std::int64_t> pad() const = 0;
   virtual bool is_special(std::int64_t id) const = 0;
 
+  // Generation ends behind each of these: what generation_config.json, else config.json, lists as eos_token_id; of a
+  // GGUF file its EOS, EOT and EOM and the tokens that llama.cpp knows by their text. Else EOS alone.
+  virtual std::vector<std::int64_t> end_ids() const {
+    return eos() ? std::vector<std::int64_t>{*eos()} : std::vector<std::int64_t>{};
+  }
+
   // Jinja source, or empty.
   virtual const std::string& chat_template() const = 0;
+  // The file that it is from, for messages; may be empty.
+  virtual std::string chat_template_file() const { return {}; }
 
   // "byte-level BPE", "BPE", "SentencePiece BPE" or "SentencePiece Unigram".
   virtual std::string kind() const = 0;
@@ -62,7 +70,7 @@ struct ChatMessage {
 };
 
 // The prompt text that the model's chat template makes of the messages; encode it with add_special = false.
-// Errors: not_found without a template, unsupported for a construct outside the subset in core/text/jinja.h,
+// Errors: not_found without a template, unsupported for a construct outside the subset in core/text/jinja/jinja.h,
 // invalid_argument when the template itself refuses the messages.
 Result<std::string> render_chat(const Tokenizer& tokenizer, std::span<const ChatMessage> messages,
                                 bool add_generation_prompt);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/base/json_text.h"
+#include "core/base/log.h"
 #include "core/base/text_file.h"
 #include "core/text/json_field.h"
 #include "core/text/pipeline.h"
@@ -27,9 +28,10 @@ struct FolderConfig {
   std::vector<AddedToken> added;  // added_tokens_decoder; ids only give the order
   std::vector<AddedToken> extra;  // additional_special_tokens
   std::optional<bool> add_bos, add_eos;
-  std::optional<bool> add_prefix_space;
+  std::optional<bool> add_prefix_space, legacy;
+  std::vector<std::int64_t> ends; // eos_token_id of the generation's or the model's configuration
   std::string tokenizer_class;
-  std::string chat_template;
+  std::string chat_template, chat_file;
 };
 
 constexpr std::array<std::pair<const char*, std::string FolderConfig::*>, 4> named_tokens = {{
@@ -100,6 +102,7 @@ Status read_added_decoder(const JsonField& root, FolderConfig& config) {
 // A string, or a list of named templates of which "default" is taken.
 Status read_chat_template(const JsonField& root, FolderConfig& config) {
   if (!root.has("chat_template")) return {};
+  config.chat_file = root.file();
   HS_ASSIGN(const JsonField field, root.at("chat_template"));
   if (!field.node().is_array()) {
     HS_ASSIGN(config.chat_template, field.string());
@@ -110,6 +113,59 @@ Status read_chat_template(const JsonField& root, FolderConfig& config) {
     HS_ASSIGN(const std::string name, entry.string("name"));
     if (name != "default") continue;
     HS_ASSIGN(config.chat_template, entry.string("template"));
+  }
+  return {};
+}
+
+// The older file beside vocab.json and tokenizer.model; added_tokens_decoder says the same and more.
+Status read_added_file(const fs::path& path, FolderConfig& config) {
+  if (!config.added.empty() || !is_file(path)) return {};
+  HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
+  const JsonField root(document, path.string());
+  for (const auto& [content, unused] : document.items()) {
+    AddedToken token;
+    HS_ASSIGN(token.id, root.integer(content.c_str()));
+    token.content = content;
+    token.special = content == config.bos || content == config.eos || content == config.unk || content == config.pad ||
+                    std::any_of(config.extra.begin(), config.extra.end(),
+                                [&, &name = content](const AddedToken& each) { return each.content == name; });
+    token.normalized = !token.special;
+    config.added.push_back(std::move(token));
+  }
+  std::stable_sort(config.added.begin(), config.added.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  return {};
+}
+
+// A number or a list of numbers; false when there is none.
+Result<bool> read_end_ids(const JsonField& root, std::vector<std::int64_t>& ids) {
+  if (!root.has("eos_token_id")) return false;
+  HS_ASSIGN(const JsonField field, root.at("eos_token_id"));
+  if (!field.node().is_array()) {
+    HS_ASSIGN(const std::int64_t id, field.integer());
+    ids.push_back(id);
+    return true;
+  }
+  for (std::size_t i = 0; i < field.node().size(); ++i) {
+    HS_ASSIGN(const JsonField entry, field.at(i));
+    HS_ASSIGN(const std::int64_t id, entry.integer());
+    ids.push_back(id);
+  }
+  return !ids.empty();
+}
+
+// As transformers' generate(): the generation's own configuration, else the model's.
+Status read_ends(const fs::path& folder, std::vector<std::int64_t>& ids) {
+  for (const char* name : {"generation_config.json", "config.json"}) {
+    const fs::path path = folder / name;
+    if (!is_file(path)) continue;
+    HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
+    const JsonField root(document, path.string());
+    HS_ASSIGN(bool found, read_end_ids(root, ids));
+    if (!found && root.has("text_config")) {
+      HS_ASSIGN(const JsonField inner, root.at("text_config"));
+      HS_ASSIGN(found, read_end_ids(inner, ids));
+    }
+    if (found) return {};
   }
   return {};
 }
@@ -131,6 +187,7 @@ Result<FolderConfig> read_config(const fs::path& folder) {
     HS_TRY(flag("add_bos_token", config.add_bos));
     HS_TRY(flag("add_eos_token", config.add_eos));
     HS_TRY(flag("add_prefix_space", config.add_prefix_space));
+    HS_TRY(flag("legacy", config.legacy));
   }
   if (const fs::path path = folder / "special_tokens_map.json"; is_file(path)) {
     HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
@@ -138,7 +195,9 @@ Result<FolderConfig> read_config(const fs::path& folder) {
   }
   if (const fs::path path = folder / "chat_template.jinja"; is_file(path)) {
     HS_ASSIGN(config.chat_template, read_regular_file(path.string()));
+    config.chat_file = path.string();
   }
+  HS_TRY(read_ends(folder, config.ends));
   return config;
 }
 
@@ -154,8 +213,12 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
     token.special = true;
     id = add(token);
   };
-  for (const AddedToken& token : config.added)
-    add(token);
+  for (const AddedToken& token : config.added) {
+    const std::int64_t given = add(token); // the tokenizers library goes by the content and the order
+    if (given != token.id)
+      log::warning("the added token \"" + token.content + "\" has the id " + std::to_string(given) + ", not " +
+                   std::to_string(token.id));
+  }
   named(config.bos, parts.bos);
   named(config.eos, parts.eos);
   named(config.unk, parts.unk);
@@ -163,6 +226,8 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
   for (const AddedToken& token : config.extra)
     add(token);
   parts.chat_template = config.chat_template;
+  parts.chat_file = config.chat_file;
+  parts.ends = config.ends;
 }
 
 // GPT-2's parts, with the differences of the tokenizer classes that also come as vocab.json and merges.txt.
@@ -189,6 +254,47 @@ Result<text::PipelineParts> read_vocab_folder(const fs::path& folder, FolderConf
   return parts;
 }
 
+// A tokenizer.json has its own post-processor, and transformers then ignores these flags; here they count.
+std::unique_ptr<Tokenizer> finished(const FolderConfig& config, bool add_bos, text::PipelineParts parts) {
+  apply_config(config, parts);
+  if (add_bos && parts.bos) parts.prefix.push_back(*parts.bos);
+  if (config.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
+  return text::make_pipeline(std::move(parts));
+}
+
+// transformers' classes for Llama and Gemma build a BPE model anew, with rules of their own for the first space;
+// everything else is run by the SentencePiece library.
+Result<std::unique_ptr<Tokenizer>> load_model_file(const std::string& path, const FolderConfig& config) {
+  const std::string& name = config.tokenizer_class;
+  const bool gemma = name.starts_with("Gemma");
+  if (gemma || name.starts_with("Llama") || name.starts_with("CodeLlama")) {
+    auto scheme = config.legacy.value_or(false) ? text::PrependScheme::always : text::PrependScheme::first;
+    if (gemma || !config.add_prefix_space.value_or(true)) scheme = text::PrependScheme::never;
+    HS_ASSIGN(auto parts, text::read_sentencepiece_bpe(path, scheme));
+    if (parts) return finished(config, config.add_bos.value_or(true), *std::move(parts));
+  }
+  text::SentencePieceOptions options;
+  options.add_bos = config.add_bos.value_or(false);
+  options.add_eos = config.add_eos.value_or(false);
+  options.chat_template = config.chat_template;
+  options.chat_file = config.chat_file;
+  options.added = config.added;
+  options.ends = config.ends;
+  for (const auto& [key, member] : named_tokens) {
+    if ((config.*member).empty()) continue;
+    AddedToken token;
+    token.content = config.*member;
+    token.special = true;
+    options.added.push_back(std::move(token));
+  }
+  options.added.insert(options.added.end(), config.extra.begin(), config.extra.end());
+  options.bos = config.bos;
+  options.eos = config.eos;
+  options.unk = config.unk;
+  options.pad = config.pad;
+  return text::load_sentencepiece(path, std::move(options));
+}
+
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path) {
@@ -204,21 +310,13 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path
     apply_config(config, parts);
     return text::make_pipeline(std::move(parts));
   }
+  HS_TRY(read_added_file(folder / "added_tokens.json", config));
   if (wanted("vocab.json") && is_file(folder / "merges.txt")) {
     HS_ASSIGN(auto parts, read_vocab_folder(folder, config));
-    apply_config(config, parts);
-    // A tokenizer.json has its own post-processor, and transformers then ignores these flags.
-    if (config.add_bos.value_or(false) && parts.bos) parts.prefix.push_back(*parts.bos);
-    if (config.add_eos.value_or(false) && parts.eos) parts.suffix.push_back(*parts.eos);
-    return text::make_pipeline(std::move(parts));
+    return finished(config, config.add_bos.value_or(false), std::move(parts));
   }
-  if (wanted("tokenizer.model") || name.ends_with(".model")) {
-    text::SentencePieceOptions options;
-    options.add_bos = config.add_bos.value_or(false);
-    options.add_eos = config.add_eos.value_or(false);
-    options.chat_template = config.chat_template;
-    return text::load_sentencepiece(is_folder ? (folder / "tokenizer.model").string() : path, std::move(options));
-  }
+  if (wanted("tokenizer.model") || name.ends_with(".model"))
+    return load_model_file(is_folder ? (folder / "tokenizer.model").string() : path, config);
   return make_error(ErrorCode::not_found,
                     "holds no tokenizer.json, no vocab.json with merges.txt and no tokenizer.model", path);
 }

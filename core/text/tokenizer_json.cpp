@@ -196,6 +196,7 @@ Result<PipelineParts> read_tokenizer_json(const std::string& path) {
   HS_ASSIGN(const nlohmann::json document, read_json_object(path));
   const JsonField root(document, path);
   PipelineParts parts;
+  parts.file = path;
   HS_TRY(read_model(root, parts));
   HS_TRY(read_part(root, "normalizer", [&](const JsonField& f) { return read_normalizer(f, parts.normalizers); }));
   HS_TRY(read_part(root, "pre_tokenizer",
@@ -233,6 +234,7 @@ Result<PipelineParts> read_vocab_and_merges(const std::string& vocab_path, const
         add_merge(*parts.vocabulary, line.substr(0, space), line.substr(space + 1), rank++, merges);
     if (!wrong.empty()) return make_error(ErrorCode::corrupt, wrong, merges_path, where);
   }
+  parts.file = vocab_path;
   parts.model = make_bpe(*parts.vocabulary, std::move(merges), {});
   HS_ASSIGN(auto split, split_byte_level(false, true));
   parts.pre_tokenizers.push_back(std::move(split));

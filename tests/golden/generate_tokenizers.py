@@ -454,6 +454,7 @@ def gguf_cases():
     base = {"architecture": "llama", "model": "gpt2", "tokens": tokens, "types": types, "merges": merges, "bos": 1, "eos": 2, "unk": 0, "pad": 2}
     cases = [dict(base, pre=p, add_bos=b) for p, b in (("llama-bpe", True), ("qwen2", False), ("tekken", None), ("gpt-4o", None), ("smollm", False), ("default", None))]
     cases.append(dict(base, pre="llama-bpe", add_bos=True, add_eos=True))
+    cases += [dict(base, pre=p, add_bos=False) for p in OWN_SPLITS if p != "smollm"]
     with open(os.path.join(OUT, "llama2", "tokenizer.json"), encoding="utf-8") as file:
         spm = json.load(file)
     tokens = sorted(spm["model"]["vocab"], key=spm["model"]["vocab"].get)
@@ -465,12 +466,13 @@ def gguf_cases():
     spaced = [" " * len(t) if t and not t.strip(META) and len(t) > 1 else t for t in tokens]
     base = {"model": "llama", "pre": "default", "tokens": tokens, "types": types, "scores": scores, "bos": 1, "eos": 2, "unk": 0}
     cases.append(dict(base, architecture="llama"))
+    cases.append(dict(base, architecture="llama", add_space_prefix=False))
     cases.append(dict(base, architecture="phi3", add_bos=False))
     for arch in ("gemma2", "gemma3"):
         cases.append(dict(base, architecture=arch, tokens=spaced, add_bos=True))
     shared, rows = {}, []
     for case in cases:
-        fast = load_gguf_case(case)
+        fast = own(load_gguf_case(case), case)
         known = {json.dumps(case[k]): k for k in ("tokens", "types", "scores", "merges") if k in case}
         entry = {k: v for k, v in case.items() if k not in ("tokens", "types", "scores", "merges")}
         for text, k in known.items():
@@ -483,6 +485,44 @@ def gguf_cases():
         entry["decoded"] = [fast.decode(i) for i in entry["ids"]]
         rows.append(entry)
     write("gguf_cases.json", {"shared": [json.loads(t) for t in shared], "cases": rows})
+
+
+# The letters of DeepSeek's pattern, by their numbers as some have equals that editors put in their place.
+DEEPSEEK_LETTERS = "A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-\u0481\u048a-\u052f\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b\u1d6b-\u1d77\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b\u1f5d\u1f5f-\u1f7d\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb\u1fe0-\u1fec\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf\ufb00-\ufb06\ufb13-\ufb17\uff21-\uff3a\uff41-\uff5a\U00010400-\U0001044f\U000104b0-\U000104d3\U000104d8-\U000104fb\U00010c80-\U00010cb2\U00010cc0-\U00010cf2\U000118a0-\U000118df\U0001e900-\U0001e943"
+
+
+def isolated(*patterns):
+    return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(p), "isolated") for p in patterns] + [pre_tokenizers.ByteLevel(False, use_regex=False)])
+
+
+BLOOM = " ?[^(\\s|[.,!?…。，、।۔،])]+"
+DIGITS_FIRST = pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(False, use_regex=True)])
+# As the tokenizer.json of a model of each kind has it.
+OWN_SPLITS = {
+    "smollm": DIGITS_FIRST, "starcoder": DIGITS_FIRST, "stablelm2": isolated(QWEN2),
+    "falcon": pre_tokenizers.Sequence([pre_tokenizers.Punctuation("contiguous"), pre_tokenizers.ByteLevel(False, use_regex=True), pre_tokenizers.Split(Regex("[0-9][0-9][0-9]"), "isolated")]),
+    "deepseek-llm": isolated("[\r\n]", "\\s?[" + DEEPSEEK_LETTERS + "]+", "\\s?[!-/:-~！-／：-～‘-‟\u3000-。]+", "\\s+$", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", "\\p{N}+"),
+    "deepseek-coder": isolated("[\r\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[\u4e00-\u9fa5\u0800-\u4e00\uac00-\ud7ff]+", "\\p{N}"),
+    "deepseek-v3": isolated("\\p{N}{1,3}", "[一-龥\u3040-ゟ゠-ヿ]+", "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\r\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\r\n]*|\\s*[\r\n]+|\\s+(?!\\S)|\\s+"),
+    "bloom": isolated(BLOOM), "viking": isolated(BLOOM, "\\p{N}"),
+}  # fmt: skip
+
+
+def own(fast, case):
+    """transformers' GGUF reader drops the digit rules, the space prefix and some BOS: puts the model's own parts back."""
+    tokenizer = fast.backend_tokenizer
+    if case["model"] == "gpt2" and case["pre"] in OWN_SPLITS:
+        tokenizer.pre_tokenizer = OWN_SPLITS[case["pre"]]
+    if case["pre"] == "tekken":  # adds BOS where the file does not say
+        tokenizer.post_processor = processors.TemplateProcessing("B $A", special_tokens=[("B", case["bos"])])
+    if case["model"] == "llama" and case["architecture"] == "llama":
+        prefix = case.get("add_space_prefix", True)
+        replace = normalizers.Replace(" ", META)
+        tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend(META), replace]) if prefix else replace
+        tokenizer.pre_tokenizer = None
+        if not prefix:
+            tokenizer.decoder = decoders.Sequence([decoders.Replace(META, " "), decoders.ByteFallback(), decoders.Fuse()])
+    return fast
 
 
 def load_gguf_case(case):
@@ -527,6 +567,8 @@ def real_gguf(folder):
             print("left out:", file)
             continue
         fast = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=file)
+        if name == "smollm2":
+            fast.backend_tokenizer.pre_tokenizer = DIGITS_FIRST
         chat = [{"text": fast.apply_chat_template(c, add_generation_prompt=p, tokenize=False), "ids": fast.apply_chat_template(c, add_generation_prompt=p)["input_ids"], "conversation": i, "prompt": p}
                 for i, c in enumerate(CONVERSATIONS) for p in (False, True)] if fast.chat_template else []
         write(f"{name}.json", {
@@ -583,6 +625,23 @@ def chats():
     write("chat.json", {"templates": TEMPLATES, "conversations": CONVERSATIONS, "rows": rows})
 
 
+def jinja():
+    """Jinja itself, set up as transformers does, over a list of small templates that each try some of its parts."""
+    from transformers.utils.chat_template_utils import _compile_jinja_template
+
+    with open(os.path.join(os.path.dirname(OUT), "jinja_templates.json"), encoding="utf-8") as file:
+        templates = json.load(file)
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": " Hi é "}, {"role": "assistant", "content": "ok"}]
+    variables = {"messages": messages, "tools": None, "add_generation_prompt": True, "bos_token": "<s>", "eos_token": "</s>"}
+    rows = []
+    for template in templates:
+        try:
+            rows.append({"template": template, "text": _compile_jinja_template(template).render(**variables)})
+        except Exception as error:
+            rows.append({"template": template, "error": str(error)})
+    write("jinja.json", {"variables": variables, "rows": rows})
+
+
 def main():
     assert transformers.__version__ == PINNED["transformers"], transformers.__version__
     assert sentencepiece.__version__ == PINNED["sentencepiece"], sentencepiece.__version__
@@ -596,6 +655,7 @@ def main():
     write("invalid.json", INVALID)
     components()
     chats()
+    jinja()
     gguf_cases()
     real_gguf(sys.argv[1] if len(sys.argv) > 1 else "build/models")
 

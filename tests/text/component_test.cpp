@@ -48,7 +48,7 @@ TEST(Components, Normalizers) {
     for (std::size_t i = 0; i < entry["texts"].size(); ++i) {
       auto text = components()["texts"][i].get<std::string>();
       for (const auto& step : steps)
-        ASSERT_TRUE(step->apply(text).ok());
+        ASSERT_TRUE(step->apply(text, SIZE_MAX).ok());
       EXPECT_EQ(text, entry["texts"][i].get<std::string>())
           << entry["config"].value("type", "") << components()["texts"][i];
     }

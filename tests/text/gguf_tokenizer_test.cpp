@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Vocabularies as GGUF files hold them, against transformers reading the same vocabulary from a GGUF file.
+// Vocabularies as GGUF files hold them, against transformers reading the same vocabulary from a GGUF file, with the
+// parts that its reader drops put back.
 #include "core/text/gguf_tokenizer.h"
 
 #include "tests/text/golden.h"
@@ -43,6 +44,7 @@ Case make_case(const nlohmann::json& all, const nlohmann::json& entry) {
   out.data.pad = id_of(entry, "pad");
   out.data.add_bos = flag_of(entry, "add_bos");
   out.data.add_eos = flag_of(entry, "add_eos");
+  out.data.add_space_prefix = flag_of(entry, "add_space_prefix");
   return out;
 }
 

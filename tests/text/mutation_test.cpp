@@ -5,7 +5,7 @@
 #include <random>
 
 #include "core/io/gguf.h"
-#include "core/text/jinja.h"
+#include "core/text/jinja/jinja.h"
 #include "tests/text/golden.h"
 
 namespace headscope::text {

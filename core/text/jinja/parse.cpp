@@ -2,9 +2,10 @@
 // Recursive descent over the tokens of a chat template.
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 
-#include "core/text/jinja_lexer.h"
+#include "core/text/jinja/lexer.h"
 
 namespace headscope::text::jinja {
 
@@ -43,7 +44,9 @@ private:
   // Bounds the recursion of a hostile template.
   struct Depth {
     explicit Depth(Parser& parser) : parser_(parser) {
-      if (++parser_.depth_ > 100) parser_.fail_here("the template is nested too deeply");
+      if (++parser_.depth_ > limits::nesting)
+        parser_.fail_here("the template is nested too deeply: " + std::to_string(limits::nesting) +
+                          " statements or expressions inside one another are the most");
     }
     ~Depth() { --parser_.depth_; }
     Depth(const Depth&) = delete;
@@ -64,7 +67,7 @@ private:
         take();
         Statement statement;
         statement.kind = StatementKind::output;
-        statement.expression = expression();
+        statement.expression = tuple_or_one();
         need(TokenKind::end_output, "'}}'");
         out->statements.push_back(std::move(statement));
       } else {
@@ -98,6 +101,16 @@ private:
       statement = loop();
     else if (word == "set")
       statement = assignment();
+    else if (word == "macro")
+      statement = macro();
+    else if (word == "call")
+      statement = call_block();
+    else if (word == "filter")
+      statement = filter_block();
+    else if (word == "with")
+      statement = with();
+    else if (word == "block" || word == "autoescape")
+      statement = plain_block(word);
     else if (word == "break")
       statement.kind = StatementKind::leave;
     else if (word == "continue")
@@ -106,6 +119,108 @@ private:
       fail(ErrorCode::unsupported, "the statement '" + word + "' is not supported", line);
     end_tag();
     out.statements.push_back(std::move(statement));
+  }
+
+  // The body up to the end tag of that name, which is taken as far as its word.
+  void body(Statement& out, std::string_view end) {
+    end_tag();
+    out.branches.push_back({nullptr, block({end})});
+    take();
+  }
+
+  std::vector<Parameter> parameters() {
+    std::vector<Parameter> out;
+    need_symbol("(");
+    while (!take_symbol(")")) {
+      Parameter parameter;
+      parameter.name = need_name();
+      if (take_symbol("=")) parameter.otherwise = expression();
+      out.push_back(std::move(parameter));
+      if (!is_symbol(")")) need_symbol(",");
+    }
+    return out;
+  }
+
+  Statement macro() {
+    Statement out;
+    out.kind = StatementKind::macro;
+    out.text = need_name();
+    out.parameters = parameters();
+    body(out, "endmacro");
+    if (now().kind == TokenKind::name) take(); // the name once more
+    return out;
+  }
+
+  Statement call_block() {
+    Statement out;
+    out.kind = StatementKind::call_block;
+    if (is_symbol("(")) out.parameters = parameters();
+    out.expression = expression();
+    if (out.expression->kind != ExpressionKind::call) fail_here("'call' needs the call of a macro");
+    body(out, "endcall");
+    return out;
+  }
+
+  // "a | b(c) | d" without what it is applied to.
+  ExpressionPtr filters_of_body() {
+    auto value = make(ExpressionKind::filter, dotted_name(), make(ExpressionKind::body));
+    if (take_symbol("(")) call_arguments(*value);
+    return filters(std::move(value));
+  }
+
+  Statement filter_block() {
+    Statement out;
+    out.kind = StatementKind::filter_block;
+    out.expression = filters_of_body();
+    body(out, "endfilter");
+    return out;
+  }
+
+  Statement with() {
+    Statement out;
+    out.kind = StatementKind::scope;
+    while (now().kind != TokenKind::end_statement) {
+      if (!out.targets.empty()) need_symbol(",");
+      out.targets.push_back(target());
+      need_symbol("=");
+      out.values.push_back(expression());
+    }
+    body(out, "endwith");
+    return out;
+  }
+
+  Statement plain_block(const std::string& word) {
+    Statement out;
+    out.kind = StatementKind::scope;
+    while (now().kind != TokenKind::end_statement && now().kind != TokenKind::end)
+      take(); // its name or whether to escape, which says nothing here
+    body(out, word == "block" ? "endblock" : "endautoescape");
+    if (now().kind == TokenKind::name) take();
+    return out;
+  }
+
+  Target target() {
+    const Depth depth(*this);
+    Target out;
+    if (take_symbol("(")) {
+      out = targets(")");
+      need_symbol(")");
+      return out;
+    }
+    out.name = need_name();
+    if (take_symbol(".")) out.member = need_name();
+    return out;
+  }
+
+  // "a, b" as one target with parts; "a" as itself.
+  Target targets(std::string_view end) {
+    Target first = target();
+    if (!is_symbol(",")) return first;
+    Target out;
+    out.parts.push_back(std::move(first));
+    while (take_symbol(","))
+      if (!is_symbol(end) && !is_word(end) && !is_symbol("=")) out.parts.push_back(target());
+    return out;
   }
 
   Statement condition() {
@@ -127,13 +242,11 @@ private:
   Statement loop() {
     Statement out;
     out.kind = StatementKind::loop;
-    out.targets.push_back(need_name());
-    while (take_symbol(","))
-      out.targets.push_back(need_name());
+    out.targets.push_back(targets("in"));
     if (!take_word("in")) fail_here("expected 'in'");
-    out.expression = disjunction();
+    out.expression = tuple_or_one(false);
     if (take_word("if")) out.filter = expression();
-    if (is_word("recursive")) fail(ErrorCode::unsupported, "recursive loops are not supported", now().line);
+    out.recursive = take_word("recursive");
     end_tag();
     out.branches.push_back({nullptr, block({"else", "endfor"})});
     if (take().text == "else") {
@@ -147,25 +260,27 @@ private:
   Statement assignment() {
     Statement out;
     out.kind = StatementKind::set;
-    do {
-      std::string target = need_name();
-      if (take_symbol(".")) target.append(".").append(need_name());
-      out.targets.push_back(std::move(target));
-    } while (take_symbol(","));
+    out.targets.push_back(targets("="));
     if (take_symbol("=")) {
-      out.expression = expression();
-      if (!is_symbol(",")) return out;
-      auto tuple = make(ExpressionKind::list);
-      tuple->arguments.push_back(std::move(out.expression));
-      while (take_symbol(","))
-        tuple->arguments.push_back(expression());
-      out.expression = std::move(tuple);
+      out.expression = tuple_or_one();
       return out;
     }
     out.kind = StatementKind::set_block;
-    end_tag();
-    out.branches.push_back({nullptr, block({"endset"})});
-    take();
+    if (take_symbol("|")) out.expression = filters_of_body();
+    body(out, "endset");
+    return out;
+  }
+
+  // "a, b" is a tuple.
+  ExpressionPtr tuple_or_one(bool conditional = true) {
+    const auto one = [&] { return conditional ? expression() : disjunction(); };
+    ExpressionPtr first = one();
+    if (!is_symbol(",")) return first;
+    auto out = make(ExpressionKind::tuple, "", std::move(first));
+    while (take_symbol(",")) {
+      if (now().kind == TokenKind::end_output || now().kind == TokenKind::end_statement) break;
+      add(*out, one());
+    }
     return out;
   }
 
@@ -175,17 +290,27 @@ private:
     out->text = std::move(text);
     return out;
   }
-  static ExpressionPtr make(ExpressionKind kind, std::string text, ExpressionPtr first,
-                            ExpressionPtr second = nullptr) {
+  ExpressionPtr make(ExpressionKind kind, std::string text, ExpressionPtr first, ExpressionPtr second = nullptr) {
     auto out = make(kind, std::move(text));
-    out->arguments.push_back(std::move(first));
-    if (second) out->arguments.push_back(std::move(second));
+    add(*out, std::move(first));
+    if (second) add(*out, std::move(second));
     return out;
   }
-  static ExpressionPtr literal(JinjaValue value) {
+  ExpressionPtr literal(Value value) {
     auto out = make(ExpressionKind::literal);
     out->value = std::move(value);
     return out;
+  }
+  // Chains make a tree as deep as brackets do.
+  void grow(Expression& out, const Expression& inner) {
+    out.height = std::max(out.height, inner.height + 1);
+    if (out.height > limits::nesting)
+      fail_here("an expression is nested too deeply: " + std::to_string(limits::nesting) +
+                " operators, filters, attributes or brackets inside one another are the most");
+  }
+  void add(Expression& out, ExpressionPtr inner) {
+    if (inner) grow(out, *inner);
+    out.arguments.push_back(std::move(inner));
   }
 
   ExpressionPtr expression() {
@@ -193,7 +318,7 @@ private:
     ExpressionPtr value = disjunction();
     while (take_word("if")) {
       auto choice = make(ExpressionKind::choice, "", std::move(value), disjunction());
-      choice->arguments.push_back(take_word("else") ? expression() : nullptr);
+      add(*choice, take_word("else") ? expression() : nullptr);
       value = std::move(choice);
     }
     return value;
@@ -219,35 +344,35 @@ private:
     return comparison();
   }
 
+  // a < b < c is (a < b) and (b < c), as in Python.
   ExpressionPtr comparison() {
+    static constexpr std::array<std::string_view, 6> symbols = {"==", "!=", "<", "<=", ">", ">="};
     ExpressionPtr left = infix(0);
-    for (bool chained = false;; chained = true) {
-      static constexpr std::array<std::string_view, 6> symbols = {"==", "!=", "<", "<=", ">", ">="};
-      const bool symbol =
-          now().kind == TokenKind::symbol && std::find(symbols.begin(), symbols.end(), now().text) != symbols.end();
-      const bool negated = is_word("not") && tokens_[at_ + 1].text == "in";
-      // a < b < c means (a < b) and (b < c) in Python.
-      if (chained && (symbol || negated || is_word("in")))
-        fail(ErrorCode::unsupported, "chained comparisons are not supported", now().line);
-      if (symbol) {
-        const std::string operation = take().text;
-        left = make(ExpressionKind::binary, operation, std::move(left), infix(0));
+    ExpressionPtr out;
+    while (true) {
+      std::string operation;
+      if (now().kind == TokenKind::symbol && std::find(symbols.begin(), symbols.end(), now().text) != symbols.end()) {
+        operation = take().text;
       } else if (take_word("in")) {
-        left = make(ExpressionKind::binary, "in", std::move(left), infix(0));
-      } else if (negated) {
+        operation = "in";
+      } else if (is_word("not") && tokens_[at_ + 1].kind == TokenKind::name && tokens_[at_ + 1].text == "in") {
         take();
         take();
-        left = make(ExpressionKind::unary, "not", make(ExpressionKind::binary, "in", std::move(left), infix(0)));
+        operation = "not in";
       } else {
-        return left;
+        return out ? std::move(out) : std::move(left);
       }
+      if (!out) out = make(ExpressionKind::comparison, "", std::move(left));
+      out->operators.push_back(operation);
+      add(*out, infix(0));
     }
   }
 
   // + and -, then ~, then * / // and %: each binds more tightly than the one before.
   ExpressionPtr infix(int level) {
-    static const std::array<std::vector<std::string_view>, 3> levels = {{{"+", "-"}, {"~"}, {"*", "/", "//", "%"}}};
-    if (level == 3) return unary();
+    static const std::array<std::vector<std::string_view>, 4> levels = {
+        {{"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}}};
+    if (level == 4) return unary();
     ExpressionPtr left = infix(level + 1);
     const auto& symbols = levels[static_cast<std::size_t>(level)];
     while (now().kind == TokenKind::symbol && std::find(symbols.begin(), symbols.end(), now().text) != symbols.end()) {
@@ -262,8 +387,8 @@ private:
 
   ExpressionPtr signed_operand() {
     const Depth depth(*this);
-    if (take_symbol("-")) return make(ExpressionKind::unary, "-", signed_operand());
-    if (take_symbol("+")) return signed_operand();
+    if (take_symbol("-")) return postfix(make(ExpressionKind::unary, "-", signed_operand()));
+    if (take_symbol("+")) return postfix(signed_operand());
     return postfix(primary());
   }
 
@@ -274,12 +399,12 @@ private:
       std::string text = token.text;
       while (now().kind == TokenKind::string)
         text += take().text;
-      return literal(text);
+      return literal(Value(std::make_shared<const Text>(std::move(text), nullptr)));
     }
     if (token.kind == TokenKind::name) {
-      if (token.text == "true" || token.text == "True") return literal(true);
-      if (token.text == "false" || token.text == "False") return literal(false);
-      if (token.text == "none" || token.text == "None") return literal(nullptr);
+      if (token.text == "true" || token.text == "True") return literal(Value(true));
+      if (token.text == "false" || token.text == "False") return literal(Value(false));
+      if (token.text == "none" || token.text == "None") return literal(Value(None{}));
       return make(ExpressionKind::name, token.text);
     }
     if (token.text == "(" && token.kind == TokenKind::symbol) return parenthesis();
@@ -289,31 +414,38 @@ private:
   }
 
   ExpressionPtr number(const Token& token) {
+    std::string text = token.text;
+    text.erase(std::remove(text.begin(), text.end(), '_'), text.end());
     std::int64_t integer = 0;
-    const char* end = token.text.data() + token.text.size();
-    const auto parsed = std::from_chars(token.text.data(), end, integer);
-    if (parsed.ec == std::errc() && parsed.ptr == end) return literal(integer);
+    const char* end = text.data() + text.size();
+    const bool prefixed = text.size() > 2 && text[0] == '0' && std::isalpha(static_cast<unsigned char>(text[1]));
+    const int base = !prefixed ? 10 : text[1] == 'x' || text[1] == 'X' ? 16 : text[1] == 'o' || text[1] == 'O' ? 8 : 2;
+    const auto parsed = std::from_chars(text.data() + (prefixed ? 2 : 0), end, integer, base);
+    if (parsed.ec == std::errc() && parsed.ptr == end) return literal(Value(integer));
     double real = 0;
-    const auto parsed_real = std::from_chars(token.text.data(), end, real);
-    if (parsed_real.ec != std::errc() || parsed_real.ptr != end) {
+    const auto parsed_real = std::from_chars(text.data(), end, real);
+    if (prefixed || parsed_real.ec != std::errc() || parsed_real.ptr != end)
       fail(ErrorCode::corrupt, "'" + token.text + "' is no number", token.line);
-    }
-    return literal(real);
+    return literal(Value(real));
   }
 
   ExpressionPtr parenthesis() {
+    if (take_symbol(")")) return make(ExpressionKind::tuple);
     ExpressionPtr value = expression();
     if (take_symbol(")")) return value;
     need_symbol(",");
-    auto tuple = list(")");
-    tuple->arguments.insert(tuple->arguments.begin(), std::move(value));
+    auto tuple = make(ExpressionKind::tuple, "", std::move(value));
+    while (!take_symbol(")")) {
+      add(*tuple, expression());
+      if (!is_symbol(")")) need_symbol(",");
+    }
     return tuple;
   }
 
   ExpressionPtr list(std::string_view close) {
     auto out = make(ExpressionKind::list);
     while (!take_symbol(close)) {
-      out->arguments.push_back(expression());
+      add(*out, expression());
       if (!is_symbol(close)) need_symbol(",");
     }
     return out;
@@ -322,9 +454,9 @@ private:
   ExpressionPtr dictionary() {
     auto out = make(ExpressionKind::dictionary);
     while (!take_symbol("}")) {
-      out->arguments.push_back(expression());
+      add(*out, expression());
       need_symbol(":");
-      out->arguments.push_back(expression());
+      add(*out, expression());
       if (!is_symbol("}")) need_symbol(",");
     }
     return out;
@@ -350,11 +482,21 @@ private:
     }
   }
 
+  std::string dotted_name() {
+    std::string out = need_name();
+    while (take_symbol("."))
+      out.append(".").append(need_name());
+    return out;
+  }
+
   ExpressionPtr filters(ExpressionPtr value) {
     while (true) {
       if (take_symbol("|")) {
-        value = make(ExpressionKind::filter, need_name(), std::move(value));
+        value = make(ExpressionKind::filter, dotted_name(), std::move(value));
         if (take_symbol("(")) call_arguments(*value);
+      } else if (take_symbol("(")) {
+        value = make(ExpressionKind::call, "", std::move(value));
+        call_arguments(*value);
       } else if (take_word("is")) {
         value = test(std::move(value));
         if (is_word("is")) fail_here("tests cannot be chained");
@@ -382,7 +524,7 @@ private:
     }
     auto out = make(ExpressionKind::slice, "", std::move(value));
     for (ExpressionPtr& bound : parts)
-      out->arguments.push_back(std::move(bound));
+      add(*out, std::move(bound));
     return out;
   }
 
@@ -394,8 +536,11 @@ private:
         const std::string name = need_name();
         take();
         out.named.emplace_back(name, expression());
+        grow(out, *out.named.back().second);
       } else {
-        out.arguments.push_back(expression());
+        if (is_symbol("*") || is_symbol("**"))
+          fail(ErrorCode::unsupported, "arguments out of a list or a dictionary are not supported", now().line);
+        add(out, expression());
       }
       if (!is_symbol(")")) need_symbol(",");
     }
@@ -403,13 +548,13 @@ private:
 
   ExpressionPtr test(ExpressionPtr value) {
     const bool negated = take_word("not");
-    auto out = make(ExpressionKind::test, need_name(), std::move(value));
+    auto out = make(ExpressionKind::test, dotted_name(), std::move(value));
     if (take_symbol("(")) {
       call_arguments(*out);
-    } else if (now().kind == TokenKind::string || now().kind == TokenKind::number ||
+    } else if (now().kind == TokenKind::string || now().kind == TokenKind::number || is_symbol("[") || is_symbol("{") ||
                (now().kind == TokenKind::name && !is_word("else") && !is_word("and") && !is_word("or") &&
                 !is_word("if") && !is_word("is") && !is_word("in") && !is_word("not"))) {
-      out->arguments.push_back(postfix(primary()));
+      add(*out, postfix(primary()));
     }
     return negated ? make(ExpressionKind::unary, "not", std::move(out)) : std::move(out);
   }

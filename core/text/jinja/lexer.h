@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/text/jinja_tree.h"
+#include "core/text/jinja/tree.h"
 
 namespace headscope::text::jinja {
 

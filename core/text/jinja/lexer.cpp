@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/text/jinja_lexer.h"
+#include "core/text/jinja/lexer.h"
 
 #include <algorithm>
 #include <array>
@@ -74,6 +74,7 @@ private:
     at_ = open + 2;
     if (sign == '-' || (sign == '+' && type != '{')) ++at_;
     if (type == '#') return comment();
+    if (type == '%' && raw()) return;
     tokens_.push_back({type == '{' ? TokenKind::begin_output : TokenKind::begin_statement, "", line()});
     inside(type);
   }
@@ -109,6 +110,47 @@ private:
     after_tag(sign, true);
   }
 
+  // "raw %} ... {% endraw %}": text as it stands; at_ is behind the opening "{%". False: another statement.
+  bool raw() {
+    std::size_t at = at_;
+    const auto blanks = [&](std::size_t from) {
+      while (from < source_.size() && is_space(source_[from]))
+        ++from;
+      return from;
+    };
+    at = blanks(at);
+    if (source_.compare(at, 3, "raw") != 0) return false;
+    at = blanks(at + 3);
+    const bool strips = at < source_.size() && source_[at] == '-';
+    if (source_.compare(at + (strips ? 1 : 0), 2, "%}") != 0) return false;
+    const int where = line();
+    at += strips ? 3 : 2;
+    const std::size_t begin = strips ? blanks(at) : at;
+    for (std::size_t open = source_.find("{%", begin); open != std::string::npos; open = source_.find("{%", open + 1)) {
+      std::size_t inside = open + 2;
+      const char sign = inside < source_.size() ? source_[inside] : ' ';
+      if (sign == '-' || sign == '+') ++inside;
+      inside = blanks(inside);
+      if (source_.compare(inside, 6, "endraw") != 0) continue;
+      inside = blanks(inside + 6);
+      const char end = inside < source_.size() ? source_[inside] : ' ';
+      if (end == '-' || end == '+') ++inside;
+      if (source_.compare(inside, 2, "%}") != 0) continue;
+      std::string text = source_.substr(begin, open - begin);
+      line_start_ = false;
+      if (sign == '-')
+        while (!text.empty() && is_space(text.back()))
+          text.pop_back();
+      else if (sign != '+')
+        strip_line_start(text);
+      put_text(text);
+      at_ = inside + 2;
+      after_tag(end, true);
+      return true;
+    }
+    fail(ErrorCode::corrupt, "'raw' without 'endraw'", where);
+  }
+
   void inside(char type) {
     const std::string close = type == '{' ? "}}" : "%}";
     const TokenKind end = type == '{' ? TokenKind::end_output : TokenKind::end_statement;
@@ -139,9 +181,15 @@ private:
     const int where = line();
     if (is_name(c)) {
       const bool number = std::isdigit(static_cast<unsigned char>(c));
-      while (at_ < source_.size() &&
-             (is_name(source_[at_]) || (number && source_[at_] == '.' && at_ + 1 < source_.size() &&
-                                        std::isdigit(static_cast<unsigned char>(source_[at_ + 1]))))) {
+      const auto digit_at = [&](std::size_t at) {
+        return at < source_.size() && std::isdigit(static_cast<unsigned char>(source_[at]));
+      };
+      bool exponent = false;
+      while (at_ < source_.size()) {
+        const char now = source_[at_];
+        const bool sign = number && exponent && (now == '-' || now == '+') && digit_at(at_ + 1);
+        if (!is_name(now) && !sign && !(number && now == '.' && digit_at(at_ + 1))) break;
+        exponent = now == 'e' || now == 'E';
         ++at_;
       }
       tokens_.push_back({number ? TokenKind::number : TokenKind::name, source_.substr(begin, at_ - begin), where});
@@ -180,7 +228,15 @@ private:
       out.push_back(values[found]);
     } else if (c == 'x' || c == 'u' || c == 'U') {
       code_point(c == 'x' ? 2 : c == 'u' ? 4 : 8, out, where);
-    } else if (c == 'N' || std::isdigit(static_cast<unsigned char>(c))) {
+    } else if (c >= '0' && c <= '7') {
+      std::uint32_t value = 0;
+      std::size_t count = 0;
+      for (; count < 3 && at_ + count < source_.size() && source_[at_ + count] >= '0' && source_[at_ + count] <= '7';
+           ++count)
+        value = value * 8 + static_cast<std::uint32_t>(source_[at_ + count] - '0');
+      append_utf8(value, out);
+      at_ += count - 1;
+    } else if (c == 'N') {
       fail(ErrorCode::unsupported, std::string("the string escape \\") + c + " is not supported", where);
     } else if (c != '\n') { // a backslash at the end of a line joins it to the next
       (out += '\\') += c;

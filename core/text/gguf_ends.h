@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/text/gguf_tokenizer.h"
+
+namespace headscope::text {
+
+// The tokens behind which generation ends, in order of id: EOS, EOT and EOM, and those that llama.cpp knows by their
+// text, as most files name one end and their templates another.
+std::vector<std::int64_t> gguf_ends(const GgufTokenizerData& data);
+
+} // namespace headscope::text
