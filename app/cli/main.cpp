@@ -11,6 +11,7 @@
 #include "app/cli/reproduce_runs.h"
 #include "app/cli/version.h"
 #include "core/base/memory.h"
+#include "core/io/mapped_fault.h"
 
 namespace headscope::cli {
 namespace {
@@ -157,6 +158,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   headscope::keep_freed_memory();
+  headscope::io::report_cut_files();
   try {
     return headscope::cli::run(argc, argv);
   } catch (const std::exception& exception) {

@@ -13,6 +13,7 @@
 #include "app/gui/window/screenshot.h"
 #include "core/base/log.h"
 #include "core/base/memory.h"
+#include "core/io/mapped_fault.h"
 
 namespace headscope::gui {
 namespace {
@@ -121,6 +122,7 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   headscope::keep_freed_memory();
+  headscope::io::report_cut_files();
   try {
     return headscope::gui::run(argc, argv);
   } catch (const std::exception& error) {
