@@ -17,6 +17,7 @@
 #include "app/cli/version.h"
 #include "core/base/memory.h"
 #include "core/base/standard_streams.h"
+#include "core/io/mapped_fault.h"
 
 namespace headscope::cli {
 namespace {
@@ -226,6 +227,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   headscope::open_standard_streams();
   headscope::keep_freed_memory();
+  headscope::io::report_cut_files();
   try {
     return headscope::cli::run(argc, argv);
   } catch (const std::exception& exception) {

@@ -14,6 +14,7 @@
 #include "core/base/log.h"
 #include "core/base/memory.h"
 #include "core/base/standard_streams.h"
+#include "core/io/mapped_fault.h"
 
 namespace headscope::gui {
 namespace {
@@ -123,6 +124,7 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   headscope::open_standard_streams();
   headscope::keep_freed_memory();
+  headscope::io::report_cut_files();
   try {
     return headscope::gui::run(argc, argv);
   } catch (const std::exception& error) {

@@ -38,7 +38,8 @@ Readout make_readout(const Model& model, const std::vector<Answers>& answers) {
     if (config.final_norm) {
       if (weights.ln_final.b.defined()) constant = constant + (weights.ln_final.b.to(at::kDouble) * direction).sum();
       if (weights.ln_final.w.defined()) direction = direction * weights.ln_final.w.to(at::kDouble);
-      const bool centers = config.norm == NormKind::layer_norm || config.norm == NormKind::layer_norm_pre;
+      const NormKind last = config.last_norm();
+      const bool centers = last == NormKind::layer_norm || last == NormKind::layer_norm_pre;
       if (centers) direction = direction - direction.mean(); // (x - mean(x)) . d = x . (d - mean(d))
     }
     directions.push_back(direction);
@@ -182,7 +183,7 @@ Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std:
       answers.push_back(prompt.answers);
     }
     HS_TRY(check_rows(tokens, engine.config(), "prompt"));
-    HS_TRY(check_answers(MetricKind::prob_diff, answers, engine.config().d_vocab)); // needs no wrong answers
+    HS_TRY(check_answers(MetricKind::prob_diff, answers, engine.config().n_logits())); // needs no wrong answers
     DirectLogitAttribution out = zeros(engine.config(), prompts.size());
     std::int64_t done = 0;
     for (const auto& chunk : chunk_rows(tokens, 1, tokens_per_run(tokens_at_once, engine), false)) {

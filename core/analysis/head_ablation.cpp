@@ -358,7 +358,7 @@ Result<AblationPlan> plan_ablation(const Engine& engine, const std::vector<Ablat
   if (prompts.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "prompts");
   HS_TRY(check_rows(plan.prompts, config, "prompt"));
   HS_TRY(check_rows(options.reference, config, "reference prompt"));
-  HS_TRY(check_answers(options.metric, plan.answers, config.d_vocab));
+  HS_TRY(check_answers(options.metric, plan.answers, config.n_logits()));
   for (std::size_t i = 0; i < prompts.size(); ++i)
     if (options.phase != Phase::both && prompts[i].tokens.size() < 2)
       return make_error(ErrorCode::invalid_argument,

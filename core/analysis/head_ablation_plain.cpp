@@ -22,6 +22,7 @@ Result<at::Tensor> run_prompt(const Engine& engine, const std::vector<std::int64
   if (phase != Phase::both) {
     request.kv_cache = &cache;
     request.batch = TokenBatch::single({tokens.begin(), tokens.end() - 1});
+    request.prompt_length = std::ssize(tokens);
     HS_TRY(engine.run(request));
     request.batch = TokenBatch::single({tokens.back()});
   }

@@ -52,7 +52,7 @@ Status check_prompts(const std::vector<AdjustmentPrompt>& prompts, const std::ve
     }
   }
   HS_TRY(check_rows(rows, config, "prompt"));
-  return check_answers(MetricKind::accuracy, answers, config.d_vocab);
+  return check_answers(MetricKind::accuracy, answers, config.n_logits());
 }
 
 void append_interventions(const HeadAdjustment& adjustment, const AdjustmentPrompt& prompt, std::int64_t row,

@@ -28,10 +28,10 @@ Result<std::vector<std::int64_t>> wanted_positions(const std::vector<std::int64_
 Status check(const LogitLensOptions& options, const ModelConfig& config) {
   if (options.top < 0) return make_error(ErrorCode::invalid_argument, "must not be negative", {}, "top");
   for (const std::int64_t token : options.tokens)
-    if (token < 0 || token >= config.d_vocab)
+    if (token < 0 || token >= config.n_logits())
       return make_error(ErrorCode::invalid_argument,
                         "token id " + std::to_string(token) + " is outside the vocabulary of " +
-                            std::to_string(config.d_vocab),
+                            std::to_string(config.n_logits()),
                         {}, "tokens");
   return {};
 }
@@ -92,7 +92,7 @@ Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_
     HS_ASSIGN(lens.positions, wanted_positions(options.positions, static_cast<std::int64_t>(prompt.size())));
     lens.sites = lens_sites(config, options.mid);
     lens.tokens = options.tokens;
-    lens.top = std::min(options.top, config.d_vocab);
+    lens.top = std::min(options.top, config.n_logits());
     std::vector<at::Tensor> rows; // [position, d_model] each
     const at::Tensor index = at::tensor(lens.positions, at::kLong);
     RunRequest request;

@@ -133,7 +133,7 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
   HS_TRY(check_rows(plan.clean, config, "clean prompt"));
   HS_TRY(check_rows(plan.corrupt, config, "corrupt prompt"));
   HS_TRY(check_equal_lengths(pairs, engine.model().tokenizer.get()));
-  HS_TRY(check_answers(options.metric, plan.answers, config.d_vocab));
+  HS_TRY(check_answers(options.metric, plan.answers, config.n_logits()));
   return plan;
 }
 

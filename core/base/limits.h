@@ -17,6 +17,9 @@ inline constexpr int nesting = 500;
 // A file that is read as a whole: prompts, tokenizers, indexes. The largest published tokenizer.json has 40 MB.
 inline constexpr std::size_t text_file_bytes = std::size_t{1} << 30;
 
+// The steps that the sweeps of one experiment's step may become.
+inline constexpr std::size_t sweep_steps = 10'000;
+
 // One chat template: operations, and bytes of any value that it makes and of what it prints. A conversation of
 // 100,000 tokens takes some 1e5 operations and half a megabyte.
 inline constexpr std::int64_t template_steps = 20'000'000;

@@ -60,4 +60,14 @@ Result<std::string> sha256_file(const std::string& path, const std::function<boo
   return finish_hex(context.get());
 }
 
+Result<std::string> sha256_of(const std::function<Result<std::size_t>(void*, std::size_t)>& more) {
+  const DigestContext context = begin_sha256();
+  std::vector<unsigned char> buffer(1U << 20U);
+  while (true) {
+    HS_ASSIGN(const std::size_t got, more(buffer.data(), buffer.size()));
+    if (got == 0) return finish_hex(context.get());
+    EVP_DigestUpdate(context.get(), buffer.data(), got);
+  }
+}
+
 } // namespace headscope

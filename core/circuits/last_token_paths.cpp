@@ -165,7 +165,7 @@ private:
   // Logit differences of the senders' last residuals in one row: only the answers' logits are computed. x: [sender, d]
   at::Tensor differences(const at::Tensor& x, const Answers& answers) const {
     const ModelWeights& weights = engine_.model().weights;
-    const at::Tensor normed = config_.final_norm ? apply_norm(config_, weights.ln_final, x) : x;
+    const at::Tensor normed = apply_final_norm(config_, weights.ln_final, x);
     const auto mean = [&](const std::vector<std::int64_t>& ids) {
       const at::Tensor index = at::tensor(ids, at::kLong).to(x.device());
       at::Tensor logits = at::matmul(normed, weights.w_u.index_select(0, index).t()).to(at::kDouble);
@@ -213,6 +213,7 @@ private:
     prefill.batch.tokens = decode.batch.tokens.narrow(1, 0, decode.batch.tokens.size(1) - 1);
     prefill.logits = LogitRows::none;
     prefill.kv_cache = &cache;
+    prefill.prompt_length = decode.batch.tokens.size(1);
     HS_TRY(engine_.run(prefill));
     decode.batch.tokens = decode.batch.tokens.narrow(1, cache.length(), 1);
     int last_layer = 0;
@@ -263,7 +264,7 @@ Status check(const Engine& engine, const std::vector<PatchPair>& pairs, const La
     answers.push_back(pair.answers);
   HS_TRY(check_rows(rows_of(pairs, false), engine.config(), "pair"));
   HS_TRY(check_rows(rows_of(pairs, true), engine.config(), "pair"));
-  HS_TRY(check_answers(MetricKind::logit_diff, answers, engine.config().d_vocab));
+  HS_TRY(check_answers(MetricKind::logit_diff, answers, engine.config().n_logits()));
   HS_TRY(check_equal_lengths(pairs, engine.model().tokenizer.get()));
   for (const auto* heads : {&options.queries, &options.knocked_out})
     for (const HeadId& head : *heads)

@@ -37,7 +37,7 @@ Status check_task(const Engine& engine, const CircuitTask& task) {
     HS_TRY(check_equal_lengths(task.pairs, engine.model().tokenizer.get()));
   }
   HS_TRY(check_rows(task.reference, engine.config(), "reference prompt"));
-  return check_answers(task.metric, answers, engine.config().d_vocab);
+  return check_answers(task.metric, answers, engine.config().n_logits());
 }
 
 std::vector<double> importance_of(const std::vector<double>& scores, MetricKind metric) {

@@ -19,7 +19,9 @@ at::Tensor apply_mlp(const ModelConfig& config, const BlockWeights& block, const
   const at::Tensor in = at::linear(x, block.w_in, block.b_in);
   if (!config.gated_mlp) return at::linear(apply_activation(config.activation, in), block.w_out, block.b_out);
   const at::Tensor gate = apply_activation(config.activation, in.narrow(-1, 0, config.d_mlp));
-  return at::linear(gate * in.narrow(-1, config.d_mlp, config.d_mlp), block.w_out, block.b_out);
+  at::Tensor post = gate * in.narrow(-1, config.d_mlp, config.d_mlp);
+  if (block.b_post.defined()) post = post + block.b_post;
+  return at::linear(post, block.w_out, block.b_out);
 }
 
 } // namespace headscope

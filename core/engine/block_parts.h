@@ -11,6 +11,8 @@ namespace headscope {
 
 // x: [..., d_model] or [..., d_head].
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
+// The one before the unembedding, where there is one.
+at::Tensor apply_final_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
 
 // The MLP of a block, biases included, norms not. x: [..., d_model].
 at::Tensor apply_mlp(const ModelConfig& config, const BlockWeights& block, const at::Tensor& x);

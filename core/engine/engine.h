@@ -112,6 +112,9 @@ struct RunRequest {
   // Keys and values of positions before this run's, which follow them; only read, so that a run may start and stop at
   // any layer, pad on the right and be differentiated. Rows: those of the run.
   const KvCache* kv_prefix = nullptr;
+  // Of a run over the first tokens of prompts whose rest follows in a later one: how many slots they will have. The
+  // rotary base of some models depends on it. Fewer than this run's: those of this run.
+  std::int64_t prompt_length = 0;
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's

@@ -55,11 +55,9 @@ ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, 
     : model_(model), config_(model.config), attention_(attention), request_(request), plan_(plan), span_(span),
       differentiable_(differentiable) {
   positions_ = at::arange(span_.begin, span_.begin + span_.count, at::kLong).unsqueeze(0);
-  length_ = span_.begin + span_.count;
   if (!request_.batch.left_pad.empty()) {
     const at::Tensor pad = at::tensor(request_.batch.left_pad, at::kLong).unsqueeze(1);
     positions_ = at::clamp_min(positions_ - pad, 0);
-    length_ -= *std::min_element(request_.batch.left_pad.begin(), request_.batch.left_pad.end());
   }
   positions_ = queued_copy(positions_, model_.device);
   if (!request_.copies.empty()) copied_ = indices_with_copies(request_, model_.device);
@@ -116,6 +114,12 @@ at::Tensor ForwardPass::embed() {
   const at::Tensor tokens = request_.batch.tokens.narrow(0, 0, first_rows(request_));
   at::Tensor x = at::embedding(weights.w_e, queued_copy(tokens, model_.device));
   if (config_.embed_scale != 1.0) x = x * at::scalar_tensor(config_.embed_scale, x.options());
+  if (config_.embed_norm) {
+    ModelConfig embed_norm = {};
+    embed_norm.norm = NormKind::layer_norm;
+    embed_norm.norm_eps = config_.norm_eps;
+    x = apply_norm(embed_norm, weights.ln_embed, x);
+  }
   if (differentiable_) x = x.detach().requires_grad_(true);
   x = plan_.visit(HookPoint::embed, x);
   if (config_.positions != PositionKind::learned) return x;
@@ -178,7 +182,7 @@ at::Tensor ForwardPass::last_block(int layer, const at::Tensor& resid_pre) {
   Projections projections{part(x.narrow(1, last, 1), 0, heads), keys.narrow(2, 0, kv), keys.narrow(2, kv, kv)};
   norm_heads(layer, projections);
   if (config_.uses_rotary()) {
-    const RotaryTables& all = tables(layer);
+    const RotaryTables all = tables(layer, x.size(0));
     projections.q = apply_rotary(projections.q, {all.cos.narrow(1, last, 1), all.sin.narrow(1, last, 1)});
     projections.k = apply_rotary(projections.k, all);
   }
@@ -236,17 +240,31 @@ void ForwardPass::norm_heads(int layer, Projections& projections) const {
   projections.k = apply_norm(head_norm, block.k_norm, projections.k);
 }
 
-const RotaryTables& ForwardPass::tables(int layer) {
+// Each row's own, so that nothing of a prompt depends on those beside it.
+std::vector<std::int64_t> ForwardPass::row_lengths() const {
+  const std::int64_t slots = std::max(span_.begin + span_.count, request_.prompt_length);
+  std::vector<std::int64_t> lengths(static_cast<std::size_t>(span_.batch), slots);
+  for (const auto* padding : {&request_.batch.left_pad, &request_.batch.right_pad})
+    for (std::size_t row = 0; row < padding->size(); ++row)
+      lengths[row] -= (*padding)[row];
+  return lengths;
+}
+
+RotaryTables ForwardPass::tables(int layer, std::int64_t rows) {
   if (tables_.empty())
     for (const RotaryConfig& rotary : config_.rotary)
-      tables_.push_back(rotary_tables(rotary, positions_, length_, model_.dtype));
-  return tables_[static_cast<std::size_t>(config_.layers[static_cast<std::size_t>(layer)].rotary)];
+      tables_.push_back(rotary_tables(rotary, positions_, row_lengths(), model_.dtype));
+  const RotaryTables& all = tables_[static_cast<std::size_t>(config_.layers[static_cast<std::size_t>(layer)].rotary)];
+  // Rows that join later stand behind those that are there.
+  if (all.cos.size(0) <= rows) return all;
+  return {all.cos.narrow(0, 0, rows), all.sin.narrow(0, 0, rows)};
 }
 
 void ForwardPass::rotate(int layer, Projections& projections) {
   if (!config_.uses_rotary()) return;
-  projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, tables(layer)));
-  projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, tables(layer)));
+  const RotaryTables turns = tables(layer, projections.q.size(0));
+  projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, turns));
+  projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, turns));
 }
 
 // Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by all that
@@ -287,7 +305,7 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   input.mask.window = config_.layers[static_cast<std::size_t>(layer)].window;
   const auto& pad = request_.batch.left_pad;
   if (std::any_of(pad.begin(), pad.end(), [](std::int64_t n) { return n > 0; })) input.mask.key_begin = pad;
-  input.scale = config_.attn_scale;
+  input.scale = config_.attn_scale * config_.layers[static_cast<std::size_t>(layer)].score_factor;
   input.softcap = config_.attn_softcap;
   input.need_scores = plan_.needs(HookPoint::attn_scores, layer);
   input.need_pattern = plan_.needs(HookPoint::pattern, layer);
@@ -366,6 +384,7 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& x, at::Tensor onto) {
   } else {
     post = apply_activation(config_.activation, plan_.visit(HookPoint::mlp_pre, layer, in));
   }
+  if (block.b_post.defined()) post = post + block.b_post;
   return linear(plan_.visit(HookPoint::mlp_post, layer, post), block.w_out, block.b_out, std::move(onto));
 }
 
@@ -386,7 +405,7 @@ at::Tensor ForwardPass::unembed(const at::Tensor& resid) {
   const bool watched = plan_.active(HookPoint::final_scale) || plan_.active(HookPoint::final_normalized);
   if (last && !watched) x = last_rows(x, request_.batch.right_pad);
   if (config_.final_norm)
-    x = apply_norm(config_, model_.weights.ln_final, x, plan_,
+    x = apply_norm(config_.final_norm_kind ? final_norm_config(config_) : config_, model_.weights.ln_final, x, plan_,
                    {HookPoint::final_scale, HookPoint::final_normalized, -1});
   if (last && watched) x = last_rows(x, request_.batch.right_pad);
   at::Tensor logits = linear(x, model_.weights.w_u, model_.weights.b_u);

@@ -56,7 +56,8 @@ private:
   at::Tensor attend_block(int layer, at::Tensor& resid_pre);
   at::Tensor output(int layer, const at::Tensor& z, at::Tensor onto);
   at::Tensor with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z); // resid_pre + attn_out
-  const RotaryTables& tables(int layer);
+  std::vector<std::int64_t> row_lengths() const;
+  RotaryTables tables(int layer, std::int64_t rows); // of the first rows
 
   const Model& model_;
   const ModelConfig& config_;
@@ -66,7 +67,6 @@ private:
   RunSpan span_;
   bool differentiable_;
   at::Tensor positions_;             // [batch or 1, pos]: slot minus left padding
-  std::int64_t length_ = 0;          // positions in use, cached ones counted
   std::size_t joined_ = 0;           // of request_.joins
   std::vector<at::Tensor> copied_;   // of request_.copies each: which row every row from then on is [row]
   at::Tensor given_z_;               // of this layer's last rows, which begin here; undefined: all rows' z is computed

@@ -83,7 +83,7 @@ public:
     Generation generation;
     std::vector<std::int64_t> next = prompt;
     if (options_.last_prompt_token_decodes && prompt.size() > 1) {
-      HS_TRY(step({prompt.begin(), prompt.end() - 1}, LogitRows::none));
+      HS_TRY(step({prompt.begin(), prompt.end() - 1}, LogitRows::none, std::ssize(prompt)));
       next = {prompt.back()};
     }
     for (std::int64_t i = 0; i < options_.max_new_tokens; ++i) {
@@ -100,10 +100,11 @@ public:
   }
 
 private:
-  Status step(const std::vector<std::int64_t>& tokens, LogitRows rows) {
+  Status step(const std::vector<std::int64_t>& tokens, LogitRows rows, std::int64_t prompt_length = 0) {
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
     request.kv_cache = &cache_;
+    request.prompt_length = prompt_length;
     request.logits = rows;
     request.interventions = options_.interventions;
     request.observer = options_.observer;

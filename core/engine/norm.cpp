@@ -56,6 +56,19 @@ at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, con
   }
 }
 
+ModelConfig final_norm_config(const ModelConfig& config) {
+  ModelConfig last = {};
+  last.norm = config.last_norm();
+  last.norm_eps = config.norm_eps;
+  last.norm_scale_in_float32 = config.norm_scale_in_float32;
+  return last;
+}
+
+at::Tensor apply_final_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x) {
+  if (!config.final_norm) return x;
+  return apply_norm(config.final_norm_kind ? final_norm_config(config) : config, weights, x);
+}
+
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
                       const NormSite& site) {
   if (config.norm == NormKind::none) return x;

@@ -17,4 +17,7 @@ struct NormSite {
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
                       const NormSite& site);
 
+// `config` as the last norm needs it, which may be of another kind than those of the blocks.
+ModelConfig final_norm_config(const ModelConfig& config);
+
 } // namespace headscope

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -99,9 +100,28 @@ InverseFrequencies inverse_frequencies(const RotaryConfig& config, std::int64_t 
   return result;
 }
 
-RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positions, std::int64_t length,
-                           at::ScalarType dtype) {
-  const InverseFrequencies inverse = inverse_frequencies(config, length);
+namespace {
+
+// [1 or row, 1, dim / 2]: one for all where the rows' lengths, or all that counts of them, are equal.
+at::Tensor by_row(const RotaryConfig& config, const std::vector<std::int64_t>& lengths) {
+  std::map<std::int64_t, at::Tensor> of_length;
+  std::vector<at::Tensor> rows;
+  for (const std::int64_t length : lengths) {
+    const std::int64_t used = std::max(length, config.scaling.original_max_position);
+    at::Tensor& values = of_length[used];
+    if (!values.defined()) values = inverse_frequencies(config, used).values;
+    rows.push_back(values);
+  }
+  if (of_length.size() == 1) rows.resize(1);
+  return at::stack(rows).unsqueeze(1);
+}
+
+} // namespace
+
+RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positions,
+                           const std::vector<std::int64_t>& lengths, at::ScalarType dtype) {
+  InverseFrequencies inverse = inverse_frequencies(config, lengths.empty() ? 1 : lengths.front());
+  if (config.scaling.kind == RopeScalingKind::dynamic) inverse.values = by_row(config, lengths);
   const at::Tensor angles = positions.to(at::kFloat).unsqueeze(-1) * inverse.values.to(positions.device());
   const at::Tensor both = at::cat({angles, angles}, -1).unsqueeze(2);
   return {(both.cos() * inverse.attention_factor).to(dtype), (both.sin() * inverse.attention_factor).to(dtype)};

@@ -3,6 +3,8 @@
 // scaling; the arithmetic follows transformers' modeling_rope_utils.py, so that float32 results agree.
 #pragma once
 
+#include <vector>
+
 #include <ATen/core/Tensor.h>
 
 #include "core/model/config.h"
@@ -13,9 +15,10 @@ struct RotaryTables {
   at::Tensor cos, sin; // [batch or 1, pos, 1, dim]
 };
 
-// positions: [batch or 1, pos] int64. `length`: positions in use, which dynamic scaling depends on.
-RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positions, std::int64_t length,
-                           at::ScalarType dtype);
+// positions: [batch or 1, pos] int64. `lengths`: tokens of each row, which dynamic scaling depends on: the tables have
+// one row for all, or one each where the positions or the rotations differ.
+RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positions,
+                           const std::vector<std::int64_t>& lengths, at::ScalarType dtype);
 
 // Inverse frequencies [dim / 2] float32 on the CPU, and the factor on cos and sin (YaRN).
 struct InverseFrequencies {

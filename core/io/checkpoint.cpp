@@ -6,7 +6,10 @@
 #include <set>
 
 #include "core/base/json_text.h"
+#include "core/base/log.h"
 #include "core/base/sha256.h"
+#include "core/base/text_file.h"
+#include "core/io/gguf_parts.h"
 #include "core/io/read_tensor.h"
 
 namespace headscope {
@@ -31,9 +34,10 @@ Result<WeightFiles> files_of_index(const fs::path& base) {
     return make_error(ErrorCode::corrupt, "must be an object of tensor names and files", files.index, "weight_map");
   std::set<std::string> names;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
-    const std::string name = file.is_string() ? file.get<std::string>() : "";
-    if (name.empty() || fs::path(name).filename() != name || name == "." || name == "..")
-      return make_error(ErrorCode::corrupt, "must name a file in the same folder", files.index, "weight_map." + tensor);
+    const std::string name = fs::path(file.is_string() ? file.get<std::string>() : "").lexically_normal().string();
+    const fs::path inside(name);
+    if (name.empty() || name == "." || inside.is_absolute() || *inside.begin() == ".." || !inside.has_filename())
+      return make_error(ErrorCode::corrupt, "must name a file inside the folder", files.index, "weight_map." + tensor);
     files.shard[tensor] = name;
     names.insert(name);
   }
@@ -49,12 +53,16 @@ Result<WeightFiles> files_of_index(const fs::path& base) {
 Result<WeightFiles> weight_files(const std::string& folder) {
   const fs::path base(folder);
   std::error_code error;
-  if (fs::exists(base / index_name, error)) return files_of_index(base);
+  const bool indexed = fs::exists(base / index_name, error);
   WeightFiles files;
   if (fs::exists(base / "model.safetensors", error)) {
     files.paths = {(base / "model.safetensors").string()};
+    if (indexed)
+      log::warning(folder + ": has model.safetensors and " + index_name +
+                   "; the former is read, as transformers does, and the shards are not");
     return files;
   }
+  if (indexed) return files_of_index(base);
   bool pickles = false;
   for (const auto& entry : fs::directory_iterator(base, error)) {
     const fs::path kind = entry.path().extension();
@@ -74,21 +82,35 @@ Result<WeightFiles> weight_files(const std::string& folder) {
 
 } // namespace
 
-void Checkpoint::index_tensors() {
-  for (std::size_t i = 0; i < tensors_.size(); ++i)
-    by_name_.emplace(tensors_[i].name, i);
+Status Checkpoint::add_part(GgufFile file) {
+  for (io::TensorInfo info : file.tensors()) {
+    info.file = gguf_.size();
+    if (!by_name_.emplace(info.name, tensors_.size()).second)
+      return make_error(ErrorCode::corrupt, "is in another part too", file.path(), info.name);
+    tensors_.push_back(std::move(info));
+  }
+  gguf_.push_back(std::make_shared<const GgufFile>(std::move(file)));
+  return {};
 }
 
 Result<Checkpoint> Checkpoint::open_gguf(const std::string& path) {
-  HS_ASSIGN(GgufFile file, GgufFile::open(path));
+  HS_ASSIGN(std::vector<GgufFile> parts, open_gguf_parts(path));
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   checkpoint.folder_ = fs::path(path).parent_path().string();
-  checkpoint.config_ = file.metadata_json();
-  checkpoint.tensors_ = file.tensors();
-  checkpoint.gguf_ = std::make_shared<const GgufFile>(std::move(file));
-  checkpoint.index_tensors();
+  checkpoint.config_ = parts.front().metadata_json();
+  for (GgufFile& part : parts)
+    HS_TRY(checkpoint.add_part(std::move(part)));
   return checkpoint;
+}
+
+Status Checkpoint::read_config() {
+  const std::string path = (fs::path(folder_) / "config.json").string();
+  HS_ASSIGN(const std::string text, read_regular_file(path));
+  HS_ASSIGN(config_, parse_json(text, path));
+  if (!config_.is_object()) return make_error(ErrorCode::corrupt, "should hold a JSON object", path);
+  config_sha256_ = sha256_hex(text.data(), text.size());
+  return {};
 }
 
 Result<Checkpoint> Checkpoint::open_safetensors(const std::string& path, const std::string& folder,
@@ -96,7 +118,7 @@ Result<Checkpoint> Checkpoint::open_safetensors(const std::string& path, const s
   Checkpoint checkpoint;
   checkpoint.path_ = path;
   checkpoint.folder_ = folder;
-  HS_ASSIGN(checkpoint.config_, read_json_object((fs::path(folder) / "config.json").string()));
+  HS_TRY(checkpoint.read_config());
   for (const std::string& name : files) {
     HS_ASSIGN(io::SafetensorsFile file, io::SafetensorsFile::open(name));
     for (io::TensorInfo info : file.tensors()) {
@@ -115,7 +137,7 @@ Result<Checkpoint> Checkpoint::open_folder(const std::string& folder) {
   HS_ASSIGN(Checkpoint checkpoint, open_safetensors(folder, folder, files.paths));
   for (const auto& [tensor, shard] : files.shard) {
     const io::TensorInfo* info = checkpoint.find(tensor);
-    if (!info || fs::path(checkpoint.file_of(*info).path()).filename() != shard)
+    if (!info || checkpoint.file_of(*info).path() != (fs::path(folder) / shard).string())
       return make_error(ErrorCode::corrupt, "is said to be in " + shard + ", which does not hold it", files.index,
                         "weight_map." + tensor);
   }
@@ -127,6 +149,11 @@ Result<Checkpoint> Checkpoint::open(const std::string& path) {
   const fs::path given(path);
   if (fs::is_directory(given, error)) {
     if (!fs::exists(given / "config.json", error)) {
+      if (fs::exists(given / "adapter_config.json", error))
+        return make_error(ErrorCode::unsupported,
+                          "holds a LoRA adapter (adapter_config.json), which is no model by itself; merge it into its "
+                          "base model first, with peft's merge_and_unload(), and save that",
+                          path);
       std::string inside;
       for (const auto& entry : fs::directory_iterator(given, error))
         if (entry.path().extension() == ".gguf") inside = entry.path().filename().string();
@@ -167,13 +194,13 @@ std::string Checkpoint::quantisation() const {
 }
 
 const io::MappedFile& Checkpoint::file_of(const io::TensorInfo& tensor) const {
-  return gguf_ ? gguf_->file() : shards_[tensor.file]->file();
+  return gguf() ? gguf_[tensor.file]->file() : shards_[tensor.file]->file();
 }
 
 bool Checkpoint::quantised() const {
   // Only GGUF has such types; its floats are the ones with blocks of one element.
-  return gguf_ && std::any_of(tensors_.begin(), tensors_.end(), [&](const io::TensorInfo& info) {
-           return kernels::quant_layout(static_cast<std::uint32_t>(gguf_->type(info)))->block_size > 1;
+  return gguf() && std::any_of(tensors_.begin(), tensors_.end(), [&](const io::TensorInfo& info) {
+           return kernels::quant_layout(static_cast<std::uint32_t>(gguf()->type(info)))->block_size > 1;
          });
 }
 
@@ -195,31 +222,40 @@ Status Checkpoint::read(const std::string& name, void* out, io::ElementType type
                          workers);
 }
 
-Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {
+std::vector<const io::MappedFile*> Checkpoint::files() const {
   std::vector<const io::MappedFile*> files;
-  if (gguf_) files.push_back(&gguf_->file());
+  for (const auto& part : gguf_)
+    files.push_back(&part->file());
   for (const auto& shard : shards_)
     files.push_back(&shard->file());
-  std::map<std::string, std::string> paths; // by name, which is the order of the lines
+  return files;
+}
+
+Status Checkpoint::check_unchanged() const {
+  for (const io::MappedFile* file : files())
+    HS_TRY(file->check_unchanged());
+  return {};
+}
+
+Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {
+  std::map<std::string, std::string> digests; // by name, which is the order of the lines
+  if (!gguf()) digests["config.json"] = config_sha256_;
   std::int64_t total = 0, before = 0;
-  for (const io::MappedFile* file : files) {
-    paths[fs::path(file->path()).filename().string()] = file->path();
+  for (const io::MappedFile* file : files())
     total += static_cast<std::int64_t>(file->bytes().size());
-  }
-  if (!gguf_) paths["config.json"] = (fs::path(folder_) / "config.json").string();
-  std::string lines, digest;
-  for (const auto& [name, path] : paths) {
-    std::int64_t here = 0;
+  for (const io::MappedFile* file : files()) {
     const auto proceed = [&](std::int64_t done) {
-      here = done;
       task.report("hashing", before + done, total);
       return !task.cancel.cancelled();
     };
-    HS_ASSIGN(digest, sha256_file(path, proceed));
-    before += here;
-    lines += name + "  " + digest + "\n";
+    HS_ASSIGN(digests[fs::path(file->path()).lexically_relative(folder_).string()], file->sha256(proceed));
+    before += static_cast<std::int64_t>(file->bytes().size());
   }
-  return gguf_ ? digest : sha256_hex(lines.data(), lines.size());
+  if (gguf_.size() == 1) return digests.begin()->second;
+  std::string lines;
+  for (const auto& [name, digest] : digests)
+    lines += name + "  " + digest + "\n";
+  return sha256_hex(lines.data(), lines.size());
 }
 
 } // namespace headscope

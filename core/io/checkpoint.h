@@ -32,14 +32,16 @@ struct RowRange {
 
 class Checkpoint {
 public:
-  // A .gguf file; or a folder with config.json and *.safetensors, single or sharded with an index; or one
-  // .safetensors file beside its config.json. Errors name the file and the field.
+  // A .gguf file, or any of the parts that gguf-split made of one; or a folder with config.json and *.safetensors,
+  // single or sharded with an index; or one .safetensors file beside its config.json. Errors name the file and the
+  // field.
   static Result<Checkpoint> open(const std::string& path);
 
   const std::string& path() const { return path_; }     // as given
   const std::string& folder() const { return folder_; } // where config.json and tokenizer are; GGUF: the file's
-  const char* format() const { return gguf_ ? "gguf" : "safetensors"; }
-  const GgufFile* gguf() const { return gguf_.get(); } // null for safetensors
+  const char* format() const { return gguf() ? "gguf" : "safetensors"; }
+  // Null for safetensors; the first part, which has the metadata, of a file in parts.
+  const GgufFile* gguf() const { return gguf_.empty() ? nullptr : gguf_.front().get(); }
 
   // config.json; for GGUF the metadata, whose arrays of 4096 elements and more (the vocabulary) are left out.
   const nlohmann::json& config() const { return config_; }
@@ -57,20 +59,26 @@ public:
               std::optional<io::RowRange> rows = std::nullopt, std::vector<std::int64_t> row_order = {}) const;
 
   // Of a GGUF file: the SHA-256 of its bytes. Of a folder: the SHA-256 of the lines "NAME  SHA256\n" of config.json
-  // and the weight files, in the order of their names. Reads every byte once.
+  // and the weight files, in the order of their names; of a GGUF file in parts those of the parts. Reads every byte of
+  // the files that were opened once, whatever has been renamed since.
   Result<std::string> identity_sha256(const TaskContext& task) const;
+  // corrupt when a weight file has been written to since it was opened.
+  Status check_unchanged() const;
 
 private:
   static Result<Checkpoint> open_gguf(const std::string& path);
   static Result<Checkpoint> open_safetensors(const std::string& path, const std::string& folder,
                                              const std::vector<std::string>& files);
   static Result<Checkpoint> open_folder(const std::string& folder);
+  Status read_config();
+  Status add_part(GgufFile file);
   const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
-  void index_tensors();
+  std::vector<const io::MappedFile*> files() const;
 
   std::string path_, folder_;
   nlohmann::json config_;
-  std::shared_ptr<const GgufFile> gguf_;
+  std::string config_sha256_; // of config.json as it was read
+  std::vector<std::shared_ptr<const GgufFile>> gguf_;
   std::vector<std::shared_ptr<const io::SafetensorsFile>> shards_;
   std::vector<io::TensorInfo> tensors_;
   std::map<std::string, std::size_t, std::less<>> by_name_;

@@ -15,6 +15,7 @@ namespace {
 
 enum class ValueType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, string, array, u64, i64, f64 };
 constexpr int deepest_array = 4;
+constexpr std::uint64_t largest_page = 65536;
 constexpr std::size_t longest_nested = 4096; // arrays within arrays serve only listings
 
 std::size_t scalar_bytes(ValueType type) {
@@ -118,6 +119,7 @@ private:
   std::span<const std::uint8_t> bytes_;
   std::string path_;
   std::uint64_t at_ = 0;
+  bool unknown_type_ = false; // of some tensor
 };
 
 Status GgufParser::header(std::uint64_t& tensors, std::uint64_t& pairs) {
@@ -228,11 +230,12 @@ Status GgufParser::tensor(std::uint64_t index) {
   if (!io::count_elements(info.shape, elements))
     return corrupt("its shape is negative or implausibly large", info.name);
   const kernels::QuantLayout* layout = kernels::quant_layout(type);
-  if (!layout)
-    return make_error(ErrorCode::unsupported,
-                      "its type is " + type_name(type) +
-                          "; Headscope reads F32 F16 BF16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL",
-                      path_, info.name);
+  if (!layout) { // whoever reads it is told; how long it is, nobody knows
+    info.dtype = type_name(type);
+    file_.tensors_.push_back(std::move(info));
+    unknown_type_ = true;
+    return {};
+  }
   const std::uint64_t row = info.shape.empty() ? 1 : static_cast<std::uint64_t>(info.shape.back());
   if (row % layout->block_size != 0)
     return corrupt("rows of " + std::to_string(row) + " are no whole blocks of " + layout->name, info.name);
@@ -263,9 +266,11 @@ Status GgufParser::place_tensors() {
     return corrupt("appears twice", *twice);
   HS_TRY(io::check_tensor_layout(file_.tensors_, std::min<std::uint64_t>(begin, bytes_.size()), bytes_.size(), false,
                                  path_));
-  // Writers fill up to the alignment, with zeros.
+  // Writers fill up to the alignment, or to a page, with zeros.
+  if (unknown_type_) return {};
   const auto rest = bytes_.subspan(std::min<std::uint64_t>(end, bytes_.size()));
-  if (rest.size() >= step || std::any_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; }))
+  if (rest.size() >= std::max(step, largest_page) ||
+      std::any_of(rest.begin(), rest.end(), [](std::uint8_t byte) { return byte != 0; }))
     return corrupt("holds " + std::to_string(bytes_.size() - end) +
                    " bytes after the last tensor; it is oversized or damaged");
   return {};

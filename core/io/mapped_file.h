@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A file's bytes, mapped read-only. They are the file's own: whoever truncates it meanwhile ends this process.
+// A file's bytes, mapped read-only. They are the file's own: whoever truncates it meanwhile ends this process, with a
+// word where core/io/mapped_fault.h is at work.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -14,7 +16,7 @@ namespace headscope::io {
 
 class MappedFile {
 public:
-  // not_found, or io with the system's reason. An empty file gives an empty span.
+  // not_found, out_of_memory, or io with the system's reason. An empty file gives an empty span.
   static Result<MappedFile> open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;
@@ -26,6 +28,13 @@ public:
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
 
+  // corrupt when the file has been written to, cut or lengthened since it was opened. Its name may meanwhile be that of
+  // another file: these bytes stay those of the first one.
+  Status check_unchanged() const;
+  // The SHA-256 of the file that is mapped, whatever its name is now, read once. Errors: those of check_unchanged(),
+  // io; cancelled when proceed(bytes so far) says no.
+  Result<std::string> sha256(const std::function<bool(std::int64_t)>& proceed = {}) const;
+
   // So many bytes have been read and will not be soon again: every few megabytes all pages go back to the system, which
   // reads them again when they are touched again. From any thread.
   void have_read(std::size_t length) const;
@@ -33,13 +42,20 @@ public:
   void will_read(std::size_t begin, std::size_t length) const;
 
 private:
-  MappedFile(std::string path, const std::uint8_t* data, std::size_t size)
-      : path_(std::move(path)), data_(data), size_(size) {}
+  // What stays the same of a file that nobody writes to.
+  struct Stamp {
+    std::int64_t size = 0, seconds = 0, nanoseconds = 0;
+    bool operator==(const Stamp&) const = default;
+  };
+  static Stamp stamp_of(int fd);
+  MappedFile(std::string path, int fd, std::size_t size) : path_(std::move(path)), fd_(fd), size_(size) {}
   void advise(std::size_t begin, std::size_t length, int advice) const;
 
   std::string path_;
+  int fd_ = -1;
   const std::uint8_t* data_ = nullptr;
   std::size_t size_ = 0;
+  Stamp stamp_;
   mutable std::atomic<std::size_t> read_ = 0; // since pages last went back
 };
 

@@ -130,11 +130,18 @@ Error bad_value(double value, ElementType type, std::uint64_t element, const std
 
 } // namespace
 
+Status check_readable(const TensorInfo& info, const std::string& file) {
+  if (source_of(info.dtype)) return {};
+  return make_error(ErrorCode::unsupported,
+                    "is stored as " + info.dtype +
+                        ", which is no weight type that Headscope reads; it reads F64 F32 F16 BF16 Q4_0 Q4_1 Q5_0 "
+                        "Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL",
+                    file, info.name);
+}
+
 Status read_tensor(const MappedFile& file, const TensorInfo& info, const ReadRequest& request, Workers& workers) {
+  HS_TRY(check_readable(info, file.path()));
   const std::optional<Source> source = source_of(info.dtype);
-  if (!source)
-    return make_error(ErrorCode::unsupported, "is stored as " + info.dtype + ", which is no weight type", file.path(),
-                      info.name);
   const std::uint64_t rows = std::max<std::uint64_t>(request.row_order.size(), 1);
   if (request.first % source->block_size != 0 || request.count % (source->block_size * rows) != 0)
     return make_error(ErrorCode::invalid_argument, "a block of " + info.dtype + " cannot be read in part", file.path(),

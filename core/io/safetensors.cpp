@@ -5,10 +5,13 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 #include <set>
+#include <unordered_set>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/limits.h"
 #include "core/base/partial_file.h"
 #include "core/io/tensor_layout.h"
 #include "core/io/utf8.h"
@@ -20,60 +23,155 @@ using nlohmann::json;
 
 constexpr std::uint64_t longest_header = 100'000'000; // as in the format's own library
 
-// Parses, refusing an object that names a key twice (JSON leaves that open; here it would hide a tensor).
-Result<json> parse_header(std::span<const std::uint8_t> text, const std::string& path) {
-  std::vector<std::set<std::string>> keys;
-  std::string repeated;
-  const auto watch = [&](int, json::parse_event_t event, json& parsed) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(parsed.get<std::string>()).second)
-      repeated = parsed.get<std::string>();
-    return true;
-  };
-  json header = json::parse(text.begin(), text.end(), watch, /*allow_exceptions=*/false);
-  if (header.is_discarded() || !header.is_object())
-    return make_error(ErrorCode::corrupt, "is no JSON object", path, "header");
-  if (!repeated.empty()) return make_error(ErrorCode::corrupt, "appears twice", path, repeated);
-  return header;
+constexpr std::size_t most_tensors = std::size_t{1} << 18; // of one file; published ones have some thousand
+constexpr std::size_t most_axes = 64;
+
+bool known_key(const std::string& key) { return key == "dtype" || key == "shape" || key == "data_offsets"; }
+
+// Follows the header's JSON as it is read and keeps what a tensor is made of, so that time and memory grow with its
+// length alone. The first problem is kept and ends the reading.
+class HeaderReader {
+public:
+  HeaderReader(std::uint64_t data_begin, const std::string& path) : data_begin_(data_begin), path_(path) {}
+
+  std::vector<TensorInfo> take_tensors() { return std::move(tensors_); }
+  std::map<std::string, std::string> take_metadata() { return std::move(metadata_); }
+  const std::optional<Error>& error() const { return error_; }
+
+  // What nlohmann::json::sax_parse() calls.
+  bool null() { return depth_ == 1 && in_metadata() ? true : other(); } // "__metadata__": null is none
+  bool boolean(bool) { return other(); }
+  bool number_integer(json::number_integer_t) { return other(); }
+  bool number_unsigned(json::number_unsigned_t value);
+  bool number_float(json::number_float_t, const std::string&) { return other(); }
+  bool string(std::string& text);
+  bool binary(json::binary_t&) { return other(); }
+  bool key(std::string& name);
+  bool start_object(std::size_t);
+  bool end_object();
+  bool start_array(std::size_t);
+  bool end_array();
+  bool parse_error(std::size_t, const std::string&, const json::exception&) {
+    return fail(ErrorCode::corrupt, "is no JSON object", "header");
+  }
+
+private:
+  bool fail(ErrorCode code, const std::string& message, const std::string& field) {
+    if (!error_) error_ = make_error(code, message, path_, field);
+    return false;
+  }
+  bool bad(const std::string& message) { return fail(ErrorCode::corrupt, message, name_); }
+  bool in_metadata() const { return name_ == "__metadata__"; }
+  // A value of a kind that belongs nowhere but in fields that nobody knows.
+  bool other();
+  bool finish_tensor();
+
+  std::uint64_t data_begin_;
+  const std::string& path_;
+  std::optional<Error> error_;
+  std::vector<TensorInfo> tensors_;
+  std::map<std::string, std::string> metadata_;
+  std::unordered_set<std::string> names_;
+  std::set<std::string> keys_; // of the entry
+  int depth_ = 0;              // objects and lists that are open
+  std::string name_, key_;     // of the entry and in it
+  TensorInfo info_;
+  std::vector<std::uint64_t> offsets_;
+};
+
+bool HeaderReader::start_object(std::size_t) {
+  if (++depth_ > limits::nesting) return bad("is nested too deeply");
+  if (depth_ != 2) return depth_ == 1 || in_metadata() || !known_key(key_) || other();
+  info_ = {};
+  offsets_.clear();
+  keys_.clear();
+  return true;
 }
 
-bool read_shape(const json& value, std::vector<std::int64_t>& shape) {
-  if (!value.is_array()) return false;
-  for (const json& size : value) {
-    if (!size.is_number_unsigned()) return false;
-    if (size.get<std::uint64_t>() > (std::uint64_t{1} << 60)) return false;
-    shape.push_back(size.get<std::int64_t>());
+bool HeaderReader::end_object() {
+  if (depth_-- != 2 || in_metadata()) return true;
+  return finish_tensor();
+}
+
+bool HeaderReader::start_array(std::size_t) {
+  if (++depth_ > limits::nesting) return bad("is nested too deeply");
+  if (depth_ == 1) return fail(ErrorCode::corrupt, "is no JSON object", "header");
+  if (depth_ == 2)
+    return bad(in_metadata() ? "must be an object of strings" : "must have dtype, shape and data_offsets");
+  if (depth_ == 3 && key_ == "dtype" && !in_metadata()) return bad("its dtype is no string");
+  if (depth_ > 3 && known_key(key_) && !in_metadata()) return other();
+  return true;
+}
+
+bool HeaderReader::end_array() {
+  --depth_;
+  return true;
+}
+
+bool HeaderReader::key(std::string& name) {
+  if (depth_ == 1) {
+    name_ = std::move(name);
+    key_.clear();
+    if (names_.size() >= most_tensors)
+      return fail(ErrorCode::corrupt, "has more than " + std::to_string(most_tensors) + " tensors", "header");
+    if (!names_.insert(name_).second) return bad("appears twice");
+  } else if (depth_ == 2) {
+    key_ = std::move(name);
+    if (!keys_.insert(key_).second) return fail(ErrorCode::corrupt, "appears twice", key_);
   }
   return true;
 }
 
-Result<TensorInfo> read_tensor(const std::string& name, const json& entry, std::uint64_t data_begin,
-                               const std::string& path) {
-  const auto bad = [&](const std::string& message) { return make_error(ErrorCode::corrupt, message, path, name); };
-  if (!entry.is_object() || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
-    return bad("must have dtype, shape and data_offsets");
-  if (!entry["dtype"].is_string()) return bad("its dtype is no string");
-  TensorInfo info;
-  info.name = name;
-  info.dtype = entry["dtype"].get<std::string>();
-  const std::size_t element = safetensors_element_bytes(info.dtype);
-  if (element == 0) return make_error(ErrorCode::unsupported, "dtype " + info.dtype + " is not supported", path, name);
-  if (!read_shape(entry["shape"], info.shape)) return bad("its shape must be a list of sizes");
-  const json& offsets = entry["data_offsets"];
-  if (!offsets.is_array() || offsets.size() != 2 || !offsets[0].is_number_unsigned() ||
-      !offsets[1].is_number_unsigned())
-    return bad("its data_offsets must be two numbers");
-  const auto begin = offsets[0].get<std::uint64_t>(), end = offsets[1].get<std::uint64_t>();
+bool HeaderReader::string(std::string& text) {
+  if (depth_ == 2 && in_metadata()) {
+    metadata_[key_] = std::move(text);
+    return true;
+  }
+  if (depth_ == 2 && key_ == "dtype") {
+    info_.dtype = std::move(text);
+    return true;
+  }
+  return other();
+}
+
+bool HeaderReader::number_unsigned(json::number_unsigned_t value) {
+  if (depth_ != 3 || in_metadata()) return other();
+  if (key_ == "shape") {
+    if (value > (std::uint64_t{1} << 60)) return other();
+    info_.shape.push_back(static_cast<std::int64_t>(value));
+    return info_.shape.size() <= most_axes || bad("its shape has too many sizes");
+  }
+  if (key_ != "data_offsets") return true;
+  offsets_.push_back(value);
+  return offsets_.size() <= 2 || other();
+}
+
+bool HeaderReader::other() {
+  if (depth_ == 0) return fail(ErrorCode::corrupt, "is no JSON object", "header");
+  if (depth_ == 1)
+    return bad(in_metadata() ? "must be an object of strings" : "must have dtype, shape and data_offsets");
+  if (in_metadata() || !known_key(key_)) return true;
+  if (key_ == "dtype") return bad("its dtype is no string");
+  return bad(key_ == "shape" ? "its shape must be a list of sizes" : "its data_offsets must be two numbers");
+}
+
+bool HeaderReader::finish_tensor() {
+  for (const char* key : {"dtype", "shape", "data_offsets"})
+    if (!keys_.contains(key)) return bad("must have dtype, shape and data_offsets");
+  if (offsets_.size() != 2) return bad("its data_offsets must be two numbers");
+  const std::uint64_t begin = offsets_[0], end = offsets_[1];
   if (end < begin || end > (std::uint64_t{1} << 60)) return bad("its data_offsets are out of order");
   std::uint64_t elements = 0;
-  if (!count_elements(info.shape, elements)) return bad("its shape is implausibly large");
-  info.bytes = end - begin;
-  if (elements * element != info.bytes)
+  if (!count_elements(info_.shape, elements)) return bad("its shape is implausibly large");
+  info_.bytes = end - begin;
+  const std::size_t element = safetensors_element_bytes(info_.dtype); // 0: whoever reads it is told
+  if (element != 0 && elements * element != info_.bytes)
     return bad("its shape needs " + std::to_string(elements * element) + " bytes, its data_offsets give " +
-               std::to_string(info.bytes));
-  info.offset = data_begin + begin;
-  return info;
+               std::to_string(info_.bytes));
+  info_.offset = data_begin_ + begin;
+  info_.name = name_;
+  tensors_.push_back(std::move(info_));
+  return true;
 }
 
 } // namespace
@@ -101,18 +199,13 @@ Result<SafetensorsFile> SafetensorsFile::open(const std::string& path) {
   if (length > bytes.size() - 8)
     return make_error(ErrorCode::corrupt, "the header goes past the end of the file; it is truncated", path,
                       "header length");
-  HS_ASSIGN(const json header, parse_header(bytes.subspan(8, length), path));
   const std::uint64_t data_begin = 8 + length;
-  for (const auto& [name, entry] : header.items()) {
-    if (name == "__metadata__") {
-      if (!entry.is_object()) return make_error(ErrorCode::corrupt, "must be an object of strings", path, name);
-      for (const auto& [key, value] : entry.items())
-        if (value.is_string()) file.metadata_[key] = value.get<std::string>();
-      continue;
-    }
-    HS_ASSIGN(TensorInfo info, read_tensor(name, entry, data_begin, path));
-    file.tensors_.push_back(std::move(info));
-  }
+  const auto header = bytes.subspan(8, length);
+  HeaderReader reader(data_begin, path);
+  json::sax_parse(header.begin(), header.end(), &reader);
+  if (reader.error()) return *reader.error();
+  file.tensors_ = reader.take_tensors();
+  file.metadata_ = reader.take_metadata();
   HS_TRY(check_tensor_layout(file.tensors_, data_begin, bytes.size(), true, path));
   return file;
 }

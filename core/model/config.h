@@ -3,6 +3,7 @@
 // the files in core/model/families fill it in, the engine reads it.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -48,6 +49,7 @@ struct RotaryConfig {
 struct LayerConfig {
   std::optional<std::int64_t> window; // sliding window: key k is seen by query q when 0 <= q - k < window
   int rotary = 0;                     // index into ModelConfig::rotary
+  double score_factor = 1.0;          // beside attn_scale: 1 / (layer + 1) in Stanford's GPT-2
 };
 
 struct ModelConfig {
@@ -60,6 +62,7 @@ struct ModelConfig {
   std::int64_t d_head = 0;
   std::int64_t d_mlp = 0; // 0: attention-only
   std::int64_t d_vocab = 0;
+  std::int64_t d_vocab_out = 0; // logits of models whose output vocabulary is another one; 0: d_vocab
   std::int64_t n_ctx = 0;
   // Unset where the format does not say, as in GGUF: the file's tensors decide.
   std::optional<bool> tied_embeddings; // true: the file may still have an unembedding, which must then be equal
@@ -71,16 +74,20 @@ struct ModelConfig {
   bool norm_scale_in_float32 = false; // Gemma: multiplies by the weight before rounding to the model's dtype
   bool norm_has_weights = true;       // LNPre, RMSPre, OPT without affine norms: false
   bool final_norm = true;
+  std::optional<NormKind> final_norm_kind; // where it is not `norm`
+  bool embed_norm = false;                 // a LayerNorm with weights on the embedding, before its hook
   bool post_norms = false; // Gemma 2/3: a norm on the output of attention and MLP, before it joins the residual
   bool qk_norm = false;    // Qwen 3, Gemma 3: RMSNorm of each head's q and k before the rotary step
 
   bool parallel_residual = false; // GPT-NeoX: attention and MLP both read resid_pre
   Activation activation = Activation::silu;
   bool gated_mlp = true;
+  bool mlp_bias_after_gate = false; // TransformerLens: activation(gate) * up + b_in, not activation(gate) * (up + b_in)
 
   PositionKind positions = PositionKind::rotary;
   std::int64_t learned_position_offset = 0; // OPT: 2
   std::vector<RotaryConfig> rotary;         // usually one; Gemma 3: global and local
+  bool rotary_adjacent_pairs = false;       // the file pairs neighbours (2i, 2i+1); the engine pairs (i, i + dim/2)
   std::vector<LayerConfig> layers;          // n_layers of them
 
   double attn_scale = 0.0;             // multiplies q.k
@@ -92,6 +99,14 @@ struct ModelConfig {
   // One block has no hook_resid_mid when attention and MLP run in parallel or there is no MLP.
   bool has_resid_mid() const { return has_mlp() && !parallel_residual; }
   bool uses_rotary() const { return positions == PositionKind::rotary; }
+  // Whether a token's rotation depends on how long its prompt is, beside where it stands.
+  bool rotary_depends_on_length() const {
+    if (!uses_rotary()) return false;
+    return std::any_of(rotary.begin(), rotary.end(),
+                       [](const RotaryConfig& one) { return one.scaling.kind == RopeScalingKind::dynamic; });
+  }
+  std::int64_t n_logits() const { return d_vocab_out > 0 ? d_vocab_out : d_vocab; }
+  NormKind last_norm() const { return final_norm_kind.value_or(norm); }
 };
 
 } // namespace headscope

@@ -26,7 +26,8 @@ Error error_from_exception(const std::exception& exception, const std::string& d
     return make_error(ErrorCode::out_of_memory, doing + " ran out of memory");
   const auto* torch = dynamic_cast<const c10::Error*>(&exception);
   const std::string what = torch ? torch->what_without_backtrace() : exception.what();
-  if (mentions(what, "out of memory") || mentions(what, "can't allocate memory") || mentions(what, "not enough memory"))
+  if (mentions(what, "out of memory") || mentions(what, "can't allocate memory") ||
+      mentions(what, "not enough memory") || mentions(what, "Cannot allocate memory"))
     return make_error(ErrorCode::out_of_memory, doing + " ran out of memory: " + first_line(what) +
                                                     "; use fewer tokens, a smaller batch or bfloat16");
   if (mentions(what, "CUDA") || mentions(what, "CUBLAS"))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/model/load_weights.h"
 
+#include <algorithm>
 #include <atomic>
 #include <exception>
 #include <memory>
@@ -8,6 +9,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/io/read_tensor.h"
 #include "core/model/guard.h"
 #include "core/model/weight_memory.h"
 
@@ -28,24 +30,46 @@ struct Name {
   bool optional = false;
 };
 
-// Without a prefix for a name with '/'; nothing for an empty one.
-Name expand(const std::string& pattern, const std::string& prefix, int layer) {
-  Name name;
-  std::string text = pattern;
-  if (!text.empty() && text[0] == '?') {
-    name.optional = true;
-    text.erase(0, 1);
-  }
+// One spelling. Without a prefix for a name with '/'; nothing for an empty one.
+std::string expand(std::string text, const std::string& prefix, int layer) {
   const bool bare = !text.empty() && text[0] == '/';
   if (bare) text.erase(0, 1);
   if (const auto hole = text.find("{}"); hole != std::string::npos) text.replace(hole, 2, std::to_string(layer));
-  name.full = text.empty() || bare ? text : prefix + text;
+  return text.empty() || bare ? text : prefix + text;
+}
+
+// The first spelling that the file has, or else the first.
+Name find_name(const Checkpoint& checkpoint, const std::string& pattern, const std::string& prefix, int layer) {
+  Name name;
+  name.optional = !pattern.empty() && pattern[0] == '?';
+  for (std::size_t begin = name.optional ? 1 : 0; begin <= pattern.size();) {
+    const std::size_t end = std::min(pattern.find('|', begin), pattern.size());
+    const std::string full = expand(pattern.substr(begin, end - begin), prefix, layer);
+    if (name.full.empty()) name.full = full;
+    if (checkpoint.find(full)) {
+      name.full = full;
+      break;
+    }
+    begin = end + 1;
+  }
   return name;
 }
 
-Result<std::string> find_prefix(const Checkpoint& checkpoint, const TensorNames& names) {
+// Where the names begin, and what the embedding is called.
+struct Start {
+  std::string prefix;
+  std::string embed;
+};
+
+// Of a model whose embedding and unembedding are one matrix, which may stand in the file under the latter's name alone.
+Result<Start> find_start(const Checkpoint& checkpoint, const TensorNames& names, bool tied) {
   for (const std::string& prefix : names.prefixes)
-    if (checkpoint.find(prefix + names.embed)) return prefix;
+    if (checkpoint.find(prefix + names.embed)) return Start{prefix, prefix + names.embed};
+  for (const std::string& prefix : names.prefixes) {
+    const Name head = find_name(checkpoint, names.unembed, prefix, 0);
+    const Name block = find_name(checkpoint, names.q_w.empty() ? names.qkv_w : names.q_w, prefix, 0);
+    if (tied && checkpoint.find(head.full) && checkpoint.find(block.full)) return Start{prefix, head.full};
+  }
   return make_error(ErrorCode::corrupt, "this tensor is missing; the file may be of another architecture",
                     checkpoint.path(), names.prefixes.front() + names.embed);
 }
@@ -73,15 +97,15 @@ struct ReadSoFar {
 class WeightReader {
 public:
   WeightReader(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
-               const LoadOptions& options, std::string prefix, Pass pass)
+               const LoadOptions& options, const Start& start, Pass pass)
       : checkpoint_(checkpoint), rules_(rules), names_(rules.names), config_(config), options_(options),
-        prefix_(std::move(prefix)), pass_(pass), biases_(find_biases()), so_far_(std::make_shared<ReadSoFar>()),
-        workers_(pass == Pass::read ? options.threads : 1) {}
+        prefix_(start.prefix), embed_(start.embed), pass_(pass), biases_(find_biases()),
+        so_far_(std::make_shared<ReadSoFar>()), workers_(pass == Pass::read ? options.threads : 1) {}
   // Reads on one thread, beside others.
   explicit WeightReader(const WeightReader& whole)
       : checkpoint_(whole.checkpoint_), rules_(whole.rules_), names_(whole.names_), config_(whole.config_),
-        options_(whole.options_), prefix_(whole.prefix_), pass_(whole.pass_), biases_(whole.biases_),
-        so_far_(whole.so_far_), workers_(1) {}
+        options_(whole.options_), prefix_(whole.prefix_), embed_(whole.embed_), pass_(whole.pass_),
+        biases_(whole.biases_), so_far_(whole.so_far_), workers_(1) {}
 
   ModelWeights read();
   const std::optional<Error>& error() const { return error_; }
@@ -94,6 +118,11 @@ private:
   void read_mlp(BlockWeights& block, int layer);
   void read_unembed(ModelWeights& weights);
   NormWeights norm(const std::string& w, const std::string& b, int layer, std::int64_t size);
+  // The same where the blocks' norms may be of another kind, or without weights.
+  NormWeights norm_of(NormKind kind, const std::string& w, const std::string& b, int layer, std::int64_t size);
+  Name name(const std::string& pattern, int layer) const { return find_name(checkpoint_, pattern, prefix_, layer); }
+  bool adjacent_pairs() const { return rules_.rotary_interleaved || config_.rotary_adjacent_pairs; }
+  std::int64_t rotated() const { return config_.rotary_adjacent_pairs ? config_.rotary.front().dim : config_.d_head; }
   at::Tensor table(const std::string& name, const Shape& shape);
   at::Tensor vector(const std::string& pattern, int layer, std::int64_t size);
 
@@ -128,6 +157,7 @@ private:
   const ModelConfig& config_;
   const LoadOptions& options_;
   std::string prefix_;
+  std::string embed_;
   Pass pass_;
   Biases biases_;
   std::shared_ptr<ReadSoFar> so_far_;
@@ -141,8 +171,7 @@ void WeightReader::fail(ErrorCode code, const std::string& message, const std::s
 }
 
 bool WeightReader::present(const std::string& pattern, int layer) const {
-  const Name name = expand(pattern, prefix_, layer);
-  return !name.full.empty() && checkpoint_.find(name.full);
+  return checkpoint_.find(name(pattern, layer).full);
 }
 
 bool WeightReader::has_bias(std::initializer_list<std::string> patterns, std::optional<bool> by_config) const {
@@ -182,7 +211,11 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
     fail(ErrorCode::mismatch, "has shape " + spelled(info->shape) + ", the config wants " + spelled(shape), name.full);
     return false;
   }
-  if (pass_ == Pass::check) return true;
+  if (pass_ == Pass::check) {
+    const Status readable = io::check_readable(*info, checkpoint_.path());
+    if (!readable.ok()) error_ = readable.error();
+    return readable.ok();
+  }
   const Status status = checkpoint_.read(name.full, into.data_ptr(), element_type(options_.dtype), workers_,
                                          std::nullopt, std::move(row_order));
   if (!status.ok()) {
@@ -197,11 +230,11 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
 
 at::Tensor WeightReader::table(const std::string& name, const Shape& shape) {
   at::Tensor tensor = empty(shape);
-  return read_into(expand(name, prefix_, 0), shape, tensor) ? place(tensor) : at::Tensor{};
+  return read_into(this->name(name, 0), shape, tensor) ? place(tensor) : at::Tensor{};
 }
 
 at::Tensor WeightReader::vector(const std::string& pattern, int layer, std::int64_t size) {
-  const Name name = expand(pattern, prefix_, layer);
+  const Name name = this->name(pattern, layer);
   if (error_ || name.full.empty() || (name.optional && !checkpoint_.find(name.full))) return {};
   at::Tensor tensor = empty({size});
   // TransformerLens keeps biases of heads as [head, d_head].
@@ -214,10 +247,15 @@ at::Tensor WeightReader::vector(const std::string& pattern, int layer, std::int6
 }
 
 NormWeights WeightReader::norm(const std::string& w, const std::string& b, int layer, std::int64_t size) {
+  if (config_.norm == NormKind::none || !config_.norm_has_weights) return {};
+  return norm_of(config_.norm, w, b, layer, size);
+}
+
+NormWeights WeightReader::norm_of(NormKind kind, const std::string& w, const std::string& b, int layer,
+                                  std::int64_t size) {
   NormWeights norm;
-  if (config_.norm == NormKind::none || !config_.norm_has_weights) return norm;
   norm.w = vector(w, layer, size);
-  if (config_.norm != NormKind::rms_norm) norm.b = vector(b, layer, size);
+  if (kind != NormKind::rms_norm) norm.b = vector(b, layer, size);
   if (norm.w.defined() && config_.norm_scale_in_float32) norm.w = norm.w.to(at::kFloat);
   if (norm.w.defined() && rules_.norm_offset != 0.0) norm.w = norm.w + rules_.norm_offset;
   norm.w = place(norm.w);
@@ -227,7 +265,7 @@ NormWeights WeightReader::norm(const std::string& w, const std::string& b, int l
 
 void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads,
                           std::vector<std::int64_t> row_order) {
-  const Name name = expand(pattern, prefix_, layer);
+  const Name name = this->name(pattern, layer);
   if (error_ || name.full.empty()) return;
   const std::int64_t out = into.size(0), in = into.size(1);
   if (rules_.layout == MatrixLayout::out_in) {
@@ -249,10 +287,10 @@ void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into
   if (read_into(name, {in, out}, stored)) into.copy_(stored.t());
 }
 
-// Pairs (2i, 2i+1) of each head's rows become (i, i + d_head/2).
-void pair_halves(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
-  at::Tensor by_pair = rows.view({heads, d_head / 2, 2, -1});
-  rows.view({heads, 2, d_head / 2, -1}).copy_(by_pair.transpose(1, 2).clone());
+// Pairs (2i, 2i+1) of the first `dim` of each head's rows become (i, i + dim/2).
+void pair_halves(const at::Tensor& rows, std::int64_t heads, std::int64_t d_head, std::int64_t dim) {
+  at::Tensor turned = rows.view({heads, d_head, -1}).narrow(1, 0, dim);
+  turned.copy_(turned.unflatten(1, {dim / 2, 2}).transpose(1, 2).flatten(1, 2).clone());
 }
 
 // The same as where each row goes.
@@ -280,13 +318,14 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
     const at::Tensor read = vector(required(pattern), layer, size);
     if (read.defined()) block.b_qkv.narrow(0, begin, size).copy_(read);
   };
+  const bool fused = !names_.qkv_w.empty() && (names_.q_w.empty() || present(names_.qkv_w, layer));
   // Matrices of their own are read in the right order, rather than put into it afterwards.
-  const bool ordered = names_.qkv_w.empty() && rules_.rotary_interleaved && rules_.layout == MatrixLayout::out_in;
+  const bool ordered = !fused && rules_.rotary_interleaved && rules_.layout == MatrixLayout::out_in;
   const auto order = [&](std::int64_t heads) {
     return ordered ? halves_order(heads, d_head) : std::vector<std::int64_t>{};
   };
-  if (!names_.qkv_w.empty()) {
-    matrix(names_.qkv_w, layer, block.w_qkv, Role::plain, config_.n_heads);
+  if (fused) {
+    matrix(required(names_.qkv_w), layer, block.w_qkv, Role::plain, config_.n_heads);
     bias(names_.qkv_b, 0, q + 2 * kv);
   } else {
     matrix(names_.q_w, layer, block.w_qkv.narrow(0, 0, q), Role::by_head, config_.n_heads, order(config_.n_heads));
@@ -300,9 +339,9 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
   for (const at::Tensor& rows : {block.w_qkv, block.b_qkv}) {
     if (error_ || !rows.defined()) continue;
     if (rules_.qkv_by_head) ungroup_heads(rows, config_.n_heads, d_head);
-    if (!rules_.rotary_interleaved || (ordered && rows.is_same(block.w_qkv))) continue;
-    pair_halves(rows.narrow(0, 0, q), config_.n_heads, d_head);
-    pair_halves(rows.narrow(0, q, kv), config_.n_kv_heads, d_head);
+    if (!adjacent_pairs() || (ordered && rows.is_same(block.w_qkv))) continue;
+    pair_halves(rows.narrow(0, 0, q), config_.n_heads, d_head, rotated());
+    pair_halves(rows.narrow(0, q, kv), config_.n_kv_heads, d_head, rotated());
   }
   block.w_qkv = place(block.w_qkv);
   block.b_qkv = place(block.b_qkv);
@@ -313,11 +352,13 @@ void WeightReader::read_mlp(BlockWeights& block, int layer) {
   block.w_in = empty({rows, config_.d_model});
   if (config_.gated_mlp) matrix(names_.gate_w, layer, block.w_in.narrow(0, 0, d_mlp), Role::plain, 1);
   matrix(names_.in_w, layer, block.w_in.narrow(0, rows - d_mlp, d_mlp), Role::plain, 1);
-  if (biases_.in || biases_.gate) block.b_in = empty({rows}).zero_();
+  const bool behind = config_.mlp_bias_after_gate;
+  if (biases_.in && behind) block.b_post = place(vector(required(names_.in_b), layer, d_mlp));
+  if ((biases_.in && !behind) || biases_.gate) block.b_in = empty({rows}).zero_();
   if (biases_.gate)
     if (const at::Tensor b = vector(required(names_.gate_b), layer, d_mlp); b.defined())
       block.b_in.narrow(0, 0, d_mlp).copy_(b);
-  if (biases_.in)
+  if (biases_.in && !behind)
     if (const at::Tensor b = vector(required(names_.in_b), layer, d_mlp); b.defined())
       block.b_in.narrow(0, rows - d_mlp, d_mlp).copy_(b);
   block.w_out = empty({config_.d_model, d_mlp});
@@ -334,31 +375,35 @@ BlockWeights WeightReader::read_block(int layer) {
   block.ln1 = norm(names_.ln1_w, names_.ln1_b, layer, d_model);
   read_qkv(block, layer);
   if (config_.qk_norm) {
-    block.q_norm = norm(names_.q_norm_w, "", layer, config_.d_head);
-    block.k_norm = norm(names_.k_norm_w, "", layer, config_.d_head);
+    block.q_norm = norm_of(NormKind::rms_norm, names_.q_norm_w, "", layer, config_.d_head);
+    block.k_norm = norm_of(NormKind::rms_norm, names_.k_norm_w, "", layer, config_.d_head);
+    for (const at::Tensor& w : {block.q_norm.w, block.k_norm.w})
+      if (adjacent_pairs() && w.defined() && !error_) pair_halves(w, 1, config_.d_head, rotated());
   }
   block.w_o = empty({d_model, config_.n_heads * config_.d_head});
   matrix(names_.o_w, layer, block.w_o, Role::output, config_.n_heads);
   block.w_o = place(block.w_o);
   if (biases_.o) block.b_o = place(vector(required(names_.o_b), layer, d_model));
-  if (config_.post_norms) block.ln1_post = norm(names_.ln1_post_w, "", layer, d_model);
+  if (config_.post_norms) block.ln1_post = norm_of(NormKind::rms_norm, names_.ln1_post_w, "", layer, d_model);
   if (!config_.has_mlp()) return block;
   block.ln2 = norm(names_.ln2_w, names_.ln2_b, layer, d_model);
   read_mlp(block, layer);
-  if (config_.post_norms) block.ln2_post = norm(names_.ln2_post_w, "", layer, d_model);
+  if (config_.post_norms) block.ln2_post = norm_of(NormKind::rms_norm, names_.ln2_post_w, "", layer, d_model);
   return block;
 }
 
 void WeightReader::read_unembed(ModelWeights& weights) {
   weights.w_u = weights.w_e;
   const bool in_file = present(names_.unembed, 0);
-  if (config_.tied_embeddings ? *config_.tied_embeddings && !in_file : !in_file) return;
-  at::Tensor unembed = empty({config_.d_vocab, config_.d_model});
+  const bool needed = !names_.unembed.empty() && names_.unembed[0] != '?';
+  if (config_.tied_embeddings ? *config_.tied_embeddings && !in_file : !in_file && !needed) return;
+  if (this->name(names_.unembed, 0).full == embed_) return;
+  at::Tensor unembed = empty({config_.n_logits(), config_.d_model});
   const std::string name = required(names_.unembed);
   if (rules_.layout == MatrixLayout::transformer_lens)
     matrix(name, 0, unembed, Role::plain, 1);
   else // a Linear even where the blocks have Conv1D
-    read_into(expand(name, prefix_, 0), {config_.d_vocab, config_.d_model}, unembed);
+    read_into(this->name(name, 0), {config_.n_logits(), config_.d_model}, unembed);
   unembed = place(unembed);
   // A config may call different matrices tied; as in transformers, those of the file hold then.
   const bool tied =
@@ -396,7 +441,11 @@ void WeightReader::read_blocks(std::vector<BlockWeights>& blocks) {
 
 ModelWeights WeightReader::read() {
   ModelWeights weights;
-  weights.w_e = table(names_.embed, {config_.d_vocab, config_.d_model});
+  weights.w_e = empty({config_.d_vocab, config_.d_model});
+  weights.w_e =
+      read_into({embed_, false}, {config_.d_vocab, config_.d_model}, weights.w_e) ? place(weights.w_e) : at::Tensor{};
+  if (config_.embed_norm)
+    weights.ln_embed = norm_of(NormKind::layer_norm, names_.ln_embed_w, names_.ln_embed_b, 0, config_.d_model);
   if (config_.positions == PositionKind::learned)
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
   if (error_) return weights;
@@ -406,29 +455,30 @@ ModelWeights WeightReader::read() {
   if (together) read_blocks(weights.blocks);
   for (int layer = 0; !together && layer < config_.n_layers && !error_; ++layer)
     weights.blocks[static_cast<std::size_t>(layer)] = read_block(layer);
-  if (config_.final_norm) weights.ln_final = norm(names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
+  if (config_.final_norm && config_.norm != NormKind::none && config_.norm_has_weights)
+    weights.ln_final = norm_of(config_.last_norm(), names_.ln_final_w, names_.ln_final_b, 0, config_.d_model);
   read_unembed(weights);
-  weights.b_u = place(vector(names_.unembed_b, 0, config_.d_vocab));
+  weights.b_u = place(vector(names_.unembed_b, 0, config_.n_logits()));
   return weights;
 }
 
 } // namespace
 
 Result<std::int64_t> embedding_rows(const Checkpoint& checkpoint, const FormatRules& rules) {
-  HS_ASSIGN(const std::string prefix, find_prefix(checkpoint, rules.names));
-  const io::TensorInfo* info = checkpoint.find(prefix + rules.names.embed);
+  HS_ASSIGN(const Start start, find_start(checkpoint, rules.names, false));
+  const io::TensorInfo* info = checkpoint.find(start.embed);
   if (info->shape.size() != 2)
     return make_error(ErrorCode::mismatch, "must have two axes, has shape " + spelled(info->shape), checkpoint.path(),
-                      prefix + rules.names.embed);
+                      start.embed);
   return info->shape[0];
 }
 
 Result<ModelWeights> load_weights(const Checkpoint& checkpoint, const FormatRules& rules, const ModelConfig& config,
                                   const LoadOptions& options) {
-  HS_ASSIGN(std::string prefix, find_prefix(checkpoint, rules.names));
+  HS_ASSIGN(const Start start, find_start(checkpoint, rules.names, config.tied_embeddings.value_or(false)));
   ModelWeights weights;
   for (const Pass pass : {Pass::check, Pass::read}) {
-    WeightReader reader(checkpoint, rules, config, options, prefix, pass);
+    WeightReader reader(checkpoint, rules, config, options, start, pass);
     weights = reader.read();
     if (reader.error()) return *reader.error();
   }

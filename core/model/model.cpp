@@ -11,6 +11,7 @@
 #include "core/model/load_weights.h"
 #include "core/model/model_store.h"
 #include "core/model/process_weights.h"
+#include "core/model/text_config.h"
 
 namespace headscope {
 namespace {
@@ -31,9 +32,7 @@ std::string known_names(std::vector<std::string> Family::*names) {
   return text;
 }
 
-Result<const Family*> family_of(const Checkpoint& checkpoint, const std::string& config_file) {
-  const bool gguf = checkpoint.gguf() != nullptr;
-  const nlohmann::json& json = checkpoint.config();
+Result<const Family*> family_of(const nlohmann::json& json, bool gguf, const std::string& config_file) {
   const char* field = gguf ? "general.architecture" : "model_type";
   std::string name;
   if (json.contains(field) && json[field].is_string()) name = json[field].get<std::string>();
@@ -61,31 +60,23 @@ Status read_freq_factors(const Checkpoint& checkpoint, ModelConfig& config) {
   return checkpoint.read(info->name, rotary.freq_factors.data(), io::ElementType::f32, alone);
 }
 
-// Dynamic scaling has no end of its own: the factor says how far the context was meant to stretch.
-void stretch_context(ModelConfig& config) {
-  if (!config.uses_rotary() || config.rotary.empty()) return;
-  const RopeScaling& scaling = config.rotary.front().scaling;
-  if (scaling.kind == RopeScalingKind::dynamic)
-    config.n_ctx = static_cast<std::int64_t>(static_cast<double>(config.n_ctx) * scaling.factor);
-}
-
 Result<Description> describe(const Checkpoint& checkpoint) {
   const bool gguf = checkpoint.gguf() != nullptr;
   const std::string config_file = gguf ? checkpoint.path() : (fs::path(checkpoint.folder()) / "config.json").string();
   Description found;
-  HS_ASSIGN(found.family, family_of(checkpoint, config_file));
+  HS_ASSIGN(const nlohmann::json written, gguf ? checkpoint.config() : text_config(checkpoint.config(), config_file));
+  HS_ASSIGN(found.family, family_of(written, gguf, config_file));
   found.rules = gguf ? &found.family->gguf : &found.family->hugging_face;
   nlohmann::json translated;
   if (gguf) {
     HS_ASSIGN(const std::int64_t d_vocab, embedding_rows(checkpoint, *found.rules));
     HS_ASSIGN(translated, config_from_gguf(checkpoint.config(), config_file, d_vocab));
   }
-  ConfigFields fields(gguf ? translated : checkpoint.config(), config_file);
+  ConfigFields fields(gguf ? translated : written, config_file);
   found.config.architecture = found.family->id;
   found.family->configure(fields, found.config);
   HS_TRY(fields.status());
   if (gguf) found.config.tied_embeddings = found.config.attention_bias = found.config.mlp_bias = std::nullopt;
-  stretch_context(found.config);
   HS_TRY(read_freq_factors(checkpoint, found.config));
   return found;
 }
@@ -134,6 +125,7 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
     model->tokenizer = *std::move(text);
   else
     model->tokenizer_error = text.error();
+  HS_TRY(checkpoint.check_unchanged());
   HS_TRY(process_weights(options.processing, found.config, model->weights));
   model->identity.hash = std::make_shared<const Background<std::string>>(
       [checkpoint](const TaskContext& task) { return checkpoint.identity_sha256(task); });

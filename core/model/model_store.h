@@ -18,7 +18,9 @@ struct PackagedModel {
 
 const std::vector<PackagedModel>& packaged_models();
 
-// The path itself when it exists; a packaged model's file when it is one of their names.
+// The path itself when it exists, with a note on standard error when it is also the name of a packaged model; a
+// packaged model's file when it is one of their names; the newest snapshot in Hugging Face's cache when it is a name
+// there ("org/name", or "gpt2"). Nothing is downloaded: not_found says where was looked.
 Result<std::string> resolve_model_path(const std::string& name_or_path);
 
 } // namespace headscope

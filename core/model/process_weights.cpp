@@ -28,7 +28,9 @@ void fold_ln(ModelConfig& config, ModelWeights& weights) {
     fold_norm_into(config, block.ln2, block.w_in, block.b_in);
     block.ln2 = {};
   }
-  fold_norm_into(config, weights.ln_final, weights.w_u, weights.b_u);
+  ModelConfig last = {};
+  last.norm = config.last_norm();
+  fold_norm_into(last, weights.ln_final, weights.w_u, weights.b_u);
   weights.ln_final = {};
   if (config.norm == NormKind::layer_norm) config.norm = NormKind::layer_norm_pre;
 }
@@ -71,7 +73,7 @@ void fold_value_biases(const ModelConfig& config, ModelWeights& weights) {
 Status check(const WeightProcessing& processing, const ModelConfig& config) {
   if (processing.fold_ln && (config.norm == NormKind::none || !config.final_norm))
     return make_error(ErrorCode::invalid_argument, "this model has no norms to fold", {}, "fold_ln");
-  if (processing.center_writing_weights && (!centers(config) || config.post_norms))
+  if (processing.center_writing_weights && (!centers(config) || config.post_norms || config.final_norm_kind))
     return make_error(ErrorCode::invalid_argument,
                       "needs LayerNorm, which ignores the mean of what it reads; this model has none", {},
                       "center_writing_weights");

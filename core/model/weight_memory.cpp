@@ -24,7 +24,7 @@ struct WeightMemory::Mapping {
   explicit Mapping(std::size_t asked)
       : bytes(asked + huge_page),
         base(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
-    TORCH_CHECK(base != MAP_FAILED, "no memory for ", asked, " bytes of weights");
+    TORCH_CHECK(base != MAP_FAILED, "not enough memory for ", asked, " bytes of weights");
     const auto address = reinterpret_cast<std::uintptr_t>(base);
     begin = static_cast<char*>(base) + (rounded_up(address, huge_page) - address);
     size = asked;

@@ -47,6 +47,7 @@ void visit(const ModelWeights& weights, const std::function<void(const at::Tenso
     add(norm.b);
   };
   add(weights.w_e);
+  add_norm(weights.ln_embed);
   add(weights.w_pos);
   add(weights.w_u);
   add(weights.b_u);
@@ -55,8 +56,8 @@ void visit(const ModelWeights& weights, const std::function<void(const at::Tenso
     for (const NormWeights* norm :
          {&block.ln1, &block.ln1_post, &block.ln2, &block.ln2_post, &block.q_norm, &block.k_norm})
       add_norm(*norm);
-    for (const at::Tensor* tensor :
-         {&block.w_qkv, &block.b_qkv, &block.w_o, &block.b_o, &block.w_in, &block.b_in, &block.w_out, &block.b_out})
+    for (const at::Tensor* tensor : {&block.w_qkv, &block.b_qkv, &block.w_o, &block.b_o, &block.w_in, &block.b_in,
+                                     &block.b_post, &block.w_out, &block.b_out})
       add(*tensor);
   }
 }

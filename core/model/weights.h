@@ -25,17 +25,19 @@ struct BlockWeights {
   at::Tensor b_o;             // [d_model], or undefined
   at::Tensor w_in;            // gated: [2 d_mlp, d_model], gate first, then up; else [d_mlp, d_model]
   at::Tensor b_in;            // same rows, or undefined
+  at::Tensor b_post;          // [d_mlp], added behind the gate, or undefined
   at::Tensor w_out;           // [d_model, d_mlp]
   at::Tensor b_out;           // [d_model], or undefined
 };
 
 struct ModelWeights {
-  at::Tensor w_e;   // [d_vocab, d_model]
+  at::Tensor w_e; // [d_vocab, d_model]
+  NormWeights ln_embed;
   at::Tensor w_pos; // [n_ctx + learned_position_offset, d_model], or undefined
   std::vector<BlockWeights> blocks;
   NormWeights ln_final;
-  at::Tensor w_u; // [d_vocab, d_model]; shares memory with w_e when the model ties them
-  at::Tensor b_u; // [d_vocab], or undefined
+  at::Tensor w_u; // [n_logits, d_model]; shares memory with w_e when the model ties them
+  at::Tensor b_u; // [n_logits], or undefined
 };
 
 // Views by TransformerLens's names and axes, on native K/V heads (W_K and W_V have n_kv_heads).

@@ -62,7 +62,7 @@ at::Tensor constant_logits(const Model& model) {
 void add_layer(const Model& model, const at::Tensor& outputs, const Names& names, const at::Tensor& constant,
                std::int64_t top, CopyScores& out) {
   const NormWeights without_bias{model.weights.ln_final.w, {}};
-  const at::Tensor x = model.config.final_norm ? apply_norm(model.config, without_bias, outputs) : outputs;
+  const at::Tensor x = apply_final_norm(model.config, without_bias, outputs);
   for (const at::Tensor& head : x.unbind(0)) { // [name, d_model]: one head's logits at a time
     const at::Tensor linear = at::matmul(head, model.weights.w_u.t());
     const auto share = [&](const at::Tensor& logits) {

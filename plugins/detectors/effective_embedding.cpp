@@ -41,7 +41,7 @@ at::Tensor head_outputs(const Model& model, int layer, const at::Tensor& x, bool
 at::Tensor read_out(const Model& model, const at::Tensor& written, const at::Tensor& candidates, bool final_norm) {
   const NormWeights& ln = model.weights.ln_final; // float32 like what the heads wrote
   const NormWeights ln32{ln.w.defined() ? ln.w.to(at::kFloat) : ln.w, ln.b.defined() ? ln.b.to(at::kFloat) : ln.b};
-  const at::Tensor x = final_norm ? apply_norm(model.config, ln32, written) : written;
+  const at::Tensor x = final_norm ? apply_final_norm(model.config, ln32, written) : written;
   const at::Tensor w_u = model.weights.w_u.index_select(0, candidates.to(model.device)).to(at::kFloat);
   return at::matmul(x, w_u.t());
 }

@@ -2,6 +2,7 @@
 """Every kind of bad input gives one line that names the file and the field, and its own exit code."""
 import json
 import os
+import resource
 import shutil
 import unittest
 
@@ -389,6 +390,33 @@ class Options(Case):
         self.bad("invalid_argument", *call, "2", field="--top-p")
         for temperature in ("inf", "nan", "1e999"):
             self.bad("invalid_argument", *call, "1", "--temperature", temperature, field="--temperature")
+
+    def test_names_of_the_hub_say_that_nothing_is_downloaded(self):
+        for name in ("gpt2", "org/some-model"):
+            error = self.bad("not_found", "logits", "--model", name, "--prompt", "a", file=name, env={"HF_HUB_CACHE": str(self.folder)})
+            self.assertIn("downloads nothing", error["message"])
+            self.assertIn(str(self.folder), error["message"])
+
+    def test_weights_that_do_not_fit_into_memory(self):
+        rows, width = 100_000, 8192
+        folder = self.folder / "large"
+        folder.mkdir()
+        shapes = {"embed.W_E": [rows, width], "pos_embed.W_pos": [4, width], "unembed.W_U": [width, 1]}
+        shapes |= {f"blocks.0.attn.W_{k}": [1, width, 1] for k in "QKV"} | {"blocks.0.attn.W_O": [1, 1, width]}
+        header, at = {}, 0
+        for name, shape in shapes.items():
+            size = 2 * int(np.prod(shape))
+            header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(header).encode()
+        with open(folder / "model.safetensors", "wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            file.truncate(8 + len(text) + at)  # zeros that take no room
+        (folder / "config.json").write_text(json.dumps({"model_type": "hooked_transformer", "n_layers": 1, "d_model": width, "n_ctx": 4, "n_heads": 1,
+                                                        "d_head": 1, "d_vocab": rows, "d_vocab_out": 1, "attn_only": True, "normalization_type": None}))
+        write_tokenizer(folder)
+        limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
+        self.bad("out_of_memory", "logits", "--model", folder, "--prompt", "a", "--threads", 1, preexec_fn=limit)
 
     def test_unknown_commands(self):
         for command in (["frobnicate"], ["model", "frobnicate"]):

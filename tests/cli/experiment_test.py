@@ -245,6 +245,27 @@ class Errors(Experiments):
         self.bad("invalid_argument", "run", folder / "e.toml", "--out", "r.h5", "--shard", "2/2", field="--shard")
         self.bad("corrupt", "merge", folder / "e.toml", file="e.toml")
 
+    # The packaged parser recurses as deep as the text says and takes every code point for a character.
+    def test_texts_that_the_parser_cannot_hold(self):
+        folder = self.place("texts")
+        deep = {".".join(["a"] * 100_000) + " = 1": "nested more than", "a = " + "[" * 100_000: "nested more than",
+                "[" + ".".join(["a"] * 100_000) + "]": "nested more than", "x = " + "{a.b.c.d = " * 300 + "1" + "}" * 300: "nested more than",
+                'a = "\\U00110000"': "no character of Unicode", 'a = "\\uD800"': "no character of Unicode"}
+        for text, message in deep.items():
+            (folder / "e.toml").write_text(HEAD + text)
+            error = self.bad("invalid_argument", "run", folder / "e.toml", "--out", self.folder / "r.h5", file="e.toml")
+            self.assertIn(message, error["message"])
+        for data in (b"a = '\xff'", b"a = '\xed\xa0\x80'", b"a = '\xf4\x90\x80\x80'"):
+            (folder / "e.toml").write_bytes(data)
+            self.bad("invalid_argument", "run", folder / "e.toml", "--out", self.folder / "r.h5", file="e.toml")
+
+    def test_a_sweep_of_very_many_steps(self):
+        folder = self.place("many")
+        lists = "".join(f"key{i} = [{', '.join(map(str, range(50)))}]\n" for i in range(6))
+        (folder / "e.toml").write_text(HEAD + '[[step]]\nname = "s"\nmethod = "ablate"\ntask = "pairs"\n[step.sweep]\n' + lists)
+        error = self.bad("invalid_argument", "run", folder / "e.toml", "--out", self.folder / "r.h5", file="e.toml")
+        self.assertIn("more than 10000 steps", error["message"])
+
     def test_every_example_is_understood(self):
         examples = sorted((ROOT / "resources" / "experiments").glob("*.toml"))
         self.assertGreaterEqual(len(examples), 8)

@@ -56,7 +56,7 @@ TEST_P(DeviceParts, RotaryEqualsThePlainOne) {
     config.dim = dim;
     for (const std::int64_t batch : {1, 3}) {
       const at::Tensor positions = (at::arange(9) + at::arange(batch).unsqueeze(1)).to(at::kLong);
-      const RotaryTables plain = rotary_tables(config, positions, 16, GetParam());
+      const RotaryTables plain = rotary_tables(config, positions, {16}, GetParam());
       const at::Tensor qkv = random({3, 9, 8, 64}), q = qkv.narrow(2, 0, 5); // rows with something between them
       const RotaryTables there{plain.cos.to(device_), plain.sin.to(device_)};
       EXPECT_LT(error(rotary_on_device(qkv.to(device_).narrow(2, 0, 5), there), apply_rotary(q, plain)),

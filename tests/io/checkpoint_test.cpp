@@ -257,6 +257,48 @@ TEST_F(Folder, Shards) {
   EXPECT_EQ(value, 1.0F);
 }
 
+TEST_F(Folder, ShardsByPathsInside) {
+  std::filesystem::create_directory(folder_.path() + "/parts");
+  folder_.write("s1.safetensors", safetensors_of("a", {1.0F}));
+  folder_.write("parts/s2.safetensors", safetensors_of("b", {2.0F}));
+  folder_.write(index_file, R"({"weight_map":{"a":"./s1.safetensors","b":"parts/../parts/s2.safetensors"}})");
+  const auto checkpoint = Checkpoint::open(folder_.path());
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
+  float value = 0;
+  ASSERT_TRUE(checkpoint->read("b", &value, ElementType::f32, alone).ok());
+  EXPECT_EQ(value, 2.0F);
+}
+
+// transformers takes the single file.
+TEST_F(Folder, ASingleFileBesideAnIndex) {
+  folder_.write("s1.safetensors", safetensors_of("a", {1.0F}));
+  folder_.write("model.safetensors", safetensors_of("a", {5.0F}));
+  folder_.write(index_file, R"({"weight_map":{"a":"s1.safetensors"}})");
+  testing::internal::CaptureStderr();
+  const auto checkpoint = Checkpoint::open(folder_.path());
+  EXPECT_THAT(testing::internal::GetCapturedStderr(), HasSubstr("model.safetensors and model.safetensors.index.json"));
+  ASSERT_TRUE(checkpoint.ok()) << checkpoint.error().to_string();
+  float value = 0;
+  ASSERT_TRUE(checkpoint->read("a", &value, ElementType::f32, alone).ok());
+  EXPECT_EQ(value, 5.0F);
+}
+
+TEST_F(Folder, ALoraAdapterIsNamedAsSuch) {
+  std::filesystem::remove(folder_.path() + "/config.json");
+  folder_.write("adapter_config.json", "{}");
+  expect_open_error(ErrorCode::unsupported, "", "LoRA adapter");
+}
+
+// A pipe as config.json would wait for ever.
+TEST_F(Folder, APipeAsConfig) {
+  const std::string path = folder_.path() + "/config.json";
+  std::filesystem::remove(path);
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  folder_.write("model.safetensors", safetensors_of("a", {5.0F}));
+  expect_open_error(ErrorCode::io, "config.json", "");
+  std::filesystem::remove(path);
+}
+
 TEST_F(Folder, BadIndexes) {
   folder_.write("s1.safetensors", safetensors_of("a", {1.0F}));
   folder_.write("s2.safetensors", safetensors_of("a", {2.0F}));
@@ -264,12 +306,14 @@ TEST_F(Folder, BadIndexes) {
     folder_.write(index_file, json);
     expect_open_error(code, index_file, message);
   };
-  refuse("{", ErrorCode::corrupt, "no JSON object");
+  refuse("{", ErrorCode::corrupt, "JSON");
   refuse("{}", ErrorCode::corrupt, "object of tensor names and files");
   refuse(R"({"weight_map":{}})", ErrorCode::corrupt, "object of tensor names and files");
-  refuse(R"({"weight_map":{"a":7}})", ErrorCode::corrupt, "must name a file in the same folder");
-  refuse(R"({"weight_map":{"a":"../s1.safetensors"}})", ErrorCode::corrupt, "must name a file in the same folder");
-  refuse(R"({"weight_map":{"a":".."}})", ErrorCode::corrupt, "must name a file in the same folder");
+  refuse(R"({"weight_map":{"a":7}})", ErrorCode::corrupt, "must name a file inside the folder");
+  refuse(R"({"weight_map":{"a":"../s1.safetensors"}})", ErrorCode::corrupt, "must name a file inside the folder");
+  refuse(R"({"weight_map":{"a":"parts/../../s1.safetensors"}})", ErrorCode::corrupt, "inside the folder");
+  refuse(R"({"weight_map":{"a":"/etc/passwd"}})", ErrorCode::corrupt, "inside the folder");
+  refuse(R"({"weight_map":{"a":".."}})", ErrorCode::corrupt, "must name a file inside the folder");
   refuse(R"({"weight_map":{"a":"s1.safetensors","b":"gone.safetensors"}})", ErrorCode::not_found,
          "names gone.safetensors, which is missing");
   refuse(R"({"weight_map":{"a":"s1.safetensors","b":"s1.safetensors"}})", ErrorCode::corrupt,
@@ -290,7 +334,7 @@ TEST_F(Folder, BadConfig) {
   folder_.write("model.safetensors", safetensors_of("w", {1.0F}));
   for (const char* text : {"", "[]", "{\"a\":}", "{\"\xFF\":1}"}) {
     folder_.write("config.json", text);
-    expect_open_error(ErrorCode::corrupt, "config.json", "no JSON object");
+    expect_open_error(ErrorCode::corrupt, "config.json", "JSON");
   }
   std::filesystem::remove(folder_.path() + "/config.json");
   expect_open_error(ErrorCode::not_found, "", "is a folder without config.json");

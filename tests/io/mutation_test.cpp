@@ -4,6 +4,7 @@
 #include <random>
 
 #include "core/io/checkpoint.h"
+#include "core/io/read_tensor.h"
 #include "tests/io/files.h"
 
 namespace headscope::io {
@@ -62,6 +63,7 @@ bool use(const std::string& path) {
   }
   EXPECT_NO_THROW((void)checkpoint->config().dump());
   for (const TensorInfo& info : checkpoint->tensors()) {
+    if (!check_readable(info, path).ok()) continue; // of no known size
     std::vector<float> values(static_cast<std::size_t>(info.elements()));
     (void)checkpoint->read(info.name, values.data(), ElementType::f32, alone).ok();
   }

@@ -8,6 +8,9 @@
 
 #include <toml++/toml.h>
 
+#include "app/cli/experiment/toml_text.h"
+#include "core/base/limits.h"
+
 namespace headscope::cli {
 
 struct TomlTable::State {
@@ -50,6 +53,7 @@ const char* kind(const toml::node& node) {
 } // namespace
 
 Result<TomlTable> TomlTable::parse(const std::string& text, const std::string& file) {
+  HS_TRY(check_toml_text(text, file));
   TomlTable out;
   out.state_ = std::make_shared<State>();
   out.state_->file = file;
@@ -188,13 +192,21 @@ std::vector<TomlTable::Swept> TomlTable::sweep() {
   state_->read.insert("sweep");
   const auto lists = table("sweep");
   if (!lists) return out;
+  std::size_t combinations = 1;
+  for (const auto& [key, node] : *lists->state_->table) {
+    const auto refuse = [&, &key = key, &node = node](const std::string& message) {
+      fail(located(state_->file, node, std::string(key.str()), ErrorCode::invalid_argument, message));
+      return std::vector<Swept>{};
+    };
+    const toml::array* values = node.as_array();
+    if (!values || values->empty()) return refuse("must be a list of values");
+    combinations *= values->size(); // of two numbers below 2^32
+    if (combinations > limits::sweep_steps || values->size() > limits::sweep_steps)
+      return refuse("makes this sweep more than " + std::to_string(limits::sweep_steps) +
+                    " steps; split it over several files");
+  }
   for (const auto& [key, node] : *lists->state_->table) {
     const toml::array* values = node.as_array();
-    if (!values || values->empty()) {
-      fail(
-          located(state_->file, node, std::string(key.str()), ErrorCode::invalid_argument, "must be a list of values"));
-      return {};
-    }
     std::vector<Swept> next;
     for (const Swept& each : out)
       for (const toml::node& value : *values) {

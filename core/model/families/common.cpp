@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
 #include <cmath>
 
 #include "core/model/families/family.h"
@@ -117,8 +118,8 @@ RopeScaling scaling_from(ConfigFields& fields, ConfigFields& parameters, std::in
   std::optional<double> factor = parameters.optional_number({"factor"});
   if (!factor && scaling.kind == RopeScalingKind::yarn && parameters.json().contains("factor"))
     factor = static_cast<double>(context) / static_cast<double>(scaling.original_max_position);
-  if (!factor || !(*factor >= 1.0) || *factor > 1e6)
-    parameters.fail(ErrorCode::corrupt, "must be a number from 1 to 1000000", "factor");
+  if (!factor || !(*factor > 0.0) || *factor > 1e6)
+    parameters.fail(ErrorCode::corrupt, "must be a positive number, at most 1000000", "factor");
   scaling.factor = factor.value_or(1.0);
   if (scaling.kind == RopeScalingKind::llama3) read_llama3(parameters, scaling);
   if (scaling.kind == RopeScalingKind::yarn) read_yarn(parameters, scaling);
@@ -143,6 +144,27 @@ RotaryConfig rotary_from(ConfigFields& fields, ConfigFields parameters, const Mo
   return rotary;
 }
 
+void divide_scores_by_layer(ModelConfig& config) {
+  for (std::size_t i = 0; i < config.layers.size(); ++i)
+    config.layers[i].score_factor = 1.0 / static_cast<double>(i + 1);
+}
+
+void stretch_context(ModelConfig& config) {
+  const RopeScaling& scaling = config.rotary.front().scaling;
+  const bool all_scaled = std::all_of(config.rotary.begin(), config.rotary.end(), [](const RotaryConfig& one) {
+    return one.scaling.kind != RopeScalingKind::none;
+  });
+  if (!all_scaled && scaling.kind != RopeScalingKind::yarn) return;
+  constexpr double most = 1LL << 31; // as configure_shape() allows
+  const double reached = std::min(static_cast<double>(scaling.original_max_position) * scaling.factor, most);
+  config.n_ctx = std::max(config.n_ctx, static_cast<std::int64_t>(reached));
+}
+
+std::optional<std::int64_t> window_from(ConfigFields& fields, std::optional<std::int64_t> otherwise) {
+  if (const auto written = fields.optional_integer({"sliding_window"}); written && *written == 0) return std::nullopt;
+  return fields.size_or_null({"sliding_window"}, otherwise);
+}
+
 void configure_llama_like(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head) {
   configure_shape(fields, config, default_d_head);
   if (!fields.status().ok()) return;
@@ -156,6 +178,7 @@ void configure_llama_like(ConfigFields& fields, ModelConfig& config, std::option
   config.mlp_bias = false;
   config.positions = PositionKind::rotary;
   config.rotary = {rotary_from(fields, rope_parameters(fields), config, fields.positive({"rope_theta"}, 10000.0))};
+  stretch_context(config);
 }
 
 void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t window,
@@ -173,9 +196,9 @@ void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t w
 
 TensorNames llama_names() {
   TensorNames names;
-  names.prefixes = {"model.", "", "model.language_model.", "language_model.model."};
+  names.prefixes = {"model.", "", "model.language_model.", "language_model.model.", "model.text_model."};
   names.embed = "embed_tokens.weight";
-  names.unembed = "?/lm_head.weight";
+  names.unembed = "?/lm_head.weight|/language_model.lm_head.weight";
   names.ln_final_w = "norm.weight";
   names.ln1_w = "layers.{}.input_layernorm.weight";
   names.ln2_w = "layers.{}.post_attention_layernorm.weight";
@@ -203,6 +226,8 @@ TensorNames gguf_names(bool with_biases) {
   names.ln_final_w = "output_norm.weight";
   names.ln1_w = "blk.{}.attn_norm.weight";
   names.ln2_w = "blk.{}.ffn_norm.weight";
+  names.qkv_w = "?blk.{}.attn_qkv.weight";
+  names.qkv_b = "?blk.{}.attn_qkv.bias";
   names.q_w = "blk.{}.attn_q.weight";
   names.k_w = "blk.{}.attn_k.weight";
   names.v_w = "blk.{}.attn_v.weight";

@@ -15,15 +15,17 @@ namespace headscope {
 
 // Tensor names. "{}" stands for the layer; a leading '?' marks a tensor that may be missing: a bias is then read
 // where ModelConfig asks for it, and where that says nothing, from all layers or from none; a leading '/'
-// (after the '?') one to which no prefix belongs; an empty name, one that the family does not have.
+// (after the '?') one to which no prefix belongs; an empty name, one that the family does not have. Names with '|'
+// between them are those of one tensor in different writers: the first that the file has is read.
 struct TensorNames {
   std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is taken
   std::string embed, pos_embed;
+  std::string ln_embed_w, ln_embed_b;
   std::string unembed, unembed_b; // unembed missing: tied to embed, unless the config says otherwise
   std::string ln_final_w, ln_final_b;
   std::string ln1_w, ln1_b, ln1_post_w, ln2_w, ln2_b, ln2_post_w;
   std::string q_norm_w, k_norm_w;
-  std::string qkv_w, qkv_b; // fused, or the six below
+  std::string qkv_w, qkv_b; // fused, or the six below; where a family names all, the fused ones where they are
   std::string q_w, q_b, k_w, k_b, v_w, v_b;
   std::string o_w, o_b;
   std::string gate_w, gate_b; // gated MLPs only
@@ -73,6 +75,12 @@ RotaryConfig rotary_from(ConfigFields& fields, ConfigFields parameters, const Mo
 // `rope_scaling`, the older name, or `rope_parameters` where that is absent or empty, as transformers takes them.
 ConfigFields rope_parameters(ConfigFields& fields);
 Activation activation_from(ConfigFields& fields, Keys keys, const std::string& otherwise);
+// Scores of layer i are divided by i + 1, as in Stanford's GPT-2.
+void divide_scores_by_layer(ModelConfig& config);
+// As long as the scaling of the rotary step is meant to reach, where that is longer: transformers runs that.
+void stretch_context(ModelConfig& config);
+// `sliding_window`: 0 and null are none.
+std::optional<std::int64_t> window_from(ConfigFields& fields, std::optional<std::int64_t> otherwise);
 // Window on the layers that `layer_types` calls sliding_attention; without that field, on those that
 // otherwise(i) names.
 void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t window,

@@ -29,7 +29,7 @@ void configure_gemma2(ConfigFields& fields, ModelConfig& config) {
   config.attn_scale = 1.0 / std::sqrt(fields.positive({"query_pre_attn_scalar"}, 256.0));
   config.attn_softcap = fields.positive_or_null({"attn_logit_softcapping"}, 50.0);
   config.final_softcap = fields.positive_or_null({"final_logit_softcapping"}, 30.0);
-  if (const auto window = fields.size_or_null({"sliding_window"}, 4096))
+  if (const auto window = window_from(fields, 4096))
     configure_windows(fields, config, *window, [](std::int64_t layer, ConfigFields&) { return layer % 2 == 0; });
 }
 
@@ -59,13 +59,21 @@ void configure_gemma3(ConfigFields& fields, ModelConfig& config) {
   config.attn_scale = 1.0 / std::sqrt(fields.positive({"query_pre_attn_scalar"}, 256.0));
   // transformers reads attn_logit_softcapping here, but hands it to no attention.
   config.final_softcap = fields.positive_or_null({"final_logit_softcapping"}, std::nullopt);
-  configure_windows(fields, config, fields.size({"sliding_window"}, 4096), [](std::int64_t layer, ConfigFields& inner) {
+  // Its own rotary steps follow; what the flat fields say, which configure_llama_like() has read, is not theirs.
+  config.n_ctx = fields.integer({"max_position_embeddings"});
+  // Without a window the layers that it would be on keep their rotary base: a file that has one base says so.
+  const auto window = window_from(fields, 4096);
+  configure_windows(fields, config, window.value_or(1), [](std::int64_t layer, ConfigFields& inner) {
     const std::int64_t pattern = inner.integer({"sliding_window_pattern"}, 6);
+    if (pattern < 1) inner.fail(ErrorCode::corrupt, "must be a positive number", "sliding_window_pattern");
     return pattern > 0 && (layer + 1) % pattern != 0;
   });
   config.rotary = gemma3_rotary(fields, config);
-  for (LayerConfig& layer : config.layers)
+  for (LayerConfig& layer : config.layers) {
     layer.rotary = layer.window ? 1 : 0;
+    if (!window) layer.window.reset();
+  }
+  stretch_context(config);
 }
 
 Family gemma_base(const std::string& id) {

@@ -18,8 +18,7 @@ void configure(ConfigFields& fields, ModelConfig& config) {
   config.tied_embeddings = fields.flag({"tie_word_embeddings"}, true);
   config.positions = PositionKind::learned;
   if (!fields.flag({"scale_attn_weights"}, true)) config.attn_scale = 1.0;
-  if (fields.flag({"scale_attn_by_inverse_layer_idx"}, false))
-    fields.fail(ErrorCode::unsupported, "is not supported", "scale_attn_by_inverse_layer_idx");
+  if (fields.flag({"scale_attn_by_inverse_layer_idx"}, false)) divide_scores_by_layer(config);
   if (fields.flag({"add_cross_attention"}, false))
     fields.fail(ErrorCode::unsupported, "is not supported", "add_cross_attention");
 }

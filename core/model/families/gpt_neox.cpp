@@ -21,6 +21,7 @@ void configure(ConfigFields& fields, ModelConfig& config) {
   ConfigFields rope = rope_parameters(fields);
   const double share = rope.positive({"partial_rotary_factor"}, fields.positive({"rotary_pct"}, 0.25));
   config.rotary = {rotary_from(fields, rope, config, fields.positive({"rotary_emb_base"}, 10000.0), share)};
+  stretch_context(config);
 }
 
 } // namespace

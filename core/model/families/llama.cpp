@@ -13,7 +13,7 @@ void configure_llama(ConfigFields& fields, ModelConfig& config) {
 void configure_mistral(ConfigFields& fields, ModelConfig& config) {
   configure_llama_like(fields, config);
   config.attention_bias = false;
-  if (const auto window = fields.size_or_null({"sliding_window"}, 4096))
+  if (const auto window = window_from(fields, 4096))
     configure_windows(fields, config, *window, [](std::int64_t, ConfigFields&) { return true; });
 }
 

@@ -6,7 +6,7 @@ namespace headscope {
 namespace {
 
 void configure_some_windows(ConfigFields& fields, ModelConfig& config) {
-  const auto window = fields.size_or_null({"sliding_window"}, 4096);
+  const auto window = window_from(fields, 4096);
   if (!window || !fields.flag({"use_sliding_window"}, false)) return;
   configure_windows(fields, config, *window, [](std::int64_t layer, ConfigFields& inner) {
     return layer >= inner.integer({"max_window_layers"}, 28);
