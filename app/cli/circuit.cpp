@@ -164,6 +164,7 @@ Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const CircuitOutcome outcome, find_circuit(engine, task, pairs.task, options.circuit, plan, console));
   finish_progress();
   if (!outcome.empty_note.empty()) console.warn(outcome.empty_note);
+  if (const std::string note = outcome.vanishing_note(); !note.empty()) console.warn(note);
   const bool means = plan.ablation == EdgeAblation::mean || plan.ablation == EdgeAblation::mean_by_position;
   if (means && task.pairs.size() == 1)
     console.warn("the means that patched edges carry are over this one prompt itself; give several pairs");

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <sstream>
 
 #include "core/store/result_file.h"
 
@@ -136,6 +137,7 @@ void describe_circuit(const CircuitOptions& options, const CircuitPlan& plan, Ci
              {"faithfulness", out.faithfulness()}};
   if (!options.thresholds.empty()) details.push_back({"threshold", options.thresholds});
   if (!out.empty_note.empty()) details.push_back({"note", out.empty_note});
+  if (const std::string note = out.vanishing_note(); !note.empty()) details.push_back({"scores_note", note});
   if (out.by_signed) details.push_back({"cpr", out.by_signed->cpr});
   if (out.by_absolute) details.push_back({"cmd", out.by_absolute->cmd});
 }
@@ -169,6 +171,20 @@ void choose_circuit(const CircuitOptions& options, const CircuitPlan& plan, Circ
   if (plan.rule == BuildRule::threshold) build.threshold = options.thresholds.front();
   out.circuit.circuit = build_circuit(out.circuit.graph, out.circuit.importance(), build);
   if (out.circuit.circuit.size() == 0 && out.complete) out.empty_note = why_empty(options, build, out.circuit);
+}
+
+std::string CircuitOutcome::vanishing_note() const {
+  double largest = 0.0;
+  for (const double score : circuit.scores)
+    if (std::isfinite(score)) largest = std::max(largest, std::abs(score));
+  const double spread = std::abs(clean - empty);
+  if (!(largest < 1e-4 * spread)) return {};
+  std::ostringstream text;
+  text.precision(2);
+  text << "the largest score of an edge is " << largest << ", where model and empty circuit differ by " << spread
+       << ": these scores are no more than rounding, and so is the choice of edges; the gradient of " << circuit.metric
+       << " vanishes where " << circuit.method << " takes it. Use --method eap_ig_inputs or exact, or another metric";
+  return text.str();
 }
 
 Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options, const CircuitPlan& plan,

@@ -45,6 +45,8 @@ struct CircuitOutcome {
   bool complete = false;
 
   double faithfulness() const { return (metric - empty) / (clean - empty); }
+  // That the scores are no more than rounding, as where a gradient vanishes; else empty.
+  std::string vanishing_note() const;
 };
 
 Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,

@@ -142,6 +142,15 @@ class Circuits(Case):
         self.assertNotEqual(self.good(*call, "--build", "greedy", "--top-n", grown)["edges"], [])
         self.assertEqual(self.good(*call, "--build", "greedy", "--top-n", grown - 1)["edges"], [])
 
+    def test_scores_that_vanish_are_said_to(self):
+        """The gradient of a divergence is zero on the clean run itself, which is where EAP takes it."""
+        model = self.small_model()
+        call = ("circuit", "--model", model, "--clean", "abcdef", "--corrupt", "abxdef", "--metric", "kl_divergence", "--top-n", 300)
+        said = self.good(*call, "--method", "eap").get("warnings", [])
+        self.assertTrue(any("no more than rounding" in line for line in said), said)
+        said = self.good(*call, "--method", "eap_ig_inputs").get("warnings", [])
+        self.assertFalse(any("no more than rounding" in line for line in said), said)
+
     def test_small_effects_keep_their_digits(self):
         text = run("ablate", "--model", "smollm2", "--prompt", CLEAN, "--metric", "kl_divergence", "--heads", "0.0-8", "-q").stdout.decode()
         self.assertNotIn(" 0.0000", "\n".join(text.splitlines()[2:]))
