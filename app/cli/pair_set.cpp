@@ -36,7 +36,7 @@ void add_pair_set_options(CLI::App& command, PairSetOptions& options) {
   command.add_option("--answer", options.answer, "The right next token of the clean prompt, e.g. ' Mary'");
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
   command.add_option("--prompts-file", options.file,
-                     "Pairs: .csv with the columns clean,corrupted,answer,wrong, or .jsonl with these fields");
+                     "Pairs: .csv with the columns clean,corrupted,answer,wrong, .jsonl or .json with these fields");
   add_task_options(command, options.task);
   command.add_flag("--chat", options.prompt.chat, "Put the prompts into the model's chat template");
   command.add_flag("--no-bos", options.prompt.no_bos, "Add no BOS and no EOS");

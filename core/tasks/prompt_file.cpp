@@ -2,25 +2,33 @@
 #include "core/tasks/prompt_file.h"
 
 #include <algorithm>
+#include <cctype>
+#include <filesystem>
 #include <sstream>
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/json_text.h"
 #include "core/base/text_file.h"
 #include "core/tasks/csv.h"
 
 namespace headscope {
 namespace {
 
-bool ends_with(const std::string& text, const std::string& end) {
-  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
-}
-
 Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::string& path) {
   HS_ASSIGN(const CsvTable table, parse_csv(text, path));
   auto prompt = table.column("prompt");
   if (!prompt) prompt = table.column("clean");
-  if (!prompt) return make_error(ErrorCode::invalid_argument, "has no column prompt (or clean)", path, "header");
+  if (!prompt) {
+    std::string found;
+    for (const std::string& name : table.header)
+      found += (found.empty() ? "" : ", ") + name;
+    return make_error(
+        ErrorCode::invalid_argument,
+        "has no column prompt (or clean), only: " + found +
+            "; the first line must name the columns, of which prompt, corrupted, answer and wrong are known",
+        path, "header");
+  }
   const auto answer = table.column("answer"), wrong = table.column("wrong");
   auto corrupted = table.column("corrupted");
   if (!corrupted) corrupted = table.column("corrupt");
@@ -33,13 +41,20 @@ Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::stri
   return rows;
 }
 
-Result<PromptRow> from_json(const std::string& line, const std::string& path, const std::string& place) {
-  const nlohmann::json json = nlohmann::json::parse(line, nullptr, false);
+std::string names_of(const nlohmann::json& json) {
+  std::string names;
+  for (const auto& [name, unused] : json.items())
+    names += (names.empty() ? "" : ", ") + name;
+  return names.empty() ? "none" : names;
+}
+
+Result<PromptRow> from_json(const nlohmann::json& json, const std::string& path, const std::string& place) {
   if (!json.is_object()) return make_error(ErrorCode::corrupt, "is not a JSON object", path, place);
   PromptRow row{{}, {}, {}, place, {}};
   const char* prompt = json.contains("prompt") ? "prompt" : "clean";
   if (!json.contains(prompt))
-    return make_error(ErrorCode::invalid_argument, "has no field prompt (or clean)", path, place);
+    return make_error(ErrorCode::invalid_argument, "has no field prompt (or clean), only: " + names_of(json), path,
+                      place);
   const char* corrupted = json.contains("corrupted") ? "corrupted" : "corrupt";
   for (const auto& [key, text] :
        {std::pair(prompt, &row.prompt), {corrupted, &row.corrupted}, {"answer", &row.answer}, {"wrong", &row.wrong}}) {
@@ -64,11 +79,60 @@ Result<std::vector<PromptRow>> from_lines(const std::string& text, const std::st
     const std::string place = "line " + std::to_string(number);
     PromptRow row{line, {}, {}, place, {}};
     if (json) {
-      HS_ASSIGN(row, from_json(line, path, place));
+      auto parsed = parse_json(line, path);
+      if (!parsed.ok()) return make_error(ErrorCode::corrupt, "is not a JSON object", path, place);
+      HS_ASSIGN(row, from_json(*parsed, path, place));
     }
     rows.push_back(std::move(row));
   }
   return rows;
+}
+
+// A list, or an object that holds it under one of two names.
+Result<std::vector<PromptRow>> from_document(const std::string& text, const std::string& path) {
+  HS_ASSIGN(const nlohmann::json document, parse_json(text, path));
+  const nlohmann::json* list = &document;
+  std::string name;
+  for (const char* key : {"pairs", "prompts"})
+    if (document.is_object() && document.contains(key)) {
+      list = &document[key];
+      name = key;
+      break;
+    }
+  if (!list->is_array())
+    return make_error(ErrorCode::invalid_argument,
+                      "must be a list of prompts, or an object with one as \"pairs\" or \"prompts\"", path, name);
+  std::vector<PromptRow> rows;
+  for (std::size_t i = 0; i < list->size(); ++i) {
+    const std::string place = name + "[" + std::to_string(i) + "]";
+    PromptRow row{{}, {}, {}, place, {}};
+    if ((*list)[i].is_string()) {
+      row.prompt = (*list)[i].get<std::string>();
+    } else {
+      HS_ASSIGN(row, from_json((*list)[i], path, place));
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+// Of the file's name, in small letters; empty when it has none.
+std::string ending_of(const std::string& path) {
+  std::string ending = std::filesystem::path(path).extension().string();
+  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  return ending;
+}
+
+Result<std::vector<PromptRow>> rows_of(const std::string& text, const std::string& path) {
+  const std::string ending = ending_of(path);
+  if (ending == ".csv") return from_csv(text, path);
+  if (ending == ".json") return from_document(text, path);
+  if (ending == ".jsonl" || ending == ".ndjson") return from_lines(text, path, true);
+  if (ending.empty() || ending == ".txt") return from_lines(text, path, false);
+  return make_error(ErrorCode::unsupported,
+                    "the ending " + ending +
+                        " says nothing about how prompts stand in it; known are .csv, .jsonl, .json and .txt",
+                    path);
 }
 
 } // namespace
@@ -94,7 +158,7 @@ std::string join_answers(const std::vector<std::string>& answers) {
 
 Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
   HS_ASSIGN(const std::string text, read_text_file(path));
-  auto rows = ends_with(path, ".csv") ? from_csv(text, path) : from_lines(text, path, ends_with(path, ".jsonl"));
+  auto rows = rows_of(text, path);
   if (!rows.ok()) return rows;
   if (rows->empty()) return make_error(ErrorCode::invalid_argument, "has no prompts", path);
   for (const PromptRow& row : *rows)

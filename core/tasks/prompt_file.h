@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Files of prompts: NAME.csv with the columns prompt (or clean), corrupted (or corrupt), answer, wrong; NAME.jsonl with
-// an object of these fields a line; any other name: one prompt a line. Several answers are parted by '|', or in
-// NAME.jsonl a list.
+// an object of these fields a line; NAME.json with a list of such objects or of texts, or an object that holds it as
+// "pairs" (as `headscope tasks make` writes it) or "prompts"; NAME.txt or a name without an ending: one prompt a line.
+// Other endings are refused. Several answers are parted by '|', or in JSON a list.
 #pragma once
 
 #include <string>

@@ -29,7 +29,9 @@ std::vector<Generator> generators() {
 bool ends_with(const std::string& text, const std::string& end) {
   return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
 }
-bool is_file(const std::string& name) { return ends_with(name, ".csv") || ends_with(name, ".jsonl"); }
+bool is_file(const std::string& name) {
+  return ends_with(name, ".csv") || ends_with(name, ".jsonl") || ends_with(name, ".json");
+}
 
 std::string joined(const std::vector<std::string_view>& names) {
   std::string out;
@@ -49,7 +51,7 @@ Result<Generator> find_generator(std::string_view name) {
   }
   return make_error(ErrorCode::not_found,
                     "there is no task '" + std::string(name) + "'; there are " + joined(names) +
-                        ", and files NAME.csv and NAME.jsonl",
+                        ", and files NAME.csv, NAME.jsonl and NAME.json",
                     {}, "task");
 }
 

@@ -154,8 +154,38 @@ private:
   bool drop_first_;
 };
 
+class WordPiece : public Decoder {
+public:
+  WordPiece(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
+  Status apply(std::vector<std::string>& pieces) const override {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+      std::string& piece = pieces[i];
+      if (i > 0 && piece.starts_with(prefix_))
+        piece.erase(0, prefix_.size());
+      else if (i > 0)
+        piece.insert(piece.begin(), ' ');
+      if (cleanup_) clean(piece);
+    }
+    return {};
+  }
+
+private:
+  static void clean(std::string& piece) {
+    static constexpr std::pair<const char*, const char*> rules[] = {
+        {" .", "."},   {" ?", "?"},           {" !", "!"},   {" ,", ","},     {" ' ", "'"},   {" n't", "n't"},
+        {" 'm", "'m"}, {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
+    for (const auto& [from, to] : rules)
+      replace_all(piece, from, to);
+  }
+  std::string prefix_;
+  bool cleanup_;
+};
+
 } // namespace
 
+std::unique_ptr<Decoder> decode_word_piece(std::string prefix, bool cleanup) {
+  return std::make_unique<WordPiece>(std::move(prefix), cleanup);
+}
 std::unique_ptr<Decoder> decode_byte_level() { return std::make_unique<ByteLevel>(); }
 std::unique_ptr<Decoder> decode_byte_fallback() { return std::make_unique<ByteFallback>(); }
 std::unique_ptr<Decoder> decode_fuse() { return std::make_unique<Fuse>(); }

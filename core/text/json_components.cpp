@@ -96,6 +96,21 @@ Status read_precompiled(const JsonField& field, Normalizers& out) {
   return {};
 }
 
+Status read_bert_normalizer(const JsonField& field, Normalizers& out) {
+  HS_ASSIGN(const bool clean, field.boolean("clean_text", true));
+  HS_ASSIGN(const bool chinese, field.boolean("handle_chinese_chars", true));
+  HS_ASSIGN(const bool lowercase, field.boolean("lowercase", true));
+  HS_ASSIGN(const bool strip, field.boolean("strip_accents", lowercase)); // null: as lowercase
+  if (clean) out.push_back(normalize_clean_text());
+  if (chinese) out.push_back(normalize_chinese());
+  if (strip) {
+    out.push_back(normalize_form(UnicodeForm::nfd));
+    out.push_back(normalize_strip_nonspacing());
+  }
+  if (lowercase) out.push_back(normalize_lowercase());
+  return {};
+}
+
 Result<SplitBehavior> read_behavior(const JsonField& field, SplitBehavior otherwise) {
   if (!field.has("behavior")) return otherwise;
   HS_ASSIGN(const JsonField behavior, field.at("behavior"));
@@ -258,6 +273,7 @@ Status read_normalizer(const JsonField& field, Normalizers& out) {
   if (type == "Replace") return read_replace_normalizer(field, out);
   if (type == "Strip") return read_strip_normalizer(field, out);
   if (type == "Precompiled") return read_precompiled(field, out);
+  if (type == "BertNormalizer") return read_bert_normalizer(field, out);
   if (type == "Prepend") {
     HS_ASSIGN(std::string prefix, field.string("prepend"));
     out.push_back(normalize_prepend(std::move(prefix)));
@@ -289,6 +305,18 @@ Status read_pre_tokenizer(const JsonField& field, PreTokenizers& out) {
   if (type == "ByteLevel") return read_byte_level_split(field, out);
   if (type == "Split") return read_split(field, out);
   if (type == "Whitespace") return read_words(field, out);
+  if (type == "BertPreTokenizer") {
+    out.push_back(split_characters(SplitCharacters::whitespace, SplitBehavior::removed));
+    out.push_back(split_characters(SplitCharacters::punctuation, SplitBehavior::isolated));
+    return {};
+  }
+  if (type == "CharDelimiterSplit") {
+    HS_ASSIGN(const std::string delimiter, field.string("delimiter"));
+    if (delimiter.empty()) return field.error(ErrorCode::corrupt, "the delimiter is empty");
+    HS_ASSIGN(Regex regex, Regex::compile(Regex::escape(delimiter)));
+    out.push_back(split_pattern(std::move(regex), SplitBehavior::removed, false));
+    return {};
+  }
   if (type == "WhitespaceSplit" || type == "Punctuation" || type == "Digits") {
     return read_simple_split(field, type, out);
   }
@@ -318,7 +346,11 @@ Status read_decoder(const JsonField& field, Decoders& out, Spelling& spelling) {
     out.push_back(decode_byte_fallback());
   else if (type == "Fuse")
     out.push_back(decode_fuse());
-  else
+  else if (type == "WordPiece") {
+    HS_ASSIGN(std::string prefix, field.string("prefix", "##"));
+    HS_ASSIGN(const bool cleanup, field.boolean("cleanup", true));
+    out.push_back(decode_word_piece(std::move(prefix), cleanup));
+  } else
     return unknown(field, type);
   return {};
 }

@@ -236,6 +236,30 @@ void drop_accent(char32_t c, std::string& out) {
   if (!is_mark(c)) append_utf8(c, out);
 }
 
+bool is_other(char32_t c) {
+  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
+  return category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
+}
+
+void clean(char32_t c, std::string& out) {
+  const bool blank = c == '\t' || c == '\n' || c == '\r';
+  if (c == 0 || c == 0xFFFD || (!blank && is_other(c))) return;
+  append_utf8(blank || is_whitespace(c) ? U' ' : c, out);
+}
+
+void space_chinese(char32_t c, std::string& out) {
+  const bool chinese = (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
+                       (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) ||
+                       (c >= 0x2B920 && c <= 0x2CEAF) || (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
+  if (chinese) out += ' ';
+  append_utf8(c, out);
+  if (chinese) out += ' ';
+}
+
+void drop_nonspacing(char32_t c, std::string& out) {
+  if (utf8proc_category(static_cast<utf8proc_int32_t>(c)) != UTF8PROC_CATEGORY_MN) append_utf8(c, out);
+}
+
 class ByteLevel : public Normalizer {
 public:
   Status apply(std::string& utf8, [[maybe_unused]] std::size_t most) const override {
@@ -265,6 +289,9 @@ std::unique_ptr<Normalizer> normalize_replace(std::string literal, std::string c
 std::unique_ptr<Normalizer> normalize_replace(Regex pattern, std::string content) {
   return std::make_unique<ReplacePattern>(std::move(pattern), std::move(content));
 }
+std::unique_ptr<Normalizer> normalize_clean_text() { return std::make_unique<ByCharacter>(clean); }
+std::unique_ptr<Normalizer> normalize_chinese() { return std::make_unique<ByCharacter>(space_chinese); }
+std::unique_ptr<Normalizer> normalize_strip_nonspacing() { return std::make_unique<ByCharacter>(drop_nonspacing); }
 std::unique_ptr<Normalizer> normalize_byte_level() { return std::make_unique<ByteLevel>(); }
 
 Result<std::unique_ptr<Normalizer>> normalize_precompiled(std::string_view charsmap) {

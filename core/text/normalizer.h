@@ -30,6 +30,10 @@ std::unique_ptr<Normalizer> normalize_prepend(std::string prefix);
 std::unique_ptr<Normalizer> normalize_replace(std::string literal, std::string content);
 std::unique_ptr<Normalizer> normalize_replace(Regex pattern, std::string content);
 std::unique_ptr<Normalizer> normalize_byte_level();
+// BERT's first two steps: control characters go and white space becomes spaces; spaces around Chinese characters.
+std::unique_ptr<Normalizer> normalize_clean_text();
+std::unique_ptr<Normalizer> normalize_chinese();
+std::unique_ptr<Normalizer> normalize_strip_nonspacing(); // marks of the category Mn
 // `charsmap`: SentencePiece's compiled rules: the size of a double array, the array, NUL-ended replacements.
 Result<std::unique_ptr<Normalizer>> normalize_precompiled(std::string_view charsmap);
 

@@ -16,7 +16,7 @@ std::int64_t token_id(const PipelineParts& parts, std::string_view content) {
 
 std::int64_t add_token(PipelineParts& parts, AddedToken token) {
   token.id = token_id(parts, token.content);
-  if (token.id < 0) token.id = std::max(parts.vocabulary->count(), parts.added.limit());
+  if (token.id < 0) token.id = std::max({parts.vocabulary->count(), parts.listed, parts.added.limit()});
   parts.added.add(token);
   return token.id;
 }

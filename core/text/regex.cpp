@@ -41,6 +41,20 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> long_name
     {"Space", "White_Space"},
 }};
 
+// As Oniguruma has them over Unicode.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 10> posix_classes = {{
+    {"alpha", R"(\p{Alphabetic})"},
+    {"digit", R"(\p{Nd})"},
+    {"alnum", R"(\p{Alphabetic}\p{Nd})"},
+    {"upper", R"(\p{Uppercase})"},
+    {"lower", R"(\p{Lowercase})"},
+    {"space", whitespace},
+    {"blank", R"(\t\p{Zs})"},
+    {"cntrl", R"(\p{Cc})"},
+    {"xdigit", "0-9A-Fa-f"},
+    {"word", word},
+}};
+
 bool compiles(const std::string& pattern) {
   int error = 0;
   PCRE2_SIZE offset = 0;
@@ -64,65 +78,132 @@ public:
 private:
   Status step() {
     const char c = pattern_[at_];
-    if (c == '\\' && at_ + 1 < pattern_.size()) return escape();
-    if (in_class_) {
-      if (c == ']' && at_ > class_first_) in_class_ = false;
-      if (c == '[' && !next_is(':')) return refuse("a class inside a class");
-      if (c == '[') return posix_class();
-      if (c == '&' && next_is('&')) return refuse("'&&' in a class");
-    } else if (c == '[') {
-      in_class_ = true;
-      class_first_ = at_ + (next_is('^') ? 2 : 1);
+    if (c == '\\' && at_ + 1 < pattern_.size()) return escape(out_);
+    if (c == '[') {
+      HS_ASSIGN(const std::string set, character_class(0));
+      out_ += set;
+      return {};
     }
     out_.push_back(c);
     ++at_;
     return {};
   }
 
-  Status posix_class() {
-    const std::size_t end = pattern_.find(":]", at_);
-    if (end == std::string_view::npos) return make_error(ErrorCode::corrupt, "'[:' without ':]'");
-    out_ += pattern_.substr(at_, end + 2 - at_);
-    at_ = end + 2;
+  // What stands between two "&&" of a class: members that PCRE2 can list, and classes of their own beside them.
+  struct Operand {
+    std::string members;
+    std::vector<std::string> sets;
+    std::string alternatives() const {
+      if (sets.empty()) return "[" + members + "]";
+      std::string out = "(?:";
+      if (!members.empty()) out += "[" + members + "]|";
+      for (std::size_t i = 0; i < sets.size(); ++i)
+        out += (i > 0 ? "|" : "") + sets[i];
+      return out + ")";
+    }
+  };
+
+  // PCRE2 has no classes inside classes and no "&&": these become alternatives and look-aheads of one character.
+  Result<std::string> character_class(int depth) {
+    if (depth > limits::nesting) return refuse("classes that are nested too deeply");
+    ++at_;
+    const bool negated = at_ < pattern_.size() && pattern_[at_] == '^';
+    at_ += negated ? 1 : 0;
+    std::vector<Operand> operands(1);
+    for (const std::size_t first = at_; at_ < pattern_.size() && (pattern_[at_] != ']' || at_ == first);) {
+      Operand& now = operands.back();
+      const char c = pattern_[at_];
+      in_class_ = true;
+      if (c == '\\' && at_ + 1 < pattern_.size()) {
+        HS_TRY(class_escape(now));
+      } else if (c == '[' && next_is(':')) {
+        HS_TRY(posix_class(now));
+      } else if (c == '[') {
+        HS_ASSIGN(std::string inner, character_class(depth + 1));
+        now.sets.push_back(std::move(inner));
+      } else if (c == '&' && next_is('&')) {
+        operands.emplace_back();
+        at_ += 2;
+      } else {
+        if (c == ']') now.members.push_back('\\');
+        now.members.push_back(c);
+        ++at_;
+      }
+    }
+    in_class_ = false;
+    if (at_ >= pattern_.size()) return make_error(ErrorCode::corrupt, "'[' without ']'");
+    ++at_;
+    if (operands.size() == 1 && operands[0].sets.empty())
+      return std::string(negated ? "[^" : "[") + operands[0].members + "]";
+    std::string out;
+    for (std::size_t i = operands.size() - 1; i > 0; --i)
+      out += "(?=" + operands[i].alternatives() + ")";
+    out += operands[0].alternatives();
+    return negated ? "(?:(?!" + out + ")(?s:.))" : "(?:" + out + ")";
+  }
+
+  Status class_escape(Operand& now) {
+    if (pattern_[at_ + 1] != 'W') return escape(now.members);
+    now.sets.push_back(std::string("[^").append(word).append("]"));
+    at_ += 2;
     return {};
   }
 
-  Status escape() {
+  Status posix_class(Operand& now) {
+    const std::size_t end = pattern_.find(":]", at_);
+    if (end == std::string_view::npos) return make_error(ErrorCode::corrupt, "'[:' without ':]'");
+    std::string_view name = pattern_.substr(at_ + 2, end - at_ - 2);
+    const bool negated = name.starts_with('^');
+    if (negated) name.remove_prefix(1);
+    at_ = end + 2;
+    for (const auto& [known, members] : posix_classes) {
+      if (known != name) continue;
+      if (negated)
+        now.sets.push_back(std::string("[^").append(members).append("]"));
+      else
+        now.members += members;
+      return {};
+    }
+    now.members += std::string("[:").append(negated ? "^" : "").append(name).append(":]");
+    return {};
+  }
+
+  Status escape(std::string& out) {
     const char c = pattern_[at_ + 1];
     at_ += 2;
     switch (c) {
-    case 's': put_class(whitespace, false); return {};
-    case 'w': put_class(word, false); return {};
+    case 's': put_class(whitespace, false, out); return {};
+    case 'w': put_class(word, false, out); return {};
     case 'S':
       if (in_class_)
-        out_ += R"(\P{White_Space})";
+        out += R"(\P{White_Space})";
       else
-        put_class(whitespace, true);
+        put_class(whitespace, true, out);
       return {};
-    case 'W':
-      if (in_class_) return refuse("\\W in a class");
-      put_class(word, true);
-      return {};
+    case 'W': put_class(word, true, out); return {};
     case 'p':
     case 'P':
-      if (at_ < pattern_.size() && pattern_[at_] == '{') return property(c);
+      if (at_ < pattern_.size() && pattern_[at_] == '{') return property(c, out);
       [[fallthrough]];
     default:
-      out_.push_back('\\');
-      out_.push_back(c);
+      out.push_back('\\');
+      out.push_back(c);
       return {};
-    case 'h':
-    case 'H': return refuse("\\h");
+    case 'h': put_class("0-9A-Fa-f", false, out); return {};
+    case 'H':
+      if (in_class_) return refuse("\\H in a class");
+      put_class("0-9A-Fa-f", true, out);
+      return {};
     case 'u':
       if (pattern_.size() - at_ < 4) return make_error(ErrorCode::corrupt, "\\u needs four digits");
-      out_ += "\\x{" + std::string(pattern_.substr(at_, 4)) + "}";
+      out += "\\x{" + std::string(pattern_.substr(at_, 4)) + "}";
       at_ += 4;
       return {};
     }
   }
 
   // \p{Han} means the script, where PCRE2 would take its extensions too.
-  Status property(char letter) {
+  Status property(char letter, std::string& out) {
     const std::size_t end = pattern_.find('}', at_);
     if (end == std::string_view::npos) return make_error(ErrorCode::corrupt, "'\\p{' without '}'");
     std::string name(pattern_.substr(at_ + 1, end - at_ - 1));
@@ -133,14 +214,14 @@ private:
       if (name == from) name = to;
     }
     if (name.size() > 2 && compiles("\\p{sc:" + name + "}")) name.insert(0, "sc:");
-    out_.append("\\").append(1, letter).append(negated ? "{^" : "{").append(name).append("}");
+    out.append("\\").append(1, letter).append(negated ? "{^" : "{").append(name).append("}");
     return {};
   }
 
-  void put_class(std::string_view members, bool negated) {
-    if (!in_class_) out_ += negated ? "[^" : "[";
-    out_ += members;
-    if (!in_class_) out_ += "]";
+  void put_class(std::string_view members, bool negated, std::string& out) const {
+    if (!in_class_) out += negated ? "[^" : "[";
+    out += members;
+    if (!in_class_) out += "]";
   }
 
   bool next_is(char c) const { return at_ + 1 < pattern_.size() && pattern_[at_ + 1] == c; }
@@ -150,7 +231,6 @@ private:
 
   std::string_view pattern_;
   std::size_t at_ = 0;
-  std::size_t class_first_ = 0; // where a ']' would still be a member
   bool in_class_ = false;
   std::string out_;
 };

@@ -60,7 +60,7 @@ public:
   // The file that it is from, for messages; may be empty.
   virtual std::string chat_template_file() const { return {}; }
 
-  // "byte-level BPE", "BPE", "SentencePiece BPE" or "SentencePiece Unigram".
+  // "byte-level BPE", "BPE", "SentencePiece BPE", "SentencePiece Unigram", "WordLevel" or "WordPiece".
   virtual std::string kind() const = 0;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/text/tokenizer_json.h"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "core/text/json_components.h"
 #include "core/text/json_field.h"
 #include "core/text/unigram.h"
+#include "core/text/word_models.h"
 
 namespace headscope::text {
 
@@ -128,6 +130,7 @@ Status read_unigram(const JsonField& model, PipelineParts& parts) {
     parts.vocabulary->set(static_cast<std::int64_t>(id), entry[0].get_ref<const std::string&>());
     scores.push_back(entry[1].get<double>());
   }
+  parts.listed = static_cast<std::int64_t>(size);
   UnigramOptions options;
   if (model.has("unk_id")) {
     HS_ASSIGN(options.unk, model.integer("unk_id"));
@@ -143,12 +146,34 @@ Status read_unigram(const JsonField& model, PipelineParts& parts) {
   return {};
 }
 
+Status read_words_model(const JsonField& model, bool pieces, PipelineParts& parts) {
+  HS_ASSIGN(const JsonField vocab, model.at("vocab"));
+  HS_ASSIGN(parts.vocabulary, read_vocab_object(vocab));
+  HS_ASSIGN(const std::string unk, model.string("unk_token", pieces ? "[UNK]" : "<unk>"));
+  WordPieceOptions options;
+  options.unk = parts.vocabulary->find(unk);
+  if (options.unk >= 0) parts.unk = options.unk;
+  parts.kind = pieces ? "WordPiece" : "WordLevel";
+  if (!pieces) {
+    parts.model = make_word_level(*parts.vocabulary, options.unk);
+    return {};
+  }
+  HS_ASSIGN(options.prefix, model.string("continuing_subword_prefix", "##"));
+  if (model.has("max_input_chars_per_word")) {
+    HS_ASSIGN(const std::int64_t longest, model.integer("max_input_chars_per_word"));
+    options.longest = static_cast<std::size_t>(std::clamp<std::int64_t>(longest, 0, 1000));
+  }
+  parts.model = make_word_piece(*parts.vocabulary, std::move(options));
+  return {};
+}
+
 Status read_model(const JsonField& root, PipelineParts& parts) {
   HS_ASSIGN(const JsonField model, root.at("model"));
   const bool has_merges = model.has("merges");
   HS_ASSIGN(const std::string type, model.string("type", has_merges ? "BPE" : "Unigram")); // old files name none
   if (type == "BPE") return read_bpe(model, parts);
   if (type == "Unigram") return read_unigram(model, parts);
+  if (type == "WordLevel" || type == "WordPiece") return read_words_model(model, type == "WordPiece", parts);
   HS_ASSIGN(const JsonField field, model.at("type"));
   return field.error(ErrorCode::unsupported, "\"" + type + "\" is not supported");
 }

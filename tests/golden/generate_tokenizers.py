@@ -13,6 +13,7 @@ import json
 import os
 import random
 import sys
+import shutil
 import tempfile
 
 import gguf
@@ -398,7 +399,7 @@ def components():
     splits += [pre_tokenizers.ByteLevel(a, use_regex=r) for a in (True, False) for r in (True, False)]
     splits += [pre_tokenizers.Digits(True), pre_tokenizers.Digits(False), pre_tokenizers.Whitespace(), pre_tokenizers.WhitespaceSplit()]
     splits += [split_then_bytes(p) for p in (LLAMA3, QWEN2, GPT4O)]
-    splits += [pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\w+", r"\W", r"^.+$", r"[\s\S]", r"[^\s]+", r"\u0041|[\u00e0-\u00ff]", r"(?<=a)b", r"\p{Han}+", "x*")]
+    splits += [pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\w+", r"\W", r"^.+$", r"[\s\S]", r"[^\s]+", r"\u0041|[\u00e0-\u00ff]", r"(?<=a)b", r"\p{Han}+", "x*", r"[a-z&&[^aeiou]]+", r"[a-c[x-z]]+|\d", r"[^a-c[\s]]+", r"[\p{L}&&[^\p{Lu}]]+", r"[^\w&&[\S]]", r"[[:alpha:]]+", r"[[:digit:]]+", r"[[:alnum:]_]+", r"[^[:space:]]+", r"[[:upper:]][[:lower:]]*", r"[[:^alpha:]]+", r"[\W\d]+", "[]a]+", r"[a-z&&[^b-d]&&[^x]]+", r"[[:xdigit:]]+")]
     splits += [pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(META, "first")])]
     rules = [normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(), normalizers.StripAccents(),
              normalizers.Strip(), normalizers.Strip(right=False), normalizers.Strip(left=False), normalizers.Prepend("_x"),
@@ -625,6 +626,55 @@ def chats():
     write("chat.json", {"templates": TEMPLATES, "conversations": CONVERSATIONS, "rows": rows})
 
 
+def words():
+    """WordPiece and WordLevel, whole tokenizer.json files with the parts that go with them."""
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"] + sorted(set("abcdefghijklmnopqrstuvwxyz0123456789.,!?'()-")) + ["##" + c for c in "abcdefghijklmnopqrstuvwxyz0123456789"]
+    pieces += ["the", "hello", "wor", "##ld", "capital", "##ing", "of", "mary", "john", "stra", "##ße", "uber", "\u4f60", "\u597d", "do", "not", "##s"]
+    bert = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
+    bert.normalizer = normalizers.BertNormalizer()
+    bert.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    bert.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    bert.decoder = decoders.WordPiece()
+    bert.add_special_tokens(["[PAD]", "[UNK]", "[CLS]", "[SEP]"])
+    cased = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]", max_input_chars_per_word=8))
+    cased.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=None, handle_chinese_chars=False, clean_text=False)
+    cased.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Whitespace(), pre_tokenizers.Digits(True)])
+    cased.decoder = decoders.WordPiece(cleanup=False)
+    level = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<unk>", "The", "capital", "of", "France", "is", "a", "b", "Hello", "world", "1", "12"])}, unk_token="<unk>"))
+    level.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    chars = Tokenizer(models.WordLevel({w: i for i, w in enumerate(["<unk>", "The", "capital", "", "a", "b"])}, unk_token="<unk>"))
+    chars.pre_tokenizer = pre_tokenizers.CharDelimiterSplit(" ")
+    texts = [t for t in TEXTS if len(t) < 120] + ["Hello, WORLDs! Straße ÜBER\u0301 don't do not", "你好hello", "\u0000a\ufffdb\u200dc\td", "a" * 101]
+    write("words.json", {"texts": texts, "cases": [{"tokenizer": json.loads(t.to_str()), "ids": [t.encode(x).ids for x in texts], "decoded": [t.decode(t.encode(x).ids) for x in texts]} for t in (bert, cased, level, chars)]})
+
+
+def added():
+    """Tokens that stand beside vocab.json and tokenizer.model (folder `added`), under the options that change them."""
+    source = os.path.join(OUT, "added")
+    texts = ["<|im_start|>user hello<|im_end|>", " hello", "hello", "a<|im_end|>  hello", "</s>hello", "hello </s> hello", "<|im_start|> <|im_end|>", "hello  world\n\nfoo"]
+    decoder = lambda first: {str(first): {"content": "<|im_start|>", "special": True}, str(first + 1): {"content": "<|im_end|>", "special": True, "lstrip": True, "rstrip": True}}
+    names = {"bos_token": "<s>", "eos_token": "<|im_end|>", "unk_token": "<unk>"}
+    plain = {"bos_token": "<|endoftext|>", "eos_token": "<|im_end|>", "unk_token": "<|endoftext|>", "tokenizer_class": "GPT2Tokenizer"}
+    llama = dict(names, tokenizer_class="LlamaTokenizer")
+    cases = [("vocab.json", plain, 396, {}), ("vocab.json", dict(plain, added_tokens_decoder=decoder(396)), None, {})]
+    cases += [("tokenizer.model", dict(llama, **more), 420, {}) for more in ({}, {"legacy": False}, {"legacy": True}, {"add_prefix_space": False}, {"add_bos_token": False, "add_eos_token": True})]
+    cases += [("tokenizer.model", dict(llama, added_tokens_decoder=decoder(420)), None, {}), ("tokenizer.model", dict(names, tokenizer_class="GemmaTokenizer"), 420, {})]
+    rows = []
+    for kind, config, first, _ in cases:
+        with tempfile.TemporaryDirectory() as place:
+            files = {"tokenizer_config.json": config, "config.json": {"model_type": "gpt2" if kind == "vocab.json" else "llama"}}
+            if first:
+                files["added_tokens.json"] = {"<|im_start|>": first, "<|im_end|>": first + 1}
+            for name, content in files.items():
+                with open(os.path.join(place, name), "w") as file:
+                    json.dump(content, file)
+            for name in ("vocab.json", "merges.txt") if kind == "vocab.json" else ("tokenizer.model",):
+                shutil.copyfile(os.path.join(source, name), os.path.join(place, name))
+            fast = transformers.AutoTokenizer.from_pretrained(place)
+            rows.append({"kind": kind, "files": files, "ids": [fast(t)["input_ids"] for t in texts], "eos": fast.eos_token_id, "bos": fast.bos_token_id})
+    write("added.json", {"texts": texts, "rows": rows})
+
+
 def jinja():
     """Jinja itself, set up as transformers does, over a list of small templates that each try some of its parts."""
     from transformers.utils.chat_template_utils import _compile_jinja_template
@@ -656,6 +706,8 @@ def main():
     components()
     chats()
     jinja()
+    words()
+    added()
     gguf_cases()
     real_gguf(sys.argv[1] if len(sys.argv) > 1 else "build/models")
 

@@ -47,6 +47,36 @@ TEST_F(PromptFile, SeveralAnswers) {
   EXPECT_EQ(join_answers({" 33", " 34"}), " 33| 34");
 }
 
+TEST_F(PromptFile, JsonIsReadAsWhatItIs) {
+  const auto pairs = read_prompt_file(write("made.json", R"({"task": "ioi", "pairs": [
+    {"clean": "a", "corrupted": "b", "answer": [" x", " y"], "wrong": [" z"]}, {"clean": "c", "corrupted": "d", "answer": " e"}]})"));
+  ASSERT_TRUE(pairs.ok()) << pairs.error().to_string();
+  ASSERT_EQ(pairs->size(), 2U);
+  EXPECT_EQ((*pairs)[0].prompt, "a");
+  EXPECT_EQ((*pairs)[0].corrupted, "b");
+  EXPECT_EQ((*pairs)[0].answer, " x| y");
+  EXPECT_EQ((*pairs)[1].answer, " e");
+  const auto list = read_prompt_file(write("list.JSON", R"(["one", {"prompt": "two"}])"));
+  ASSERT_TRUE(list.ok()) << list.error().to_string();
+  EXPECT_EQ((*list)[0].prompt, "one");
+  EXPECT_EQ((*list)[1].prompt, "two");
+  EXPECT_FALSE(read_prompt_file(write("other.json", R"({"a": 1})")).ok());
+  EXPECT_FALSE(read_prompt_file(write("cut.json", R"([{"prompt": "a")")).ok());
+}
+
+TEST_F(PromptFile, WhatIsUnknownIsRefused) {
+  for (const char* name : {"p.tsv", "p.yaml", "p.parquet", "p.md"})
+    EXPECT_FALSE(read_prompt_file(write(name, "a prompt\n")).ok()) << name;
+  for (const char* name : {"p.txt", "prompts"})
+    EXPECT_TRUE(read_prompt_file(write(name, "a prompt\n")).ok()) << name;
+  const auto columns = read_prompt_file(write("p.csv", "text,label\na,b\n"));
+  ASSERT_FALSE(columns.ok());
+  EXPECT_THAT(columns.error().message, HasSubstr("text, label"));
+  const auto fields = read_prompt_file(write("p.jsonl", "{\"text\": \"a\"}\n"));
+  ASSERT_FALSE(fields.ok());
+  EXPECT_THAT(fields.error().message, HasSubstr("only: text"));
+}
+
 TEST_F(PromptFile, PairsOfAFileAreCheckedAndCounted) {
   const std::string path = write("pairs.csv", "clean,corrupted,answer,wrong\n"
                                               "The key is,The lock is, red, blue\n"

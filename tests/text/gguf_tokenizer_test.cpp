@@ -3,6 +3,8 @@
 // parts that its reader drops put back.
 #include "core/text/gguf_tokenizer.h"
 
+#include <algorithm>
+
 #include "tests/text/golden.h"
 
 namespace headscope::text {
@@ -63,6 +65,57 @@ TEST(GgufTokenizer, EqualsTransformers) {
       EXPECT_EQ((*tokenizer)->decode(ids), entry["decoded"][i].get<std::string>()) << name << text;
     }
   }
+}
+
+// llama.cpp's end-of-generation set.
+TEST(GgufTokenizer, WhereGenerationEnds) {
+  const auto all = golden("gguf_cases.json");
+  Case made = make_case(all, all["cases"][0]);
+  const auto ends = [&] {
+    const auto tokenizer = make_gguf_tokenizer(made.data);
+    EXPECT_TRUE(tokenizer.ok());
+    return (*tokenizer)->end_ids();
+  };
+  const auto id_of_text = [&](std::string_view text) {
+    const auto found = std::find(made.data.tokens.begin(), made.data.tokens.end(), text);
+    return static_cast<std::int64_t>(found - made.data.tokens.begin());
+  };
+  std::vector<std::int64_t> known = {2};
+  for (const char* text : {"<|endoftext|>", "<|im_end|>", "<|eot_id|>"})
+    if (const std::int64_t id = id_of_text(text); id < static_cast<std::int64_t>(made.data.tokens.size()))
+      known.push_back(id);
+  made.data.eot = 40;
+  made.data.eom = 41;
+  known.insert(known.end(), {40, 41});
+  made.data.tokens[50] = "<end_of_turn>";
+  known.push_back(50);
+  made.data.tokens[51] = "</s>"; // plain text here
+  std::sort(known.begin(), known.end());
+  known.erase(std::unique(known.begin(), known.end()), known.end());
+  made.data.merges.resize(0);
+  const std::string merge = made.merges[0];
+  made.data.merges.push_back(merge);
+  EXPECT_EQ(ends(), known);
+  made.data.types[51] = 3;
+  known.push_back(51);
+  std::sort(known.begin(), known.end());
+  EXPECT_EQ(ends(), known);
+}
+
+// A control token in characters outside the byte alphabet keeps its own id.
+TEST(GgufTokenizer, SpecialTokensInOtherScripts) {
+  const auto all = golden("gguf_cases.json");
+  Case made = make_case(all, all["cases"][0]);
+  made.data.merges.resize(1);
+  made.data.tokens[60] = "<\xEF\xBD\x9C"
+                         "begin\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>";
+  made.data.types[60] = 3;
+  made.data.bos = 60;
+  const auto tokenizer = make_gguf_tokenizer(made.data);
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().to_string();
+  EXPECT_EQ(encode(**tokenizer, made.data.tokens[60], {.add_special = false}), Ids{60});
+  EXPECT_EQ((*tokenizer)->bos(), 60);
+  EXPECT_EQ((*tokenizer)->vocab_size(), static_cast<std::int64_t>(made.data.tokens.size()));
 }
 
 class BrokenGguf : public testing::Test {

@@ -110,6 +110,68 @@ TEST(SentencePieceModel, EqualsTheLibrary) {
   }
 }
 
+TEST(TokenizerFolder, TokensBesideTheVocabulary) {
+  const auto all = golden("added.json");
+  for (const auto& row : all["rows"]) {
+    TemporaryFolder folder;
+    for (const auto& [name, content] : row["files"].items())
+      folder.write(name, content.dump());
+    const bool vocabulary = row["kind"] == "vocab.json";
+    for (const std::string name : {"vocab.json", "merges.txt", "tokenizer.model"})
+      if ((name != "tokenizer.model") == vocabulary)
+        std::filesystem::copy_file(golden_path("added/" + name), folder.path() + "/" + name);
+    const auto tokenizer = load(folder.path());
+    ASSERT_TRUE(tokenizer);
+    EXPECT_EQ(tokenizer->eos(), row["eos"].get<std::int64_t>()) << row["files"];
+    for (std::size_t i = 0; i < all["texts"].size(); ++i)
+      EXPECT_EQ(encode(*tokenizer, all["texts"][i].get<std::string>()), row["ids"][i].get<Ids>())
+          << row["files"] << all["texts"][i];
+  }
+}
+
+// As transformers' generate(): generation_config.json before config.json before the tokenizer's own EOS.
+TEST(TokenizerFolder, WhereGenerationEnds) {
+  TemporaryFolder folder;
+  std::filesystem::copy_file(golden_path("gpt2/tokenizer.json"), folder.path() + "/tokenizer.json");
+  folder.write("tokenizer_config.json", R"({"eos_token": "<|im_end|>"})");
+  const auto ends = [&] { return load(folder.path())->end_ids(); };
+  EXPECT_EQ(ends(), Ids{*load(folder.path())->id_of_piece("<|im_end|>")});
+  folder.write("config.json", R"({"text_config": {"eos_token_id": [3, 4]}})");
+  EXPECT_EQ(ends(), (Ids{3, 4}));
+  folder.write("config.json", R"({"eos_token_id": [5, 6], "text_config": {"eos_token_id": 3}})");
+  EXPECT_EQ(ends(), (Ids{5, 6}));
+  folder.write("generation_config.json", R"({"eos_token_id": null})");
+  EXPECT_EQ(ends(), (Ids{5, 6}));
+  folder.write("generation_config.json", R"({"eos_token_id": 7})");
+  EXPECT_EQ(ends(), Ids{7});
+}
+
+// The ids are those of tokenizers 0.23: the list's length counts, repeated pieces included.
+TEST(TokenizerFolder, TokensBehindAListThatRepeatsPieces) {
+  TemporaryFolder folder;
+  folder.write("tokenizer.json", R"({"model": {"type": "Unigram", "unk_id": 0, "vocab":
+    [["<unk>", 0.0], ["a", -1.0], ["b", -1.0], ["a", -2.0]]},
+    "added_tokens": [{"id": 4, "content": "<x>", "special": true}]})");
+  const auto tokenizer = load(folder.path());
+  ASSERT_TRUE(tokenizer);
+  EXPECT_EQ(tokenizer->id_of_piece("<x>"), 4);
+}
+
+TEST(WordModels, EqualTokenizers) {
+  const auto all = golden("words.json");
+  for (const auto& entry : all["cases"]) {
+    TemporaryFolder folder;
+    folder.write("tokenizer.json", entry["tokenizer"].dump());
+    const auto tokenizer = load(folder.path());
+    ASSERT_TRUE(tokenizer);
+    for (std::size_t i = 0; i < all["texts"].size(); ++i) {
+      const auto ids = entry["ids"][i].get<Ids>();
+      EXPECT_EQ(encode(*tokenizer, all["texts"][i].get<std::string>()), ids) << tokenizer->kind() << all["texts"][i];
+      EXPECT_EQ(tokenizer->decode(ids, true), entry["decoded"][i].get<std::string>()) << all["texts"][i];
+    }
+  }
+}
+
 TEST(TokenText, BytesOfPieces) {
   const auto gpt2 = load(golden_path("gpt2"));
   EXPECT_EQ(gpt2->text(*gpt2->id_of_piece("Ġthe")), " the");
