@@ -78,6 +78,8 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
   const std::string base = "tokenizer.ggml.";
   if (!file.has(base + "model") && !file.has(base + "tokens"))
     return make_error(ErrorCode::not_found, "this file holds no tokenizer", file.path(), base + "model");
+  if (const auto model = file.string(base + "model"); model == "none" || model == "no_vocab") // so llama.cpp calls it
+    return make_error(ErrorCode::not_found, "this file says that it has no tokenizer", file.path(), base + "model");
   const Metadata metadata(file);
   text::GgufTokenizerData data;
   data.file = file.path();

@@ -132,6 +132,24 @@ TEST_F(GgufForms, APartOfAnotherNumberIsNoPart) {
 
 TEST_F(GgufForms, FusedQkv) { expect_usual(path("llama_fused.gguf")); }
 
+// llama.cpp's word for a model without a vocabulary.
+TEST_F(GgufForms, TheTokenizerNone) {
+  const io::TemporaryFolder folder;
+  std::string bytes = io::read_file(path("llama.gguf"));
+  const std::string key = "tokenizer.ggml.model";
+  const std::size_t value = bytes.find(key) + key.size() + 4 + 8; // behind its type and length
+  ASSERT_EQ(bytes.substr(value, 4), "gpt2");
+  bytes.replace(value, 4, "none");
+  const auto model = load_model(folder.write("none.gguf", bytes), {});
+  ASSERT_TRUE(model.ok()) << model.error().to_string();
+  EXPECT_EQ((*model)->tokenizer, nullptr);
+  LoadOptions options;
+  options.require_tokenizer = true;
+  const auto with = load_model(folder.path() + "/none.gguf", options);
+  ASSERT_FALSE(with.ok());
+  EXPECT_EQ(with.error().field, key);
+}
+
 TEST_F(GgufForms, ZerosUpToAPage) {
   const io::TemporaryFolder folder;
   std::string bytes = io::read_file(path("llama.gguf"));
