@@ -134,15 +134,14 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       continue;
     }
     if (!result->message.empty()) console.note(outcome.id + ": " + result->message);
-    if (writer)
-      if (const Status written = write_detector(*writer, *entry.detector, entry.options, haystack, *result);
-          !written.ok() && !is_only_this_part(written.error())) {
-        outcomes.refused = written.error();
-      } else if (!written.ok()) {
-        if (!outcomes.failed) outcomes.failed = written.error();
-        pass_over(written.error().to_string(), "its result cannot be stored: ");
-        continue;
-      }
+    Status written;
+    if (writer) written = write_detector(*writer, *entry.detector, entry.options, haystack, *result);
+    if (!written.ok() && is_only_this_part(written.error())) {
+      if (!outcomes.failed) outcomes.failed = written.error();
+      pass_over(written.error().to_string(), "its result cannot be stored: ");
+      continue;
+    }
+    if (!written.ok()) outcomes.refused = written.error();
     outcomes.complete = result->complete && !outcomes.refused;
     outcome.result = std::move(*result);
     outcomes.list.push_back(std::move(outcome));

@@ -48,12 +48,20 @@ Status check_shape(const std::vector<std::int64_t>& shape, const std::vector<std
   return make_error(ErrorCode::corrupt, "has another shape than what it belongs to", place.file, place.path);
 }
 
-// A map without cells is none.
-Status check_cells(const std::vector<std::int64_t>& shape, const Place& place) {
-  const auto fits = [](std::int64_t size) { return size > 0 && size <= std::numeric_limits<int>::max(); };
-  if (std::all_of(shape.begin(), shape.end(), fits)) return {};
-  return make_error(ErrorCode::corrupt, "has no cells", place.file, place.path);
+// A map without cells is none, and of more than `most` nobody makes a picture.
+Status check_cells(const std::vector<std::int64_t>& shape, const Place& place, std::int64_t most) {
+  std::int64_t cells = 1;
+  for (const std::int64_t size : shape) {
+    if (size <= 0) return make_error(ErrorCode::corrupt, "has no cells", place.file, place.path);
+    if (size > most / cells)
+      return make_error(ErrorCode::corrupt, "has more than " + std::to_string(most) + " cells", place.file, place.path);
+    cells *= size;
+  }
+  return {};
 }
+constexpr std::int64_t kMostHeads = std::int64_t{1} << 22;   // of a model
+constexpr std::int64_t kMostPatches = std::int64_t{1} << 26; // layers, positions and heads
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 40; // of an attention map, which is read in tiles
 
 Status check_head(const HeadIndex& head, std::int64_t n_layers, std::int64_t n_heads, const Place& place) {
   if (head.layer >= 0 && head.head >= 0 && head.layer < n_layers && head.head < n_heads) return {};
@@ -118,7 +126,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
     std::vector<std::int64_t> shape;
     HS_ASSIGN(scores.scores, impl_->numbers<float>(place.path, shape));
     HS_TRY(check_rank(shape, 2, place));
-    HS_TRY(check_cells(shape, place));
+    HS_TRY(check_cells(shape, place, kMostHeads));
     scores.n_layers = shape[0];
     scores.n_heads = shape[1];
     HS_ASSIGN(Attributes attributes, impl_->attributes(place.path));
@@ -158,7 +166,7 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
     HS_TRY(check_shape(shape, {std::ssize(spec.prompts)}, impl_->place(place.path + "/clean")));
     HS_ASSIGN(ablation.mean, impl_->numbers<float>(place.path + "/mean", shape));
     HS_TRY(check_shape(shape, {spec.n_layers, spec.n_heads}, impl_->place(place.path + "/mean")));
-    HS_TRY(check_cells(shape, impl_->place(place.path + "/mean")));
+    HS_TRY(check_cells(shape, impl_->place(place.path + "/mean"), kMostHeads));
     HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
     HS_TRY(extract(spec.attributes, place, "method", spec.method));
     HS_TRY(extract(spec.attributes, place, "phase", spec.phase));
@@ -176,7 +184,7 @@ Status check_patching(const PatchingSpec& spec, const Place& place) {
   if (spec.axes != Axes{"layer", "position"} && spec.axes != Axes{"layer", "head"} &&
       spec.axes != Axes{"layer", "position", "head"})
     return make_error(ErrorCode::corrupt, "has other axes than patching has", place.file, place.path + "/restored");
-  HS_TRY(check_cells(spec.shape, {place.file, place.path + "/restored"}));
+  HS_TRY(check_cells(spec.shape, {place.file, place.path + "/restored"}, kMostPatches));
   const AttributeValue* pairs = find_attribute(spec.attributes, "pairs");
   if (spec.axes[1] != "position" || pairs == nullptr || *pairs != AttributeValue(std::int64_t{1})) return {};
   const auto positions = static_cast<std::size_t>(spec.shape[1]);
@@ -240,7 +248,7 @@ Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
     HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
     HS_TRY(check_rank(shape, 3, place));
-    HS_TRY(check_cells({shape[1], shape[2]}, place));
+    HS_TRY(check_cells({shape[1], shape[2]}, place, kMostWeights));
     spec.n_query = shape[1];
     spec.n_key = shape[2];
     spec.dtype = h5::dtype_of(h5::Type(H5Dget_type(pattern.get())).get());
@@ -300,6 +308,8 @@ Result<std::vector<float>> ResultReader::attention_tile(const std::string& promp
                                           static_cast<hsize_t>(k_begin)};
     const std::array<hsize_t, 3> count = {1, static_cast<hsize_t>(q_end - q_begin),
                                           static_cast<hsize_t>(k_end - k_begin)};
+    HS_TRY(h5::check_slab(pattern.get(), place, {{start.begin(), start.end()}, {count.begin(), count.end()}},
+                          sizeof(float)));
     std::vector<float> tile(count[1] * count[2]);
     if (tile.empty()) return tile;
     HS_TRY(read_tile(pattern, place, start, count, tile));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/files/result_summary.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "app/gui/files/file_state.h"
@@ -11,7 +12,8 @@ namespace {
 std::int64_t whole_number(const store::Attributes& attributes, const char* name) {
   const store::AttributeValue* value = store::find_attribute(attributes, name);
   const auto* number = value ? std::get_if<std::int64_t>(value) : nullptr;
-  return number ? *number : 0;
+  constexpr std::int64_t most = 1 << 16; // a file may say anything
+  return number ? std::clamp<std::int64_t>(*number, 0, most) : 0;
 }
 
 HeadScores detector_scores(const store::DetectorScores& stored, const std::string& path) {
@@ -44,6 +46,8 @@ HeadScores ablation_scores(const store::Ablation& stored, const std::string& pat
   return scores;
 }
 
+constexpr std::size_t most_cells = std::size_t{1} << 22; // of a map by head
+
 // Further maps of a detector are its [layer, head] arrays of evidence.
 Status add_maps(const store::ResultReader& reader, const std::string& detector, ResultSummary& summary) {
   const std::string group = "/detectors/" + detector + "/evidence";
@@ -52,6 +56,7 @@ Status add_maps(const store::ResultReader& reader, const std::string& detector, 
     const auto array = reader.array(group + "/" + name);
     if (!array.ok()) continue; // a table
     const store::ArraySpec& spec = array->spec;
+    if (array->values.empty() || array->values.size() > most_cells) continue;
     if (spec.axes.size() != 2 || spec.axes[0].name != "layer" || spec.axes[1].name != "head") continue;
     HeadScores scores;
     scores.id = "detector/" + detector + "/" + name;
