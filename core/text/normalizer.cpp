@@ -237,8 +237,7 @@ void drop_accent(char32_t c, std::string& out) {
 }
 
 bool is_other(char32_t c) {
-  const auto category = utf8proc_category(static_cast<utf8proc_int32_t>(c));
-  return category == UTF8PROC_CATEGORY_CN || category >= UTF8PROC_CATEGORY_CC;
+  return utf8proc_category(static_cast<utf8proc_int32_t>(c)) >= UTF8PROC_CATEGORY_CC; // without what is unassigned
 }
 
 void clean(char32_t c, std::string& out) {

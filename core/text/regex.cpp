@@ -41,8 +41,11 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> long_name
     {"Space", "White_Space"},
 }};
 
+// Inside a class they are not.
+constexpr std::string_view class_word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
+
 // As Oniguruma has them over Unicode.
-constexpr std::array<std::pair<std::string_view, std::string_view>, 10> posix_classes = {{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 11> posix_classes = {{
     {"alpha", R"(\p{Alphabetic})"},
     {"digit", R"(\p{Nd})"},
     {"alnum", R"(\p{Alphabetic}\p{Nd})"},
@@ -52,7 +55,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 10> posix_cl
     {"blank", R"(\t\p{Zs})"},
     {"cntrl", R"(\p{Cc})"},
     {"xdigit", "0-9A-Fa-f"},
-    {"word", word},
+    {"word", class_word},
+    {"punct", R"(\p{P}\p{S})"},
 }};
 
 bool compiles(const std::string& pattern) {
@@ -144,7 +148,7 @@ private:
 
   Status class_escape(Operand& now) {
     if (pattern_[at_ + 1] != 'W') return escape(now.members);
-    now.sets.push_back(std::string("[^").append(word).append("]"));
+    now.sets.push_back(std::string("[^").append(class_word).append("]"));
     at_ += 2;
     return {};
   }
@@ -173,7 +177,7 @@ private:
     at_ += 2;
     switch (c) {
     case 's': put_class(whitespace, false, out); return {};
-    case 'w': put_class(word, false, out); return {};
+    case 'w': put_class(in_class_ ? class_word : word, false, out); return {};
     case 'S':
       if (in_class_)
         out += R"(\P{White_Space})";

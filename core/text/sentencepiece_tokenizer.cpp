@@ -165,19 +165,82 @@ bool is_bpe(const Processor& processor) { // scores of a BPE model are whole num
   return true;
 }
 
-// Control symbols are special; a symbol that a user defined has the score 0, as have these, and no merge makes it.
+// Reads protobuf's wire format, of which a piece's type is all that the library does not tell.
+class Wire {
+public:
+  explicit Wire(std::string_view bytes) : bytes_(bytes) {}
+
+  struct Field {
+    std::uint64_t number = 0, value = 0; // the value of a varint
+    std::string_view bytes;              // of a message or a text
+  };
+  std::optional<Field> next() {
+    Field field;
+    const auto tag = varint();
+    if (!tag) return std::nullopt;
+    field.number = *tag >> 3;
+    std::uint64_t size = 0;
+    switch (*tag & 7) {
+    case 0: {
+      const auto value = varint();
+      if (!value) return std::nullopt;
+      field.value = *value;
+      return field;
+    }
+    case 1: size = 8; break;
+    case 5: size = 4; break;
+    case 2: {
+      const auto length = varint();
+      if (!length) return std::nullopt;
+      size = *length;
+      break;
+    }
+    default: return std::nullopt;
+    }
+    if (size > bytes_.size()) return std::nullopt;
+    field.bytes = bytes_.substr(0, size);
+    bytes_.remove_prefix(size);
+    return field;
+  }
+
+private:
+  std::optional<std::uint64_t> varint() {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64 && !bytes_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(bytes_.front());
+      bytes_.remove_prefix(1);
+      value |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return value;
+    }
+    return std::nullopt;
+  }
+  std::string_view bytes_;
+};
+
+// 1 normal, 2 unknown, 3 control, 4 defined by a user, 5 unused, 6 byte; one a piece.
+std::vector<std::uint64_t> types_of(std::string_view model) {
+  std::vector<std::uint64_t> types;
+  Wire fields(model);
+  while (const auto field = fields.next()) {
+    if (field->number != 1) continue;
+    types.push_back(1);
+    Wire piece(field->bytes);
+    while (const auto part = piece.next())
+      if (part->number == 3) types.back() = part->value;
+  }
+  return types;
+}
+
+// Control symbols are special, those that a user defined are not.
 void add_own_tokens(const Processor& processor, PipelineParts& parts) {
-  for (int id = 0; id < processor.GetPieceSize(); ++id) {
-    const bool special = processor.IsControl(id) || processor.IsUnknown(id);
-    const bool first = processor.GetScore(id) != 0.0F || processor.IsByte(id) || processor.IsUnused(id);
-    const std::string piece = processor.IdToPiece(id);
-    const bool one_character = !piece.empty() && first_code_point(piece).length == piece.size();
-    const bool defined_by_user = !special && !first && !one_character && id < 1000;
-    if (!special && !defined_by_user) continue;
+  const std::vector<std::uint64_t> types = types_of(processor.serialized_model_proto());
+  for (int id = 0; id < processor.GetPieceSize() && id < static_cast<int>(types.size()); ++id) {
+    const std::uint64_t type = types[static_cast<std::size_t>(id)];
+    if (type < 2 || type > 4) continue;
     AddedToken token;
     token.id = id;
-    token.content = piece;
-    token.special = special;
+    token.content = processor.IdToPiece(id);
+    token.special = type != 4;
     parts.added.add(token);
   }
 }

@@ -271,7 +271,7 @@ Result<std::unique_ptr<Tokenizer>> load_model_file(const std::string& path, cons
     auto scheme = config.legacy.value_or(false) ? text::PrependScheme::always : text::PrependScheme::first;
     if (gemma || !config.add_prefix_space.value_or(true)) scheme = text::PrependScheme::never;
     HS_ASSIGN(auto parts, text::read_sentencepiece_bpe(path, scheme));
-    if (parts) return finished(config, config.add_bos.value_or(true), *std::move(parts));
+    if (parts) return finished(config, config.add_bos.value_or(false), *std::move(parts));
   }
   text::SentencePieceOptions options;
   options.add_bos = config.add_bos.value_or(false);

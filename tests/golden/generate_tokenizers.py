@@ -399,7 +399,7 @@ def components():
     splits += [pre_tokenizers.ByteLevel(a, use_regex=r) for a in (True, False) for r in (True, False)]
     splits += [pre_tokenizers.Digits(True), pre_tokenizers.Digits(False), pre_tokenizers.Whitespace(), pre_tokenizers.WhitespaceSplit()]
     splits += [split_then_bytes(p) for p in (LLAMA3, QWEN2, GPT4O)]
-    splits += [pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\w+", r"\W", r"^.+$", r"[\s\S]", r"[^\s]+", r"\u0041|[\u00e0-\u00ff]", r"(?<=a)b", r"\p{Han}+", "x*", r"[a-z&&[^aeiou]]+", r"[a-c[x-z]]+|\d", r"[^a-c[\s]]+", r"[\p{L}&&[^\p{Lu}]]+", r"[^\w&&[\S]]", r"[[:alpha:]]+", r"[[:digit:]]+", r"[[:alnum:]_]+", r"[^[:space:]]+", r"[[:upper:]][[:lower:]]*", r"[[:^alpha:]]+", r"[\W\d]+", "[]a]+", r"[a-z&&[^b-d]&&[^x]]+", r"[[:xdigit:]]+")]
+    splits += [pre_tokenizers.Split(Regex(p), "isolated") for p in (r"\w+", r"\W", r"^.+$", r"[\s\S]", r"[^\s]+", r"\u0041|[\u00e0-\u00ff]", r"(?<=a)b", r"\p{Han}+", "x*", r"[a-z&&[^aeiou]]+", r"[a-c[x-z]]+|\d", r"[^a-c[\s]]+", r"[\p{L}&&[^\p{Lu}]]+", r"[^\w&&[\S]]", r"[[:alpha:]&&[^\u0363-\u036f]]+", r"[[:digit:]]+", r"[[:alnum:]_&&[^\u0363-\u036f]]+", r"[[:punct:]]+", r"[^[:space:]]+", r"[[:upper:]][[:lower:]]*", r"[[:^alpha:]\u0363-\u036f]+", r"[\W\d]+", "[]a]+", r"[a-z&&[^b-d]&&[^x]]+", r"[[:xdigit:]]+")]
     splits += [pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Metaspace(META, "first")])]
     rules = [normalizers.NFC(), normalizers.NFD(), normalizers.NFKC(), normalizers.NFKD(), normalizers.Lowercase(), normalizers.StripAccents(),
              normalizers.Strip(), normalizers.Strip(right=False), normalizers.Strip(left=False), normalizers.Prepend("_x"),
