@@ -107,8 +107,10 @@ private:
     const std::string digits = text_.substr(at_ + 1, kind == 'u' ? 4 : 8);
     if (digits.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) return; // the parser says so
     const unsigned long code = std::strtoul(digits.c_str(), nullptr, 16);
-    if (code > 0x10FFFF || (code >= 0xD800 && code <= 0xDFFF))
-      fail("\\" + std::string(1, kind) + digits + " is no character of Unicode");
+    if (code <= 0x10FFFF && (code < 0xD800 || code > 0xDFFF)) return;
+    std::string escaped(1, '\\'); // appended, since GCC 12 warns wrongly about a literal in front
+    escaped += kind;
+    fail(escaped.append(digits).append(" is no character of Unicode"));
   }
 
   const std::string& text_;
