@@ -38,7 +38,7 @@ Status store_reference(store::ResultWriter& writer, const Engine& engine, const 
 }
 
 Status store_donor_names(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
-                    const std::vector<std::int64_t>& donors) {
+                         const std::vector<std::int64_t>& donors) {
   std::vector<std::string> names;
   for (const std::int64_t donor : donors)
     names.push_back(options.reference.empty() ? task.ids[static_cast<std::size_t>(donor)]

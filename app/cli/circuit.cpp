@@ -3,10 +3,10 @@
 #include <cmath>
 #include <cstdio>
 
+#include "app/cli/ablate_run.h"
 #include "app/cli/circuit_benchmark.h"
 #include "app/cli/circuit_files.h"
 #include "app/cli/circuit_run.h"
-#include "app/cli/ablate_run.h"
 #include "app/cli/command.h"
 #include "app/cli/model_options.h"
 #include "app/cli/pair_set.h"
@@ -110,7 +110,8 @@ void print_text(const CircuitOutcome& outcome) {
               value_text(outcome.metric).c_str(), value_text(outcome.faithfulness()).c_str());
   std::vector<std::vector<std::string>> lines = {{"edge", circuit.metric + " change"}};
   for (std::size_t i = 0; i < std::min<std::size_t>(20, edges.size()); ++i)
-    lines.push_back({circuit.graph.edge_name(edges[i]), value_text(circuit.scores[static_cast<std::size_t>(edges[i])])});
+    lines.push_back(
+        {circuit.graph.edge_name(edges[i]), value_text(circuit.scores[static_cast<std::size_t>(edges[i])])});
   std::printf("%s", aligned(lines).c_str());
   if (outcome.by_signed) print_curve(*outcome.by_signed, "By signed importance", "CPR", outcome.by_signed->cpr);
   if (outcome.by_absolute) print_curve(*outcome.by_absolute, "By size", "CMD", outcome.by_absolute->cmd);

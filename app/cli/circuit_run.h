@@ -41,7 +41,7 @@ struct CircuitOutcome {
   double clean = 0.0, empty = 0.0, metric = 0.0; // of the model, of no edge, of the circuit; NaN: not measured
   std::optional<Curve> by_signed, by_absolute;
   std::vector<AcdcResult> acdc; // one a threshold
-  std::string empty_note; // why the circuit has no edge, and what would give one; else empty
+  std::string empty_note;       // why the circuit has no edge, and what would give one; else empty
   bool complete = false;
 
   double faithfulness() const { return (metric - empty) / (clean - empty); }

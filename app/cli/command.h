@@ -19,18 +19,21 @@ struct Console {
   bool json = false;
   bool quiet = false;
   std::string command_line;
-  mutable bool printed = false; // a document is on standard output
+  mutable bool printed = false;              // a document is on standard output
   mutable std::vector<std::string> warnings; // what warn() said
-  int steps = 0;                // of a command that does several things one after the other; 0: does not say
+  int steps = 0; // of a command that does several things one after the other; 0: does not say
   mutable int step = 0;
 
   void print(const nlohmann::json& document) const; // one document; NaN as null, broken UTF-8 as U+FFFD
   void note(const std::string& line) const;         // to standard error, unless quiet
   // What a reader of the numbers must know: to standard error, also when quiet, and into the JSON document.
   void warn(const std::string& line) const;
-  TaskContext task() const;                         // progress on standard error, cancelled by Ctrl-C
-  void begin_step() const { ++step; }               // progress then says "[2/5]" where `steps` is set
+  TaskContext task() const;           // progress on standard error, cancelled by Ctrl-C
+  void begin_step() const { ++step; } // progress then says "[2/5]" where `steps` is set
 };
+
+// {"code","message","file","field"}
+nlohmann::json to_json(const Error& error);
 
 // A command parses its options, then leaves what to do in `chosen`.
 struct Commands {

@@ -23,6 +23,10 @@ void Console::print(const nlohmann::json& document) const {
   printed = true;
 }
 
+nlohmann::json to_json(const Error& error) {
+  return {{"code", to_string(error.code)}, {"message", error.message}, {"file", error.file}, {"field", error.field}};
+}
+
 void Console::note(const std::string& line) const {
   if (!quiet) std::fprintf(stderr, "%s\n", plain_text(line).c_str());
 }

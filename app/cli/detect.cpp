@@ -56,7 +56,9 @@ Status list(const Console& console) {
 Status run(const Options& options, const Console& console) {
   if (options.list) return list(console);
   if (options.model.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "--model");
-  if (!options.detect.haystack.empty()) HS_TRY(check_readable(options.detect.haystack));
+  if (const std::string& text = options.detect.haystack; !text.empty())
+    if (const Status there = check_readable(text); !there.ok())
+      return make_error(there.error().code, there.error().message, text, "--haystack");
   HS_ASSIGN(const auto plan, plan_detectors(options.detect, console));
   HS_ASSIGN(auto writer, open_output(options.output, console, seeds_of(plan)));
   HS_ASSIGN(const auto model, load(options.model, console, false));

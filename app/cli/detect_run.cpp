@@ -182,7 +182,9 @@ nlohmann::json to_json(const DetectorOutcomes& outcomes) {
     entry["findings"] = store::to_json(result.findings);
     if (!result.message.empty()) entry["message"] = result.message;
   }
-  return {{"detectors", detectors}, {"complete", outcomes.complete}};
+  nlohmann::json out = {{"detectors", detectors}, {"complete", outcomes.complete}};
+  if (outcomes.failed) out["error"] = to_json(*outcomes.failed);
+  return out;
 }
 
 namespace {

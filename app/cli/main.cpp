@@ -37,12 +37,7 @@ std::string command_line(int argc, char** argv) {
 int report(const Error& error, const Console& console) {
   finish_progress();
   std::fprintf(stderr, "headscope: %s\n", error.to_string().c_str());
-  if (console.json && !console.printed)
-    console.print({{"error",
-                    {{"code", to_string(error.code)},
-                     {"message", error.message},
-                     {"file", error.file},
-                     {"field", error.field}}}});
+  if (console.json && !console.printed) console.print({{"error", to_json(error)}});
   return exit_code(error.code);
 }
 

@@ -22,8 +22,7 @@ struct Options {
   ModelOptions model;
   OutputOptions output;
   PairSetOptions pairs;
-  std::string site = "resid_pre", axes = "auto", metric = "logit_diff",
-              average = "ratio_of_means";
+  std::string site = "resid_pre", axes = "auto", metric = "logit_diff", average = "ratio_of_means";
   PatchingOptions patching;
   bool estimate = false;
   std::int64_t check = 16;
@@ -67,7 +66,8 @@ void print_strongest(const Patches& patches, const std::vector<PatchPair>& pairs
   for (std::size_t i = 0; i < restored.size(); ++i)
     if (std::isfinite(restored[i])) order.push_back(i);
   std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return restored[a] > restored[b]; });
-  std::vector<std::vector<std::string>> lines = {{"layer", "position", "head", patches.estimate ? "restored (estimated)" : "restored"}};
+  std::vector<std::vector<std::string>> lines = {
+      {"layer", "position", "head", patches.estimate ? "restored (estimated)" : "restored"}};
   const auto heads = static_cast<std::size_t>(result.n_heads), positions = static_cast<std::size_t>(result.n_positions);
   for (std::size_t i = 0; i < std::min<std::size_t>(15, order.size()); ++i) {
     const std::size_t head = order[i] % heads, position = order[i] / heads % positions,
@@ -174,10 +174,7 @@ void add_patch(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
   add_pair_set_options(*command, options->pairs);
-  command
-      ->add_option("--site", options->site,
-                   "A hook point: " + block_point_names())
-      ->capture_default_str();
+  command->add_option("--site", options->site, "A hook point: " + block_point_names())->capture_default_str();
   command->add_option("--axes", options->axes, "auto, layer_position, layer_head or layer_position_head")
       ->capture_default_str();
   command->add_option("--metric", options->metric, metric_names())->capture_default_str();

@@ -95,7 +95,8 @@ Status run(const Options& options, const Console& console) {
                              {"direct", options.direct}});
     HS_TRY(writer->set_options("paths", used));
     HS_TRY(store_pairs(*writer, *model, pairs));
-    HS_TRY(store_paths(*writer, "/paths", {options.metric, units_of(task.metric), options.receivers, !options.direct}, found, graph));
+    HS_TRY(store_paths(*writer, "/paths", {options.metric, units_of(task.metric), options.receivers, !options.direct},
+                       found, graph));
   }
   if (console.json)
     console.print(to_json(found, graph));

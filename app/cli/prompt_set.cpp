@@ -11,7 +11,8 @@ void add_prompt_set_options(CLI::App& command, PromptSetOptions& options) {
   command.add_option("--answer", options.answer, "The right next token, e.g. ' Mary'");
   command.add_option("--wrong", options.wrong, "The wrong one, e.g. ' John'");
   command.add_option("--prompts-file", options.file,
-                     "Prompts: .csv with the columns prompt,answer,wrong, .jsonl or .json with these fields, or .txt with a prompt a line");
+                     "Prompts: .csv with the columns prompt,answer,wrong, .jsonl or .json with these fields, or .txt "
+                     "with a prompt a line");
   add_task_options(command, options.task);
 }
 

@@ -128,7 +128,9 @@ void add_tasks(CLI::App& app, Commands& commands) {
       add_command(*group, commands, "make", "Make the pairs of a task, or check a file's, under a model's tokenizer",
                   "headscope tasks make ioi --model smollm2 --count 20 --seed 1 --out pairs.csv");
   auto options = std::make_shared<Options>();
-  command->add_option("TASK", options->task.name, "A task (headscope tasks list), or a file .csv, .jsonl or .json of pairs")
+  command
+      ->add_option("TASK", options->task.name,
+                   "A task (headscope tasks list), or a file .csv, .jsonl or .json of pairs")
       ->required();
   command->add_option("--model,-m", options->model, "The model whose tokenizer the pairs are for")->required();
   command->add_option("--count", options->task.count, "How many pairs; default: 20, of a file all")->check(at_least(1));

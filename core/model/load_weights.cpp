@@ -212,7 +212,7 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
     return false;
   }
   if (pass_ == Pass::check) {
-    const Status readable = io::check_readable(*info, checkpoint_.path());
+    const Status readable = io::check_readable(*info, checkpoint_.file_of(*info).path());
     if (!readable.ok()) error_ = readable.error();
     return readable.ok();
   }

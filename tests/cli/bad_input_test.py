@@ -150,7 +150,7 @@ class ModelFolders(Case):
     def test_impossible_values_of_gemma(self):
         for field in ("attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "sliding_window"):
             shutil.rmtree(self.folder / "gemma2", ignore_errors=True)
-            path = self.config("gemma2", **{field: 0})
+            path = self.config("gemma2", **{field: -1 if field == "sliding_window" else 0})  # a window of 0 is none
             with self.subTest(field=field):
                 self.bad("corrupt", "model", "info", path.parent, file=path, field=field)
 

@@ -8,7 +8,7 @@ from harness import GOLDEN, Case, run
 
 COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "lens", "attribute", "circuit",
             "circuit compare", "circuit export", "paths", "plant", "survey", "bench sweep", "bench peak", "bench growth",
-            "bench compare", "bench eap-ig", "bench load", "export", "inspect", "adjust", "calibrate", "mask", "merge", "reproduce", "run", "tasks list", "tasks make", "circuit benchmark"]
+            "bench compare", "bench eap-ig", "bench load", "export", "inspect", "adjust", "calibrate", "mask", "merge", "reproduce", "run", "tasks make", "circuit benchmark"]
 
 
 class Help(Case):

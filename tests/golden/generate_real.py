@@ -5,6 +5,7 @@ import pathlib
 import torch
 import transformers
 from safetensors.torch import save_file
+from tokenizers import pre_tokenizers
 
 import probe
 
@@ -22,6 +23,9 @@ def load(folder, name):
     path = pathlib.Path(folder)
     model = transformers.AutoModelForCausalLM.from_pretrained(path, gguf_file=FILES[name], dtype=torch.float32, attn_implementation="eager").eval()
     tokenizer = transformers.AutoTokenizer.from_pretrained(path, gguf_file=FILES[name])
+    if name == "smollm2":  # transformers' GGUF reader drops the model's own pre-tokenizer, which parts digits first
+        tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
     return model, tokenizer
 
 

@@ -39,14 +39,23 @@ public:
   TinyModelFolder() {
     const QDir golden(QStringLiteral(HEADSCOPE_GOLDEN_DIR "/models/llama"));
     for (const QString& name : golden.entryList(QDir::Files))
-      QFile::copy(golden.filePath(name), folder_.filePath(name));
-    QFile file(folder_.filePath(QStringLiteral("tokenizer.json")));
-    ok_ = file.open(QIODevice::WriteOnly) && file.write(QJsonDocument(letter_tokenizer(101)).toJson()) > 0;
+      if (name != QStringLiteral("config.json")) QFile::copy(golden.filePath(name), folder_.filePath(name));
+    QFile golden_config(golden.filePath(QStringLiteral("config.json")));
+    if (!golden_config.open(QIODevice::ReadOnly)) return;
+    QJsonObject config = QJsonDocument::fromJson(golden_config.readAll()).object();
+    config[QStringLiteral("eos_token_id")] = QJsonValue(); // so that texts get as long as they were asked to
+    ok_ =
+        write(QStringLiteral("config.json"), config) && write(QStringLiteral("tokenizer.json"), letter_tokenizer(101));
   }
   bool ok() const { return ok_; }
   QString path() const { return folder_.path(); }
 
 private:
+  bool write(const QString& name, const QJsonObject& json) const {
+    QFile file(folder_.filePath(name));
+    return file.open(QIODevice::WriteOnly) && file.write(QJsonDocument(json).toJson()) > 0;
+  }
+
   QTemporaryDir folder_;
   bool ok_ = false;
 };
