@@ -64,6 +64,8 @@ public:
   Result<std::string> identity_sha256(const TaskContext& task) const;
   // corrupt when a weight file has been written to since it was opened.
   Status check_unchanged() const;
+  // The one that holds the tensor.
+  const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
 
 private:
   static Result<Checkpoint> open_gguf(const std::string& path);
@@ -72,7 +74,6 @@ private:
   static Result<Checkpoint> open_folder(const std::string& folder);
   Status read_config();
   Status add_part(GgufFile file);
-  const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
   std::vector<const io::MappedFile*> files() const;
 
   std::string path_, folder_;
