@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 
 namespace headscope::gui {
@@ -12,9 +13,15 @@ namespace headscope::gui {
 inline std::string make_tiny_model(const std::filesystem::path& to, const std::string& golden = "llama") {
   namespace fs = std::filesystem;
   fs::create_directories(to);
-  for (const char* file : {"config.json", "model.safetensors"})
-    fs::copy_file(fs::path(HEADSCOPE_GOLDEN_DIR) / "models" / golden / file, to / file,
-                  fs::copy_options::overwrite_existing);
+  const fs::path from = fs::path(HEADSCOPE_GOLDEN_DIR) / "models" / golden;
+  fs::copy_file(from / "model.safetensors", to / "model.safetensors", fs::copy_options::overwrite_existing);
+  // Without an end of text, so that texts get as long as they were asked to.
+  std::stringstream copy;
+  copy << std::ifstream(from / "config.json").rdbuf();
+  std::string text = copy.str();
+  if (const auto at = text.find("\"eos_token_id\": 2"); at != std::string::npos)
+    text.replace(at, 17, "\"eos_token_id\": null");
+  std::ofstream(to / "config.json") << text;
   std::string vocab = R"("<s>":0,"Ġ":1,"Ċ":2)";
   int id = 3;
   for (char c = '!'; c <= '~'; ++c) {
