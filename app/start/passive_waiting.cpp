@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Lets OpenMP's threads sleep while they wait for work.
+// Lets OpenMP's threads sleep while they wait for work, after a short spin.
 //
-// By default they spin, which on a machine where others work too burns the cores that the others, or the program's own
-// threads, would work on: a survey took thirty times as long there. libgomp reads OMP_WAIT_POLICY once, in a
+// By default they spin for milliseconds, which on a machine where others work too burns the cores that the others, or
+// the program's own threads, would work on: a survey took thirty times as long there. Without any spin a quiet machine
+// loses a fifth, since the regions of a forward pass follow one another within microseconds; a thousand turns lose
+// nothing there and cost nothing on a busy machine (docs/performance.md). libgomp reads OMP_WAIT_POLICY once, in a
 // constructor of its own, before main and before any constructor of the program. A function in .preinit_array runs
-// before those; it cannot add a variable to the environment that the C library is about to take over, so it starts the
-// program again with one more. That costs the time of mapping the libraries once.
+// before those; it cannot add variables to the environment that the C library is about to take over, so it starts the
+// program again with them. That costs the time of mapping the libraries once.
 //
 // Whoever sets OMP_WAIT_POLICY or GOMP_SPINCOUNT has decided for himself and is left alone.
 #include <cstring>
@@ -27,11 +29,12 @@ void wait_passively(int, char** arguments, char** environment) {
     if (sets(environment[count], "OMP_WAIT_POLICY") || sets(environment[count], "GOMP_SPINCOUNT")) return;
   if (getauxval(AT_BASE) == 0) return; // started through the loader itself, whose name the next one would have
   const auto* program = reinterpret_cast<const char*>(getauxval(AT_EXECFN));
-  auto** more = static_cast<char**>(alloca((count + 2) * sizeof(char*)));
+  auto** more = static_cast<char**>(alloca((count + 3) * sizeof(char*)));
   std::memcpy(more, environment, count * sizeof(char*));
-  static char passive[] = "OMP_WAIT_POLICY=PASSIVE";
+  static char passive[] = "OMP_WAIT_POLICY=PASSIVE", spin[] = "GOMP_SPINCOUNT=1000";
   more[count] = passive;
-  more[count + 1] = nullptr;
+  more[count + 1] = spin;
+  more[count + 2] = nullptr;
   if (program != nullptr) ::execve(program, arguments, more);
   ::execve("/proc/self/exe", arguments, more); // both return only when they fail: go on as it is
 }

@@ -181,6 +181,9 @@ class Words(Case):
             policy = [line for line in said.stderr.decode().splitlines() if "OMP_WAIT_POLICY" in line]
             self.assertTrue(policy, said.stderr)
             self.assertIn(wanted.split("=")[1], policy[-1])
+            if not extra:  # a short spin, without which a quiet machine loses a fifth
+                verbose = subprocess.run([PROGRAM, "--version"], capture_output=True, env={**env, "OMP_DISPLAY_ENV": "verbose"}, check=True)
+                self.assertRegex(verbose.stderr.decode(), r"GOMP_SPINCOUNT\D+1000\b")
 
 
 if __name__ == "__main__":
