@@ -3,14 +3,14 @@
 
 #include <torch/headeronly/version.h>
 
+#include "core/model/dtype.h"
+
 namespace headscope {
 
 std::string headscope_version() { return HEADSCOPE_VERSION; }
 std::string libtorch_version() { return TORCH_VERSION; }
 
-const char* dtype_name(at::ScalarType dtype) {
-  return dtype == at::kBFloat16 ? "bfloat16" : dtype == at::kHalf ? "float16" : "float32";
-}
+const char* dtype_name(at::ScalarType dtype) { return name_of(dtype); }
 
 Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options) {
   const ModelConfig& config = model.config;
@@ -112,7 +112,7 @@ Status write_detector(store::ResultWriter& writer, const Detector& detector, con
   if (!result.conditions.empty()) {
     std::vector<std::string> unnamed;
     for (const DetectorResult::Unnamed& each : result.unnamed)
-      unnamed.push_back(store::head_label(each.head) + " " + each.why);
+      unnamed.push_back(head_name(each.head) + " " + each.why);
     scores.attributes.push_back({"conditions", result.conditions});
     scores.attributes.push_back({"unnamed", unnamed});
   }

@@ -2,13 +2,13 @@
 #include "core/analysis/head_ablation.h"
 
 #include <algorithm>
-#include <sstream>
-#include <cmath>
 #include <array>
+#include <cmath>
 #include <deque>
 #include <limits>
 #include <numeric>
 #include <set>
+#include <sstream>
 
 #include <ATen/ATen.h>
 
@@ -24,8 +24,6 @@ namespace {
 // A whole run takes seconds on a processor. The first is this much smaller and each is twice the one before, so that
 // what is interrupted soon has measured something.
 constexpr std::int64_t first_run_share = 16;
-
-constexpr std::array<const char*, 4> method_names = {"zero", "mean", "resample", "uniform"};
 
 // One sweep. Cancellation travels as an error from the engine and ends the sweep with what there is.
 class Sweep {
@@ -283,8 +281,8 @@ Status check_options(const HeadAblationOptions& options) {
 Status check_head(HeadId id, const ModelConfig& config) {
   if (id.layer >= 0 && id.layer < config.n_layers && id.head >= 0 && id.head < config.n_heads) return {};
   return make_error(ErrorCode::invalid_argument,
-                    std::to_string(id.layer) + "." + std::to_string(id.head) + " does not exist: the model has " +
-                        std::to_string(config.n_layers) + " layers of " + std::to_string(config.n_heads) + " heads",
+                    head_name(id) + " does not exist: the model has " + std::to_string(config.n_layers) +
+                        " layers of " + std::to_string(config.n_heads) + " heads",
                     {}, "heads");
 }
 
@@ -298,31 +296,6 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
 }
 
 } // namespace
-
-Result<AblationMethod> parse_ablation_method(std::string_view name) {
-  for (std::size_t i = 0; i < method_names.size(); ++i)
-    if (name == method_names[i]) return static_cast<AblationMethod>(i);
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of zero, mean, resample, uniform", {},
-                    "method");
-}
-
-const char* to_string(AblationMethod method) { return method_names[static_cast<std::size_t>(method)]; }
-
-Result<Phase> parse_phase(std::string_view name) {
-  for (const Phase phase : {Phase::prefill, Phase::decode, Phase::both})
-    if (name == to_string(phase)) return phase;
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of prefill, decode, both", {},
-                    "phase");
-}
-
-const char* to_string(Phase phase) {
-  switch (phase) {
-  case Phase::prefill: return "prefill";
-  case Phase::decode: return "decode";
-  case Phase::both: break;
-  }
-  return "both";
-}
 
 std::vector<double> HeadAblationResult::mean_effects() const {
   return mean_over_first_axis(effects, n_prompts, n_layers * n_heads);

@@ -11,28 +11,10 @@
 #include "core/analysis/metric.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/vocabulary/ablation.h"
+#include "core/vocabulary/head_id.h"
 
 namespace headscope {
-
-struct HeadId {
-  int layer = 0;
-  std::int64_t head = 0;
-  friend bool operator==(const HeadId&, const HeadId&) = default;
-  friend auto operator<=>(const HeadId&, const HeadId&) = default;
-};
-
-enum class AblationMethod : std::uint8_t {
-  zero,     // z = 0
-  mean,     // z = its mean over the reference prompts
-  resample, // z = that of another prompt, positions aligned from the end
-  uniform,  // the head attends equally to every key it may see
-};
-
-// "zero", "mean", "resample", "uniform"; "prefill", "decode", "both".
-Result<AblationMethod> parse_ablation_method(std::string_view name);
-const char* to_string(AblationMethod method);
-Result<Phase> parse_phase(std::string_view name);
-const char* to_string(Phase phase);
 
 struct AblationPrompt {
   std::vector<std::int64_t> tokens;

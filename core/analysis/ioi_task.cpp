@@ -200,7 +200,14 @@ private:
   Words names_, places_, objects_;
 };
 
+constexpr Named<IoiCorruption> corruptions[] = {
+    {IoiCorruption::abc, "abc", "the same sentence with three other names"},
+    {IoiCorruption::flip, "flip", "the second subject is the indirect object instead"},
+};
+
 } // namespace
+
+template <> std::span<const Named<IoiCorruption>> names_of<IoiCorruption>() { return corruptions; }
 
 Result<IoiTask> make_ioi_task(const Tokenizer& tokenizer, const IoiOptions& options) {
   if (options.count <= 0) return make_error(ErrorCode::invalid_argument, "must be positive", {}, "count");

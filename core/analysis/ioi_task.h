@@ -11,6 +11,7 @@
 #include "core/analysis/patching.h"
 #include "core/base/result.h"
 #include "core/text/tokenizer.h"
+#include "core/vocabulary/named.h"
 
 namespace headscope {
 
@@ -45,7 +46,11 @@ struct IoiTask {
 // unsupported when fewer than five names or no place or object is a single token of this tokenizer.
 Result<IoiTask> make_ioi_task(const Tokenizer& tokenizer, const IoiOptions& options);
 
-enum class IoiCorruption : std::uint8_t { abc, flip };
+enum class IoiCorruption : std::uint8_t {
+  abc,  // the same sentence with three other names: nothing tells the answer
+  flip, // the second subject is the indirect object instead: the answer is `wrong`
+};
+template <> std::span<const Named<IoiCorruption>> names_of<IoiCorruption>();
 std::vector<AblationPrompt> ablation_prompts(const IoiTask& task);
 std::vector<PatchPair> patch_pairs(const IoiTask& task, IoiCorruption corruption);
 

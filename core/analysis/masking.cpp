@@ -17,15 +17,6 @@ namespace {
 constexpr std::int64_t logits_per_run = std::int64_t{64} << 20;
 constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
 
-struct MethodName {
-  const char* name;
-  MaskMethod method;
-};
-constexpr MethodName methods[] = {{"uniform", MaskMethod::uniform},
-                                  {"zero", MaskMethod::zero},
-                                  {"mean", MaskMethod::mean},
-                                  {"needle", MaskMethod::needle}};
-
 std::string lower_word(const std::string& text) {
   std::string word;
   for (const char c : text) {
@@ -209,19 +200,6 @@ private:
 };
 
 } // namespace
-
-Result<MaskMethod> parse_mask_method(std::string_view name) {
-  for (const MethodName& known : methods)
-    if (name == known.name) return known.method;
-  return make_error(ErrorCode::invalid_argument,
-                    "must be uniform, zero, mean or needle, not '" + std::string(name) + "'", {}, "method");
-}
-
-const char* to_string(MaskMethod method) {
-  for (const MethodName& known : methods)
-    if (known.method == method) return known.name;
-  return "?";
-}
 
 // One pass over prompt and continuation, whose last token is only predicted.
 Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,

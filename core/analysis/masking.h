@@ -15,17 +15,6 @@
 
 namespace headscope {
 
-enum class MaskMethod : std::uint8_t {
-  uniform, // the head attends equally to every key it may see; the authors' code does so at decode steps
-  zero,    // its output is 0
-  mean,    // its output is the mean over the tasks' prompts
-  needle,  // its scores of the task's needle are -inf
-};
-
-// "uniform", "zero", "mean", "needle".
-Result<MaskMethod> parse_mask_method(std::string_view name);
-const char* to_string(MaskMethod method);
-
 enum class MaskJudge : std::uint8_t {
   recall,       // ROUGE-1 recall of what is generated, stemmed
   final_answer, // 1 where the first word after the last "answer is" is `expected`, else 0

@@ -9,9 +9,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/analysis/metric_kind.h"
 #include "core/base/result.h"
 #include "core/text/tokenizer.h"
+#include "core/vocabulary/metric.h"
 
 namespace headscope {
 

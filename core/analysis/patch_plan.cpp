@@ -163,14 +163,12 @@ namespace {
 // divergences of small ones.
 bool differ(double clean, double corrupt, MetricKind metric) {
   const bool of_logits = metric == MetricKind::logit_diff || metric == MetricKind::answer_rank;
-  return std::abs(clean - corrupt) >
-         (of_logits ? 1e-5 : 1e-8) * std::max({1.0, std::abs(clean), std::abs(corrupt)});
+  return std::abs(clean - corrupt) > (of_logits ? 1e-5 : 1e-8) * std::max({1.0, std::abs(clean), std::abs(corrupt)});
 }
 
 } // namespace
 
-void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell,
-                  double value) {
+void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell, double value) {
   const std::size_t at = result.index(pair, layer, cell.position_index, cell.head_index);
   result.patched[at] = value;
   result.restored[at] = restored_of(result, pair, value);
@@ -195,7 +193,9 @@ Status check_difference(const PatchingResult& result) {
   if (ratios ? any : differ(clean, corrupt, result.metric)) return {};
   std::ostringstream text;
   text << to_string(result.metric) << " is the same for the clean "
-       << (result.n_pairs == 1 ? "prompt (" : ratios ? "prompt of every pair (on average " : "prompts on average (")
+       << (result.n_pairs == 1 ? "prompt ("
+           : ratios            ? "prompt of every pair (on average "
+                               : "prompts on average (")
        << clean << ") and the corrupt " << (result.n_pairs == 1 ? "one (" : "ones (") << corrupt
        << "), so there is nothing to restore";
   return make_error(ErrorCode::mismatch, text.str(), {}, "metric");

@@ -15,9 +15,6 @@
 namespace headscope {
 namespace {
 
-constexpr std::array<const char*, 4> axes_names = {"auto", "layer_position", "layer_head", "layer_position_head"};
-constexpr std::array<const char*, 2> average_names = {"ratio_of_means", "mean_of_ratios"};
-
 class Sweep {
 public:
   Sweep(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const TaskContext& task,
@@ -108,25 +105,6 @@ private:
 
 } // namespace
 
-Result<PatchAxes> parse_patch_axes(std::string_view name) {
-  for (std::size_t i = 0; i < axes_names.size(); ++i)
-    if (name == axes_names[i]) return static_cast<PatchAxes>(i);
-  return make_error(ErrorCode::invalid_argument,
-                    std::string(name) + " is not one of auto, layer_position, layer_head, layer_position_head", {},
-                    "axes");
-}
-
-const char* to_string(PatchAxes axes) { return axes_names[static_cast<std::size_t>(axes)]; }
-
-Result<PatchAverage> parse_patch_average(std::string_view name) {
-  for (std::size_t i = 0; i < average_names.size(); ++i)
-    if (name == average_names[i]) return static_cast<PatchAverage>(i);
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of ratio_of_means, mean_of_ratios",
-                    {}, "average");
-}
-
-const char* to_string(PatchAverage average) { return average_names[static_cast<std::size_t>(average)]; }
-
 std::vector<double> PatchingResult::mean_restored() const {
   const std::int64_t cells = n_layers * n_positions * n_heads;
   if (average == PatchAverage::mean_of_ratios) return mean_over_first_axis(restored, n_pairs, cells);
@@ -164,9 +142,8 @@ std::string small_difference_note(const PatchingResult& result) {
   const auto difference = [&](std::int64_t pair) {
     return std::abs(result.clean[static_cast<std::size_t>(pair)] - result.corrupt[static_cast<std::size_t>(pair)]);
   };
-  const std::int64_t least = *std::min_element(pairs.begin(), pairs.end(), [&](std::int64_t a, std::int64_t b) {
-    return difference(a) < difference(b);
-  });
+  const std::int64_t least = *std::min_element(
+      pairs.begin(), pairs.end(), [&](std::int64_t a, std::int64_t b) { return difference(a) < difference(b); });
   std::ostringstream text;
   text << pairs.size() << " of " << result.n_pairs << " pairs differ by less than a tenth of the mean difference (pair "
        << least << ": clean " << result.clean[static_cast<std::size_t>(least)] << ", corrupt "

@@ -10,6 +10,7 @@
 #include "core/analysis/metric.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/vocabulary/patching.h"
 
 namespace headscope {
 
@@ -19,24 +20,6 @@ struct PatchPair {
   std::vector<std::int64_t> corrupt;
   Answers answers;
 };
-
-enum class PatchAxes : std::uint8_t {
-  automatic,           // layer_position for sites without heads, layer_head for sites with
-  layer_position,      // all heads at one position
-  layer_head,          // one head at all positions
-  layer_position_head, // one head at one position
-};
-
-// How pairs become one number a cell.
-enum class PatchAverage : std::uint8_t {
-  ratio_of_means, // (mean patched - mean corrupt) / (mean clean - mean corrupt), as in TransformerLens
-  mean_of_ratios, // mean of (patched - corrupt) / (clean - corrupt): a pair that differs little weighs much
-};
-
-Result<PatchAxes> parse_patch_axes(std::string_view name);
-const char* to_string(PatchAxes axes);
-Result<PatchAverage> parse_patch_average(std::string_view name);
-const char* to_string(PatchAverage average);
 
 struct PatchingOptions {
   HookPoint site = HookPoint::resid_pre; // any point of a block; see parse_hook_point() for short names

@@ -12,8 +12,6 @@
 namespace headscope {
 namespace {
 
-constexpr std::array<const char*, 3> rule_names = {"top_n", "greedy", "threshold"};
-
 std::vector<double> ranking(const std::vector<double>& importance, bool absolute) {
   std::vector<double> out(importance.size());
   for (std::size_t i = 0; i < out.size(); ++i)
@@ -103,14 +101,6 @@ Circuit complement(const Circuit& circuit) {
     edge = edge ? 0 : 1;
   return out;
 }
-
-Result<BuildRule> parse_build_rule(std::string_view name) {
-  for (std::size_t i = 0; i < rule_names.size(); ++i)
-    if (name == rule_names[i]) return static_cast<BuildRule>(i);
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of top_n, greedy, threshold", {},
-                    "build");
-}
-const char* to_string(BuildRule rule) { return rule_names[static_cast<std::size_t>(rule)]; }
 
 Circuit build_circuit(const ComputationalGraph& graph, const std::vector<double>& importance,
                       const BuildOptions& options) {

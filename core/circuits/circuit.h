@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/circuits/graph.h"
+#include "core/vocabulary/circuits.h"
 
 namespace headscope {
 
@@ -20,14 +21,6 @@ struct Circuit {
 Circuit whole_circuit(const ComputationalGraph& graph);
 Circuit empty_circuit(const ComputationalGraph& graph);
 Circuit complement(const Circuit& circuit);
-
-enum class BuildRule : std::uint8_t {
-  top_n,     // the N most important edges
-  greedy,    // from the logits up: always the most important edge into what is reached already
-  threshold, // every edge at least this important
-};
-Result<BuildRule> parse_build_rule(std::string_view name);
-const char* to_string(BuildRule rule);
 
 struct BuildOptions {
   BuildRule rule = BuildRule::top_n;

@@ -11,9 +11,6 @@
 namespace headscope {
 namespace {
 
-constexpr std::array<const char*, 5> method_names = {"exact", "eap", "eap_ig_inputs", "eap_ig_activations",
-                                                     "clean_corrupted"};
-
 Status check_options(const CircuitTask& task, const ScoreOptions& options) {
   if (options.steps <= 0) return make_error(ErrorCode::invalid_argument, "must be positive", {}, "steps");
   if (options.method == ScoreMethod::exact) return {};
@@ -28,15 +25,6 @@ Status check_options(const CircuitTask& task, const ScoreOptions& options) {
 }
 
 } // namespace
-
-Result<ScoreMethod> parse_score_method(std::string_view name) {
-  for (std::size_t i = 0; i < method_names.size(); ++i)
-    if (name == method_names[i]) return static_cast<ScoreMethod>(i);
-  return make_error(ErrorCode::invalid_argument,
-                    std::string(name) + " is not one of exact, eap, eap_ig_inputs, eap_ig_activations, clean_corrupted",
-                    {}, "method");
-}
-const char* to_string(ScoreMethod method) { return method_names[static_cast<std::size_t>(method)]; }
 
 Result<GraphScores> score_edges(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                 const ScoreOptions& options, const TaskContext& context) {

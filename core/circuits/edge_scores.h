@@ -9,19 +9,9 @@
 
 #include "core/circuits/graph.h"
 #include "core/circuits/task.h"
+#include "core/vocabulary/circuits.h"
 
 namespace headscope {
-
-enum class ScoreMethod : std::uint8_t {
-  exact,              // each edge is patched: one forward pass an edge
-  eap,                // (replacement - clean output) . gradient at the receiver's input on the clean run (2310.10348)
-  eap_ig_inputs,      // mean of the gradients at `steps` inputs from the corrupt one (included) to the clean one
-  eap_ig_activations, // mean of the gradients while the outputs of one layer's heads, one MLP or the input are between
-  clean_corrupted,    // mean of the gradients on the clean and the corrupt run
-};
-// "exact", "eap", "eap_ig_inputs", "eap_ig_activations", "clean_corrupted".
-Result<ScoreMethod> parse_score_method(std::string_view name);
-const char* to_string(ScoreMethod method);
 
 struct ScoreOptions {
   ScoreMethod method = ScoreMethod::eap_ig_inputs;

@@ -12,7 +12,11 @@
 namespace headscope {
 namespace {
 
-constexpr std::array<const char*, 3> format_names = {"dot", "graphml", "json"};
+constexpr Named<GraphFormat> format_names[] = {
+    {GraphFormat::dot, "dot", "Graphviz: the circuit's nodes and edges, layer above layer"},
+    {GraphFormat::graphml, "graphml", "the circuit's nodes and edges with their scores (yEd, Gephi, NetworkX)"},
+    {GraphFormat::json, "json", "every edge, as EAP-IG writes them and the MIB benchmark reads them"},
+};
 
 std::string number(double value) {
   char text[32];
@@ -173,11 +177,7 @@ std::string to_json(const ScoredCircuit& circuit) {
 
 } // namespace
 
-Result<GraphFormat> parse_graph_format(std::string_view name) {
-  for (std::size_t i = 0; i < format_names.size(); ++i)
-    if (name == format_names[i]) return static_cast<GraphFormat>(i);
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of dot, graphml, json", {}, "format");
-}
+template <> std::span<const Named<GraphFormat>> names_of<GraphFormat>() { return format_names; }
 
 std::string export_graph(const ScoredCircuit& circuit, GraphFormat format) {
   switch (format) {

@@ -2,10 +2,13 @@
 // Circuits for other programs.
 #pragma once
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "core/circuits/scored_circuit.h"
+#include "core/vocabulary/named.h"
 
 namespace headscope {
 
@@ -14,7 +17,8 @@ enum class GraphFormat : std::uint8_t {
   graphml, // the circuit's nodes and edges with their scores (yEd, Gephi, NetworkX)
   json,    // every edge: `cfg`, `nodes`, `edges` as EAP-IG writes them and the MIB benchmark reads them
 };
-Result<GraphFormat> parse_graph_format(std::string_view name); // "dot", "graphml", "json"
+template <> std::span<const Named<GraphFormat>> names_of<GraphFormat>();
+inline Result<GraphFormat> parse_graph_format(std::string_view name) { return parse_name<GraphFormat>(name, "format"); }
 
 // In JSON scores are importances (what the metric loses by the edge), as in EAP-IG, whose graphs have a k and a v for
 // each head: an edge into a shared K/V head is written once for each of its heads, each with its part of the score.

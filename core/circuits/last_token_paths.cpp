@@ -270,8 +270,7 @@ Status check(const Engine& engine, const std::vector<PatchPair>& pairs, const La
     for (const HeadId& head : *heads)
       if (head.layer < 0 || head.layer >= engine.config().n_layers || head.head < 0 ||
           head.head >= engine.config().n_heads)
-        return make_error(ErrorCode::invalid_argument, "the model has no such head", {},
-                          std::to_string(head.layer) + "." + std::to_string(head.head));
+        return make_error(ErrorCode::invalid_argument, "the model has no such head", {}, head_name(head));
   for (const PatchPair& pair : pairs)
     if (!options.queries.empty() && pair.clean.size() < 2)
       return make_error(ErrorCode::invalid_argument, "a pair has only one token", {}, "pair");

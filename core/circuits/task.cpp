@@ -6,20 +6,6 @@
 #include "core/analysis/patch_plan.h"
 
 namespace headscope {
-namespace {
-
-constexpr std::array<const char*, 4> ablation_names = {"patch", "zero", "mean", "mean_by_position"};
-
-} // namespace
-
-Result<EdgeAblation> parse_edge_ablation(std::string_view name) {
-  for (std::size_t i = 0; i < ablation_names.size(); ++i)
-    if (name == ablation_names[i]) return static_cast<EdgeAblation>(i);
-  return make_error(ErrorCode::invalid_argument,
-                    std::string(name) + " is not one of patch, zero, mean, mean_by_position", {}, "ablation");
-}
-const char* to_string(EdgeAblation ablation) { return ablation_names[static_cast<std::size_t>(ablation)]; }
-
 Status check_task(const Engine& engine, const CircuitTask& task) {
   if (task.pairs.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "pairs");
   if (task.tokens_per_run < 0)

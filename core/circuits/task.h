@@ -10,19 +10,9 @@
 #include "core/analysis/patching.h"
 #include "core/analysis/sweep.h"
 #include "core/engine/engine.h"
+#include "core/vocabulary/circuits.h"
 
 namespace headscope {
-
-// What a sender outside the circuit is taken to have written.
-enum class EdgeAblation : std::uint8_t {
-  patch,            // what it writes on the corrupt prompt (counterfactual)
-  zero,             // nothing
-  mean,             // its mean over the reference prompts and their positions
-  mean_by_position, // its mean over the reference prompts at each position
-};
-// "patch", "zero", "mean", "mean_by_position".
-Result<EdgeAblation> parse_edge_ablation(std::string_view name);
-const char* to_string(EdgeAblation ablation);
 
 struct CircuitTask {
   std::vector<PatchPair> pairs; // `corrupt` may be empty where the ablation is not patch
@@ -34,7 +24,6 @@ struct CircuitTask {
 
 // invalid_argument for no pairs, bad tokens and missing answers, mismatch for a pair of unequal lengths.
 Status check_task(const Engine& engine, const CircuitTask& task);
-
 
 // A score is the change of the metric when an edge is patched. The importance of an edge is what the metric loses by
 // it: -score, or score where lower is better.

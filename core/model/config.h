@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
+
+#include "core/vocabulary/named.h"
 
 namespace headscope {
 
@@ -21,6 +24,7 @@ enum class NormKind {
 enum class Activation { gelu, gelu_tanh, relu, silu };
 enum class PositionKind { none, learned, rotary };
 enum class RopeScalingKind { none, linear, dynamic, llama3, yarn };
+template <> std::span<const Named<RopeScalingKind>> names_of<RopeScalingKind>(); // as in config.json's rope_type
 
 // Hugging Face's `rope_scaling` (`rope_parameters`), same field names.
 struct RopeScaling {

@@ -50,7 +50,7 @@ struct LoadOptions {
   at::ScalarType dtype = at::kFloat; // kFloat, kBFloat16 or kHalf
   at::Device device = at::kCPU;
   WeightProcessing processing;
-  int threads = 0; // for dequantising; 0: all cores
+  int threads = 0;                // for dequantising; 0: all cores
   bool require_tokenizer = false; // else a tokenizer that cannot be read is Model::tokenizer_error
   TaskContext task;
 };

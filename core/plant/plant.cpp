@@ -12,6 +12,7 @@
 #include "core/plant/model_weights.h"
 #include "core/plant/space.h"
 #include "core/plant/tokenizer_file.h"
+#include "core/vocabulary/head_id.h"
 
 namespace headscope::plant {
 namespace {
@@ -44,7 +45,7 @@ json config_json(const PlantOptions& options) {
           {"torch_dtype", "float32"}};
 }
 
-std::string label(const PlantedHead& head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
+std::string label(const PlantedHead& head) { return head_name({head.layer, head.head}); }
 
 json labels(const std::vector<PlantedHead>& heads) {
   json out = json::array();

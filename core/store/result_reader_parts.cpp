@@ -2,7 +2,6 @@
 // The parts of a result file that have a schema of their own: see docs/file-format.md.
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <limits>
 
 #include "core/store/half.h"
@@ -63,9 +62,9 @@ constexpr std::int64_t kMostHeads = std::int64_t{1} << 22;   // of a model
 constexpr std::int64_t kMostPatches = std::int64_t{1} << 26; // layers, positions and heads
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 40; // of an attention map, which is read in tiles
 
-Status check_head(const HeadIndex& head, std::int64_t n_layers, std::int64_t n_heads, const Place& place) {
+Status check_head(const HeadId& head, std::int64_t n_layers, std::int64_t n_heads, const Place& place) {
   if (head.layer >= 0 && head.head >= 0 && head.layer < n_layers && head.head < n_heads) return {};
-  return make_error(ErrorCode::corrupt, "names the head " + head_label(head) + ", which is not there", place.file,
+  return make_error(ErrorCode::corrupt, "names the head " + head_name(head) + ", which is not there", place.file,
                     place.path);
 }
 
@@ -77,14 +76,8 @@ Result<int> small_index(std::int64_t value, std::int64_t least, const Place& pla
 }
 
 // "18.6".
-Result<HeadIndex> parse_head(const std::string& label, const Place& place) {
-  HeadIndex head;
-  const char* end = label.data() + label.size();
-  const auto layer = std::from_chars(label.data(), end, head.layer);
-  if (layer.ec == std::errc() && layer.ptr != end && *layer.ptr == '.') {
-    const auto index = std::from_chars(layer.ptr + 1, end, head.head);
-    if (index.ec == std::errc() && index.ptr == end) return head;
-  }
+Result<HeadId> parse_head(const std::string& label, const Place& place) {
+  if (const auto head = read_head_name(label)) return *head;
   return make_error(ErrorCode::corrupt, "holds '" + label + "' where LAYER.HEAD belongs", place.file, place.path);
 }
 
@@ -140,7 +133,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
     }
     HS_ASSIGN(const std::vector<std::string> labels, impl_->strings(folder + "/heads"));
     for (const std::string& label : labels) {
-      HS_ASSIGN(const HeadIndex head, parse_head(label, impl_->place(folder + "/heads")));
+      HS_ASSIGN(const HeadId head, parse_head(label, impl_->place(folder + "/heads")));
       HS_TRY(check_head(head, scores.n_layers, scores.n_heads, impl_->place(folder + "/heads")));
       scores.heads.push_back(head);
     }

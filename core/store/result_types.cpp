@@ -34,8 +34,6 @@ const char* to_string(DType dtype) {
   return "other";
 }
 
-std::string head_label(HeadIndex head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
-
 std::string evidence_path(const std::string& detector, const std::string& name) {
   return "/detectors/" + detector + "/evidence/" + name;
 }

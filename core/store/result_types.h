@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/vocabulary/head_id.h"
+
 namespace headscope::store {
 
 using AttributeValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>,
@@ -29,13 +31,6 @@ std::string text_attribute(const Attributes& attributes, const std::string& name
 
 enum class DType { float16, float32, float64, int32, int64, uint8, string, other };
 const char* to_string(DType dtype); // "float16", ...
-
-struct HeadIndex {
-  int layer = 0;
-  int head = 0;
-  bool operator==(const HeadIndex&) const = default;
-};
-std::string head_label(HeadIndex head); // "18.6"
 
 // What made the file; root attributes.
 struct Provenance {
@@ -92,7 +87,7 @@ struct DetectorScores {
   std::string description;
   std::optional<double> threshold;
   std::string higher_is = "stronger";
-  std::vector<HeadIndex> heads; // above the threshold, strongest first
+  std::vector<HeadId> heads; // above the threshold, strongest first
   Attributes attributes;
 };
 
@@ -133,8 +128,8 @@ struct Patching {
 };
 
 struct AttentionSpec {
-  std::string prompt;           // id of the prompt
-  std::vector<HeadIndex> heads; // in the order of the head axis
+  std::string prompt;        // id of the prompt
+  std::vector<HeadId> heads; // in the order of the head axis
   std::int64_t n_query = 0;
   std::int64_t n_key = 0;
   DType dtype = DType::float16; // float16 or float32

@@ -49,7 +49,7 @@ public:
   Status write_clean(std::int64_t prompt, float value);
   // Whole layers from layer_begin on: effects is [layer, head].
   Status write_layers(std::int64_t prompt, std::int64_t layer_begin, std::span<const float> effects);
-  Status write_head(std::int64_t prompt, HeadIndex head, float effect);
+  Status write_head(std::int64_t prompt, HeadId head, float effect);
 
 private:
   friend class ResultWriter;

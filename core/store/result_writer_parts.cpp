@@ -25,10 +25,10 @@ ArraySpec layer_head(std::int64_t n_layers, std::int64_t n_heads, const std::str
           .chunk = {}};
 }
 
-std::vector<std::string> labels_of(const std::vector<HeadIndex>& heads) {
+std::vector<std::string> labels_of(const std::vector<HeadId>& heads) {
   std::vector<std::string> labels;
-  for (const HeadIndex& head : heads)
-    labels.push_back(head_label(head));
+  for (const HeadId& head : heads)
+    labels.push_back(head_name(head));
   return labels;
 }
 
@@ -215,7 +215,7 @@ Result<AttentionWriter> ResultWriter::begin_attention(const AttentionSpec& spec)
             state_->create_array(folder + "/pattern", pattern, static_cast<std::size_t>(cache)));
   HS_TRY(set_attributes(folder, spec.attributes));
   std::vector<std::int64_t> pairs;
-  for (const HeadIndex& head : spec.heads)
+  for (const HeadId& head : spec.heads)
     pairs.insert(pairs.end(), {head.layer, head.head});
   const ArraySpec indices{.dtype = DType::int32,
                           .axes = {heads, {"index", {"layer", "head"}}},

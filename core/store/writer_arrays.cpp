@@ -126,7 +126,7 @@ Status AblationWriter::write_layers(std::int64_t prompt, std::int64_t layer_begi
   return effects_.write(offset, shape, effects);
 }
 
-Status AblationWriter::write_head(std::int64_t prompt, HeadIndex head, float effect) {
+Status AblationWriter::write_head(std::int64_t prompt, HeadId head, float effect) {
   const std::array<std::int64_t, 3> offset = {prompt, head.layer, head.head};
   const std::array<std::int64_t, 3> shape = {1, 1, 1};
   return effects_.write(offset, shape, std::span<const float>(&effect, 1));

@@ -228,7 +228,7 @@ private:
                            const Engine& engine, DetectorResult& result) {
     std::vector<std::int64_t> layer, head, token, negative, larger;
     std::vector<std::string> piece;
-    for (const store::HeadIndex& named : result.heads) {
+    for (const HeadId& named : result.heads) {
       const Layer& of = layers[static_cast<std::size_t>(named.layer - first)];
       const at::Tensor more_negative = of.more_negative[named.head].cpu(), larger_key = of.larger_key[named.head].cpu();
       for (std::size_t i = 0; i < ids.size(); ++i) {

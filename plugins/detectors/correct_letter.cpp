@@ -113,7 +113,8 @@ private:
     result.threshold = run.options.number("threshold") * total;
     result.maps = {{"attention", "mean attention from the last token to the right label", "1", as_floats(attention)}};
     result.findings.push_back({"centred_logit", total});
-    name_heads_where(result, {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});
+    name_heads_where(result,
+                     {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});
     return {};
   }
 

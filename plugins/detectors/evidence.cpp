@@ -80,7 +80,7 @@ void name_heads_where(DetectorResult& result, const std::vector<HeadCondition>& 
   name_heads(result);
   for (const HeadCondition& condition : conditions)
     result.conditions.push_back(condition.name + " >= " + short_number(condition.least));
-  std::erase_if(result.heads, [&](const store::HeadIndex& head) {
+  std::erase_if(result.heads, [&](const HeadId& head) {
     const std::size_t index = result.index(head.layer, head.head);
     for (const HeadCondition& condition : conditions) {
       const double value = condition.value(index);

@@ -76,7 +76,7 @@ private:
   static void add_effects(const HeadAblationResult& ablated, DetectorResult& result) {
     std::vector<std::int64_t> layer, head, text;
     std::vector<double> effect;
-    for (const store::HeadIndex& named : result.heads)
+    for (const HeadId& named : result.heads)
       for (std::int64_t i = 0; i < ablated.n_prompts; ++i) {
         layer.push_back(named.layer);
         head.push_back(named.head);

@@ -138,7 +138,7 @@ void add_ioi_evidence(const IoiSet& set, const LastTokenEffects& direct, const E
 void add_head_evidence(const LastTokenEffects& effects, DetectorResult& result) {
   std::vector<std::int64_t> layer, head, prompt;
   std::vector<double> effect;
-  for (const store::HeadIndex& named : result.heads)
+  for (const HeadId& named : result.heads)
     for (std::int64_t i = 0; i < effects.n_pairs; ++i) {
       layer.push_back(named.layer);
       head.push_back(named.head);

@@ -123,7 +123,7 @@ private:
     paths.knocked_out = name_movers(found, {});
     std::vector<std::string> names;
     for (const HeadId& head : paths.knocked_out)
-      names.push_back(store::head_label({head.layer, static_cast<int>(head.head)}));
+      names.push_back(head_name(head));
     result.findings.push_back({"knocked_out", names});
     if (names.empty()) {
       result.message = "there are no name movers to back up";

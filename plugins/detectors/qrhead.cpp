@@ -39,11 +39,10 @@ public:
         {"words", std::int64_t{30}, "words of a paragraph, the needle aside", {}, 2},
         {"needles", std::int64_t{3}, "needles, each asked for, at most 3; the others are among the paragraphs", {}, 1},
         {"places", std::int64_t{2}, "places of the paragraph that is asked for, evenly spread", {}, 1},
-        {"rows",
-         std::string("prompt"),
+        {"rows", std::string("prompt"),
          "queries that are averaged over: prompt: from the instruction on, as in the authors' code; query: the query "
          "alone",
-         {"prompt", "query"}},
+         name_list<QueryRows>()},
         {"null_query", std::string("N/A"), "what is subtracted"},
         {"outliers", 2.0, "tokens of a paragraph at or below its mean minus so many standard deviations are left out"},
         {"chat",
@@ -95,7 +94,7 @@ private:
     needles.resize(std::min(needles.size(), option("needles")));
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
     const bool chat = uses_chat(tokenizer, run.options.text("chat"));
-    const QueryRows rows = run.options.text("rows") == "query" ? QueryRows::query : QueryRows::prompt;
+    HS_ASSIGN(const QueryRows rows, parse_name<QueryRows>(run.options.text("rows"), "rows"));
     std::vector<Asked> plan;
     for (std::size_t needle = 0; needle < needles.size(); ++needle)
       for (std::size_t place = 0; place < option("places"); ++place) {
@@ -138,7 +137,7 @@ private:
   static Status measure(const DetectorRun& run, Asked& asked) {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
     const bool chat = uses_chat(tokenizer, run.options.text("chat"));
-    const QueryRows rows = run.options.text("rows") == "query" ? QueryRows::query : QueryRows::prompt;
+    HS_ASSIGN(const QueryRows rows, parse_name<QueryRows>(run.options.text("rows"), "rows"));
     HS_ASSIGN(const QueryPrompt null,
               make_query_prompt(tokenizer, asked.paragraphs, run.options.text("null_query"), chat, rows));
     const auto begin = asked.prompt.rows.begin;

@@ -17,7 +17,14 @@ std::string joined(const std::vector<std::string>& words, std::size_t begin, std
   return text;
 }
 
+constexpr Named<QueryRows> query_rows[] = {
+    {QueryRows::prompt, "prompt", "from the instruction before the query to the end of the prompt"},
+    {QueryRows::query, "query", "the query's own tokens"},
+};
+
 } // namespace
+
+template <> std::span<const Named<QueryRows>> names_of<QueryRows>() { return query_rows; }
 
 Result<Paragraphs> make_paragraphs(const std::string& text, const std::vector<Needle>& needles, std::size_t asked,
                                    std::size_t count, std::size_t words, std::size_t place) {

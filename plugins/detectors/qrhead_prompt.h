@@ -8,6 +8,7 @@
 
 #include "core/analysis/haystack.h"
 #include "core/text/token_offsets.h"
+#include "core/vocabulary/named.h"
 
 namespace headscope {
 
@@ -33,6 +34,7 @@ enum class QueryRows : std::uint8_t {
   prompt, // from the instruction before the query to the end of the prompt, as in the authors' code
   query,  // the query's own tokens
 };
+template <> std::span<const Named<QueryRows>> names_of<QueryRows>();
 
 Result<QueryPrompt> make_query_prompt(const Tokenizer& tokenizer, const Paragraphs& paragraphs,
                                       const std::string& query, bool chat, QueryRows rows);

@@ -57,7 +57,7 @@ private:
     result.threshold = run.options.number("threshold");
     std::vector<std::string> names;
     for (const HeadId& head : paths.queries)
-      names.push_back(store::head_label({head.layer, static_cast<int>(head.head)}));
+      names.push_back(head_name(head));
     result.findings = {{"prompts", movers.direct.n_pairs},
                        {"logit_difference", movers.logit_difference},
                        {"accuracy", movers.accuracy},
@@ -69,7 +69,8 @@ private:
     if (!result.message.empty()) return result;
     HS_ASSIGN(const LastTokenEffects effects, patch_last_token_paths(run.engine, set.pairs, paths, run.task));
     result.scores = as_floats(percent_lost(effects, movers.logit_difference));
-    name_heads_where(result, {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});
+    name_heads_where(result,
+                     {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});
     add_head_evidence(effects, result);
     return result;
   }

@@ -106,7 +106,7 @@ private:
       result.findings.push_back({"shift", std::string("not testable: the numbers are not single tokens")});
       return;
     }
-    add_shifts(shifted, store::head_label({layer, head}), result);
+    add_shifts(shifted, head_name({layer, head}), result);
   }
 
   static void add_probe(const std::vector<ProbeScore>& probe, DetectorResult& result) {

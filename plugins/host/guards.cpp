@@ -64,7 +64,7 @@ private:
         result.n_layers == config.n_layers && result.n_heads == config.n_heads && result.scores.size() == wanted;
     for (const ScoreMap& map : result.maps)
       fits = fits && map.values.size() == wanted;
-    for (const store::HeadIndex& head : result.heads)
+    for (const HeadId& head : result.heads)
       fits = fits && head.layer >= 0 && head.layer < config.n_layers && head.head >= 0 && head.head < config.n_heads;
     if (fits) return {};
     return make_error(ErrorCode::mismatch,

@@ -21,7 +21,7 @@ void name_heads(DetectorResult& result) {
     for (int head = 0; head < result.n_heads; ++head)
       if (static_cast<double>(result.scores[result.index(layer, head)]) >= result.threshold)
         result.heads.push_back({layer, head});
-  std::stable_sort(result.heads.begin(), result.heads.end(), [&](const store::HeadIndex& a, const store::HeadIndex& b) {
+  std::stable_sort(result.heads.begin(), result.heads.end(), [&](const HeadId& a, const HeadId& b) {
     return result.scores[result.index(a.layer, a.head)] > result.scores[result.index(b.layer, b.head)];
   });
 }

@@ -24,10 +24,10 @@ struct DetectorResult {
   std::string units = "1";
   std::string description;             // what a score is, in one sentence
   double threshold = 0.0;              // heads at or above it are named
-  std::vector<store::HeadIndex> heads; // those, strongest first, that also fulfil `conditions`
+  std::vector<HeadId> heads;           // those, strongest first, that also fulfil `conditions`
   std::vector<std::string> conditions; // what else the kind asks for: "copy_score >= 0.75"
   struct Unnamed {
-    store::HeadIndex head;
+    HeadId head;
     std::string why; // "copy_score 0.12"
   };
   std::vector<Unnamed> unnamed; // at or above the threshold, but not of the kind; strongest first

@@ -22,7 +22,7 @@ class AttentionPlugin;
 extern "C" {
 
 // Raised with every change of what a module sees: this file, plugins/sdk and the headers of core.
-#define HEADSCOPE_SDK_VERSION 1
+#define HEADSCOPE_SDK_VERSION 2
 
 struct headscope_plugin_table {
   std::uint32_t sdk; // HEADSCOPE_SDK_VERSION as the module was compiled

@@ -65,15 +65,24 @@ ConfigFields rope_parameters(ConfigFields& fields) {
 
 namespace {
 
+constexpr Named<RopeScalingKind> scaling_kinds[] = {
+    {RopeScalingKind::none, "default", "positions as they are"},
+    {RopeScalingKind::linear, "linear", "positions divided by a factor"},
+    {RopeScalingKind::dynamic, "dynamic", "a base that grows with the prompt beyond the original context"},
+    {RopeScalingKind::llama3, "llama3", "low frequencies divided by a factor, with a smooth border"},
+    {RopeScalingKind::yarn, "yarn", "low frequencies divided by a factor, attention scaled with it"},
+};
+
+} // namespace
+
+template <> std::span<const Named<RopeScalingKind>> names_of<RopeScalingKind>() { return scaling_kinds; }
+
+namespace {
+
 RopeScalingKind scaling_kind(ConfigFields& parameters) {
-  const std::string name = parameters.string({"rope_type", "type"}, "default");
-  if (name == "default") return RopeScalingKind::none;
-  if (name == "linear") return RopeScalingKind::linear;
-  if (name == "dynamic") return RopeScalingKind::dynamic;
-  if (name == "llama3") return RopeScalingKind::llama3;
-  if (name == "yarn") return RopeScalingKind::yarn;
-  parameters.fail(ErrorCode::unsupported, "'" + name + "' is not known; known: default linear dynamic llama3 yarn",
-                  "rope_type");
+  const auto kind = parse_name<RopeScalingKind>(parameters.string({"rope_type", "type"}, "default"), "rope_type");
+  if (kind.ok()) return *kind;
+  parameters.fail(ErrorCode::unsupported, kind.error().message, "rope_type");
   return RopeScalingKind::none;
 }
 

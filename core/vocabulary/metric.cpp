@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "core/analysis/metric_kind.h"
+#include "core/vocabulary/metric.h"
 
 #include <array>
 
@@ -70,19 +70,14 @@ std::span<const MetricInfo> all_metrics() { return metrics; }
 
 const MetricInfo& info(MetricKind metric) { return metrics[static_cast<std::size_t>(metric)]; }
 
-std::string metric_names() {
-  std::string names;
-  for (std::size_t i = 0; i < metrics.size(); ++i) {
-    if (i > 0) names += i + 1 < metrics.size() ? ", " : " or ";
-    names += metrics[i].name;
-  }
+template <> std::span<const Named<MetricKind>> names_of<MetricKind>() {
+  static const auto names = [] {
+    std::array<Named<MetricKind>, metrics.size()> out{};
+    for (std::size_t i = 0; i < metrics.size(); ++i)
+      out[i] = {metrics[i].kind, metrics[i].name, metrics[i].what};
+    return out;
+  }();
   return names;
-}
-
-Result<MetricKind> parse_metric(std::string_view name) {
-  for (const MetricInfo& metric : metrics)
-    if (name == metric.name) return metric.kind;
-  return make_error(ErrorCode::invalid_argument, std::string(name) + " is not one of " + metric_names(), {}, "metric");
 }
 
 Status check_has_gradient(MetricKind metric, const std::string& otherwise) {

@@ -5,9 +5,8 @@
 #include <cstdint>
 #include <span>
 #include <string>
-#include <string_view>
 
-#include "core/base/result.h"
+#include "core/vocabulary/named.h"
 
 namespace headscope {
 
@@ -28,10 +27,7 @@ struct MetricInfo {
 std::span<const MetricInfo> all_metrics();
 const MetricInfo& info(MetricKind metric);
 
-// "logit_diff" ...; invalid_argument, with the list of names, for any other.
-Result<MetricKind> parse_metric(std::string_view name);
-// "logit_diff, prob_diff, ... or accuracy"
-std::string metric_names();
+template <> std::span<const Named<MetricKind>> names_of<MetricKind>();
 
 inline const char* to_string(MetricKind metric) { return info(metric).name; }
 inline const char* units_of(MetricKind metric) { return info(metric).units; }

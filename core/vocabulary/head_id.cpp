@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/runs/head_names.h"
+#include "core/vocabulary/head_id.h"
 
 #include <algorithm>
-#include <optional>
+#include <charconv>
 #include <regex>
+#include <system_error>
 
 namespace headscope {
 namespace {
@@ -68,14 +69,25 @@ Result<Part> resolve(const std::string& name, std::int64_t n_layers, std::int64_
 
 } // namespace
 
-Result<std::vector<store::HeadIndex>> parse_head_names(const std::string& text, std::int64_t n_layers,
-                                                       std::int64_t n_heads) {
-  std::vector<store::HeadIndex> heads;
+std::string head_name(const HeadId& head) { return std::to_string(head.layer) + "." + std::to_string(head.head); }
+
+std::optional<HeadId> read_head_name(std::string_view name) {
+  HeadId head;
+  const char* end = name.data() + name.size();
+  const auto layer = std::from_chars(name.data(), end, head.layer);
+  if (layer.ec != std::errc() || layer.ptr == end || *layer.ptr != '.') return std::nullopt;
+  const auto index = std::from_chars(layer.ptr + 1, end, head.head);
+  if (index.ec != std::errc() || index.ptr != end) return std::nullopt;
+  return head;
+}
+
+Result<std::vector<HeadId>> parse_heads(const std::string& text, std::int64_t n_layers, std::int64_t n_heads) {
+  std::vector<HeadId> heads;
   for (const std::string& name : split(text)) {
     HS_ASSIGN(const Part part, resolve(name, n_layers, n_heads));
     for (std::int64_t layer = part.layer; layer <= part.last_layer; ++layer)
       for (std::int64_t head = *part.head; head <= *part.last_head; ++head) {
-        const store::HeadIndex id{static_cast<int>(layer), static_cast<int>(head)};
+        const HeadId id{static_cast<int>(layer), head};
         if (std::find(heads.begin(), heads.end(), id) == heads.end()) heads.push_back(id);
       }
   }
