@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "core/base/text_file.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -44,8 +45,11 @@ Result<std::string> read_all(int fd, std::size_t expected, std::size_t most, con
     const ssize_t n = read_some(fd, block.data(), block.size());
     if (n < 0) return system_error(errno, path);
     if (n == 0) return text;
+    const std::size_t size = text.size() + static_cast<std::size_t>(n);
+    if (size > most) return too_large();
+    // Never room for twice what may be read.
+    if (size > text.capacity()) text.reserve(std::max(size, std::min(2 * text.capacity(), most)));
     text.append(block.data(), static_cast<std::size_t>(n));
-    if (text.size() > most) return too_large();
   }
 }
 

@@ -17,6 +17,9 @@ namespace {
 
 Result<std::vector<PromptRow>> from_csv(const std::string& text, const std::string& path) {
   HS_ASSIGN(const CsvTable table, parse_csv(text, path));
+  for (const char* name : {"prompt", "clean", "answer", "wrong", "corrupted", "corrupt"})
+    if (std::count(table.header.begin(), table.header.end(), name) > 1)
+      return make_error(ErrorCode::invalid_argument, std::string("has several columns ") + name, path, "header");
   auto prompt = table.column("prompt");
   if (!prompt) prompt = table.column("clean");
   if (!prompt) {
@@ -157,7 +160,10 @@ std::string join_answers(const std::vector<std::string>& answers) {
 }
 
 Result<std::vector<PromptRow>> read_prompt_file(const std::string& path) {
-  HS_ASSIGN(const std::string text, read_text_file(path));
+  HS_ASSIGN(std::string text, read_text_file(path));
+  if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF"))
+    return make_error(ErrorCode::invalid_argument, "is UTF-16, not UTF-8", path);
+  if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3); // the mark that some programs put before UTF-8
   auto rows = rows_of(text, path);
   if (!rows.ok()) return rows;
   if (rows->empty()) return make_error(ErrorCode::invalid_argument, "has no prompts", path);

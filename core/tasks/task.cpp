@@ -18,7 +18,10 @@ using tasks::Generator;
 
 // Its generator is core/analysis/ioi_task.h.
 TaskKind ioi_kind() {
-  return {"ioi", "the indirect object of a sentence", "Wang et al. 2211.00593", {"abc", "flip"}, {"ABBA", "BABA"}};
+  TaskKind kind = {"ioi", "the indirect object of a sentence", "Wang et al. 2211.00593", {}, {"ABBA", "BABA"}};
+  for (const Named<IoiCorruption>& each : names_of<IoiCorruption>())
+    kind.counterfactuals.emplace_back(each.name);
+  return kind;
 }
 
 std::vector<Generator> generators() {
@@ -64,10 +67,10 @@ Status check_choice(const std::string& choice, const std::vector<std::string_vie
                     {}, field);
 }
 
-TaskSet ioi_set(const IoiTask& made, const std::string& counterfactual) {
+TaskSet ioi_set(const IoiTask& made, IoiCorruption corruption) {
   TaskSet set;
-  const bool flip = counterfactual == "flip";
-  const std::vector<PatchPair> pairs = patch_pairs(made, flip ? IoiCorruption::flip : IoiCorruption::abc);
+  const bool flip = corruption == IoiCorruption::flip;
+  const std::vector<PatchPair> pairs = patch_pairs(made, corruption);
   for (std::size_t i = 0; i < made.cases.size(); ++i) {
     const IoiCase& item = made.cases[i];
     set.cases.push_back({{item.clean, flip ? item.flip : item.abc, {item.answer}, {item.wrong}, item.order}, pairs[i]});
@@ -83,8 +86,9 @@ Result<TaskSet> make_ioi(const Tokenizer& tokenizer, const TaskRequest& request)
   options.seed = request.seed;
   options.abba = request.variant != "BABA";
   options.baba = request.variant != "ABBA";
+  HS_ASSIGN(const IoiCorruption corruption, parse_name<IoiCorruption>(request.counterfactual, "counterfactual"));
   HS_ASSIGN(const IoiTask made, make_ioi_task(tokenizer, options));
-  return ioi_set(made, request.counterfactual);
+  return ioi_set(made, corruption);
 }
 
 // Keeps a pair whose tokens align, or says why not.

@@ -240,7 +240,7 @@ std::unique_ptr<TokenModel> make_bpe(const Vocabulary& vocabulary, MergeTable me
 }
 
 MergeTable merges_from_vocabulary(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
-                                  const std::vector<double>& scores) {
+                                  const std::vector<double>& scores, EqualScores equal) {
   std::vector<Cut> cuts;
   cuts.reserve(ids.size() * 2);
   Cutter cutter(vocabulary, cuts);
@@ -254,8 +254,10 @@ MergeTable merges_from_vocabulary(const Vocabulary& vocabulary, const std::vecto
   std::stable_sort(cuts.begin(), cuts.end(), better);
   MergeTable merges;
   merges.reserve(cuts.size());
-  for (std::size_t rank = 0; rank < cuts.size(); ++rank) {
-    merges.set(cuts[rank].left, cuts[rank].right, static_cast<std::int32_t>(rank), cuts[rank].id);
+  std::int32_t rank = 0;
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    if (i > 0 && (equal == EqualScores::by_length || cuts[i].score != cuts[i - 1].score)) ++rank;
+    merges.set(cuts[i].left, cuts[i].right, rank, cuts[i].id);
   }
   return merges;
 }

@@ -38,9 +38,14 @@ private:
 
 std::unique_ptr<TokenModel> make_bpe(const Vocabulary& vocabulary, MergeTable merges, BpeOptions options);
 
-// The merges that a vocabulary without a merge list implies: every cut of a piece into two others, best score
-// first, then the longer left part, then the longer right part. scores[i] belongs to ids[i].
+enum class EqualScores {
+  by_length, // the longer left part first, then the longer right part: transformers
+  by_place,  // the leftmost pair of the text first: SentencePiece and llama.cpp
+};
+
+// The merges that a vocabulary without a merge list implies: every cut of a piece into two others, best score first.
+// scores[i] belongs to ids[i].
 MergeTable merges_from_vocabulary(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
-                                  const std::vector<double>& scores);
+                                  const std::vector<double>& scores, EqualScores equal);
 
 } // namespace headscope::text

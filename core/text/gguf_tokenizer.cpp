@@ -126,7 +126,7 @@ Result<MergeTable> merges_of(const GgufTokenizerData& data, const Vocabulary& vo
     ids.push_back(id);
     scores.push_back(by_position ? -static_cast<double>(i) : static_cast<double>(data.scores[i]));
   }
-  return merges_from_vocabulary(vocabulary, ids, scores);
+  return merges_from_vocabulary(vocabulary, ids, scores, EqualScores::by_place);
 }
 
 Status build_byte_level(const GgufTokenizerData& data, const GgufSplit& split, PipelineParts& parts) {

@@ -3,6 +3,7 @@
 #include "core/text/regex.h"
 
 #include "core/base/limits.h"
+#include "core/text/unicode.h"
 
 #include <pcre2.h>
 
@@ -250,6 +251,16 @@ struct Regex::Code {
   ~Code() { pcre2_code_free(code); }
 };
 
+namespace {
+// For messages: a pattern may have megabytes.
+std::string shortened(std::string_view pattern) {
+  constexpr std::size_t most = 200;
+  if (pattern.size() <= most) return std::string(pattern);
+  std::string storage;
+  return std::string(valid_utf8(pattern.substr(0, most), storage)) + "...";
+}
+} // namespace
+
 Result<Regex> Regex::compile(std::string_view pattern) {
   HS_ASSIGN(const std::string translated, Translator(pattern).run());
   CompileContext context(pcre2_compile_context_create(nullptr));
@@ -264,7 +275,7 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   if (!code->code) {
     PCRE2_UCHAR message[256] = {};
     pcre2_get_error_message(error, message, sizeof(message));
-    return make_error(ErrorCode::corrupt, "the regular expression \"" + std::string(pattern) +
+    return make_error(ErrorCode::corrupt, "the regular expression \"" + shortened(pattern) +
                                               "\" is invalid: " + reinterpret_cast<const char*>(message));
   }
   code->pattern = pattern;
@@ -289,7 +300,7 @@ std::string Regex::escape(std::string_view literal) {
 
 namespace {
 Error failed(int rc, const std::string& pattern) {
-  const std::string shown = pattern.size() > 200 ? pattern.substr(0, 200) + "..." : pattern;
+  const std::string shown = shortened(pattern);
   const bool too_long = rc == PCRE2_ERROR_MATCHLIMIT || rc == PCRE2_ERROR_DEPTHLIMIT || rc == PCRE2_ERROR_HEAPLIMIT ||
                         rc == PCRE2_ERROR_JIT_STACKLIMIT || rc == PCRE2_ERROR_RECURSELOOP;
   if (too_long)

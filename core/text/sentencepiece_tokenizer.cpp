@@ -263,7 +263,8 @@ Result<std::optional<PipelineParts>> read_sentencepiece_bpe(const std::string& p
   BpeOptions options;
   options.fuse_unk = options.byte_fallback = true;
   options.unk = processor->unk_id();
-  parts.model = make_bpe(*parts.vocabulary, merges_from_vocabulary(*parts.vocabulary, ids, scores), options);
+  parts.model = make_bpe(*parts.vocabulary,
+                         merges_from_vocabulary(*parts.vocabulary, ids, scores, EqualScores::by_length), options);
   HS_ASSIGN(auto step, split_metaspace("\xE2\x96\x81", scheme, false));
   parts.pre_tokenizers.push_back(std::move(step));
   parts.decoders.push_back(decode_replace("\xE2\x96\x81", " "));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
+#include <map>
 #include <utility>
 
 #include "core/base/json_text.h"
@@ -24,9 +25,11 @@ using text::AddedToken;
 using text::JsonField;
 
 struct FolderConfig {
-  std::string bos, eos, unk, pad; // contents; empty: not named
-  std::vector<AddedToken> added;  // added_tokens_decoder; ids only give the order
-  std::vector<AddedToken> extra;  // additional_special_tokens
+  std::string bos, eos, unk, pad;                                  // contents; empty: not named
+  std::vector<AddedToken> added;                                   // added_tokens_decoder; ids only give the order
+  bool has_decoder = false;                                        // then the older files beside it say nothing
+  std::map<std::pair<std::size_t, std::string>, AddedToken> named; // by place and key: mask_token and so on
+  std::vector<AddedToken> extra;                                   // additional_special_tokens
   std::optional<bool> add_bos, add_eos;
   std::optional<bool> add_prefix_space, legacy;
   std::vector<std::int64_t> ends; // eos_token_id of the generation's or the model's configuration
@@ -41,6 +44,10 @@ constexpr std::array<std::pair<const char*, std::string FolderConfig::*>, 4> nam
     {"pad_token", &FolderConfig::pad},
 }};
 
+// The order in which transformers adds the tokens that these name; other keys that end in "_token" come behind.
+constexpr std::array<std::string_view, 7> token_keys = {"bos_token", "eos_token", "unk_token", "sep_token",
+                                                        "pad_token", "cls_token", "mask_token"};
+
 bool is_file(const fs::path& path) {
   std::error_code error;
   return fs::is_regular_file(path, error);
@@ -52,22 +59,61 @@ Result<std::string> content_of(const JsonField& field) {
   return field.string();
 }
 
-// Values that are there already win: tokenizer_config.json is read first.
+// A token is named by its text, or by an object that also says where it is looked for.
+Result<AddedToken> token_of(const JsonField& field) {
+  AddedToken token;
+  HS_ASSIGN(token.content, content_of(field));
+  token.special = true;
+  if (!field.node().is_object()) return token;
+  HS_ASSIGN(const bool special, field.boolean("special", false));
+  HS_ASSIGN(token.normalized, field.boolean("normalized", !special));
+  HS_ASSIGN(token.single_word, field.boolean("single_word", false));
+  HS_ASSIGN(token.lstrip, field.boolean("lstrip", false));
+  HS_ASSIGN(token.rstrip, field.boolean("rstrip", false));
+  return token;
+}
+
+// Tokens of the extra object come last.
+Status name_token(const JsonField& field, const std::string& key, bool extra, FolderConfig& config) {
+  const auto known = std::find(token_keys.begin(), token_keys.end(), key);
+  HS_ASSIGN(AddedToken token, token_of(field));
+  const auto place = static_cast<std::size_t>(known - token_keys.begin());
+  config.named[{place + (extra && known == token_keys.end() ? 1 : 0), key}] = std::move(token);
+  return {};
+}
+
+bool names_token(const nlohmann::json& value) {
+  return value.is_string() || (value.is_object() && value.contains("content"));
+}
+
+// What a later file says replaces what an earlier one said.
 Status read_named_tokens(const JsonField& root, FolderConfig& config) {
   for (const auto& [key, member] : named_tokens) {
-    if (!root.has(key) || !(config.*member).empty()) continue;
+    if (!root.has(key)) continue;
     HS_ASSIGN(const JsonField field, root.at(key));
     HS_ASSIGN(config.*member, content_of(field));
   }
+  for (const auto& [key, value] : root.node().items()) {
+    if (!key.ends_with("_token") || !names_token(value)) continue;
+    HS_ASSIGN(const JsonField field, root.at(key.c_str()));
+    HS_TRY(name_token(field, key, false, config));
+  }
+  const bool filled = !config.extra.empty();
   for (const char* key : {"additional_special_tokens", "extra_special_tokens"}) {
     if (!root.has(key)) continue;
     HS_ASSIGN(const JsonField list, root.at(key));
-    if (!list.node().is_array()) continue; // newer files hold an object of named ones here
+    if (list.node().is_object()) { // named ones
+      for (const auto& [name, value] : list.node().items()) {
+        if (!names_token(value)) continue;
+        HS_ASSIGN(const JsonField field, list.at(name.c_str()));
+        HS_TRY(name_token(field, name, true, config));
+      }
+      continue;
+    }
+    if (filled || !list.node().is_array()) continue;
     for (std::size_t i = 0; i < list.node().size(); ++i) {
       HS_ASSIGN(const JsonField field, list.at(i));
-      AddedToken token;
-      HS_ASSIGN(token.content, content_of(field));
-      token.special = true;
+      HS_ASSIGN(AddedToken token, token_of(field));
       config.extra.push_back(std::move(token));
     }
   }
@@ -75,7 +121,8 @@ Status read_named_tokens(const JsonField& root, FolderConfig& config) {
 }
 
 Status read_added_decoder(const JsonField& root, FolderConfig& config) {
-  if (!root.has("added_tokens_decoder")) return {};
+  config.has_decoder = root.has("added_tokens_decoder");
+  if (!config.has_decoder) return {};
   HS_ASSIGN(const JsonField table, root.at("added_tokens_decoder"));
   HS_TRY(table.expect_object());
   std::vector<AddedToken> tokens;
@@ -117,18 +164,20 @@ Status read_chat_template(const JsonField& root, FolderConfig& config) {
   return {};
 }
 
-// The older file beside vocab.json and tokenizer.model; added_tokens_decoder says the same and more.
-Status read_added_file(const fs::path& path, FolderConfig& config) {
-  if (!config.added.empty() || !is_file(path)) return {};
+// The older file; added_tokens_decoder says the same and more. `configured` are the special tokens that
+// tokenizer_config.json lists: those of special_tokens_map.json alone stay plain where they stand here.
+Status read_added_file(const fs::path& path, const std::vector<AddedToken>& configured, FolderConfig& config) {
+  if (config.has_decoder || !is_file(path)) return {};
   HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
   const JsonField root(document, path.string());
   for (const auto& [content, unused] : document.items()) {
     AddedToken token;
     HS_ASSIGN(token.id, root.integer(content.c_str()));
     token.content = content;
-    token.special = content == config.bos || content == config.eos || content == config.unk || content == config.pad ||
-                    std::any_of(config.extra.begin(), config.extra.end(),
-                                [&, &name = content](const AddedToken& each) { return each.content == name; });
+    const auto is_it = [&, &name = content](const AddedToken& each) { return each.content == name; };
+    token.special =
+        std::any_of(configured.begin(), configured.end(), is_it) ||
+        std::any_of(config.named.begin(), config.named.end(), [&](const auto& each) { return is_it(each.second); });
     token.normalized = !token.special;
     config.added.push_back(std::move(token));
   }
@@ -189,10 +238,12 @@ Result<FolderConfig> read_config(const fs::path& folder) {
     HS_TRY(flag("add_prefix_space", config.add_prefix_space));
     HS_TRY(flag("legacy", config.legacy));
   }
-  if (const fs::path path = folder / "special_tokens_map.json"; is_file(path)) {
+  const std::vector<AddedToken> configured = config.extra;
+  if (const fs::path path = folder / "special_tokens_map.json"; !config.has_decoder && is_file(path)) {
     HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
     HS_TRY(read_named_tokens(JsonField(document, path.string()), config));
   }
+  HS_TRY(read_added_file(folder / "added_tokens.json", configured, config));
   if (const fs::path path = folder / "chat_template.jinja"; is_file(path)) {
     HS_ASSIGN(config.chat_template, read_regular_file(path.string()));
     config.chat_file = path.string();
@@ -219,6 +270,8 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
       log::warning("the added token \"" + token.content + "\" has the id " + std::to_string(given) + ", not " +
                    std::to_string(token.id));
   }
+  for (const auto& [key, token] : config.named)
+    add(token);
   named(config.bos, parts.bos);
   named(config.eos, parts.eos);
   named(config.unk, parts.unk);
@@ -287,6 +340,8 @@ Result<std::unique_ptr<Tokenizer>> load_model_file(const std::string& path, cons
     token.special = true;
     options.added.push_back(std::move(token));
   }
+  for (const auto& [key, token] : config.named)
+    options.added.push_back(token);
   options.added.insert(options.added.end(), config.extra.begin(), config.extra.end());
   options.bos = config.bos;
   options.eos = config.eos;
@@ -310,7 +365,6 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_folder(const std::string& path
     apply_config(config, parts);
     return text::make_pipeline(std::move(parts));
   }
-  HS_TRY(read_added_file(folder / "added_tokens.json", config));
   if (wanted("vocab.json") && is_file(folder / "merges.txt")) {
     HS_ASSIGN(auto parts, read_vocab_folder(folder, config));
     return finished(config, config.add_bos.value_or(false), std::move(parts));

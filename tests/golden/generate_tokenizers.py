@@ -341,6 +341,36 @@ def configured():
             "chat": fast.apply_chat_template([{"role": "user", "content": "Hi"}], tokenize=False)})
 
 
+def named():
+    """What the files beside tokenizer.json add to it, and which of them counts where they disagree."""
+    flags = {"__type": "AddedToken", "lstrip": True, "rstrip": False, "normalized": False, "single_word": False}
+    base = {"tokenizer_class": "PreTrainedTokenizerFast"}
+    with open(os.path.join(OUT, "gpt2", "tokenizer.json"), encoding="utf-8") as file:
+        tokenizer = json.load(file)
+    size = max([*tokenizer["model"]["vocab"].values(), *(token["id"] for token in tokenizer["added_tokens"])]) + 1
+    cases = [
+        {"tokenizer_config.json": dict(base, sep_token="<sep>", cls_token="<cls>", mask_token=dict(flags, content="<mask>"), pad_token="<p>")},
+        {"tokenizer_config.json": dict(base, image_token="<image>", extra_special_tokens={"audio_token": "<audio>"})},
+        {"tokenizer_config.json": base, "added_tokens.json": {"<one>": size + 1, "<zero>": size}},
+        {"tokenizer_config.json": dict(base, eos_token="<a>", additional_special_tokens=["<zero>"]), "added_tokens.json": {"<a>": size, "<zero>": size + 1, "<one>": size + 2},
+         "special_tokens_map.json": {"eos_token": {"content": "<b>", "lstrip": False, "rstrip": True, "normalized": False, "single_word": False}, "additional_special_tokens": ["<one>"]}},
+        {"tokenizer_config.json": dict(base, eos_token="<a>", added_tokens_decoder={str(size): {"content": "<zero>", "special": True}}),
+         "added_tokens.json": {"<one>": size + 1}, "special_tokens_map.json": {"eos_token": "<b>", "mask_token": "<mask>", "additional_special_tokens": ["<two>"]}},
+    ]
+    texts = ["x <mask> y<sep>z<cls><p>", "<image> and <audio>", "a<zero>b <one> c", "<a> <b> q<two>", "<b>  x"]
+    rows = []
+    for files in cases:
+        with tempfile.TemporaryDirectory() as place:
+            shutil.copyfile(os.path.join(OUT, "gpt2", "tokenizer.json"), os.path.join(place, "tokenizer.json"))
+            for name, content in files.items():
+                with open(os.path.join(place, name), "w") as file:
+                    json.dump(content, file)
+            fast = transformers.AutoTokenizer.from_pretrained(place)
+            ids = [fast(t)["input_ids"] for t in texts]
+            rows.append({"files": files, "ids": ids, "plain": [fast.decode(i, skip_special_tokens=True) for i in ids], "eos": fast.eos_token_id})
+    write("named.json", {"texts": texts, "rows": rows})
+
+
 def vocab_and_merges():
     with open(os.path.join(OUT, "gpt2", "tokenizer.json"), encoding="utf-8") as file:
         model = json.load(file)["model"]
@@ -698,6 +728,7 @@ def main():
     write("texts.json", TEXTS)
     trained()
     configured()
+    named()
     vocab_and_merges()
     sentencepiece_models()
     small_map()

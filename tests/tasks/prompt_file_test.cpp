@@ -64,6 +64,31 @@ TEST_F(PromptFile, JsonIsReadAsWhatItIs) {
   EXPECT_FALSE(read_prompt_file(write("cut.json", R"([{"prompt": "a")")).ok());
 }
 
+TEST_F(PromptFile, MarksOfTheEncodingAreNoText) {
+  for (const char* name : {"a.txt", "a", "a.csv", "a.jsonl", "a.json"}) {
+    const std::string ending = std::filesystem::path(name).extension();
+    const std::string text = ending == ".csv"     ? "prompt\nHi\n"
+                             : ending == ".jsonl" ? "{\"prompt\": \"Hi\"}\n"
+                             : ending == ".json"  ? "[\"Hi\"]"
+                                                  : "Hi\n";
+    const auto rows = read_prompt_file(write(name, "\xEF\xBB\xBF" + text));
+    ASSERT_TRUE(rows.ok()) << name << rows.error().to_string();
+    ASSERT_EQ(rows->size(), 1U);
+    EXPECT_EQ((*rows)[0].prompt, "Hi") << name;
+    for (const std::string mark : {"\xFF\xFE", "\xFE\xFF"}) {
+      const auto wide = read_prompt_file(write(name, mark + std::string("H\0i\0\n\0", 6)));
+      ASSERT_FALSE(wide.ok()) << name;
+      EXPECT_THAT(wide.error().message, HasSubstr("UTF-16"));
+    }
+  }
+}
+
+TEST_F(PromptFile, AColumnStandsOnce) {
+  const auto rows = read_prompt_file(write("twice.csv", "prompt,answer,prompt\na, x,b\n"));
+  ASSERT_FALSE(rows.ok());
+  EXPECT_THAT(rows.error().message, HasSubstr("several columns prompt"));
+}
+
 TEST_F(PromptFile, WhatIsUnknownIsRefused) {
   for (const char* name : {"p.tsv", "p.yaml", "p.parquet", "p.md"})
     EXPECT_FALSE(read_prompt_file(write(name, "a prompt\n")).ok()) << name;

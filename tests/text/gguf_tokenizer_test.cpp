@@ -67,6 +67,26 @@ TEST(GgufTokenizer, EqualsTransformers) {
   }
 }
 
+// Among pieces of one score SentencePiece and llama.cpp merge the leftmost pair first, whatever their ids.
+TEST(GgufTokenizer, EqualScoresAreMergedFromTheLeft) {
+  const std::vector<std::string> tokens = {"<unk>", "a", "b", "c", "ab", "ba", "bc", "abc", "cab"};
+  GgufTokenizerData data;
+  data.file = "test.gguf";
+  data.architecture = data.model = "llama";
+  data.tokens.assign(tokens.begin(), tokens.end());
+  data.types = {2, 1, 1, 1, 1, 1, 1, 1, 1};
+  data.add_bos = data.add_space_prefix = false;
+  for (const float score : {0.0F, -3.5F}) {
+    data.scores.assign(tokens.size(), score);
+    const auto tokenizer = make_gguf_tokenizer(data);
+    ASSERT_TRUE(tokenizer.ok());
+    EXPECT_EQ(encode(**tokenizer, "bab"), (Ids{5, 2}));   // ba, b; by ids b, ab
+    EXPECT_EQ(encode(**tokenizer, "babc"), (Ids{5, 6}));  // ba, bc
+    EXPECT_EQ(encode(**tokenizer, "cabc"), (Ids{8, 3}));  // c, ab, c; then cab
+    EXPECT_EQ(encode(**tokenizer, "abcab"), (Ids{7, 4})); // ab, c, ab; then abc
+  }
+}
+
 // llama.cpp's end-of-generation set.
 TEST(GgufTokenizer, WhereGenerationEnds) {
   const auto all = golden("gguf_cases.json");

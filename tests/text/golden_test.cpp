@@ -70,6 +70,28 @@ TEST(TokenizerFolder, ConfigurationNamesTokens) {
   EXPECT_EQ(*chat, expected["chat"].get<std::string>());
 }
 
+// sep_token, mask_token and tokens of the model's own, added_tokens.json beside tokenizer.json, and which file counts.
+TEST(TokenizerFolder, FilesBesideTokenizerJson) {
+  const auto all = golden("named.json");
+  for (const auto& row : all["rows"]) {
+    const TemporaryFolder folder;
+    std::filesystem::copy_file(golden_path("gpt2/tokenizer.json"), folder.path() + "/tokenizer.json");
+    for (const auto& [name, content] : row["files"].items())
+      folder.write(name, content.dump());
+    const auto tokenizer = load(folder.path());
+    ASSERT_TRUE(tokenizer);
+    for (std::size_t i = 0; i < all["texts"].size(); ++i) {
+      const auto ids = row["ids"][i].get<Ids>();
+      EXPECT_EQ(encode(*tokenizer, all["texts"][i].get<std::string>()), ids) << row["files"] << all["texts"][i];
+      EXPECT_EQ(tokenizer->decode(ids, true), row["plain"][i].get<std::string>()) << row["files"];
+    }
+    EXPECT_EQ(tokenizer->eos().has_value(), !row["eos"].is_null());
+    if (tokenizer->eos()) {
+      EXPECT_EQ(*tokenizer->eos(), row["eos"].get<std::int64_t>());
+    }
+  }
+}
+
 TEST(TokenizerFolder, VocabAndMerges) {
   const auto model = golden("gpt2/tokenizer.json")["model"];
   std::string merges = "#version: 0.2\n";

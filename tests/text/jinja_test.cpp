@@ -68,6 +68,21 @@ TEST(Jinja, WhatItMakesIsBounded) {
                  "deep");
 }
 
+// What goes through a long text or list many times over is bounded by the bytes that it goes through.
+TEST(Jinja, LongValuesUsedOftenAreBounded) {
+  const std::string often = "{% for i in range(100000) %}";
+  const std::string text = "{% set a = 'a' * 30000000 %}{% set b = 'a' * 30000000 %}";
+  for (const char* use : {"{{ a == b }}", "{{ a < b }}", "{{ b in a }}", "{{ a.startswith(b) }}", "{{ a.isupper() }}",
+                          "{{ a|wordcount }}", "{{ a|length }}", "{{ a|int }}", "{{ a.strip('b') }}",
+                          "{{ {a: 1}|length }}", "{{ a.find('b') }}", "{{ a.count('aa') }}", "{{ a.rfind(b ~ 'c') }}"})
+    expect_bounded(text + often + use + "{% endfor %}", "steps");
+  const std::string halves = "{% set a = 'a' * 20000000 %}{% set b = 'a' * 10000000 ~ 'b' %}";
+  for (const char* use : {"{{ b in a }}", "{{ a.find(b) }}", "{{ a.replace(b, '')|length }}", "{{ a.rindex(b) }}",
+                          "{{ a.partition(b)|length }}", "{{ a.rpartition(b)|length }}"})
+    expect_bounded(halves + often + use + "{% endfor %}", "steps");
+  expect_bounded("{% set l = [1] * 60000 %}" + often + "{% for x in l %}{% break %}{% endfor %}{% endfor %}", "steps");
+}
+
 // Lists in lists in lists go away without recursion, and a namespace may hold itself.
 TEST(Jinja, CirclesAndDepth) {
   const auto deep = JinjaTemplate::parse(

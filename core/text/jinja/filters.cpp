@@ -127,7 +127,7 @@ Value unique(Maker& make, const Value& value, const Arguments& a) {
   Dict seen(nullptr);
   Values out;
   for (Value& element : elements_of(make, value)) {
-    make.budget().step();
+    make.budget().step(4);
     const Value key = key_of(make, element, a.get(1, "attribute"), flag(a, 0, "case_sensitive"));
     if (seen.find(key)) continue;
     seen.set(key, Value(true));
@@ -331,7 +331,10 @@ Value round_filter(Maker&, const Value& value, const Arguments& a) {
   if (method == "floor") return Value(std::floor(value.real() * scale) / scale);
   if (method != "common") refuse("'round' knows common, ceil and floor");
   if (value.is_whole() && precision >= 0) return Value(value.whole());
-  if (precision < 0) return Value(std::nearbyint(value.real() * scale) / scale);
+  if (precision < 0) { // a whole number stays one
+    const double rounded = std::nearbyint(value.real() * scale) / scale;
+    return value.is_whole() && std::abs(rounded) < 9e18 ? Value(static_cast<std::int64_t>(rounded)) : Value(rounded);
+  }
   std::string text(static_cast<std::size_t>(precision) + 350, '\0'); // the nearest, ties to even, as Python's round()
   std::snprintf(text.data(), text.size(), "%.*f", static_cast<int>(precision), value.real());
   return Value(std::strtod(text.c_str(), nullptr));
@@ -345,6 +348,7 @@ Value abs_filter(Maker&, const Value& value, const Arguments&) {
 
 Value indent(Maker& make, const Value& value, const Arguments& a) {
   a.check("indent", 3, {"width", "first", "blank"});
+  if (!value.is_text() && !value.is_undefined()) refuse("'indent' needs a text");
   const Value* width = a.get(0, "width");
   std::string by(4, ' ');
   if (width && width->is_text()) by = width->text();
@@ -380,6 +384,7 @@ Value title(Maker& make, const Value& value, const Arguments&) {
 
 Value truncate(Maker& make, const Value& value, const Arguments& a) {
   a.check("truncate", 4, {"length", "killwords", "end", "leeway"});
+  if (!value.is_text() && !value.is_undefined()) refuse("'truncate' needs a text");
   const std::string text = to_text(value, make.budget());
   const auto parts = characters(text);
   const std::string end = a.get(2, "end") ? text_argument(a, 2, "end", "truncate") : "...";
@@ -402,9 +407,10 @@ Value center(Maker& make, const Value& value, const Arguments& a) {
 }
 
 Value wordcount(Maker& make, const Value& value, const Arguments&) {
+  const std::string text = to_text(value, make.budget()); // the characters are views of it
   std::int64_t count = 0;
   bool inside = false;
-  for (const std::string_view character : characters(to_text(value, make.budget()))) {
+  for (const std::string_view character : characters(text)) {
     const bool word = is_word(first_code_point(character).value);
     count += word && !inside;
     inside = word;
@@ -431,16 +437,37 @@ Value escape(Maker& make, const Value& value, const Arguments&) {
   return make.text(std::move(out));
 }
 
-Value urlencode(Maker& make, const Value& value, const Arguments&) {
+// In a query a space is "+", and "/" is quoted as well.
+std::string url_quoted(const std::string& text, bool query) {
   std::string out;
-  for (const char c : to_text(value, make.budget())) {
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     const bool plain = std::isalnum(byte) && byte < 0x80;
     constexpr char digits[] = "0123456789ABCDEF";
-    if (plain || std::string_view("_.-~/").find(c) != std::string_view::npos)
+    if (plain || std::string_view("_.-~").find(c) != std::string_view::npos || (c == '/' && !query))
       out += c;
+    else if (c == ' ' && query)
+      out += '+';
     else
       ((out += '%') += digits[byte >> 4]) += digits[byte & 15];
+  }
+  return out;
+}
+
+// Of a text, or of the pairs of a dictionary or a list.
+Value urlencode(Maker& make, const Value& value, const Arguments&) {
+  if (!value.is_dict() && !value.is_list()) return make.text(url_quoted(to_text(value, make.budget()), false));
+  Values pairs = value.is_dict() ? Values{} : value.list().items;
+  if (value.is_dict())
+    for (const auto& [key, member] : value.dict().entries)
+      pairs.push_back(make.list({key, member}, true));
+  std::string out;
+  for (const Value& pair : pairs) {
+    const Values two = elements_of(make, pair);
+    if (two.size() != 2) refuse("'urlencode' of a list needs pairs");
+    if (!out.empty()) out += '&';
+    out += url_quoted(to_text(two[0], make.budget()), true) + "=" + url_quoted(to_text(two[1], make.budget()), true);
+    make.budget().bytes(out.size());
   }
   return make.text(std::move(out));
 }
@@ -556,9 +583,15 @@ const std::map<std::string_view, Filter>& filters() {
 
 } // namespace
 
+bool is_filter(std::string_view name) {
+  // Those of Jinja that are not here count as absent: a template asks before it uses one.
+  return filters().contains(name);
+}
+
 Value apply_filter(Maker& make, const std::string& name, const Value& value, const Arguments& arguments) {
   const auto found = filters().find(name);
   if (found == filters().end()) throw Failure{ErrorCode::unsupported, "the filter '" + name + "' is not supported"};
+  count_through(value);
   return found->second(make, value, arguments);
 }
 

@@ -173,6 +173,10 @@ std::string percent_format(Maker& make, const std::string& format, const Value& 
     out += formatted(make, named ? *named : argument(), field);
     make.budget().bytes(out.size());
   }
+  // As in Python, a tuple must be used up, and one text or number at least once.
+  const bool one = values.is_text() || values.is_number() || values.is_none();
+  if ((tuple && next < values.list().items.size()) || (one && next == 0))
+    refuse("not all arguments are used by a format");
   return out;
 }
 

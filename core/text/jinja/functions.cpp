@@ -36,13 +36,13 @@ bool in_case(Maker& make, const Value& value, bool up) {
   return truth(call_method(make, make.text(to_text(value, make.budget())), up ? "isupper" : "islower", none));
 }
 
-bool is_known_filter_or_test(const std::string& name, bool filter) {
-  // What the tests 'filter' and 'test' are asked for in templates is little.
-  static constexpr std::array<std::string_view, 12> filters = {
-      "tojson", "trim", "join", "map", "selectattr", "items", "list", "lower", "upper", "string", "default", "replace"};
-  static constexpr std::array<std::string_view, 8> tests = {"defined",  "string", "mapping", "iterable",
-                                                            "sequence", "none",   "number",  "equalto"};
-  if (filter) return std::find(filters.begin(), filters.end(), name) != filters.end();
+bool is_test(std::string_view name) {
+  static constexpr std::array<std::string_view, 39> tests = {
+      "defined", "undefined", "none",    "string", "mapping",  "iterable", "sequence",   "number",
+      "integer", "float",     "boolean", "true",   "false",    "callable", "escaped",    "upper",
+      "lower",   "odd",       "even",    "filter", "test",     "equalto",  "eq",         "==",
+      "ne",      "!=",        "sameas",  "lt",     "lessthan", "<",        "gt",         "greaterthan",
+      ">",       "le",        "<=",      "ge",     ">=",       "in",       "divisibleby"};
   return std::find(tests.begin(), tests.end(), name) != tests.end();
 }
 
@@ -114,11 +114,12 @@ private:
 Value now(Maker& make, const Arguments& arguments) {
   const std::time_t seconds = std::time(nullptr);
   std::tm local{};
-  char text[512] = {};
+  const std::string& format = text_argument(arguments, 0, "format", "strftime_now");
+  make.budget().bytes(format.size() * 64);
+  std::string text(format.size() * 64 + 512, '\0'); // no directive writes more
   localtime_r(&seconds, &local);
-  const std::size_t size =
-      std::strftime(text, sizeof text, text_argument(arguments, 0, "format", "strftime_now").c_str(), &local);
-  return make.text(std::string(text, size));
+  text.resize(std::strftime(text.data(), text.size(), format.c_str(), &local));
+  return make.text(std::move(text));
 }
 
 } // namespace
@@ -129,7 +130,7 @@ bool apply_test(Maker& make, const std::string& name, const Value& value, const 
   if (name == "odd" || name == "even")
     return equal(binary(make, "%", value, Value(std::int64_t{2})), Value(std::int64_t{0})) == (name == "even");
   if (name == "filter" || name == "test")
-    return value.is_text() && is_known_filter_or_test(value.text(), name == "filter");
+    return value.is_text() && (name == "filter" ? is_filter(value.text()) : is_test(value.text()));
   const auto argument = [&]() -> const Value& {
     if (arguments.list.empty()) refuse("the test '" + name + "' needs an argument");
     return arguments.list[0];

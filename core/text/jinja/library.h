@@ -8,6 +8,7 @@
 
 namespace headscope::text::jinja {
 
+bool is_filter(std::string_view name);
 Value apply_filter(Maker& make, const std::string& name, const Value& value, const Arguments& arguments);
 bool apply_test(Maker& make, const std::string& name, const Value& value, const Arguments& arguments);
 

@@ -23,6 +23,13 @@ bool is_cased(char32_t c) {
   return utf8proc_islower(value) || utf8proc_isupper(value) || utf8proc_category(value) == UTF8PROC_CATEGORY_LT;
 }
 
+// From the right the time may grow with the product, which counts.
+std::size_t rfind_text(std::string_view text, std::string_view wanted) {
+  if (Budget* budget = Budget::current())
+    budget->step(static_cast<std::int64_t>((text.size() / 64) * (wanted.size() / 64)));
+  return text.rfind(wanted);
+}
+
 template <typename Change> std::string each_character(const std::string& text, Change change) {
   std::string out;
   out.reserve(text.size());
@@ -125,7 +132,7 @@ Value split(Maker& make, const std::string& text, const Arguments& arguments, bo
   Values out;
   if (from_right) {
     std::size_t end = text.size();
-    for (std::size_t found = text.rfind(separator); found != std::string::npos && most != 0; --most) {
+    for (std::size_t found = rfind_text(text, separator); found != std::string::npos && most != 0; --most) {
       out.push_back(make.text(text.substr(found + separator.size(), end - found - separator.size())));
       end = found;
       found = found >= separator.size() ? text.rfind(separator, found - separator.size()) : std::string::npos;
@@ -135,10 +142,10 @@ Value split(Maker& make, const std::string& text, const Arguments& arguments, bo
     return make.list(std::move(out));
   }
   std::size_t at = 0;
-  for (std::size_t found = text.find(separator); found != std::string::npos && most != 0; --most) {
+  for (std::size_t found = find_text(text, separator); found != std::string::npos && most != 0; --most) {
     out.push_back(make.text(text.substr(at, found - at)));
     at = found + separator.size();
-    found = text.find(separator, at);
+    found = find_text(text, separator, at);
   }
   out.push_back(make.text(text.substr(at)));
   return make.list(std::move(out));
@@ -146,7 +153,7 @@ Value split(Maker& make, const std::string& text, const Arguments& arguments, bo
 
 Value partition(Maker& make, const std::string& text, const std::string& separator, bool from_right) {
   if (separator.empty()) refuse("partition() with an empty separator");
-  const std::size_t found = from_right ? text.rfind(separator) : text.find(separator);
+  const std::size_t found = from_right ? rfind_text(text, separator) : find_text(text, separator);
   Values out;
   if (found == std::string::npos) {
     out = {make.text(text), make.text(""), make.text("")};
@@ -196,7 +203,7 @@ Window window_of(const std::string& text, const Arguments& arguments) {
 std::int64_t found_at(const std::string& text, const Arguments& arguments, const std::string& name) {
   const Window window = window_of(text, arguments);
   const std::string& wanted = text_argument(arguments, 0, "", name);
-  const std::size_t at = name.starts_with('r') ? window.text.rfind(wanted) : window.text.find(wanted);
+  const std::size_t at = name.starts_with('r') ? rfind_text(window.text, wanted) : find_text(window.text, wanted);
   if (at == std::string_view::npos) {
     if (name.ends_with("index")) refuse("substring not found");
     return -1;
@@ -208,6 +215,7 @@ bool begins_or_ends(const std::string& text, const Arguments& arguments, const s
   const Window window = window_of(text, arguments);
   const auto matches = [&](const Value& part) {
     if (!part.is_text()) refuse("'" + name + "' needs a text");
+    count_through(part);
     return name == "startswith" ? window.text.starts_with(part.text()) : window.text.ends_with(part.text());
   };
   const Value* given = arguments.get(0, "");
@@ -222,8 +230,8 @@ std::int64_t count_in(const std::string& text, const Arguments& arguments) {
   const std::string& wanted = text_argument(arguments, 0, "", "count");
   if (wanted.empty()) return static_cast<std::int64_t>(characters(window.text).size()) + 1;
   std::int64_t count = 0;
-  for (std::size_t at = window.text.find(wanted); at != std::string_view::npos;
-       at = window.text.find(wanted, at + wanted.size()))
+  for (std::size_t at = find_text(window.text, wanted); at != std::string_view::npos;
+       at = find_text(window.text, wanted, at + wanted.size()))
     ++count;
   return count;
 }
@@ -353,7 +361,8 @@ std::string strip(std::string_view text, const Value* given, bool left, bool rig
   if (given && !given->is_none() && !given->is_text()) refuse("'strip' needs a text");
   const auto drops = [&](std::string_view character) {
     if (!given || given->is_none()) return is_space(first_code_point(character).value);
-    return given->text().find(character) != std::string::npos;
+    count_through(*given);
+    return find_text(given->text(), character) != std::string_view::npos;
   };
   while (left && !text.empty() && drops(text.substr(0, first_code_point(text).length)))
     text.remove_prefix(first_code_point(text).length);
@@ -399,11 +408,11 @@ std::string replaced(Maker& make, const std::string& text, const std::string& fr
     }
     return most != 0 ? out + to : out;
   }
-  for (std::size_t found = text.find(from); found != std::string::npos && most != 0; --most) {
+  for (std::size_t found = find_text(text, from); found != std::string::npos && most != 0; --most) {
     out.append(text, at, found - at).append(to);
     if (out.size() > limits::template_bytes) make.budget().bytes(out.size());
     at = found + from.size();
-    found = text.find(from, at);
+    found = find_text(text, from, at);
   }
   return out.append(text, at, std::string::npos);
 }
@@ -434,6 +443,7 @@ Value call_method(Maker& make, const Value& value, const std::string& name, cons
   if (is_one_of(changing, name))
     refuse(std::string("'") + name + "' of a value of the type '" + value.type_name() +
            "' would change it, which transformers' sandbox forbids too; use a namespace or '+'");
+  count_through(value);
   if (value.is_text()) return text_method(make, value.text(), name, arguments);
   if (value.is_list()) return list_method(make, value, name, arguments);
   return dict_method(make, value, name, arguments);

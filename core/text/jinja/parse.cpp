@@ -192,8 +192,10 @@ private:
   Statement plain_block(const std::string& word) {
     Statement out;
     out.kind = StatementKind::scope;
+    if (word == "autoescape" && now().text != "false" && now().text != "False")
+      fail(ErrorCode::unsupported, "'autoescape' is supported with false only", now().line);
     while (now().kind != TokenKind::end_statement && now().kind != TokenKind::end)
-      take(); // its name or whether to escape, which says nothing here
+      take(); // its name, which says nothing here
     body(out, word == "block" ? "endblock" : "endautoescape");
     if (now().kind == TokenKind::name) take();
     return out;
@@ -422,6 +424,9 @@ private:
     const int base = !prefixed ? 10 : text[1] == 'x' || text[1] == 'X' ? 16 : text[1] == 'o' || text[1] == 'O' ? 8 : 2;
     const auto parsed = std::from_chars(text.data() + (prefixed ? 2 : 0), end, integer, base);
     if (parsed.ec == std::errc() && parsed.ptr == end) return literal(Value(integer));
+    // Python's have no end; as a real number it would print otherwise.
+    if (parsed.ec == std::errc::result_out_of_range && parsed.ptr == end)
+      fail(ErrorCode::corrupt, "'" + token.text + "' is too large a number", token.line);
     double real = 0;
     const auto parsed_real = std::from_chars(text.data(), end, real);
     if (prefixed || parsed_real.ec != std::errc() || parsed_real.ptr != end)

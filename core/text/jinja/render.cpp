@@ -197,9 +197,11 @@ private:
     case StatementKind::text: emit(statement.text); break;
     case StatementKind::output: emit(to_text(value_of(*statement.expression), budget_)); break;
     case StatementKind::set: assign(statement.targets[0], value_of(*statement.expression)); break;
-    case StatementKind::set_block: assign(statement.targets[0], body_of(statement)); break;
-    case StatementKind::filter_block: emit(to_text(body_of(statement), budget_)); break;
-    case StatementKind::loop: go_over(statement, elements_of(make_, value_of(*statement.expression)), 1); break;
+    case StatementKind::set_block:
+      return run_body(statement, [&](const Value& text) { assign(statement.targets[0], text); });
+    case StatementKind::filter_block:
+      return run_body(statement, [&](const Value& text) { emit(to_text(text, budget_)); });
+    case StatementKind::loop: return go_over(statement, elements_of(make_, value_of(*statement.expression)), 1);
     case StatementKind::leave: return Flow::leave;
     case StatementKind::next: return Flow::next;
     case StatementKind::macro: scope_->names[statement.text] = macro_of(statement); break;
@@ -223,17 +225,24 @@ private:
     return run(*statement.branches[0].body);
   }
 
-  // The text of a block, through the filters that stand over it.
-  Value body_of(const Statement& statement) {
+  // Hands over the text of a block, through the filters that stand over it. A break or continue inside it leaves the
+  // loop around it, and the text is dropped.
+  template <typename Take> Flow run_body(const Statement& statement, Take take) {
+    Flow flow = Flow::on;
     Value text = captured([&] {
       const Scoped scoped(*this, scope_);
-      run(*statement.branches[0].body);
+      flow = run(*statement.branches[0].body);
     });
-    if (!statement.expression) return text;
+    if (flow != Flow::on) return flow;
+    if (!statement.expression) {
+      take(text);
+      return flow;
+    }
     std::swap(body_, text);
-    Value out = value_of(*statement.expression);
+    const Value out = value_of(*statement.expression);
     std::swap(body_, text);
-    return out;
+    take(out);
+    return flow;
   }
 
   Value macro_of(const Statement& statement) {
@@ -275,7 +284,8 @@ private:
     return nullptr;
   }
 
-  void go_over(const Statement& statement, Values values, std::int64_t depth) {
+  // What a loop's "else" asks for is meant for the loop around it.
+  Flow go_over(const Statement& statement, Values values, std::int64_t depth) {
     if (statement.filter) {
       Values kept;
       for (Value& value : values) {
@@ -294,9 +304,9 @@ private:
       assign(statement.targets[0], values[i]);
       if (run(*statement.branches[0].body) == Flow::leave) break;
     }
-    if (!values.empty() || statement.branches.size() < 2) return;
+    if (!values.empty() || statement.branches.size() < 2) return Flow::on;
     const Scoped scoped(*this, scope_);
-    run(*statement.branches[1].body);
+    return run(*statement.branches[1].body);
   }
 
   Value value_of(const Expression& e) {

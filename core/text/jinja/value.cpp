@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstring>
 #include <utf8proc.h>
 
 #include "core/text/jinja/format.h"
@@ -53,6 +54,7 @@ void check_depth(int depth) {
 // Equal keys have equal texts: 1, 1.0 and True are one key in Python.
 std::string key_text(const Value& key, int depth = 0) {
   check_depth(depth);
+  count_through(key);
   if (key.is_text()) return "s" + key.text();
   if (key.is_none()) return "n";
   if (key.is_whole()) return "i" + std::to_string(key.whole());
@@ -163,6 +165,27 @@ Value Maker::from_json(const JinjaValue& json, int depth) {
   for (const auto& [key, value] : json.items())
     made->set(text(key), from_json(value, depth + 1));
   return dict(made);
+}
+
+namespace {
+void count_steps(std::size_t count) {
+  if (Budget* budget = Budget::current()) budget->step(static_cast<std::int64_t>(count));
+}
+} // namespace
+
+void count_through(const Value& value) {
+  if (value.is_text())
+    count_steps(value.text().size() / 16);
+  else if (value.is_list())
+    count_steps(value.list().items.size() / 8);
+  else if (value.is_dict())
+    count_steps(value.dict().entries.size() / 8);
+}
+
+std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t from) {
+  if (from > text.size()) return std::string_view::npos;
+  const void* found = memmem(text.data() + from, text.size() - from, wanted.data(), wanted.size());
+  return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
 }
 
 bool truth(const Value& value) {
@@ -297,6 +320,7 @@ std::string to_text(const Value& value, Budget& budget) {
 }
 
 std::vector<std::string_view> characters(std::string_view text) {
+  count_steps(text.size() / 8);
   std::vector<std::string_view> out;
   while (!text.empty()) {
     const std::size_t length = first_code_point(text).length;
@@ -323,7 +347,11 @@ bool equal(const Value& left, const Value& right, int depth) {
     if (left.is_whole() && right.is_whole()) return left.whole() == right.whole();
     return left.real() == right.real();
   }
-  if (left.is_text() && right.is_text()) return left.text() == right.text();
+  if (left.is_text() && right.is_text()) {
+    if (left.text().size() != right.text().size()) return false;
+    count_through(left);
+    return left.text() == right.text();
+  }
   if (left.is_list() && right.is_list()) {
     const Values& a = left.list().items;
     const Values& b = right.list().items;
@@ -351,6 +379,7 @@ bool less(const Value& left, const Value& right, int depth) {
     if (left.is_whole() && right.is_whole()) return left.whole() < right.whole();
     return left.real() < right.real();
   }
+  if (left.is_text() && right.is_text()) count_through(left.text().size() < right.text().size() ? left : right);
   if (left.is_text() && right.is_text()) return left.text() < right.text(); // UTF-8 sorts as code points do
   if (left.is_list() && right.is_list() && left.list().tuple == right.list().tuple) {
     const Values& a = left.list().items;
@@ -365,7 +394,8 @@ bool less(const Value& left, const Value& right, int depth) {
 bool contains(const Value& container, const Value& value) {
   if (container.is_text()) {
     if (!value.is_text()) refuse("'in' a text needs a text");
-    return container.text().find(value.text()) != std::string::npos;
+    count_through(container);
+    return find_text(container.text(), value.text()) != std::string_view::npos;
   }
   if (container.is_dict()) return container.dict().find(value) != nullptr;
   if (container.is_undefined()) return false;
@@ -504,7 +534,7 @@ Value item_of(Maker& make, const Value& value, const Value& key) {
 }
 
 Value slice_of(Maker& make, const Value& value, const Value& start, const Value& stop, const Value& step) {
-  if (value.is_undefined()) return make.list({}); // as Jinja's Undefined, which has no items
+  if (value.is_undefined()) refuse("'" + value.missing() + "' is undefined");
   if (!is_sequence(value)) refuse(std::string("a slice of a value of the type '") + value.type_name() + "'");
   const auto whole = [](const Value& given) {
     if (!given.is_whole()) refuse("a slice needs whole numbers");
@@ -536,6 +566,7 @@ Value slice_of(Maker& make, const Value& value, const Value& start, const Value&
 }
 
 Values elements_of(Maker& make, const Value& value) {
+  count_through(value);
   if (value.is_list()) return value.list().items;
   Values out;
   if (value.is_undefined()) return out;

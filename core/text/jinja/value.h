@@ -204,6 +204,10 @@ private:
 };
 
 bool truth(const Value& value);
+// Counts going through the bytes or elements of a value once; what takes longer counts by itself.
+void count_through(const Value& value);
+// Where `wanted` is, in a time that does not grow with their product.
+std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t from = 0);
 std::string to_text(const Value& value, Budget& budget); // Python's str()
 std::string repr(const Value& value, Budget& budget);
 std::string number_text(double value); // Python's repr() of a float
