@@ -9,25 +9,32 @@ import pathlib
 import re
 import sys
 
+# What methods may include; the programs and experiments stand above them.
+METHODS = {"app/methods", "app/runs", "app/figures", "app/result_figures", "core", "plugins/sdk", "plugins/host"}
 # Folder -> folders of the project it may include from. The longest matching prefix counts.
 ALLOWED = {
     "kernels": {"kernels"},
     "core/base": {"core/base"},
-    "core/io": {"core/base", "core/io", "kernels"},
-    "core/text": {"core/base", "core/text", "core/io"},
-    "core/plant": {"core/base", "core/io", "core/plant"},
-    "core/store": {"core/base", "core/store"},
-    "core/model": {"core/base", "core/io", "core/text", "core/model", "kernels"},
-    "core/engine": {"core/base", "core/text", "core/model", "core/engine", "kernels"},
-    "core/analysis": {"core/base", "core/text", "core/model", "core/engine", "core/analysis"},
-    "core/batch": {"core/base", "core/batch"},
-    "core/tasks": {"core/base", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
-    "core/circuits": {"core/base", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
+    "core/vocabulary": {"core/base", "core/vocabulary"},
+    "core/io": {"core/base", "core/vocabulary", "core/io", "kernels"},
+    "core/text": {"core/base", "core/vocabulary", "core/text", "core/io"},
+    "core/plant": {"core/base", "core/vocabulary", "core/io", "core/plant"},
+    "core/store": {"core/base", "core/vocabulary", "core/store"},
+    "core/model": {"core/base", "core/vocabulary", "core/io", "core/text", "core/model", "kernels"},
+    "core/engine": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "kernels"},
+    "core/analysis": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "core/analysis"},
+    "core/batch": {"core/base", "core/vocabulary", "core/batch"},
+    "core/tasks": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
+    "core/circuits": {"core/base", "core/vocabulary", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins/host": {"core", "plugins/sdk", "plugins/host"},
     "plugins": {"core", "plugins/sdk", "plugins/detectors"},
-    "app/figures": {"core/base", "app/figures"},
-    "app/result_figures": {"core/base", "core/store", "app/figures", "app/result_figures"},
+    "app/figures": {"core/base", "core/vocabulary", "app/figures"},
+    "app/result_figures": {"core/base", "core/vocabulary", "core/store", "app/figures", "app/result_figures"},
+    "app/methods": METHODS,
+    "app/experiments": METHODS | {"app/experiments"},
+    "app/gui": METHODS | {"app/gui"},
+    "app/cli": METHODS | {"app/cli", "app/experiments"},
     "app": {"app", "core", "plugins/sdk", "plugins/host"},
     "tests": {"tests", "app", "core", "plugins", "kernels"},
 }
@@ -35,6 +42,8 @@ ALLOWED = {
 QT = re.compile(r"^(Q[A-Z]|Qt[A-Z])")
 TORCH = re.compile(r"^(torch|ATen|c10)/")
 HDF5 = re.compile(r"^(hdf5|H5)")
+CLI11 = re.compile(r"^CLI/")
+TOML = re.compile(r"^toml\+\+/")
 FORBIDDEN = [
     ("core", "Qt", QT),
     ("kernels", "Qt", QT),
@@ -44,7 +53,13 @@ FORBIDDEN = [
     ("app/gui/engine", "Qt", QT),
     ("app/result_figures", "Torch", TORCH),
     ("kernels", "Torch", TORCH),
+    ("app/methods", "Qt", QT),
+    ("app/methods", "CLI11", CLI11),
+    ("app/methods", "toml++", TOML),
+    ("app/experiments", "Qt", QT),
+    ("app/experiments", "CLI11", CLI11),
     ("core/base", "Torch", TORCH),
+    ("core/vocabulary", "Torch", TORCH),
     ("core/io", "Torch", TORCH),
     ("core/plant", "Torch", TORCH),
     ("core/text", "Torch", TORCH),

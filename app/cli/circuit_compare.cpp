@@ -4,7 +4,8 @@
 #include <cstdio>
 
 #include "app/cli/circuit_files.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
+#include "app/methods/circuit/circuit_read.h"
 
 namespace headscope::cli {
 namespace {

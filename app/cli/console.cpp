@@ -37,17 +37,33 @@ void Console::warn(const std::string& line) const {
   warnings.push_back(line);
 }
 
-TaskContext Console::task() const {
-  TaskContext task;
-  task.cancel = interrupt_token();
-  if (quiet) return task;
-  task.progress = progress_display();
-  if (steps == 0) return task;
-  const std::string place = "[" + std::to_string(step) + "/" + std::to_string(steps) + "] ";
-  task.progress = [place, show = progress_display()](const Progress& progress) {
-    show({place + progress.stage, progress.done, progress.total});
+TaskContext Console::task() const { return context().task(); }
+
+Context Console::context() const {
+  Context context;
+  context.cancel = interrupt_token();
+  context.command_line = command_line;
+  context.progress_ended = finish_progress;
+  context.warn_line = [this](const std::string& line) { warn(line); };
+  if (!json)
+    context.text_piece = [terminal = ::isatty(STDOUT_FILENO) == 1](const std::string& piece) {
+      const std::string shown = terminal ? plain_lines(piece) : piece;
+      std::fwrite(shown.data(), 1, shown.size(), stdout);
+      std::fflush(stdout);
+    };
+  if (quiet) return context;
+  context.note_line = [this](const std::string& line) { note(line); };
+  context.progress = progress_display();
+  return context;
+}
+
+Show Console::show() const {
+  return [this](const Report& report) {
+    if (json)
+      print(report.json);
+    else
+      std::fwrite(report.text.data(), 1, report.text.size(), stdout);
   };
-  return task;
 }
 
 CLI::Validator at_least(double least) {

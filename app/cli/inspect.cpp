@@ -2,7 +2,7 @@
 #include <cstdio>
 
 #include "app/cli/command.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
 #include "core/base/plain_text.h"
 #include "core/store/result_file.h"
 

@@ -8,12 +8,11 @@
 #include <poll.h>
 #include <unistd.h>
 
-#include "app/cli/adjust_run.h"
+#include "app/cli/circuit_files.h"
 #include "app/cli/command.h"
 #include "app/cli/interrupt.h"
-#include "app/cli/mask_run.h"
+#include "app/cli/method_command.h"
 #include "app/cli/progress.h"
-#include "app/cli/reproduce_runs.h"
 #include "app/cli/version.h"
 #include "core/base/memory.h"
 #include "core/base/standard_streams.h"
@@ -128,9 +127,8 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, c
   std::string message = error.what();
   const auto [command, name] = called(app);
   const std::vector<std::string> left = command->remaining();
-  const bool no_command = dynamic_cast<const CLI::RequiredError*>(&error) && !command->get_subcommands({}).empty();
   if (!left.empty() &&
-      (no_command || dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ExtrasError*>(&error)))
+      (dynamic_cast<const CLI::RequiredError*>(&error) || dynamic_cast<const CLI::ExtrasError*>(&error)))
     message = unexpected(*command, left, argc, argv);
   std::replace(message.begin(), message.end(), '\n', ' ');
   return make_error(ErrorCode::invalid_argument, message + "; see " + name + " --help");
@@ -150,28 +148,16 @@ void add_all(CLI::App& app, Commands& commands) {
   add_model(app, commands);
   add_tokens(app, commands);
   add_tasks(app, commands);
-  add_logits(app, commands);
-  add_generate(app, commands);
-  add_detect(app, commands);
-  add_ablate(app, commands);
-  add_adjust(app, commands);
-  add_mask(app, commands);
-  add_reproduce(app, commands);
-  add_calibrate(app, commands);
-  add_patch(app, commands);
-  add_attention(app, commands);
-  add_lens(app, commands);
-  add_attribute(app, commands);
-  add_circuit(app, commands);
-  add_paths(app, commands);
-  add_survey(app, commands);
+  add_methods(app, commands);
+  add_circuit_compare(*app.get_subcommand("circuit"), commands);
+  add_circuit_export(*app.get_subcommand("circuit"), commands);
   add_run(app, commands);
   add_merge(app, commands);
   add_export(app, commands);
-  add_bench(app, commands);
   add_inspect(app, commands);
   add_plant(app, commands);
   add_plugins(app, commands);
+  add_method_list(app, commands);
 }
 
 int run(int argc, char** argv) {

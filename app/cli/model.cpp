@@ -4,9 +4,9 @@
 #include <cstdio>
 
 #include "app/cli/command.h"
-#include "app/cli/model_options.h"
 #include "app/cli/parity.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
+#include "app/methods/inputs/model_options.h"
 #include "app/runs/result_parts.h"
 
 namespace headscope::cli {
@@ -39,6 +39,7 @@ nlohmann::json describe(const Model& model) {
       {"d_head", c.d_head},
       {"d_mlp", c.d_mlp},
       {"d_vocab", c.d_vocab},
+      {"d_vocab_out", c.n_logits()},
       {"n_ctx", c.n_ctx},
       {"norm", norm_name(c.norm)},
       {"parameters", parameter_count(model.weights)},
@@ -76,7 +77,8 @@ void print_text(const nlohmann::json& j) {
                     (kv != j["n_heads"].get<std::int64_t>() ? ", sharing " + whole("n_kv_heads") + " K/V heads" : "")},
       {"d_mlp", j["d_mlp"].get<std::int64_t>() ? whole("d_mlp") : "none (attention only)"},
       {"norm", j["norm"]},
-      {"vocabulary", whole("d_vocab")},
+      {"vocabulary",
+       whole("d_vocab") + (j["d_vocab_out"] != j["d_vocab"] ? ", logits for " + whole("d_vocab_out") : "")},
       {"context", whole("n_ctx") + " tokens"},
       {"parameters", whole("parameters") + " (" + fixed(j["bytes"].get<double>() / 1048576.0, 1) + " MiB as " +
                          j["dtype"].get<std::string>() + ")"},
@@ -103,7 +105,7 @@ void print_text(const nlohmann::json& j) {
 
 Status info(const ModelOptions& options, const Console& console) {
   if (options.model.empty()) return make_error(ErrorCode::invalid_argument, "no model is named", {}, "MODEL");
-  HS_ASSIGN(const auto model, load(options, console, false));
+  HS_ASSIGN(const auto model, load(options, console.context(), false));
   const nlohmann::json json = describe(*model);
   if (console.json)
     console.print(json);

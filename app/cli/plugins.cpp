@@ -4,7 +4,7 @@
 #include <unistd.h>
 
 #include "app/cli/command.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
 #include "plugins/host/plugin_host.h"
 
 namespace headscope::cli {

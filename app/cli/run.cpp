@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/command.h"
-#include "app/cli/experiment/run_experiment.h"
+#include "app/experiments/run_experiment.h"
 #include "core/base/text_file.h"
 #include "core/batch/journal.h"
 
 namespace headscope::cli {
 namespace {
+
+using experiments::RunOptions;
 
 struct Options {
   std::string file, shard;
@@ -15,21 +17,21 @@ struct Options {
 
 Status run(const Options& options, const Console& console) {
   HS_ASSIGN(const std::string text, read_text_file(options.file));
-  HS_ASSIGN(Experiment experiment, parse_experiment(text, options.file));
+  HS_ASSIGN(experiments::Experiment experiment, experiments::parse_experiment(text, options.file));
   RunOptions how = options.run;
   if (!options.shard.empty()) {
     HS_ASSIGN(how.shard, parse_shard(options.shard));
   }
-  if (options.dry_run) return dry_run(std::move(experiment), console);
-  return run_experiment(std::move(experiment), how, console);
+  if (options.dry_run) return experiments::dry_run(std::move(experiment), console.context(), console.show());
+  return experiments::run_experiment(std::move(experiment), how, console.context(), console.show());
 }
 
 Status merge(const RunOptions& options, const Console& console) {
   HS_ASSIGN(const JournalContent first, read_journal(options.journals.front()));
-  HS_ASSIGN(Experiment experiment, parse_experiment(first.header.text, first.header.file));
+  HS_ASSIGN(experiments::Experiment experiment, experiments::parse_experiment(first.header.text, first.header.file));
   RunOptions how = options;
   if (how.out.empty()) how.out = first.header.out;
-  return run_experiment(std::move(experiment), how, console);
+  return experiments::run_experiment(std::move(experiment), how, console.context(), console.show());
 }
 
 } // namespace

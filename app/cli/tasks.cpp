@@ -3,9 +3,9 @@
 #include <filesystem>
 
 #include "app/cli/command.h"
-#include "app/cli/model_options.h"
-#include "app/cli/task_options.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
+#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/task_options.h"
 #include "core/base/partial_file.h"
 #include "core/tasks/csv.h"
 #include "core/tasks/prompt_file.h"
@@ -104,7 +104,7 @@ Status make(const Options& options, const Console& console) {
   }
   HS_ASSIGN(const auto tokenizer, open_tokenizer(options.model));
   HS_ASSIGN(const TaskSet set, make_task(*tokenizer, options.task.request()));
-  note_dropped(dropped_lines(set), console);
+  note_dropped(dropped_lines(set), console.context());
   if (!options.out.empty()) {
     HS_ASSIGN(const std::string text, file_text(set, options.out));
     HS_TRY(write_file(options.out, text, options.force));

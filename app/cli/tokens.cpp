@@ -4,8 +4,8 @@
 #include <optional>
 
 #include "app/cli/command.h"
-#include "app/cli/model_options.h"
-#include "app/cli/values.h"
+#include "app/methods/base/values.h"
+#include "app/methods/inputs/model_options.h"
 #include "core/base/text_file.h"
 
 namespace headscope::cli {

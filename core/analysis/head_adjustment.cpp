@@ -19,7 +19,7 @@ constexpr double not_measured = std::numeric_limits<double>::quiet_NaN();
 Status check_adjustments(const std::vector<HeadAdjustment>& adjustments, const ModelConfig& config) {
   if (adjustments.empty()) return make_error(ErrorCode::invalid_argument, "there is no head to adjust", {}, "heads");
   for (const HeadAdjustment& each : adjustments) {
-    const std::string name = std::to_string(each.head.layer) + "." + std::to_string(each.head.head);
+    const std::string name = head_name(each.head);
     if (each.head.layer < 0 || each.head.layer >= config.n_layers || each.head.head < 0 ||
         each.head.head >= config.n_heads)
       return make_error(ErrorCode::invalid_argument, "the model has no head " + name, {}, "heads");

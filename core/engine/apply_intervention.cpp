@@ -75,6 +75,19 @@ at::Tensor fitted_value(const Intervention& intervention, const Selection& selec
   return value.expand(wanted);
 }
 
+// `x` [.., d] without `factor` times its part along the value; in float32 where x has less.
+at::Tensor without_direction(const Intervention& intervention, const at::Tensor& x) {
+  if (intervention.value.size(0) != x.size(-1))
+    throw ErrorException(make_error(ErrorCode::mismatch,
+                                    "the direction has " + std::to_string(intervention.value.size(0)) +
+                                        " numbers, the activation " + std::to_string(x.size(-1)),
+                                    {}, hook_name(intervention.site)));
+  const at::Tensor wide = x.to(at::promoteTypes(x.scalar_type(), at::kFloat));
+  const at::Tensor direction = intervention.value.to(wide.options());
+  const at::Tensor unit = direction / direction.norm();
+  return (wide - intervention.factor * (wide * unit).sum(-1, true) * unit).to(x.scalar_type());
+}
+
 // Bool [key] of the keys that an intervention names.
 at::Tensor named_keys(const Intervention& intervention, const at::Tensor& rows) {
   at::Tensor named = at::zeros({rows.size(-1)}, at::kBool);
@@ -153,6 +166,7 @@ void apply_everywhere(const Intervention& intervention, const Selection& selecti
   switch (intervention.kind) {
   case InterventionKind::zero: view.zero_(); return;
   case InterventionKind::scale: view.mul_(intervention.factor); return;
+  case InterventionKind::project_out: view.copy_(without_direction(intervention, view)); return;
   case InterventionKind::set: view.copy_(fitted_value(intervention, selection, view.sizes(), view)); return;
   case InterventionKind::add: view.add_(fitted_value(intervention, selection, view.sizes(), view)); return;
   case InterventionKind::uniform: return; // attention itself does it
@@ -173,6 +187,9 @@ void apply_at_positions(const Intervention& intervention, const Selection& selec
   case InterventionKind::zero: view.index_fill_(axis, index, 0); return;
   case InterventionKind::scale:
     view.index_copy_(axis, index, view.index_select(axis, index) * intervention.factor);
+    return;
+  case InterventionKind::project_out:
+    view.index_copy_(axis, index, without_direction(intervention, view.index_select(axis, index)));
     return;
   case InterventionKind::set:
     view.index_copy_(axis, index, fitted_value(intervention, selection, wanted, view));

@@ -55,10 +55,18 @@ public:
       return make_error(ErrorCode::invalid_argument, "an intervention of this kind needs a value", {}, field);
     if (intervention.kind == InterventionKind::uniform && intervention.site.point != HookPoint::pattern)
       return make_error(ErrorCode::invalid_argument, "uniform attention is an intervention at hook_pattern", {}, field);
+    if (intervention.kind == InterventionKind::project_out) HS_TRY(check_direction(intervention.value, field));
     return check_keys(intervention, field);
   }
 
 private:
+  static Status check_direction(const at::Tensor& direction, const std::string& field) {
+    if (!direction.defined() || direction.dim() != 1)
+      return make_error(ErrorCode::invalid_argument, "what is projected out must be one vector", {}, field);
+    if (direction.isfinite().all().item<bool>() && direction.ne(0).any().item<bool>()) return {};
+    return make_error(ErrorCode::invalid_argument, "what is projected out must be finite and not 0", {}, field);
+  }
+
   static Status check_keys(const Intervention& intervention, const std::string& field) {
     const bool hide = intervention.kind == InterventionKind::hide;
     if (hide && intervention.site.point != HookPoint::attn_scores)

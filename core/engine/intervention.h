@@ -10,18 +10,18 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/engine/hook.h"
+#include "core/vocabulary/ablation.h"
 
 namespace headscope {
 
-enum class Phase : std::uint8_t { prefill = 1, decode = 2, both = 3 };
-
 enum class InterventionKind : std::uint8_t {
-  zero,    // x -> 0
-  set,     // x -> value: mean ablation, resample ablation, activation patching
-  add,     // x -> x + value: steering
-  scale,   // x -> factor * x
-  uniform, // at `pattern` only: each query attends equally to every key it may see; never builds T x T
-  hide,    // at `attn_scores` only: scores of `keys` become -inf, where a query can see any other key
+  zero,        // x -> 0
+  set,         // x -> value: mean ablation, resample ablation, activation patching
+  add,         // x -> x + value: steering
+  scale,       // x -> factor * x
+  project_out, // x -> x - factor * (its part along value): directional ablation
+  uniform,     // at `pattern` only: each query attends equally to every key it may see; never builds T x T
+  hide,        // at `attn_scores` only: scores of `keys` become -inf, where a query can see any other key
   // At `pattern` only: weights on `keys` times `factor`; what that frees goes to the query's other keys, in proportion
   // to their weights (ACT, Yu et al. 2406.15765).
   redistribute,
@@ -41,12 +41,12 @@ struct Intervention {
   // Batch row; unset: all rows.
   std::optional<std::int64_t> row;
   Phase phase = Phase::both;
-  // For set and add: broadcastable to the selected slice [row?, pos, head?, d] of the site, where axes that
-  // are fixed to one index by `row` and `head` are absent. E.g. [d_head] for a mean at one head,
+  // For project_out: [d], not 0. For set and add: broadcastable to the selected slice [row?, pos, head?, d] of the
+  // site, where axes that are fixed to one index by `row` and `head` are absent. E.g. [d_head] for a mean at one head,
   // [pos, d_model] for a patch of one row of resid_pre. The position axis has one entry per selected position.
   // For steer: the weight of each of `keys` [key], in any unit; undefined: all the same.
   at::Tensor value;
-  double factor = 1.0; // for scale, redistribute and steer
+  double factor = 1.0; // for scale, project_out, redistribute and steer
   // For hide, redistribute and steer: key slots; those that are not there yet are passed over. Steered queries take
   // those before or at themselves (a sliding window is not looked at); a query with none stays as it is. Empty, for
   // redistribute: the

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// An experiment as its TOML file says it. docs/experiments.md is the schema.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/experiments/step.h"
+#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/task_options.h"
+
+namespace headscope::experiments {
+
+struct ExperimentTask {
+  std::string name; // how steps call it
+  methods::TaskOptions options;
+};
+
+struct Experiment {
+  std::string file, text;
+  std::string name, out;
+  methods::ModelOptions model;
+  std::vector<ExperimentTask> tasks;
+  std::vector<std::unique_ptr<Step>> steps; // not bound yet
+};
+
+// Errors name the file, line and column. A relative file of prompts is beside the experiment's.
+Result<Experiment> parse_experiment(const std::string& text, const std::string& file);
+
+} // namespace headscope::experiments

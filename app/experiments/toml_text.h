@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What is looked at in the text of a TOML file before it is parsed: the packaged parser recurses as deep as the text
+// says and takes every code point for one.
+#pragma once
+
+#include <string>
+
+#include "core/base/result.h"
+
+namespace headscope::experiments {
+
+// invalid_argument with the line: no UTF-8, an escape of a code point that Unicode does not have, or keys and brackets
+// nested beyond limits::nesting.
+Status check_toml_text(const std::string& text, const std::string& file);
+
+} // namespace headscope::experiments

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Of the method `ablate`: a set of heads, MLPs and neurons ablated at once, all but a set, and how complete a circuit
+// is.
+#pragma once
+
+#include <string>
+
+#include "app/methods/base/method.h"
+
+namespace headscope::methods {
+
+struct AblateOptions;
+
+struct JointOptions {
+  bool together = false, keep_only = false, complete = false;
+  std::string nodes; // empty: the heads of --heads
+  std::int64_t subsets = 10;
+
+  bool given() const { return together || keep_only || complete; }
+};
+
+// After the list has `heads`.
+void list_joint_options(OptionList& list, JointOptions& options);
+Status check_joint_options(const JointOptions& options);
+Result<Report> run_joint_ablation(const AblateOptions& options, const Work& work);
+
+} // namespace headscope::methods

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The ablation sweep with its effects stored as they are measured.
+#pragma once
+
+#include "app/methods/base/context.h"
+#include "app/methods/inputs/prompt_set.h"
+#include "core/analysis/head_ablation.h"
+#include "core/store/result_file.h"
+
+namespace headscope::methods {
+
+struct AblationTask : PromptSet {
+  std::string name; // of the group in the file
+  std::string folder = "/ablation/";
+};
+
+// What /ablation/NAME says about itself.
+store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options);
+
+// The prompts that mean and resample take activations from, where they are others.
+Status store_reference(store::ResultWriter& writer, const Engine& engine, const HeadAblationOptions& options);
+
+// Of resample: /ablation/NAME/donors and /ablation/NAME/replaced. Nothing without donors.
+Status store_donors(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
+                    const std::vector<std::int64_t>& donors, const std::vector<double>& replaced);
+
+// writer may be null. A cancelled sweep is a result that is not complete.
+Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,
+                                        const HeadAblationOptions& options, const Context& context,
+                                        store::ResultWriter* writer);
+
+} // namespace headscope::methods

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The method `attention`: the attention maps of a prompt, kept in a result file.
+#pragma once
+
+#include "app/methods/base/method.h"
+
+namespace headscope::methods {
+
+std::unique_ptr<Method> make_attention();
+
+} // namespace headscope::methods

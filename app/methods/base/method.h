@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A method: what is asked of a model and its prompts. Its room (a folder of app/methods) holds its options, what it
+// runs, what it stores and what it reports; faces (command line, experiments, window) know only what is here.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "app/methods/base/context.h"
+#include "app/methods/base/option.h"
+#include "core/batch/journal.h"
+
+namespace headscope {
+class Engine;
+struct TaskSet;
+namespace store {
+class ResultWriter;
+}
+} // namespace headscope
+
+namespace headscope::methods {
+
+// Whether a method writes a result file.
+enum class Output : std::uint8_t { none, optional, required };
+
+struct MethodInfo {
+  const char* id;      // the command, and `method` of an experiment's step
+  const char* summary; // one line
+  const char* example; // a command line that works
+  const char* since = "0.1";
+  bool needs_tokenizer = true;
+  bool needs_model = true; // false: run_alone() is called; what it needs of a model is among its own options
+  // The parser of a command line does not ask for --model: there is an answer without (answer_alone), or a subcommand
+  // that needs none. run_method() still refuses to run without.
+  bool model_may_be_missing = false;
+  Output output = Output::optional;
+  const char* stored_as = nullptr; // name of its options in a result file; null: the id
+
+  const char* group() const { return stored_as ? stored_as : id; }
+};
+
+// For people and for programs.
+struct Report {
+  nlohmann::json json;
+  std::string text;
+  bool complete = true;              // false: cancelled; what was done until then is reported and stored
+  std::optional<Error> failed = {};  // a part that failed without costing the others, said after they are stored
+  std::optional<Error> refused = {}; // the result file takes no more: what was measured is shown, no file published
+};
+
+// What becomes of the report before the file is published: a face prints or shows it.
+using Show = std::function<void(const Report&)>;
+
+// What a run works with.
+struct Work {
+  const Engine& engine;
+  store::ResultWriter* writer; // null: nothing is stored
+  const Context& context;
+  std::string file = {}; // the result file; empty: none
+};
+
+// A forward pass from the middle layer on counts half, a backward pass twice.
+struct Cost {
+  double forwards = 0, tokens = 0;
+  double most_tokens = 0; // in one run
+};
+
+// What an experiment's step works on; null where it has no task.
+struct CellInput {
+  const Engine* engine = nullptr;
+  const TaskSet* task = nullptr;
+  std::string label; // of the task in the experiment; prompts are LABEL-0, LABEL-0-corrupt, ...
+  std::string name;  // of the step: its group in the result file
+};
+
+// A method cut into cells, for experiments. A cell is done or not; what it gives depends on the experiment only, never
+// on which process does it, in which order or after how many interruptions.
+class Cells {
+public:
+  virtual ~Cells() = default;
+  virtual bool needs_task() const { return true; }
+  // Checks the options against model and task, and counts the cells.
+  virtual Status bind(const CellInput& input) = 0;
+  virtual std::int64_t count() const = 0;
+  // Whether a cell takes the results of all others, so that it comes last.
+  virtual bool waits(std::int64_t) const { return false; }
+  virtual Cost cost() const = 0;
+  // `others`: finished cells, complete where the cell waits for them. cancelled where interrupted.
+  virtual Result<nlohmann::json> run(std::int64_t cell, const CellResults& others, const Context& context) const = 0;
+  // Cells that are missing are stored as not measured.
+  virtual Status store(store::ResultWriter& writer, const CellResults& done) const = 0;
+};
+
+class Method {
+public:
+  virtual ~Method() = default;
+  Method() = default;
+  Method(const Method&) = delete; // option lists point into it
+  Method& operator=(const Method&) = delete;
+
+  virtual const MethodInfo& info() const = 0;
+  // What it is asked about (prompts, pairs, a task); experiments take these from [[task]]. Bound to this object.
+  virtual void inputs(OptionList&) {}
+  // What a result records of these.
+  virtual store::Attributes recorded_inputs() const { return {}; }
+  // Its own options.
+  virtual void options(OptionList& list) = 0;
+  // What can be said before a model is loaded: of its own options, and of its inputs.
+  virtual Status check_options() { return {}; }
+  virtual Status check_inputs() { return {}; }
+  // What is said instead of running where the options ask for something that needs no model (detect --list).
+  virtual std::optional<Report> answer_alone() { return std::nullopt; }
+  // Of the result's provenance.
+  virtual std::vector<std::int64_t> seeds() const { return {}; }
+  // Measures, stores and reports.
+  virtual Result<Report> run(const Work& work);
+  // The same for a method that needs no model, or makes its own; it opens its own files.
+  virtual Result<Report> run_alone(const Context& context);
+  // For experiments: null where it cannot be cut. Keeps a reference to this object.
+  virtual std::unique_ptr<Cells> cells() { return nullptr; }
+};
+
+} // namespace headscope::methods

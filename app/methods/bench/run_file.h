@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// A growth run as a JSON document, and as a file: .json holds that document, .h5 a table /bench/growth
+// (docs/file-format.md).
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "app/methods/base/context.h"
+#include "app/methods/bench/growth.h"
+
+namespace headscope::methods {
+
+nlohmann::json to_json(const GrowthRun& run);
+
+// Before any work: invalid_argument for another ending, already_exists unless `force`.
+Status check_run_file(const std::string& path, bool force);
+Status save_run(const GrowthRun& run, const std::string& path, bool force, const Context& context, bool complete);
+// corrupt, naming the field, for a file that holds no such run.
+Result<GrowthRun> read_run(const std::string& path);
+
+} // namespace headscope::methods

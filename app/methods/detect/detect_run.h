@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Runs detectors on a model and puts what they find into a result file.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/methods/base/context.h"
+#include "app/methods/base/option.h"
+#include "core/engine/engine.h"
+#include "core/store/result_file.h"
+#include "plugins/sdk/detector.h"
+
+namespace headscope::methods {
+
+struct DetectOptions {
+  std::vector<std::string> detectors = {"all"};
+  std::vector<std::string> set; // "retrieval.depths=10"
+  std::string haystack;
+};
+
+// detectors, set and haystack.
+void list_detect_options(OptionList& list, DetectOptions& options);
+// That it can be read, where one is named.
+Status check_haystack(const std::string& haystack);
+
+struct DetectorPlan {
+  std::shared_ptr<const Detector> detector;
+  OptionSet options;
+  bool named = true; // false: one of `all`, which the others do without if it fails
+};
+
+// The named detectors with their options set. Errors name the detector or option and list what there is.
+Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
+// Says which plugins were refused: `all` is without them.
+void note_refused_plugins(const Context& context);
+
+// Whether a detector failed because its default options do not suit this model (texts longer than its context), which
+// is no mistake of the caller.
+bool defaults_do_not_fit(const DetectorPlan& plan, const Error& error);
+
+// The seed of each that has one.
+std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan);
+
+struct DetectorOutcome {
+  std::string id, title;
+  std::optional<DetectorResult> result; // nothing: it does not fit the model
+  std::string skipped;                  // why
+};
+
+// In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete.
+// unsupported when none of them fits the model.
+struct DetectorOutcomes {
+  std::vector<DetectorOutcome> list;
+  bool complete = true;
+  std::optional<Error> refused; // the file cannot be written; the last detector of the list is in no file
+  std::optional<Error> failed;  // of the first one that failed though it was named; the others are not lost for it
+};
+// Ends with a refused write too, so that what was measured is not lost.
+Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
+                                       const std::string& haystack, const Context& context,
+                                       store::ResultWriter* writer);
+
+nlohmann::json to_json(const DetectorOutcomes& outcomes);
+// The strongest heads of each kind, as lines for a terminal.
+std::string strongest_heads(const DetectorOutcomes& outcomes, std::size_t most);
+
+} // namespace headscope::methods

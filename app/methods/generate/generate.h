@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The method `generate`: a prompt continued, greedily or by sampling.
+#pragma once
+
+#include "app/methods/base/method.h"
+
+namespace headscope::methods {
+
+std::unique_ptr<Method> make_generate();
+
+} // namespace headscope::methods

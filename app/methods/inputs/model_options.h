@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// --model, --dtype, --device, --attention, --threads and the loading of a model with them; prompts and their tokens.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/methods/base/context.h"
+#include "app/methods/base/option.h"
+#include "core/engine/engine.h"
+#include "core/model/model.h"
+#include "core/store/result_types.h"
+
+namespace headscope::methods {
+
+struct ModelOptions {
+  std::string model;
+  std::string dtype = "float32";
+  std::string device = "cpu";
+  std::string attention = "default";
+  int threads = 0;
+  bool fold_ln = false, center_writing_weights = false, center_unembed = false, fold_value_biases = false;
+};
+
+void list_model_options(OptionList& list, ModelOptions& options);
+// dtype, device and threads alone.
+void list_device_options(OptionList& list, ModelOptions& options);
+
+// All but the model's name, read and checked: the device is open, the number of threads set.
+Result<LoadOptions> load_options(const ModelOptions& options, const Context& context);
+
+// Loads it with progress; a model without a tokenizer is an error when one is needed.
+Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Context& context, bool need_tokenizer);
+
+// The tokenizer alone: no weights are read.
+Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
+
+// The attention backend that was asked for; null: the default. not_found, or unsupported when it does not fit the
+// model.
+Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options);
+// With that backend. not_found, or unsupported when the backend does not fit the model.
+Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
+
+store::Attributes option_attributes(const ModelOptions& options);
+
+struct PromptOptions {
+  std::string text, file;
+  bool chat = false, no_bos = false;
+};
+
+// prompt, prompt_file, chat and no_bos.
+void list_prompt_options(OptionList& list, PromptOptions& options);
+Result<std::string> prompt_text(const PromptOptions& options);
+// The same for a method that is asked about one prompt: invalid_argument where it is empty.
+Result<std::string> one_prompt(const PromptOptions& options);
+// invalid_argument for an empty prompt, mismatch for one longer than the context.
+Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
+                                                const PromptOptions& options);
+
+store::Attributes option_attributes(const PromptOptions& options);
+
+} // namespace headscope::methods

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The prompts of a sweep: one from the command line, a file of them, or those of a task.
+#pragma once
+
+#include "app/methods/base/context.h"
+#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/task_options.h"
+#include "core/analysis/head_ablation.h"
+#include "core/analysis/leading_space.h"
+#include "core/store/result_file.h"
+#include "core/tasks/prompt_file.h"
+
+namespace headscope::methods {
+
+struct PromptSetOptions {
+  PromptOptions prompt;
+  std::string answer, wrong;
+  std::string file; // see prompt_file.h
+  TaskOptions task;
+};
+
+struct PromptSet {
+  std::vector<AblationPrompt> prompts;
+  std::vector<std::string> ids;          // of the prompts
+  std::vector<std::string> dropped = {}; // pairs of the task that do not align, by reason
+  std::vector<UnspacedAnswer> unspaced = {};
+
+  TokenRows rows() const;
+};
+
+void list_prompt_set_options(OptionList& list, PromptSetOptions& options);
+// What can be said before the model is loaded: exactly one source of prompts, none of them empty.
+Status check_prompt_set(const PromptSetOptions& options);
+Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
+                                  bool need_wrong);
+
+// The answers of a row as tokens. invalid_argument where one is needed and missing, mismatch for several tokens.
+// `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
+Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong,
+                           std::size_t prompt, std::vector<UnspacedAnswer>& unspaced);
+
+// Warns of answers that the model would write with a space before them.
+Status warn_unspaced(const Engine& engine, const TokenRows& prompts, const std::vector<UnspacedAnswer>& answers,
+                     const Context& context);
+
+// /prompts with what was dropped of them. cancelled where interrupted.
+Status store_prompts(store::ResultWriter& writer, const Model& model, const PromptSet& set, const Context& context);
+
+store::Attributes option_attributes(const PromptSetOptions& options);
+
+} // namespace headscope::methods

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/methods/patch/patch_store.h"
+
+#include <span>
+
+#include "app/methods/base/values.h"
+#include "app/runs/result_parts.h"
+
+namespace headscope::methods {
+namespace {
+
+store::Table checked_table(const AttributionPatching& estimate) {
+  std::vector<std::int64_t> pairs, layers, positions, heads, agrees;
+  std::vector<double> estimated, exact;
+  for (const CheckedCell& cell : estimate.checked) {
+    pairs.push_back(cell.pair);
+    layers.push_back(cell.layer);
+    positions.push_back(cell.position);
+    heads.push_back(cell.head);
+    estimated.push_back(cell.estimated);
+    exact.push_back(cell.exact);
+    agrees.push_back(cell.agrees ? 1 : 0);
+  }
+  return {{{"pair", pairs, "index", "pair of prompts"},
+           {"layer", layers, "index", "layer"},
+           {"position", positions, "index", "position on the axis of the array"},
+           {"head", heads, "index", "head on the axis of the array"},
+           {"estimated", estimated, "1", "restored, by attribution"},
+           {"exact", exact, "1", "restored, by patching"},
+           {"agrees", agrees, "1", "1: near enough"}},
+          {}};
+}
+
+// Of several pairs, whose tokens differ, the numbers of the positions.
+void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store::PatchingSpec& spec) {
+  const PatchPair& pair = pairs.front();
+  for (const auto& [ids, texts] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
+    for (std::size_t i = 0; i < ids->size(); ++i)
+      texts->push_back(pairs.size() == 1 ? model.tokenizer->text((*ids)[i]) : std::to_string(i));
+}
+
+// What the averages are made of: the metric of every pair on both prompts, and of every patched cell.
+Status store_each_pair(store::ResultWriter& writer, const std::string& folder, const store::PatchingSpec& patching,
+                       const PatchingResult& result) {
+  store::ArraySpec spec;
+  spec.axes = {{"pair", {}}};
+  spec.shape = {result.n_pairs};
+  spec.units = patching.units;
+  spec.dtype = store::DType::float64;
+  spec.long_name = patching.metric + " of each pair's clean prompt";
+  HS_TRY(writer.add_array(folder + "/pair_clean", spec, std::span(result.clean)));
+  spec.long_name = patching.metric + " of each pair's corrupt prompt";
+  HS_TRY(writer.add_array(folder + "/pair_corrupt", spec, std::span(result.corrupt)));
+  for (std::size_t i = 0; i < patching.axes.size(); ++i) {
+    spec.axes.push_back({patching.axes[i], {}});
+    spec.shape.push_back(patching.shape[i]);
+  }
+  spec.dtype = store::DType::float32;
+  spec.long_name = patching.metric + " of each pair with the cell patched";
+  return writer.add_array(folder + "/pair_patched", spec, std::span(result.patched));
+}
+
+} // namespace
+
+std::vector<std::string> axis_names(PatchAxes axes) {
+  if (axes == PatchAxes::layer_position) return {"layer", "position"};
+  if (axes == PatchAxes::layer_head) return {"layer", "head"};
+  return {"layer", "position", "head"};
+}
+
+std::vector<std::int64_t> shape_of(const PatchingResult& result) {
+  if (result.axes == PatchAxes::layer_position) return {result.n_layers, result.n_positions};
+  if (result.axes == PatchAxes::layer_head) return {result.n_layers, result.n_heads};
+  return {result.n_layers, result.n_positions, result.n_heads};
+}
+
+Status store_patching(store::ResultWriter& writer, const std::string& name, const Model& model,
+                      const std::vector<PatchPair>& pairs, const std::string& task, const PatchingOptions& options,
+                      const Patches& patches) {
+  const PatchingResult& result = patches.result;
+  store::Patching patching;
+  patching.spec.name = name;
+  patching.spec.site = short_name(result.site);
+  patching.spec.axes = axis_names(result.axes);
+  patching.spec.shape = shape_of(result);
+  patching.spec.metric = to_string(options.metric);
+  patching.spec.clean = mean_over(result.clean);
+  patching.spec.corrupt = mean_over(result.corrupt);
+  patching.spec.units = units_of(options.metric);
+  patching.spec.attributes = {{"direction", std::string(options.noising ? "noising" : "denoising")},
+                              {"estimated", patches.estimate.has_value()},
+                              {"average", std::string(to_string(result.average))},
+                              {"pairs", result.n_pairs},
+                              {"task", task}};
+  store_tokens(model, pairs, patching.spec);
+  for (const double value : result.mean_restored())
+    patching.restored.push_back(static_cast<float>(value));
+  HS_TRY(writer.add_patching(patching));
+  HS_TRY(store_each_pair(writer, "/patching/" + name, patching.spec, result));
+  if (!patches.estimate) return {};
+  return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
+}
+
+} // namespace headscope::methods

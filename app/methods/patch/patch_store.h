@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What of a patching run goes into a result file.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/analysis/attribution_patching.h"
+#include "core/store/result_file.h"
+
+namespace headscope::methods {
+
+// Exact, or estimated with some cells checked.
+struct Patches {
+  PatchingResult result;
+  std::optional<AttributionPatching> estimate;
+};
+
+std::vector<std::string> axis_names(PatchAxes axes);
+std::vector<std::int64_t> shape_of(const PatchingResult& result);
+
+// /patching/NAME, averaged over the pairs, with what every pair gave.
+Status store_patching(store::ResultWriter& writer, const std::string& name, const Model& model,
+                      const std::vector<PatchPair>& pairs, const std::string& task, const PatchingOptions& options,
+                      const Patches& patches);
+
+} // namespace headscope::methods

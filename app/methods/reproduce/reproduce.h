@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The method `reproduce`: a published experiment, its numbers beside those of a model.
+#pragma once
+
+#include "app/methods/base/method.h"
+
+namespace headscope::methods {
+
+std::unique_ptr<Method> make_reproduce();
+
+} // namespace headscope::methods

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Where the method `steer` acts and with which vectors: from a file, or from two sets of texts.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "app/methods/base/context.h"
+#include "app/methods/inputs/model_options.h"
+#include "core/analysis/steering.h"
+
+namespace headscope::methods {
+
+struct SteerVectorOptions {
+  std::string site = "resid_pre", layers, heads;
+  std::string file; // .npy
+  std::vector<std::string> positive, negative;
+  std::string positive_file, negative_file;
+  ReadPosition read_at = ReadPosition::last;
+  bool normalize = false;
+  std::string save; // .npy
+
+  bool from_texts() const {
+    return !positive.empty() || !negative.empty() || !positive_file.empty() || !negative_file.empty();
+  }
+};
+
+void list_vector_options(OptionList& list, SteerVectorOptions& options);
+// What can be said before the model is loaded; `needed`: whether the operation takes a vector.
+Status check_vector_options(const SteerVectorOptions& options, bool needed);
+
+// "12", "10-12,15" or "all".
+Result<std::vector<int>> parse_layers(const std::string& text, int n_layers);
+
+// Layers or heads, with their vectors where one is needed.
+Result<std::vector<SteeringTarget>> steering_targets(const Engine& engine, const SteerVectorOptions& options,
+                                                     const PromptOptions& how, bool needed, std::int64_t tokens_per_run,
+                                                     const Context& context);
+
+// As list_vector_options() says that they are read again: [d] of one layer or head, [layer, d] of several layers with
+// NaN in the others, [head, d_head] of several heads.
+Status save_vectors(const std::string& path, const std::vector<SteeringTarget>& targets, int n_layers);
+
+double vector_norm(const std::vector<SteeringTarget>& targets); // of all of them as one; NaN where there is none
+
+} // namespace headscope::methods
