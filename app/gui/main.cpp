@@ -15,6 +15,7 @@
 #include "core/base/memory.h"
 #include "core/base/standard_streams.h"
 #include "core/io/mapped_fault.h"
+#include "core/vocabulary/head_id.h"
 
 namespace headscope::gui {
 namespace {
@@ -56,10 +57,13 @@ void start(MainWindow& window, const Options& options) {
     QObject::connect(
         &workspace, &Workspace::model_changed, &window,
         [&workspace, &options] {
-          const auto dot = options.head.find('.');
-          if (dot != std::string::npos)
-            workspace.selection().set_head(
-                {std::atoi(options.head.c_str()), std::atoi(options.head.c_str() + dot + 1)});
+          if (!options.head.empty()) {
+            const auto heads = parse_heads(options.head, workspace.n_layers(), workspace.n_heads());
+            if (heads.ok())
+              workspace.selection().set_heads(*heads);
+            else
+              workspace.report(QStringLiteral("The head was not selected"), heads.error());
+          }
           if (!options.prompt.empty()) workspace.set_prompt({options.prompt, false, true});
         },
         Qt::SingleShotConnection);

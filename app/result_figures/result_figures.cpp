@@ -54,9 +54,8 @@ Result<ResultFigure> scores_figure(const store::ResultReader& reader, const Resu
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
   const std::string title = store::text_attribute(scores.attributes, "title");
   out.map.title = title.empty() ? item.group : title;
-  out.map.subtitle =
-      joined({model_name(reader), scores.description, frames_text(scores.heads.size(), scores.threshold),
-              conditions_text(scores.attributes)});
+  out.map.subtitle = joined({model_name(reader), scores.description, frames_text(scores.heads.size(), scores.threshold),
+                             conditions_text(scores.attributes)});
   by_head(out.map, scores.n_layers, scores.n_heads);
   out.map.values = scores.scores;
   out.map.scale.label = item.group + " score";
@@ -112,9 +111,8 @@ Result<ResultFigure> patching_part(const store::ResultReader& reader, const Resu
     return make_error(ErrorCode::corrupt, "has " + std::to_string(axes) + " axes where 2 or 3 belong", {}, item.name);
   if (patching.restored.empty()) return make_error(ErrorCode::corrupt, "has no cells", {}, item.name);
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
-  const std::string subtitle =
-      joined({model_name(reader), "0 = corrupt run, 1 = clean run",
-              part.pairs() > 1 ? "mean over " + std::to_string(part.pairs()) + " pairs" : ""});
+  const std::string subtitle = joined({model_name(reader), "0 = corrupt run, 1 = clean run",
+                                       part.pairs() > 1 ? "mean over " + std::to_string(part.pairs()) + " pairs" : ""});
   out.map = patching_map(part, subtitle);
   out.panels = patching_panels(part, subtitle);
   out.table = patching_table(part);
@@ -146,7 +144,7 @@ Result<ResultFigure> attention_figure(const store::ResultReader& reader, const R
   HS_ASSIGN(const store::AttentionSpec spec, reader.attention(item.group));
   HS_ASSIGN(const store::Prompt prompt, reader.prompt(spec.prompt));
   ResultFigure out{item.name, {}, {}, {}, {}, {}, {}};
-  out.map.title = "Attention of head " + store::head_label(spec.heads[item.index]);
+  out.map.title = "Attention of head " + head_name(spec.heads[item.index]);
   out.map.subtitle = joined({model_name(reader), "weight of each key token for each query token"});
   out.map.rows = spec.n_query;
   out.map.cols = spec.n_key;
@@ -210,7 +208,7 @@ Result<std::vector<ResultItem>> list_items(const store::ResultReader& reader, co
       HS_ASSIGN(const store::AttentionSpec spec, reader.attention(prompt));
       const std::string prefix = prompts.size() > 1 ? "attention-" + prompt + "-" : "attention-";
       for (std::size_t i = 0; i < spec.heads.size(); ++i)
-        items.push_back({part, prompt, i, prefix + store::head_label(spec.heads[i])});
+        items.push_back({part, prompt, i, prefix + head_name(spec.heads[i])});
     }
   }
   return items;

@@ -10,7 +10,7 @@
 namespace headscope::gui {
 namespace {
 
-AttentionRequest request_of(std::vector<std::int64_t> tokens, std::vector<HeadRef> heads) {
+AttentionRequest request_of(std::vector<std::int64_t> tokens, std::vector<HeadId> heads) {
   return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads)};
 }
 
@@ -54,8 +54,7 @@ TEST_P(GoldenMap, EveryHeadOfEveryLayer) {
         const auto request = request_of(row_of(golden.at("tokens"), row), {{layer, head}});
         const auto tile = attention_tile(state, request, {}, {}, {});
         ASSERT_TRUE(tile.ok()) << tile.error().to_string();
-        expect_tile(*tile, pattern->second[row][head], 2e-6,
-                    std::string(GetParam()) + " " + std::to_string(layer) + "." + std::to_string(head));
+        expect_tile(*tile, pattern->second[row][head], 2e-6, std::string(GetParam()) + " " + head_name({layer, head}));
       }
   }
 }
@@ -103,13 +102,13 @@ protected:
 };
 
 TEST_P(LongMap, TilesAreThoseOfTheFullPattern) {
-  for (const HeadRef head : {HeadRef{0, 1}, HeadRef{1, 3}}) {
+  for (const HeadId head : {HeadId{0, 1}, HeadId{1, 3}}) {
     const at::Tensor full = pattern(head.layer)[head.head];
     const AttentionRequest request = request_of(tokens, {head});
     for (const TileKey key : {TileKey{0, 4, 4}, TileKey{0, 3, 1}}) {
       const auto tile = attention_tile(state, request, key, {}, {});
       ASSERT_TRUE(tile.ok()) << tile.error().to_string();
-      expect_tile(*tile, full, 2e-6, head.label());
+      expect_tile(*tile, full, 2e-6, head_name(head));
     }
     EXPECT_FALSE(state.clean.has_value()) << "a long prompt must not keep logits of every token";
     // Pooled four by four with torch.
@@ -146,7 +145,7 @@ TEST(AttentionMap, SaysWhatIsMissing) {
   EngineState state;
   EXPECT_EQ(attention_tile(state, request_of({1, 2}, {{0, 0}}), {}, {}, {}).error().code, ErrorCode::not_found);
   state.engine.emplace(load_golden("llama"));
-  for (const HeadRef head : {HeadRef{99, 0}, HeadRef{0, 99}, HeadRef{-1, 0}})
+  for (const HeadId head : {HeadId{99, 0}, HeadId{0, 99}, HeadId{-1, 0}})
     EXPECT_EQ(attention_tile(state, request_of({1, 2}, {head}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(attention_tile(state, request_of({1, 2}, {}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
 }

@@ -41,7 +41,7 @@ store::Graph large_graph(std::int64_t edges) {
   graph.nodes.push_back({"input", -1, -1, "input"});
   for (int layer = 0; layer < 48; ++layer)
     for (int head = 0; head < 25; ++head)
-      graph.nodes.push_back({std::to_string(layer) + "." + std::to_string(head), layer, head, "head"});
+      graph.nodes.push_back({head_name({layer, head}), layer, head, "head"});
   const auto n = static_cast<std::int64_t>(graph.nodes.size());
   for (std::int64_t i = 0; i < edges; ++i) {
     const std::int64_t src = i * 7919 % (n - 26), dst = src + 26 + i * 104729 % (n - src - 26);
@@ -221,10 +221,10 @@ private Q_SLOTS:
       QTest::mouseClick(canvas.viewport(), Qt::LeftButton, {}, canvas.mapFromScene(scene));
     };
     click(canvas.node_rect(5).center());
-    QCOMPARE(opened.workspace.selection().heads(), std::vector<HeadRef>({{1, 1}}));
+    QCOMPARE(opened.workspace.selection().heads(), std::vector<HeadId>({{1, 1}}));
     click(canvas.edge_middle(0)); // 0.0 to 1.0, q
     QCOMPARE(canvas.current_edge(), 0);
-    QCOMPARE(opened.workspace.selection().heads(), std::vector<HeadRef>({{0, 0}, {1, 0}}));
+    QCOMPARE(opened.workspace.selection().heads(), std::vector<HeadId>({{0, 0}, {1, 0}}));
     QVERIFY(
         opened.view.findChild<QLabel*>(QStringLiteral("details"))->text().contains(QStringLiteral("0.0 → 1.0 (q)")));
     auto* patch = opened.view.findChild<QPushButton*>();
@@ -248,7 +248,7 @@ private Q_SLOTS:
     QCOMPARE(canvas.current_edge(), 0);
     QTest::keyClick(&canvas, Qt::Key_N);
     QCOMPARE(canvas.current_edge(), 1);
-    QCOMPARE(opened.workspace.selection().head(), std::optional<HeadRef>({1, 0}));
+    QCOMPARE(opened.workspace.selection().head(), std::optional<HeadId>({1, 0}));
     QTest::keyClick(&canvas, Qt::Key_P);
     QTest::keyClick(&canvas, Qt::Key_P);
     QCOMPARE(canvas.current_edge(), 4);

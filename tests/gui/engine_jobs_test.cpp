@@ -27,9 +27,6 @@ namespace {
 const std::vector<std::string> reference_texts = {"The cat sat on the mat.", "A quick brown fox.",
                                                   "He went to the old town by train."};
 
-AblationMethod method_of(AblateHow how) { return *parse_ablation_method(to_string(how)); }
-Phase phase_of(AblateWhen when) { return *parse_phase(to_string(when)); }
-
 class EngineJobs : public ::testing::TestWithParam<const char*> {
 protected:
   void SetUp() override {
@@ -67,11 +64,12 @@ protected:
 };
 
 TEST_P(EngineJobs, OneHeadIsAblatedAsInTheSweep) {
-  const HeadRef head{(info_.n_layers - 1) / 2, 1};
+  const HeadId head{(info_.n_layers - 1) / 2, 1};
   const bool quick = std::string(GetParam()) == "smollm2"; // one method is enough for the packaged model
-  for (const AblateHow how : {AblateHow::zero, AblateHow::mean, AblateHow::resample, AblateHow::uniform})
-    for (const AblateWhen when : {AblateWhen::prefill, AblateWhen::decode, AblateWhen::both}) {
-      if (quick && (how != AblateHow::zero || when != AblateWhen::both)) continue;
+  for (const AblationMethod how :
+       {AblationMethod::zero, AblationMethod::mean, AblationMethod::resample, AblationMethod::uniform})
+    for (const Phase when : {Phase::prefill, Phase::decode, Phase::both}) {
+      if (quick && (how != AblationMethod::zero || when != Phase::both)) continue;
       PredictRequest request;
       request.tokens = tokens_;
       request.ablation = {{{head, how, when}}, reference_texts, 0};
@@ -79,8 +77,8 @@ TEST_P(EngineJobs, OneHeadIsAblatedAsInTheSweep) {
       ASSERT_TRUE(prediction.ok()) << prediction.error().to_string();
       HeadAblationOptions options;
       options.heads = {{head.layer, head.head}};
-      options.method = method_of(how);
-      options.phase = phase_of(when);
+      options.method = how;
+      options.phase = when;
       options.reference = reference_rows();
       const AblationPrompt prompt{tokens_, {{prediction->answer.id}, {prediction->wrong.id}}};
       for (const MetricKind metric : {MetricKind::logit_diff, MetricKind::kl_divergence}) {
@@ -104,15 +102,15 @@ TEST_P(EngineJobs, TimeOfAPrediction) {
   while (request.tokens.size() < std::min<std::size_t>(64, static_cast<std::size_t>(info_.n_ctx)))
     request.tokens.push_back(tokens_[request.tokens.size() % tokens_.size()]);
   for (const bool cached : {false, true}) {
-    const HeadRef head{cached ? info_.n_layers / 2 : 0, 1};
-    request.ablation.heads = {{head, AblateHow::zero, AblateWhen::both}};
+    const HeadId head{cached ? info_.n_layers / 2 : 0, 1};
+    request.ablation.heads = {{head, AblationMethod::zero, Phase::both}};
     const auto begin = std::chrono::steady_clock::now();
     const auto prediction = predict(*state_, request, {});
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
     ASSERT_TRUE(prediction.ok()) << prediction.error().to_string();
     EXPECT_EQ(prediction->cached, cached);
     std::printf("[ MEASURED ] %s, %zu tokens, head %s, %s clean run: %.0f ms\n", GetParam(), request.tokens.size(),
-                head.label().c_str(), cached ? "with the" : "and the", took.count());
+                head_name(head).c_str(), cached ? "with the" : "and the", took.count());
   }
 }
 
@@ -122,7 +120,7 @@ TEST_P(TinyEngineJobs, SeveralHeadsAndMethodsGoTogether) {
   PredictRequest request;
   request.tokens = tokens_;
   request.ablation = {
-      {{{0, 0}, AblateHow::zero, AblateWhen::both}, {{info_.n_layers - 1, 1}, AblateHow::uniform, AblateWhen::decode}},
+      {{{0, 0}, AblationMethod::zero, Phase::both}, {{info_.n_layers - 1, 1}, AblationMethod::uniform, Phase::decode}},
       {},
       0};
   const auto prediction = predict(*state_, request, {});
@@ -162,7 +160,7 @@ TEST_P(TinyEngineJobs, NothingAblatedChangesNothing) {
 TEST_P(TinyEngineJobs, MeanNeedsReferenceTexts) {
   PredictRequest request;
   request.tokens = tokens_;
-  request.ablation.heads = {{{0, 0}, AblateHow::mean, AblateWhen::both}};
+  request.ablation.heads = {{{0, 0}, AblationMethod::mean, Phase::both}};
   const auto prediction = predict(*state_, request, {});
   ASSERT_FALSE(prediction.ok());
   EXPECT_EQ(prediction.error().code, ErrorCode::mismatch);
@@ -187,8 +185,9 @@ TEST_P(TinyEngineJobs, GeneratesWhatCoreGenerates) {
 
 // The first generated token is the likeliest of the prediction, in every phase and method.
 TEST_P(TinyEngineJobs, GenerationBeginsAsPredicted) {
-  for (const AblateHow how : {AblateHow::zero, AblateHow::mean, AblateHow::resample, AblateHow::uniform})
-    for (const AblateWhen when : {AblateWhen::prefill, AblateWhen::decode, AblateWhen::both}) {
+  for (const AblationMethod how :
+       {AblationMethod::zero, AblationMethod::mean, AblationMethod::resample, AblationMethod::uniform})
+    for (const Phase when : {Phase::prefill, Phase::decode, Phase::both}) {
       AblationInput input{{}, reference_texts, 0};
       for (int head = 0; head < info_.n_heads; ++head)
         input.heads.push_back({{info_.n_layers / 2, head}, how, when});

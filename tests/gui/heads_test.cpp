@@ -79,17 +79,17 @@ private Q_SLOTS:
     const QAbstractItemModelTester tester(&model, QAbstractItemModelTester::FailureReportingMode::QtTest);
     model.set_scores(planted_scores(), {});
     QCOMPARE(model.rowCount(), 12);
-    QCOMPARE(model.head_at(0), (HeadRef{1, 2})); // by rank at first
+    QCOMPARE(model.head_at(0), (HeadId{1, 2})); // by rank at first
     QCOMPARE(model.data(model.index(0, HeadListModel::score_column), Qt::DisplayRole).toString(),
              QStringLiteral("1.0000"));
     model.sort(HeadListModel::head_column, Qt::DescendingOrder);
-    QCOMPARE(model.head_at(0), (HeadRef{2, 3}));
+    QCOMPARE(model.head_at(0), (HeadId{2, 3}));
     model.sort(HeadListModel::score_column, Qt::DescendingOrder);
-    QCOMPARE(model.head_at(1), (HeadRef{2, 0}));
-    QCOMPARE(model.head_at(11), (HeadRef{2, 3})); // not measured: last in either order
+    QCOMPARE(model.head_at(1), (HeadId{2, 0}));
+    QCOMPARE(model.head_at(11), (HeadId{2, 3})); // not measured: last in either order
     model.sort(HeadListModel::score_column, Qt::AscendingOrder);
-    QCOMPARE(model.head_at(11), (HeadRef{2, 3}));
-    model.set_ablated({{{1, 2}, AblateHow::zero, AblateWhen::both}});
+    QCOMPARE(model.head_at(11), (HeadId{2, 3}));
+    model.set_ablated({{{1, 2}, AblationMethod::zero, Phase::both}});
     const QString state =
         model.data(model.index(model.row_of({1, 2}), HeadListModel::state_column), Qt::DisplayRole).toString();
     QVERIFY(state.contains(QStringLiteral("ablated")) && state.contains(QStringLiteral("threshold")));
@@ -113,7 +113,7 @@ private Q_SLOTS:
     HeadScores effects = scores;
     effects.diverging = true;
     effects.values[5] = -2.0F;
-    QCOMPARE(ranked_heads(effects).front(), (HeadRef{1, 1}));
+    QCOMPARE(ranked_heads(effects).front(), (HeadId{1, 1}));
     QVERIFY(matching_heads(effects, {1.5, 0, false, {}})[5]);
   }
 
@@ -123,7 +123,7 @@ private Q_SLOTS:
     HeadGrid grid;
     grid.resize(400, 300);
     grid.set_scores(planted_scores(), std::vector<bool>(12, true), 2);
-    const auto expect = [&](HeadRef head, double value) {
+    const auto expect = [&](HeadId head, double value) {
       const QPoint corner = grid.cell_rect(head).topLeft() + QPoint(4, 4);
       QCOMPARE(color_at(grid, corner).rgb(), value_color(grid.scale(), value).rgb());
     };
@@ -149,7 +149,7 @@ private Q_SLOTS:
     HeadGrid& grid = panel.grid();
     QTRY_VERIFY(!grid.cell_rect({0, 0}).isEmpty());
     QTest::mouseClick(&grid, Qt::LeftButton, Qt::NoModifier, grid.cell_rect({1, 2}).center());
-    QCOMPARE(*workspace.selection().head(), (HeadRef{1, 2}));
+    QCOMPARE(*workspace.selection().head(), (HeadId{1, 2}));
     QTest::mouseClick(&grid, Qt::LeftButton, Qt::ControlModifier, grid.cell_rect({2, 0}).center());
     QCOMPARE(workspace.selection().heads().size(), 2U);
     QVERIFY(!workspace.selection().isolated());
@@ -275,7 +275,7 @@ private Q_SLOTS:
     QTRY_VERIFY_WITH_TIMEOUT(view.prediction()->kl == 0.0 && workspace.engine().idle(), 20000);
     workspace.undo().redo();
     QCOMPARE(workspace.ablation().heads().size(), 5U);
-    workspace.ablation().set_method(AblateHow::mean, AblateWhen::decode);
+    workspace.ablation().set_method(AblationMethod::mean, Phase::decode);
     QTRY_VERIFY_WITH_TIMEOUT(view.prediction()->kl > 0.0 && workspace.engine().idle(), 20000);
     view.controls().add_named(QStringLiteral("7.1")); // no such layer: said, and nothing changes
     QCOMPARE(workspace.ablation().heads().size(), 5U);

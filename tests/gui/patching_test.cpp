@@ -74,8 +74,8 @@ class PatchingTest : public QObject {
       ids->push_back(*answer_token(*engine_->model().tokenizer, text->toStdString()));
     PatchingOptions options;
     options.site = *parse_hook_point(map.settings.site);
-    options.axes = *parse_patch_axes(map.settings.axes);
-    options.metric = *parse_metric(map.settings.metric);
+    options.axes = *parse_name<PatchAxes>(map.settings.axes, "axes");
+    options.metric = *parse_name<MetricKind>(map.settings.metric, "metric");
     options.noising = map.settings.noising;
     const auto result = patch_activations_plainly(*engine_, {pair}, options);
     return result.ok() ? result->restored : std::vector<double>();
@@ -192,12 +192,12 @@ private Q_SLOTS:
     QCOMPARE(selection.head()->layer, 1);
     QTest::keyClick(&view.map(), Qt::Key_Right);
     QCOMPARE(selection.query(), std::optional<int>(3));
-    Q_EMIT opened.workspace.patch_wanted({"z", "layer_head", 1, 3});
-    QCOMPARE(selection.head(), std::optional<HeadRef>({1, 3}));
+    Q_EMIT opened.workspace.patch_wanted({"z", PatchAxes::layer_head, 1, 3});
+    QCOMPARE(selection.head(), std::optional<HeadId>({1, 3}));
     QTRY_VERIFY(view.measured()->by_head() && view.measured()->complete);
     QCOMPARE(view.map().current(), std::optional<Cell>({1, 3}));
     click({0, 2});
-    QCOMPARE(selection.head(), std::optional<HeadRef>({0, 2}));
+    QCOMPARE(selection.head(), std::optional<HeadId>({0, 2}));
     QVERIFY(view.exported().has_value());
   }
 
@@ -291,7 +291,7 @@ private Q_SLOTS:
     QCOMPARE(first.center().y() < bars.bar_rect(-1, true).center().y(), map.attention[0] > 0);
     QTest::mouseClick(view.head_map().viewport(), Qt::LeftButton, {},
                       view.head_map().cell_rect({1, 2}).center().toPoint());
-    QCOMPARE(opened.workspace.selection().head(), std::optional<HeadRef>({1, 2}));
+    QCOMPARE(opened.workspace.selection().head(), std::optional<HeadId>({1, 2}));
     QVERIFY(view.exported()->table.has_value());
   }
 

@@ -27,7 +27,7 @@ Session full_session() {
   session.result = QStringLiteral("/results/é.h5");
   session.prompt = {"Two lines\nand \"quotes\"", true, false};
   session.heads = {{3, 1}, {0, 2}};
-  session.ablated = {{{1, 2}, AblateHow::mean, AblateWhen::decode}, {{4, 0}, AblateHow::uniform, AblateWhen::prefill}};
+  session.ablated = {{{1, 2}, AblationMethod::mean, Phase::decode}, {{4, 0}, AblationMethod::uniform, Phase::prefill}};
   session.recent = {QStringLiteral("/one"), QStringLiteral("/two")};
   session.theme = Theme::dark;
   session.font_scale = 1.25;
@@ -130,11 +130,11 @@ private Q_SLOTS:
     QVERIFY(find_in(workspace, {}).empty());
     const auto heads = find_in(workspace, QStringLiteral("1."));
     QCOMPARE(heads.size(), 4U);
-    QCOMPARE(heads[3].head, std::optional<HeadRef>({1, 3}));
+    QCOMPARE(heads[3].head, std::optional<HeadId>({1, 3}));
     const auto strongest = find_in(workspace, QStringLiteral("induct"));
     QCOMPARE(strongest.size(), 3U);
-    QCOMPARE(strongest[0].head, std::optional<HeadRef>({1, 0}));
-    QCOMPARE(strongest[1].head, std::optional<HeadRef>({1, 1}));
+    QCOMPARE(strongest[0].head, std::optional<HeadId>({1, 0}));
+    QCOMPARE(strongest[1].head, std::optional<HeadId>({1, 1}));
     QVERIFY(strongest[0].text.contains(QStringLiteral("0.900")));
     const auto tokens = find_in(workspace, QStringLiteral("CAT"));
     QCOMPARE(tokens.size(), 2U);

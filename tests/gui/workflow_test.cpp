@@ -27,7 +27,7 @@ namespace {
 
 constexpr int wait_ms = 120000;
 const QString prompt_text = QStringLiteral("When Mary and John went to the store, John gave a drink to");
-const HeadRef chosen{20, 0}; // of the strongest effects on this sentence
+const HeadId chosen{20, 0}; // of the strongest effects on this sentence
 
 } // namespace
 
@@ -64,7 +64,7 @@ private:
     QCOMPARE(window.workspace().prompt().tokens()[1].text, std::string(" Mary"));
   }
 
-  static void click_head(MainWindow& window, HeadRef head) {
+  static void click_head(MainWindow& window, HeadId head) {
     auto& grid = the_view<GridView>(window, "grid");
     QTRY_VERIFY_WITH_TIMEOUT(!window.workspace().scores().all().empty(), wait_ms); // sink mass and entropy, live
     auto* map = grid.findChild<HeadGrid*>();
@@ -116,7 +116,7 @@ private Q_SLOTS:
     settle(window);
     QCOMPARE(window.workspace().selection().head(), std::optional(chosen));
     QCOMPARE(window.workspace().ablation().heads(),
-             (std::vector<AblatedHead>{{chosen, AblateHow::zero, AblateWhen::both}}));
+             (std::vector<AblatedHead>{{chosen, AblationMethod::zero, Phase::both}}));
     QCOMPARE(window.workspace().prompt().request().text, prompt_text.toStdString());
     QTRY_VERIFY_WITH_TIMEOUT(std::abs(view.prediction()->ablated_diff - ablated_difference_) < 1e-4, wait_ms);
   }

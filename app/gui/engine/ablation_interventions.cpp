@@ -11,25 +11,6 @@
 namespace headscope::gui {
 namespace {
 
-AblationMethod method_of(AblateHow how) {
-  switch (how) {
-  case AblateHow::zero: return AblationMethod::zero;
-  case AblateHow::mean: return AblationMethod::mean;
-  case AblateHow::resample: return AblationMethod::resample;
-  case AblateHow::uniform: break;
-  }
-  return AblationMethod::uniform;
-}
-
-Phase phase_of(AblateWhen when) {
-  switch (when) {
-  case AblateWhen::prefill: return Phase::prefill;
-  case AblateWhen::decode: return Phase::decode;
-  case AblateWhen::both: break;
-  }
-  return Phase::both;
-}
-
 Result<TokenRows> encode_reference(const Engine& engine, const std::vector<std::string>& texts) {
   TokenRows rows;
   for (const std::string& text : texts) {
@@ -67,17 +48,17 @@ Status make_means(const Engine& engine, ReferenceActivations& reference, const T
   return {};
 }
 
-using Group = std::pair<AblateHow, AblateWhen>;
+using Group = std::pair<AblationMethod, Phase>;
 using Made = std::vector<std::pair<AblatedHead, Intervention>>;
 
 // Heads of one method and phase, in order of layers.
 Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
-                 const Group& group, const std::vector<HeadRef>& heads, const TaskContext& task, Made& made) {
+                 const Group& group, const std::vector<HeadId>& heads, const TaskContext& task, Made& made) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
   const TokenRows prompts = {tokens};
   HeadAblationOptions options;
-  options.method = method_of(group.first);
-  options.phase = phase_of(group.second);
+  options.method = group.first;
+  options.phase = group.second;
   options.seed = input.seed;
   AblationSource* source = nullptr;
   std::optional<AblationSource> own;
@@ -96,11 +77,10 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
     source->begin_chunk({0});
   }
   int layer = -1;
-  for (const HeadRef head : heads) {
+  for (const HeadId head : heads) {
     if (head.layer != layer) HS_TRY(source->begin_layer(head.layer));
     layer = head.layer;
-    auto intervention =
-        source->intervention(0, static_cast<std::int64_t>(tokens.size()), {head.layer, std::int64_t{head.head}});
+    auto intervention = source->intervention(0, static_cast<std::int64_t>(tokens.size()), head);
     if (intervention) made.emplace_back(AblatedHead{head, group.first, group.second}, std::move(*intervention));
   }
   return {};
@@ -109,10 +89,10 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
 Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                       const TaskContext& task) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
-  std::map<Group, std::vector<HeadRef>> groups;
+  std::map<Group, std::vector<HeadId>> groups;
   for (const AblatedHead& head : input.heads) {
     if (head.head.layer >= engine->config().n_layers || head.head.head >= engine->config().n_heads)
-      return make_error(ErrorCode::mismatch, "the model has no head " + head.head.label() + "; put it back", {},
+      return make_error(ErrorCode::mismatch, "the model has no head " + head_name(head.head) + "; put it back", {},
                         "ablated heads");
     groups[{head.how, head.when}].push_back(head.head);
   }
@@ -120,7 +100,7 @@ Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& token
   for (auto& [group, heads] : groups) {
     std::sort(heads.begin(), heads.end());
     // All of a prompt of one token is its last one.
-    if (group.second == AblateWhen::prefill && tokens.size() < 2) continue;
+    if (group.second == Phase::prefill && tokens.size() < 2) continue;
     HS_TRY(add_group(state, tokens, input, group, heads, task, made));
   }
   return made;
@@ -145,15 +125,15 @@ Result<std::vector<Intervention>> generation_interventions(EngineState& state, c
     HS_ASSIGN(Made made, make_all(state, tokens, input, task));
     std::vector<Intervention> list;
     for (auto& [head, intervention] : made) {
-      if (head.how != AblateHow::resample) {
+      if (head.how != AblationMethod::resample) {
         intervention.positions.clear();
-        intervention.phase = phase_of(head.when);
+        intervention.phase = head.when;
         list.push_back(std::move(intervention));
         continue;
       }
       // The prompt's own positions, the last one among them; then what comes after.
       list.push_back(intervention);
-      if (head.when == AblateWhen::prefill) continue;
+      if (head.when == Phase::prefill) continue;
       Intervention after = intervention;
       after.phase = Phase::decode;
       after.positions.clear();

@@ -17,11 +17,11 @@ struct Part {
 Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const TaskContext& task) {
   if (request.heads.empty()) return make_error(ErrorCode::invalid_argument, "no head is selected");
   std::vector<Part> parts;
-  for (const HeadRef& head : request.heads) {
+  for (const HeadId& head : request.heads) {
     HS_ASSIGN(auto layer, layer_attention(state, *request.tokens, head.layer, task));
     if (head.head < 0 || head.head >= layer->q.size(0))
-      return make_error(ErrorCode::invalid_argument, "the model has no head " + head.label());
-    parts.push_back({std::move(layer), head.head});
+      return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name(head));
+    parts.push_back({std::move(layer), static_cast<int>(head.head)});
   }
   return parts;
 }

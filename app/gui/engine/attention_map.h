@@ -16,7 +16,7 @@ struct EngineState;
 
 struct AttentionRequest {
   std::shared_ptr<const std::vector<std::int64_t>> tokens;
-  std::vector<HeadRef> heads; // the mean of them
+  std::vector<HeadId> heads; // the mean of them
 
   MapShape shape() const {
     const auto n = static_cast<std::int64_t>(tokens->size());

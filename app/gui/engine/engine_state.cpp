@@ -37,23 +37,4 @@ TokenInfo token_info(const Tokenizer& tokenizer, std::int64_t id) {
   return {id, tokenizer.piece(id), tokenizer.text(id), tokenizer.is_special(id)};
 }
 
-const char* to_string(AblateHow how) {
-  switch (how) {
-  case AblateHow::zero: return "zero";
-  case AblateHow::mean: return "mean";
-  case AblateHow::resample: return "resample";
-  case AblateHow::uniform: return "uniform";
-  }
-  return "";
-}
-
-const char* to_string(AblateWhen when) {
-  switch (when) {
-  case AblateWhen::prefill: return "prefill";
-  case AblateWhen::decode: return "decode";
-  case AblateWhen::both: return "both";
-  }
-  return "";
-}
-
 } // namespace headscope::gui

@@ -8,6 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "app/gui/engine/model_job.h"
 #include "app/gui/engine/values.h"
 #include "core/engine/engine.h"
 
@@ -35,6 +36,7 @@ struct ReferenceActivations; // ablation_interventions.h
 
 struct EngineState {
   std::optional<Engine> engine; // unset: no model is open
+  ModelRequest opened;          // how it was loaded
   std::optional<CleanRun> clean;
   std::optional<LongRun> long_run;
   std::vector<std::shared_ptr<LayerAttention>> attention; // newest last

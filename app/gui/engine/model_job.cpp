@@ -3,17 +3,10 @@
 
 #include "app/gui/engine/engine_state.h"
 #include "core/engine/device.h"
+#include "core/model/dtype.h"
 
 namespace headscope::gui {
 namespace {
-
-Result<at::ScalarType> parse_dtype(const std::string& name) {
-  if (name == "float32") return at::kFloat;
-  if (name == "bfloat16") return at::kBFloat16;
-  if (name == "float16") return at::kHalf;
-  return make_error(ErrorCode::invalid_argument, "must be float32, bfloat16 or float16, not '" + name + "'", {},
-                    "dtype");
-}
 
 ModelInfo describe(const Model& model, const ModelRequest& request) {
   const ModelConfig& config = model.config;
@@ -53,7 +46,7 @@ std::shared_ptr<EngineState> make_engine_state() { return std::make_shared<Engin
 
 Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const TaskContext& task) {
   LoadOptions options;
-  HS_ASSIGN(options.dtype, parse_dtype(request.dtype));
+  HS_ASSIGN(options.dtype, parse_name<at::ScalarType>(request.dtype, "dtype"));
   HS_ASSIGN(options.device, open_device(request.device));
   options.require_tokenizer = true;
   options.task = task;
@@ -64,6 +57,7 @@ Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, co
   state.attention.clear();
   state.reference.reset();
   state.engine.emplace(std::move(model));
+  state.opened = request;
   return info;
 }
 

@@ -39,22 +39,37 @@ Result<std::vector<TokenInfo>> tokens_of(const Engine& engine, const std::string
   return tokens;
 }
 
-// The two likeliest next tokens.
-Result<std::vector<std::int64_t>> likeliest(const Engine& engine, const std::vector<TokenInfo>& tokens,
-                                            const CancelToken& cancel) {
+// [d_vocab]
+Result<at::Tensor> next_logits(const Engine& engine, const std::vector<TokenInfo>& tokens, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::single(ids_of(tokens));
   request.logits = LogitRows::last;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult run, engine.run(request));
-  const at::Tensor top = std::get<1>(run.logits[0].topk(2)).to(at::kCPU);
-  return std::vector<std::int64_t>{top[0].item<std::int64_t>(), top[1].item<std::int64_t>()};
+  return run.logits[0];
+}
+
+// The two likeliest next tokens.
+std::vector<std::int64_t> likeliest(const at::Tensor& logits) {
+  const at::Tensor top = std::get<1>(logits.topk(2)).to(at::kCPU);
+  return {top[0].item<std::int64_t>(), top[1].item<std::int64_t>()};
 }
 
 Result<TokenInfo> given_token(const Tokenizer& tokenizer, const std::string& text, const char* field) {
   const auto id = answer_token(tokenizer, text);
   if (!id.ok()) return make_error(id.error().code, id.error().message, {}, field);
   return token_info(tokenizer, *id);
+}
+
+// `logits` after the clean prompt; undefined where nothing asked for them yet.
+Result<std::string> space_note(const Engine& engine, const PatchPrompts& prompts, const PatchPairInfo& pair,
+                               const at::Tensor& logits, const CancelToken& cancel) {
+  const Tokenizer& tokenizer = *engine.model().tokenizer;
+  std::vector<UnspacedAnswer> unspaced;
+  note_unspaced(tokenizer, 0, prompts.answer, pair.answer->id, unspaced);
+  note_unspaced(tokenizer, 0, prompts.wrong, pair.wrong->id, unspaced);
+  if (logits.defined()) return leading_space_warning(logits, unspaced);
+  return leading_space_warning(engine, {ids_of(pair.clean)}, unspaced, cancel);
 }
 
 PatchMap map_of(const PatchingResult& result, const PatchPairInfo& pair, const PatchSettings& settings) {
@@ -76,8 +91,8 @@ PatchMap map_of(const PatchingResult& result, const PatchPairInfo& pair, const P
 Result<PatchingOptions> options_of(const PatchSettings& settings) {
   PatchingOptions options;
   HS_ASSIGN(options.site, parse_hook_point(settings.site));
-  HS_ASSIGN(options.axes, parse_patch_axes(settings.axes));
-  HS_ASSIGN(options.metric, parse_metric(settings.metric));
+  HS_ASSIGN(options.axes, parse_name<PatchAxes>(settings.axes, "axes"));
+  HS_ASSIGN(options.metric, parse_name<MetricKind>(settings.metric, "metric"));
   options.noising = settings.noising;
   if (options.axes == PatchAxes::layer_position_head)
     return make_error(ErrorCode::unsupported, "a map shows two axes; choose layer_position or layer_head", {}, "axes");
@@ -102,24 +117,22 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   HS_ASSIGN(pair.clean, tokens_of(*engine, prompts.clean, prompts.add_special, "clean"));
   HS_ASSIGN(pair.corrupt, tokens_of(*engine, prompts.corrupt, prompts.add_special, "corrupt"));
   if (!pair.aligned()) return pair;
-  std::vector<std::int64_t> of_clean, of_corrupt;
+  at::Tensor after_clean;
   if (prompts.answer.empty()) {
-    HS_ASSIGN(of_clean, likeliest(*engine, pair.clean, task.cancel));
-    pair.answer = token_info(tokenizer, of_clean[0]);
+    HS_ASSIGN(after_clean, next_logits(*engine, pair.clean, task.cancel));
+    pair.answer = token_info(tokenizer, likeliest(after_clean)[0]);
   } else {
     HS_ASSIGN(pair.answer, given_token(tokenizer, prompts.answer, "answer"));
   }
   if (prompts.wrong.empty()) {
-    HS_ASSIGN(of_corrupt, likeliest(*engine, pair.corrupt, task.cancel));
+    HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, task.cancel));
+    const std::vector<std::int64_t> top = likeliest(after_corrupt);
     // Where both runs expect the same, what the corrupt one expects next.
-    pair.wrong = token_info(tokenizer, of_corrupt[of_corrupt[0] == pair.answer->id ? 1 : 0]);
+    pair.wrong = token_info(tokenizer, top[top[0] == pair.answer->id ? 1 : 0]);
   } else {
     HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
   }
-  std::vector<UnspacedAnswer> unspaced;
-  note_unspaced(tokenizer, 0, prompts.answer, pair.answer->id, unspaced);
-  note_unspaced(tokenizer, 0, prompts.wrong, pair.wrong->id, unspaced);
-  HS_ASSIGN(pair.note, leading_space_warning(*engine, {ids_of(pair.clean)}, unspaced, task.cancel));
+  HS_ASSIGN(pair.note, space_note(*engine, prompts, pair, after_clean, task.cancel));
   return pair;
 }
 
@@ -137,16 +150,6 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
   };
   HS_ASSIGN(const PatchingResult result, patch_activations(*engine, {wanted}, options, task, post));
   return map_of(result, pair, settings);
-}
-
-const std::vector<std::string>& patch_metrics() {
-  static const std::vector<std::string> names = [] {
-    std::vector<std::string> out;
-    for (const MetricInfo& metric : all_metrics())
-      out.emplace_back(metric.name);
-    return out;
-  }();
-  return names;
 }
 
 } // namespace headscope::gui

@@ -10,6 +10,8 @@
 #include "app/gui/engine/values.h"
 #include "core/base/result.h"
 #include "core/base/task.h"
+#include "core/vocabulary/metric.h"
+#include "core/vocabulary/patching.h"
 
 namespace headscope {
 struct PatchPair; // core/analysis/patching.h
@@ -43,7 +45,8 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
 PatchPair patch_pair(const PatchPairInfo& pair);
 
 struct PatchSettings {
-  std::string site = "resid_pre", axes = "layer_position", metric = "logit_diff"; // names as in core
+  // Names and not values: a result file may hold others.
+  std::string site = "resid_pre", axes = name_of(PatchAxes::layer_position), metric = name_of(MetricKind::logit_diff);
   bool noising = false;
   friend bool operator==(const PatchSettings&, const PatchSettings&) = default;
 };
@@ -58,14 +61,11 @@ struct PatchMap {
   bool complete = false;
   std::string note; // the pair's
 
-  bool by_head() const { return settings.axes == "layer_head"; }
+  bool by_head() const { return settings.axes == name_of(PatchAxes::layer_head); }
 };
 
 // `partial` gets the map after each layer, at most about ten times a second. A cancelled sweep gives what it has.
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
                               const TaskContext& task, const std::function<void(PatchMap)>& partial);
-
-// Names for menus, in core's order of metrics.
-const std::vector<std::string>& patch_metrics();
 
 } // namespace headscope::gui

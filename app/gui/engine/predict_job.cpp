@@ -96,7 +96,7 @@ Result<Prediction> predict(EngineState& state, const PredictRequest& request, co
     std::vector<UnspacedAnswer> unspaced;
     note_unspaced(*engine->model().tokenizer, 0, request.answer, answer, unspaced);
     note_unspaced(*engine->model().tokenizer, 0, request.wrong, wrong, unspaced);
-    HS_ASSIGN(prediction.note, leading_space_warning(*engine, {request.tokens}, unspaced, task.cancel));
+    HS_ASSIGN(prediction.note, leading_space_warning(runs.clean, unspaced));
     const Answers pair{{answer}, {wrong}};
     HS_ASSIGN(prediction.clean_diff, metric(MetricKind::logit_diff, runs.clean, pair, runs.clean));
     HS_ASSIGN(prediction.ablated_diff, metric(MetricKind::logit_diff, runs.ablated, pair, runs.clean));

@@ -2,20 +2,14 @@
 // What the window and the engine's thread say to each other: plain values, no Torch and no Qt.
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <string>
 #include <vector>
 
-namespace headscope::gui {
+#include "core/vocabulary/ablation.h"
+#include "core/vocabulary/head_id.h"
 
-struct HeadRef {
-  int layer = 0;
-  int head = 0;
-  friend bool operator==(const HeadRef&, const HeadRef&) = default;
-  friend auto operator<=>(const HeadRef&, const HeadRef&) = default;
-  std::string label() const { return std::to_string(layer) + "." + std::to_string(head); }
-};
+namespace headscope::gui {
 
 struct ModelInfo {
   std::string name, path, architecture, format, quantisation, sha256, dtype, device;
@@ -31,19 +25,13 @@ struct TokenInfo {
   bool special = false;
 };
 
-enum class AblateHow : std::uint8_t { zero, mean, resample, uniform };
-enum class AblateWhen : std::uint8_t { prefill, decode, both };
-
 // One head taken out.
 struct AblatedHead {
-  HeadRef head;
-  AblateHow how = AblateHow::zero;
-  AblateWhen when = AblateWhen::both;
+  HeadId head;
+  AblationMethod how = AblationMethod::zero;
+  Phase when = Phase::both;
   friend bool operator==(const AblatedHead&, const AblatedHead&) = default;
 };
-
-const char* to_string(AblateHow how);   // "zero" …
-const char* to_string(AblateWhen when); // "prefill" …
 
 // A next token.
 struct Candidate {

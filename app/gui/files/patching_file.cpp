@@ -53,7 +53,7 @@ Result<PatchMap> read_patching(FileState& state, const std::string& path, const 
   PatchMap map;
   map.settings.site = spec.site;
   map.settings.metric = spec.metric;
-  map.settings.axes = spec.axes[1] == "head" ? "layer_head" : "layer_position";
+  map.settings.axes = name_of(spec.axes[1] == "head" ? PatchAxes::layer_head : PatchAxes::layer_position);
   const store::AttributeValue* direction = store::find_attribute(spec.attributes, "direction");
   map.settings.noising = direction && *direction == store::AttributeValue(std::string("noising"));
   map.clean = tokens_of(spec.clean_tokens, spec);

@@ -99,8 +99,7 @@ Status read_attention(const store::ResultReader& reader, ResultSummary& summary)
   for (const std::string& name : names) {
     HS_ASSIGN(const store::AttentionSpec spec, reader.attention(name));
     StoredMap map{spec.prompt, {}, spec.n_query, spec.n_key};
-    for (const store::HeadIndex& head : spec.heads)
-      map.heads.push_back({head.layer, head.head});
+    map.heads = spec.heads;
     summary.attention.push_back(std::move(map));
   }
   return {};

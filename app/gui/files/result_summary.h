@@ -19,7 +19,7 @@ std::shared_ptr<FileState> make_file_state();
 
 struct StoredMap {
   std::string prompt; // its id
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   std::int64_t n_query = 0, n_key = 0;
 };
 

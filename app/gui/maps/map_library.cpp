@@ -14,10 +14,10 @@ constexpr std::size_t kept_maps = 24;
 // Of tiles, in a map that is looked at, and in one that is not.
 constexpr std::size_t map_bytes = std::size_t{192} << 20, old_map_bytes = std::size_t{16} << 20;
 
-QString heads_text(const std::vector<HeadRef>& heads) {
+QString heads_text(const std::vector<HeadId>& heads) {
   QStringList labels;
-  for (const HeadRef& head : heads)
-    labels.append(QString::fromStdString(head.label()));
+  for (const HeadId& head : heads)
+    labels.append(QString::fromStdString(head_name(head)));
   return labels.join(QStringLiteral(", "));
 }
 
@@ -35,7 +35,7 @@ void MapLibrary::forget() {
   Q_EMIT changed();
 }
 
-MapLibrary::Choice MapLibrary::map_of(const std::vector<HeadRef>& heads) {
+MapLibrary::Choice MapLibrary::map_of(const std::vector<HeadId>& heads) {
   if (!workspace_.model() && !workspace_.result())
     return {nullptr, tr("Open a model and type a prompt, or open a result file.")};
   if (heads.empty()) return {nullptr, tr("Select a head to see its attention.")};
@@ -50,7 +50,7 @@ MapLibrary::Choice MapLibrary::map_of(const std::vector<HeadRef>& heads) {
   return choice;
 }
 
-std::shared_ptr<MapSource> MapLibrary::keep(const std::vector<HeadRef>& heads, std::shared_ptr<MapSource> map) {
+std::shared_ptr<MapSource> MapLibrary::keep(const std::vector<HeadId>& heads, std::shared_ptr<MapSource> map) {
   for (const Kept& kept : kept_)
     if (kept.map.use_count() == 1) kept.map->set_budget(old_map_bytes);
   kept_.push_front({heads, std::move(map)});
@@ -58,7 +58,7 @@ std::shared_ptr<MapSource> MapLibrary::keep(const std::vector<HeadRef>& heads, s
   return kept_.front().map;
 }
 
-MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadRef>& heads) {
+MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadId>& heads) {
   if (!tokens_) tokens_ = std::make_shared<const std::vector<std::int64_t>>(workspace_.prompt().ids());
   const AttentionRequest request{tokens_, heads};
   using Map = WorkerMap<EngineState>;
@@ -73,7 +73,7 @@ MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadRef>& heads) {
   return {std::make_shared<Map>(workspace_.engine(), request.shape(), title, std::move(read)), {}};
 }
 
-MapLibrary::Choice MapLibrary::stored_map(const std::vector<HeadRef>& heads) {
+MapLibrary::Choice MapLibrary::stored_map(const std::vector<HeadId>& heads) {
   if (!workspace_.result()) return {nullptr, tr("Type a prompt to see where its tokens look.")};
   const std::string& prompt = workspace_.prompt().stored_id();
   const auto& all = workspace_.result()->attention;
@@ -83,11 +83,11 @@ MapLibrary::Choice MapLibrary::stored_map(const std::vector<HeadRef>& heads) {
   if (map == all.end())
     return {nullptr, tr("The result file holds no attention maps of this prompt.") + QChar::Space + instead};
   StoredAttention request{workspace_.result()->path, prompt, {}, {map->n_query, map->n_key}};
-  for (const HeadRef& head : heads) {
+  for (const HeadId& head : heads) {
     const auto place = std::find(map->heads.begin(), map->heads.end(), head);
     if (place == map->heads.end())
       return {nullptr, tr("The result file holds no map of head %1, only of %2.")
-                               .arg(QString::fromStdString(head.label()), heads_text(map->heads)) +
+                               .arg(QString::fromStdString(head_name(head)), heads_text(map->heads)) +
                            QChar::Space + instead};
     request.maps.push_back(place - map->heads.begin());
   }

@@ -21,20 +21,20 @@ public:
     QString why_not;                // then: what the user can do
   };
   // The mean of these heads over the current prompt.
-  Choice map_of(const std::vector<HeadRef>& heads);
+  Choice map_of(const std::vector<HeadId>& heads);
 
 Q_SIGNALS:
   void changed(); // the prompt, the model or the file is another: maps handed out before are old
 
 private:
   struct Kept {
-    std::vector<HeadRef> heads;
+    std::vector<HeadId> heads;
     std::shared_ptr<MapSource> map;
   };
   void forget();
-  Choice live_map(const std::vector<HeadRef>& heads);
-  Choice stored_map(const std::vector<HeadRef>& heads);
-  std::shared_ptr<MapSource> keep(const std::vector<HeadRef>& heads, std::shared_ptr<MapSource> map);
+  Choice live_map(const std::vector<HeadId>& heads);
+  Choice stored_map(const std::vector<HeadId>& heads);
+  std::shared_ptr<MapSource> keep(const std::vector<HeadId>& heads, std::shared_ptr<MapSource> map);
 
   Workspace& workspace_;
   std::list<Kept> kept_; // newest first

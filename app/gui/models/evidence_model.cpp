@@ -46,7 +46,7 @@ bool is_place(const std::string& name) {
 }
 
 void add_table(const std::string& detector, const DetectorResult& result, const DetectorResult::NamedTable& named,
-               HeadRef head, std::vector<EvidenceRow>& rows) {
+               HeadId head, std::vector<EvidenceRow>& rows) {
   const store::Table& table = named.table;
   const auto *layers = integers(table, "layer"), *heads = integers(table, "head");
   if (!layers || !heads) return;
@@ -102,7 +102,7 @@ std::optional<EvidenceRow> standard_row(const std::string& detector, const store
 
 } // namespace
 
-std::vector<EvidenceRow> evidence_of(const std::string& detector, const DetectorResult& result, HeadRef head) {
+std::vector<EvidenceRow> evidence_of(const std::string& detector, const DetectorResult& result, HeadId head) {
   std::vector<EvidenceRow> rows;
   for (const DetectorResult::NamedTable& table : result.tables)
     add_table(detector, result, table, head, rows);

@@ -20,7 +20,7 @@ struct EvidenceRow {
 
 // Rows of the tables that name the head, the most telling table first. Where a detector keeps none (stripes of
 // repeated tokens, sinks), one row a prompt with the place that the score is about.
-std::vector<EvidenceRow> evidence_of(const std::string& detector, const DetectorResult& result, HeadRef head);
+std::vector<EvidenceRow> evidence_of(const std::string& detector, const DetectorResult& result, HeadId head);
 
 class EvidenceModel : public QAbstractTableModel {
   Q_OBJECT

@@ -19,7 +19,7 @@ struct HeadFilter {
 };
 
 // Measured heads, strongest first: by value, or by size where both signs mean something; then by layer and head.
-std::vector<HeadRef> ranked_heads(const HeadScores& scores);
+std::vector<HeadId> ranked_heads(const HeadScores& scores);
 
 // One flag a head [layer, head]. A head that was not measured matches by its label alone.
 std::vector<bool> matching_heads(const HeadScores& scores, const HeadFilter& filter);

@@ -13,11 +13,11 @@ void HeadListModel::set_scores(const HeadScores& scores, const HeadFilter& filte
   const std::vector<bool> wanted = matching_heads(scores, filter);
   std::vector<int> ranks(wanted.size(), 0);
   int rank = 0;
-  for (const HeadRef head : ranked_heads(scores))
+  for (const HeadId head : ranked_heads(scores))
     ranks[static_cast<std::size_t>(head.layer * scores.n_heads + head.head)] = ++rank;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
     if (!wanted[i]) continue;
-    const HeadRef head{static_cast<int>(i) / scores.n_heads, static_cast<int>(i) % scores.n_heads};
+    const HeadId head{static_cast<int>(i) / scores.n_heads, static_cast<int>(i) % scores.n_heads};
     const float value = scores.values[i];
     rows_.push_back({head, value, ranks[i], scores.threshold && static_cast<double>(value) >= *scores.threshold});
   }
@@ -33,7 +33,7 @@ void HeadListModel::set_ablated(const std::vector<AblatedHead>& heads) {
     Q_EMIT dataChanged(index(0, state_column), index(static_cast<int>(rows_.size()) - 1, state_column));
 }
 
-int HeadListModel::row_of(HeadRef head) const {
+int HeadListModel::row_of(HeadId head) const {
   const auto found = std::find_if(rows_.begin(), rows_.end(), [&](const Row& row) { return row.head == head; });
   return found == rows_.end() ? -1 : static_cast<int>(found - rows_.begin());
 }
@@ -51,7 +51,7 @@ QVariant HeadListModel::data(const QModelIndex& index, int role) const {
     return QVariant::fromValue(Qt::AlignVCenter | (index.column() == state_column ? Qt::AlignLeft : Qt::AlignRight));
   if (role != Qt::DisplayRole) return {};
   switch (index.column()) {
-  case head_column: return QString::fromStdString(row.head.label());
+  case head_column: return QString::fromStdString(head_name(row.head));
   case score_column: return std::isnan(row.score) ? tr("not measured") : QString::number(row.score, 'f', 4);
   case rank_column: return row.rank > 0 ? QVariant(row.rank) : QVariant();
   case state_column: {
@@ -80,7 +80,7 @@ void HeadListModel::sort(int column, Qt::SortOrder order) {
   order_ = order;
   Q_EMIT layoutAboutToBeChanged();
   const QModelIndexList before = persistentIndexList();
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   for (const QModelIndex& index : before)
     heads.push_back(head_at(index.row()));
   sort_rows();

@@ -19,8 +19,8 @@ public:
 
   void set_scores(const HeadScores& scores, const HeadFilter& filter);
   void set_ablated(const std::vector<AblatedHead>& heads);
-  HeadRef head_at(int row) const { return rows_[static_cast<std::size_t>(row)].head; }
-  int row_of(HeadRef head) const; // -1: it is not listed
+  HeadId head_at(int row) const { return rows_[static_cast<std::size_t>(row)].head; }
+  int row_of(HeadId head) const; // -1: it is not listed
 
   int rowCount(const QModelIndex& parent = {}) const override;
   int columnCount(const QModelIndex& parent = {}) const override;
@@ -30,7 +30,7 @@ public:
 
 private:
   struct Row {
-    HeadRef head;
+    HeadId head;
     float score = 0.0F;
     int rank = 0; // from 1; 0: not measured
     bool above = false;
@@ -38,7 +38,7 @@ private:
   void sort_rows();
 
   std::vector<Row> rows_;
-  std::vector<HeadRef> ablated_;
+  std::vector<HeadId> ablated_;
   QString units_;
   int sort_column_ = rank_column;
   Qt::SortOrder order_ = Qt::AscendingOrder;

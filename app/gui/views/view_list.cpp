@@ -12,6 +12,7 @@ const std::vector<ViewKind>& all_views() {
       {QStringLiteral("patching"), Place::center, make_patching_view},
       {QStringLiteral("lens"), Place::center, make_lens_view},
       {QStringLiteral("circuit"), Place::center, make_circuit_view},
+      {QStringLiteral("methods"), Place::center, make_methods_view},
       {QStringLiteral("detectors"), Place::right, make_detectors_view},
       {QStringLiteral("runs"), Place::left, make_runs_view},
   };

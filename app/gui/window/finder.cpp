@@ -16,9 +16,9 @@ namespace {
 void find_heads(const Workspace& workspace, const QString& text, std::size_t most, std::vector<Finding>& out) {
   for (int layer = 0; layer < workspace.n_layers(); ++layer)
     for (int head = 0; head < workspace.n_heads(); ++head) {
-      const QString label = QString::fromStdString(HeadRef{layer, head}.label());
+      const QString label = QString::fromStdString(head_name({layer, head}));
       if (label.startsWith(text) && out.size() < most)
-        out.push_back({Finder::tr("Head %1").arg(label), HeadRef{layer, head}, std::nullopt});
+        out.push_back({Finder::tr("Head %1").arg(label), HeadId{layer, head}, std::nullopt});
     }
 }
 
@@ -32,9 +32,9 @@ void find_by_score(const HeadScores& scores, std::vector<Finding>& out) {
   };
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return size(a) > size(b); });
   for (std::size_t i = 0; i < std::min<std::size_t>(3, order.size()); ++i) {
-    const HeadRef head{static_cast<int>(order[i]) / scores.n_heads, static_cast<int>(order[i]) % scores.n_heads};
+    const HeadId head{static_cast<int>(order[i]) / scores.n_heads, static_cast<int>(order[i]) % scores.n_heads};
     out.push_back({Finder::tr("Head %1 · %2 %3")
-                       .arg(QString::fromStdString(head.label()), QString::fromStdString(scores.title))
+                       .arg(QString::fromStdString(head_name(head)), QString::fromStdString(scores.title))
                        .arg(static_cast<double>(scores.values[order[i]]), 0, 'f', 3),
                    head, std::nullopt});
   }

@@ -14,7 +14,7 @@ namespace headscope::gui {
 
 struct Finding {
   QString text;
-  std::optional<HeadRef> head; // one of the two
+  std::optional<HeadId> head; // one of the two
   std::optional<int> token;
 };
 

@@ -1,20 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/job_bar.h"
 
-#include <cmath>
-
 #include <QHBoxLayout>
+
+#include "app/gui/style/duration_text.h"
 
 namespace headscope::gui {
 namespace {
 constexpr double shown_after_seconds = 0.3;
-}
-
-QString duration_text(double seconds) {
-  const auto whole = static_cast<qint64>(std::ceil(seconds));
-  if (whole < 60) return JobBar::tr("%1 s").arg(whole);
-  if (whole < 3600) return JobBar::tr("%1 min %2 s").arg(whole / 60).arg(whole % 60);
-  return JobBar::tr("%1 h %2 min").arg(whole / 3600).arg(whole % 3600 / 60);
 }
 
 JobBar::JobBar(JobQueue& queue, QWidget* parent)

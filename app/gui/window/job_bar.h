@@ -28,7 +28,4 @@ private:
   QToolButton* cancel_;
 };
 
-// "12 s", "3 min 5 s".
-QString duration_text(double seconds);
-
 } // namespace headscope::gui

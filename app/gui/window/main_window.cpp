@@ -28,7 +28,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int layout_version = 1; // a layout saved with another one is not taken
+constexpr int layout_version = 2; // a layout saved with another one is not taken
 constexpr double font_step = 1.1;
 
 bool is_result(const QString& path) {
@@ -218,7 +218,7 @@ void MainWindow::step_head(int layers, int heads) {
   const auto head = workspace_.selection().head();
   if (!head || workspace_.n_layers() == 0) return;
   workspace_.selection().set_head({std::clamp(head->layer + layers, 0, workspace_.n_layers() - 1),
-                                   std::clamp(head->head + heads, 0, workspace_.n_heads() - 1)});
+                                   std::clamp(static_cast<int>(head->head) + heads, 0, workspace_.n_heads() - 1)});
 }
 
 void MainWindow::find() {
@@ -371,7 +371,7 @@ void MainWindow::restore_session() {
 // What of the session needs the model.
 void MainWindow::take_up_rest() {
   if (!std::exchange(resuming_, false)) return;
-  const auto fits = [this](HeadRef head) {
+  const auto fits = [this](HeadId head) {
     return head.layer < workspace_.n_layers() && head.head < workspace_.n_heads();
   };
   if (!session_.heads.empty() && std::all_of(session_.heads.begin(), session_.heads.end(), fits))

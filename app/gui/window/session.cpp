@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/session.h"
 
+#include <iterator>
+#include <optional>
+
 #include <QDir>
 #include <QFile>
 #include <QFileInfo>
@@ -18,29 +21,37 @@ const QString theme_names[] = {QStringLiteral("system"), QStringLiteral("light")
 
 QString qt(const std::string& text) { return QString::fromStdString(text); }
 
-QJsonArray to_json(const std::vector<HeadRef>& heads) {
+QJsonArray to_json(const std::vector<HeadId>& heads) {
   QJsonArray array;
-  for (const HeadRef& head : heads)
-    array.append(qt(head.label()));
+  for (const HeadId& head : heads)
+    array.append(qt(head_name(head)));
   return array;
 }
 
-std::optional<HeadRef> head_from(const QJsonValue& value) {
-  const QStringList parts = value.toString().split(QLatin1Char('.'));
-  bool layer_ok = false, head_ok = false;
-  if (parts.size() != 2) return std::nullopt;
-  const HeadRef head{parts[0].toInt(&layer_ok), parts[1].toInt(&head_ok)};
-  if (!layer_ok || !head_ok || head.layer < 0 || head.head < 0) return std::nullopt;
-  return head;
+std::optional<HeadId> head_from(const QJsonValue& value) {
+  const auto head = read_head_name(value.toString().toStdString());
+  return head && head->layer >= 0 && head->head >= 0 ? head : std::nullopt;
 }
 
 QJsonArray to_json(const std::vector<AblatedHead>& heads) {
   QJsonArray array;
   for (const AblatedHead& head : heads)
-    array.append(QJsonObject{{QStringLiteral("head"), qt(head.head.label())},
-                             {QStringLiteral("how"), static_cast<int>(head.how)},
-                             {QStringLiteral("when"), static_cast<int>(head.when)}});
+    array.append(QJsonObject{{QStringLiteral("head"), qt(head_name(head.head))},
+                             {QStringLiteral("how"), QString::fromLatin1(to_string(head.how))},
+                             {QStringLiteral("when"), QString::fromLatin1(to_string(head.when))}});
   return array;
+}
+
+// A name; sessions of before version 0.2 hold its place in the list instead.
+template <typename E> std::optional<E> named(const QJsonValue& value) {
+  const auto names = names_of<E>();
+  if (value.isDouble()) {
+    const int place = value.toInt(-1);
+    return place >= 0 && place < std::ssize(names) ? std::optional(names[static_cast<std::size_t>(place)].value)
+                                                   : std::nullopt;
+  }
+  auto found = parse_name<E>(value.toString().toStdString(), {});
+  return found.ok() ? std::optional(*found) : std::nullopt;
 }
 
 std::vector<AblatedHead> ablated_from(const QJsonArray& array) {
@@ -48,10 +59,9 @@ std::vector<AblatedHead> ablated_from(const QJsonArray& array) {
   for (const QJsonValue& value : array) {
     const QJsonObject object = value.toObject();
     const auto head = head_from(object[QStringLiteral("head")]);
-    const int how = object[QStringLiteral("how")].toInt(), when = object[QStringLiteral("when")].toInt();
-    if (head && how >= 0 && how <= static_cast<int>(AblateHow::uniform) && when >= 0 &&
-        when <= static_cast<int>(AblateWhen::both))
-      heads.push_back({*head, static_cast<AblateHow>(how), static_cast<AblateWhen>(when)});
+    const auto how = named<AblationMethod>(object[QStringLiteral("how")]);
+    const auto when = named<Phase>(object[QStringLiteral("when")]);
+    if (head && how && when) heads.push_back({*head, *how, *when});
   }
   return heads;
 }

@@ -16,7 +16,7 @@ namespace headscope::gui {
 struct Session {
   QString model, result; // paths; empty: none
   PromptRequest prompt;
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   std::vector<AblatedHead> ablated;
   QStringList recent; // newest first
   Theme theme = Theme::system;

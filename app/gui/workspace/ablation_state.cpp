@@ -17,12 +17,12 @@ private:
   AblationState::Value before_, after_;
 };
 
-const AblatedHead* AblationState::find(HeadRef head) const {
+const AblatedHead* AblationState::find(HeadId head) const {
   const auto found = std::find_if(heads_.begin(), heads_.end(), [&](const AblatedHead& a) { return a.head == head; });
   return found == heads_.end() ? nullptr : &*found;
 }
 
-void AblationState::set_method(AblateHow how, AblateWhen when) {
+void AblationState::set_method(AblationMethod how, Phase when) {
   Value next{heads_, how, when};
   for (AblatedHead& head : next.heads) {
     head.how = how;
@@ -31,11 +31,11 @@ void AblationState::set_method(AblateHow how, AblateWhen when) {
   push(std::move(next), tr("change of method"));
 }
 
-void AblationState::toggle(HeadRef head) {
+void AblationState::toggle(HeadId head) {
   std::vector<AblatedHead> heads = heads_;
   const bool was_out = std::erase_if(heads, [&](const AblatedHead& a) { return a.head == head; }) > 0;
   if (!was_out) heads.push_back({head, how_, when_});
-  const QString label = QString::fromStdString(head.label());
+  const QString label = QString::fromStdString(head_name(head));
   set_heads(std::move(heads), was_out ? tr("put back %1").arg(label) : tr("ablate %1").arg(label));
 }
 

@@ -17,14 +17,14 @@ public:
   explicit AblationState(QUndoStack& undo, QObject* parent = nullptr) : QObject(parent), undo_(undo) {}
 
   const std::vector<AblatedHead>& heads() const { return heads_; } // by layer and head
-  const AblatedHead* find(HeadRef head) const;
+  const AblatedHead* find(HeadId head) const;
   // How the next head is taken out.
-  AblateHow how() const { return how_; }
-  AblateWhen when() const { return when_; }
+  AblationMethod how() const { return how_; }
+  Phase when() const { return when_; }
   // Changes the heads that are out already too.
-  void set_method(AblateHow how, AblateWhen when);
+  void set_method(AblationMethod how, Phase when);
 
-  void toggle(HeadRef head);
+  void toggle(HeadId head);
   void set_heads(std::vector<AblatedHead> heads, const QString& what); // `what` names the step, for Undo
   void clear();
 
@@ -35,8 +35,8 @@ private:
   friend class AblationStep;
   struct Value {
     std::vector<AblatedHead> heads;
-    AblateHow how = AblateHow::zero;
-    AblateWhen when = AblateWhen::both;
+    AblationMethod how = AblationMethod::zero;
+    Phase when = Phase::both;
     friend bool operator==(const Value&, const Value&) = default;
   };
   void push(Value next, const QString& what);
@@ -44,8 +44,8 @@ private:
 
   QUndoStack& undo_;
   std::vector<AblatedHead> heads_;
-  AblateHow how_ = AblateHow::zero;
-  AblateWhen when_ = AblateWhen::both;
+  AblationMethod how_ = AblationMethod::zero;
+  Phase when_ = Phase::both;
 };
 
 } // namespace headscope::gui

@@ -23,7 +23,7 @@ struct HeadScores {
   bool diverging = false;          // both signs mean something: coloured from 0 outwards
   std::string source;              // result file, or "live"
 
-  float at(HeadRef head) const { return values[static_cast<std::size_t>(head.layer * n_heads + head.head)]; }
+  float at(HeadId head) const { return values[static_cast<std::size_t>(head.layer * n_heads + head.head)]; }
 };
 
 class ScoreBoard : public QObject {

@@ -5,22 +5,22 @@
 
 namespace headscope::gui {
 
-std::optional<HeadRef> Selection::head() const {
+std::optional<HeadId> Selection::head() const {
   if (heads_.empty()) return std::nullopt;
   return heads_.back();
 }
 
-bool Selection::contains(HeadRef head) const { return std::find(heads_.begin(), heads_.end(), head) != heads_.end(); }
+bool Selection::contains(HeadId head) const { return std::find(heads_.begin(), heads_.end(), head) != heads_.end(); }
 
-void Selection::set_heads(std::vector<HeadRef> heads) {
+void Selection::set_heads(std::vector<HeadId> heads) {
   if (heads == heads_) return;
   heads_ = std::move(heads);
   if (heads_.size() != 1) isolated_ = false;
   Q_EMIT heads_changed();
 }
 
-void Selection::toggle_head(HeadRef head) {
-  std::vector<HeadRef> heads = heads_;
+void Selection::toggle_head(HeadId head) {
+  std::vector<HeadId> heads = heads_;
   if (std::erase(heads, head) == 0) heads.push_back(head);
   set_heads(std::move(heads));
 }

@@ -18,13 +18,13 @@ public:
   using QObject::QObject;
 
   // The head that every view shows; unset before anything is open.
-  std::optional<HeadRef> head() const;
+  std::optional<HeadId> head() const;
   // All that are selected, in order of selection; the last is head().
-  const std::vector<HeadRef>& heads() const { return heads_; }
-  bool contains(HeadRef head) const;
-  void set_head(HeadRef head) { set_heads({head}); }
-  void set_heads(std::vector<HeadRef> heads);
-  void toggle_head(HeadRef head); // adds it, or takes it out
+  const std::vector<HeadId>& heads() const { return heads_; }
+  bool contains(HeadId head) const;
+  void set_head(HeadId head) { set_heads({head}); }
+  void set_heads(std::vector<HeadId> heads);
+  void toggle_head(HeadId head); // adds it, or takes it out
 
   // Views show this head alone, whatever else is selected.
   bool isolated() const { return isolated_; }
@@ -40,7 +40,7 @@ Q_SIGNALS:
   void tokens_changed();
 
 private:
-  std::vector<HeadRef> heads_;
+  std::vector<HeadId> heads_;
   bool isolated_ = false;
   std::optional<int> query_, key_;
 };

@@ -84,7 +84,7 @@ void Workspace::take_result(ResultSummary summary) {
     scores_.put(scores);
   if (!selection_.head() && n_layers() > 0) {
     const auto& maps = result_->attention;
-    selection_.set_head(maps.empty() || maps.front().heads.empty() ? HeadRef{0, 0} : maps.front().heads.front());
+    selection_.set_head(maps.empty() || maps.front().heads.empty() ? HeadId{0, 0} : maps.front().heads.front());
   }
   Q_EMIT result_changed();
   if (!live() && !result_->attention.empty()) show_stored_prompt(result_->attention.front().prompt);

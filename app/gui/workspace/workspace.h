@@ -24,7 +24,7 @@ namespace headscope::gui {
 // What one view asks the patching view to measure.
 struct PatchWish {
   std::string site; // short name of a hook point: "z"
-  std::string axes; // "layer_head"
+  PatchAxes axes = PatchAxes::layer_head;
   int layer = 0;
   std::optional<int> head;
 };

@@ -16,13 +16,30 @@
 #include <QVBoxLayout>
 
 #include "app/gui/models/head_filter.h"
-#include "app/runs/head_names.h"
+#include "core/vocabulary/ablation.h"
+#include "core/vocabulary/head_id.h"
 #include "generated/app/gui/views/ablation/reference_prompts.h"
 
 namespace headscope::gui {
 namespace {
 
 constexpr int reference_pause_ms = 400; // of typing
+
+// All values of an enumeration by their names, each with what it means as its tip.
+template <typename E> QComboBox* choice_of(const QString& name) {
+  auto* box = new QComboBox;
+  box->setAccessibleName(name);
+  for (const Named<E>& each : names_of<E>()) {
+    box->addItem(QString::fromLatin1(each.name), static_cast<int>(each.value));
+    box->setItemData(box->count() - 1, QString::fromLatin1(each.what), Qt::ToolTipRole);
+  }
+  return box;
+}
+
+template <typename E> E chosen(const QComboBox* box) { return static_cast<E>(box->currentData().toInt()); }
+template <typename E> void choose(QComboBox* box, E value) {
+  box->setCurrentIndex(box->findData(static_cast<int>(value)));
+}
 
 } // namespace
 
@@ -110,21 +127,8 @@ QWidget* AblationControls::make_adding() {
 }
 
 QWidget* AblationControls::make_method() {
-  how_ = new QComboBox;
-  how_->setAccessibleName(tr("Method"));
-  const std::pair<QString, QString> methods[] = {
-      {tr("Zero"), tr("The head writes nothing")},
-      {tr("Mean"), tr("The head writes its mean over the reference texts")},
-      {tr("Resample"), tr("The head writes what it writes on another text")},
-      {tr("Uniform"), tr("The head attends equally to every token that it may see")}};
-  for (const auto& [name, tip] : methods) {
-    how_->addItem(name);
-    how_->setItemData(how_->count() - 1, tip, Qt::ToolTipRole);
-  }
-  when_ = new QComboBox;
-  when_->setAccessibleName(tr("Phase"));
-  for (const QString& name : {tr("while reading (prefill)"), tr("while writing (decode)"), tr("always")})
-    when_->addItem(name);
+  how_ = choice_of<AblationMethod>(tr("Method"));
+  when_ = choice_of<Phase>(tr("Phase"));
   reference_ = new QPlainTextEdit(QString::fromUtf8(reference_prompts).trimmed());
   reference_->setAccessibleName(tr("Reference texts, one a line"));
   reference_->setFixedHeight(5 * fontMetrics().lineSpacing());
@@ -162,22 +166,19 @@ std::vector<std::string> AblationControls::reference() const {
   return texts;
 }
 
-void AblationControls::add(const std::vector<HeadRef>& heads, const QString& what) {
+void AblationControls::add(const std::vector<HeadId>& heads, const QString& what) {
   const AblationState& state = workspace_.ablation();
   std::vector<AblatedHead> all = state.heads();
-  for (const HeadRef head : heads)
+  for (const HeadId head : heads)
     if (!state.find(head)) all.push_back({head, state.how(), state.when()});
   workspace_.ablation().set_heads(std::move(all), what);
 }
 
 void AblationControls::add_named(const QString& text) {
-  const auto parsed = parse_head_names(text.toStdString(), workspace_.n_layers(), workspace_.n_heads());
+  const auto parsed = parse_heads(text.toStdString(), workspace_.n_layers(), workspace_.n_heads());
   problem_->setVisible(!parsed.ok());
   if (!parsed.ok()) return problem_->setText(QString::fromStdString(parsed.error().message));
-  std::vector<HeadRef> heads;
-  for (const store::HeadIndex& head : *parsed)
-    heads.push_back({head.layer, head.head});
-  add(heads, tr("ablate %1").arg(text.trimmed()));
+  add(*parsed, tr("ablate %1").arg(text.trimmed()));
   names_->clear();
 }
 
@@ -186,14 +187,13 @@ void AblationControls::add_selected() { add(workspace_.selection().heads(), tr("
 void AblationControls::add_strongest(int count, const std::string& score) {
   const HeadScores* scores = workspace_.scores().find(score);
   if (!scores) return;
-  std::vector<HeadRef> heads = ranked_heads(*scores);
+  std::vector<HeadId> heads = ranked_heads(*scores);
   heads.resize(std::min(heads.size(), static_cast<std::size_t>(count)));
   add(heads, tr("ablate the strongest heads"));
 }
 
 void AblationControls::change_method() {
-  workspace_.ablation().set_method(static_cast<AblateHow>(how_->currentIndex()),
-                                   static_cast<AblateWhen>(when_->currentIndex()));
+  workspace_.ablation().set_method(chosen<AblationMethod>(how_), chosen<Phase>(when_));
 }
 
 void AblationControls::show_heads() {
@@ -201,13 +201,13 @@ void AblationControls::show_heads() {
   const QSignalBlocker blocker(list_);
   list_->clear();
   for (const AblatedHead& head : state.heads()) {
-    auto* item = new QListWidgetItem(QString::fromStdString(head.head.label()), list_);
+    auto* item = new QListWidgetItem(QString::fromStdString(head_name(head.head)), list_);
     item->setFlags(Qt::ItemIsEnabled | Qt::ItemIsSelectable | Qt::ItemIsUserCheckable);
     item->setCheckState(Qt::Checked);
   }
-  how_->setCurrentIndex(static_cast<int>(state.how()));
-  when_->setCurrentIndex(static_cast<int>(state.when()));
-  reference_box_->setVisible(state.how() == AblateHow::mean || state.how() == AblateHow::resample);
+  choose(how_, state.how());
+  choose(when_, state.when());
+  reference_box_->setVisible(state.how() == AblationMethod::mean || state.how() == AblationMethod::resample);
 }
 
 void AblationControls::show_scores() {

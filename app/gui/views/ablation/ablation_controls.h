@@ -33,7 +33,7 @@ Q_SIGNALS:
 private:
   QWidget* make_adding();
   QWidget* make_method();
-  void add(const std::vector<HeadRef>& heads, const QString& what);
+  void add(const std::vector<HeadId>& heads, const QString& what);
   void show_heads();
   void show_scores();
   void change_method();

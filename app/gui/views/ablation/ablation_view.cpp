@@ -255,8 +255,8 @@ std::optional<ViewExport> AblationView::exported() const {
   figures::BarFigure figure;
   figure.title = tr("Next token, clean beside ablated").toStdString();
   for (const AblatedHead& head : workspace().ablation().heads())
-    figure.subtitle += (figure.subtitle.empty() ? "ablated: " : ", ") + head.head.label() + " (" + to_string(head.how) +
-                       ", " + to_string(head.when) + ")";
+    figure.subtitle += (figure.subtitle.empty() ? "ablated: " : ", ") + head_name(head.head) + " (" +
+                       to_string(head.how) + ", " + to_string(head.when) + ")";
   figure.x_axis = "next token";
   figure.y_axis = "probability";
   figures::Series clean{"clean", {}, {}, {}, {}}, ablated{"ablated", {}, {}, {}, {}};

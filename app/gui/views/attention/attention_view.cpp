@@ -148,12 +148,12 @@ void AttentionView::refresh_later() {
   if (watched()) later_.start(0);
 }
 
-std::vector<HeadRef> AttentionView::shown_heads() const {
+std::vector<HeadId> AttentionView::shown_heads() const {
   const Selection& selection = workspace().selection();
   if (!selection.head()) return {};
   const auto choice = static_cast<Heads>(heads_->currentIndex());
   if (selection.isolated() || choice == Heads::one) return {*selection.head()};
-  std::vector<HeadRef> heads = selection.heads();
+  std::vector<HeadId> heads = selection.heads();
   if (choice == Heads::beside && heads.size() > most_beside)
     heads.erase(heads.begin(), heads.end() - static_cast<std::ptrdiff_t>(most_beside));
   if (choice == Heads::mean) std::sort(heads.begin(), heads.end());
@@ -162,17 +162,17 @@ std::vector<HeadRef> AttentionView::shown_heads() const {
 
 void AttentionView::refresh() {
   if (!watched()) return;
-  const std::vector<HeadRef> heads = shown_heads();
+  const std::vector<HeadId> heads = shown_heads();
   const bool mean = static_cast<Heads>(heads_->currentIndex()) == Heads::mean || heads.empty();
   std::vector<MapGrid::Item> items;
-  for (const HeadRef& head : heads) {
+  for (const HeadId& head : heads) {
     const MapLibrary::Choice choice = library_.map_of(mean ? heads : std::vector{head});
     if (!choice.map) {
       if (items.empty() && (mean || head == heads.back())) show_message(choice.why_not);
       if (mean) return show_maps({});
       continue; // a result file may hold some of them
     }
-    items.push_back({QString::fromStdString(head.label()), choice.map});
+    items.push_back({QString::fromStdString(head_name(head)), choice.map});
     if (mean) break;
   }
   if (heads.empty()) show_message(library_.map_of({}).why_not);
@@ -213,12 +213,12 @@ void AttentionView::show_page() {
 }
 
 QString AttentionView::heads_title() const {
-  const std::vector<HeadRef> heads = shown_heads();
+  const std::vector<HeadId> heads = shown_heads();
   if (heads.empty()) return tr("No head");
-  if (heads.size() == 1) return tr("Head %1").arg(QString::fromStdString(heads.front().label()));
+  if (heads.size() == 1) return tr("Head %1").arg(QString::fromStdString(head_name(heads.front())));
   QStringList labels;
-  for (const HeadRef& head : heads)
-    labels.append(QString::fromStdString(head.label()));
+  for (const HeadId& head : heads)
+    labels.append(QString::fromStdString(head_name(head)));
   if (labels.size() > 6) labels = labels.mid(0, 5) + QStringList{QStringLiteral("…")};
   const bool mean = static_cast<Heads>(heads_->currentIndex()) == Heads::mean;
   return (mean ? tr("Mean of heads %1") : tr("Heads %1")).arg(labels.join(QStringLiteral(", ")));
@@ -298,7 +298,7 @@ bool AttentionView::settled() const { return !later_.isActive() && grid_->settle
 
 std::optional<ViewExport> AttentionView::exported() const {
   const auto canvases = grid_->canvases();
-  const std::vector<HeadRef> heads = shown_heads();
+  const std::vector<HeadId> heads = shown_heads();
   if (canvases.empty() || !message_text_.isEmpty()) return std::nullopt;
   std::vector<std::string> tokens;
   for (const TokenInfo& token : workspace().prompt().tokens())
@@ -308,10 +308,10 @@ std::optional<ViewExport> AttentionView::exported() const {
     figures.push_back(map_figure(*canvas->map(), grid_->pooling(), grid_->scale(), tokens));
   QString name = QStringLiteral("attention");
   for (std::size_t i = 0; i < std::min<std::size_t>(heads.size(), 4); ++i)
-    name += QStringLiteral("-") + QString::fromStdString(heads[i].label());
+    name += QStringLiteral("-") + QString::fromStdString(head_name(heads[i]));
   const std::string title =
       (canvases.size() > 1 || heads.size() > 1 ? tr("Attention of ") + heads_title().toLower()
-                                               : tr("Attention of head ") + QString::fromStdString(heads[0].label()))
+                                               : tr("Attention of head ") + QString::fromStdString(head_name(heads[0])))
           .toStdString();
   const std::string subtitle = prompt_line().toStdString();
   if (canvases.size() == 1) {

@@ -47,7 +47,7 @@ private:
   void show_readout();
   void show_pins();
   void pin(std::optional<int> query, std::optional<int> key);
-  std::vector<HeadRef> shown_heads() const; // of the selection
+  std::vector<HeadId> shown_heads() const; // of the selection
   QString heads_title() const;
   QString prompt_line() const;
   MapCanvas::Labels labels() const;

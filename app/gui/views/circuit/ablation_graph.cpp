@@ -15,11 +15,11 @@ store::Graph ablation_graph(const HeadScores& scores) {
   graph.nodes.push_back({"logits", -1, -1, "output"});
   for (int layer = 0; layer < scores.n_layers; ++layer)
     for (int head = 0; head < scores.n_heads; ++head) {
-      const HeadRef at{layer, head};
+      const HeadId at{layer, head};
       const double score = scores.at(at);
       if (!std::isfinite(score)) continue;
       const auto node = static_cast<std::int64_t>(graph.nodes.size());
-      graph.nodes.push_back({at.label(), layer, head, "head"});
+      graph.nodes.push_back({head_name(at), layer, head, "head"});
       graph.edges.push_back({0, node, "input", score});
       graph.edges.push_back({node, 1, "output", score});
     }

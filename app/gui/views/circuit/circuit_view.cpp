@@ -250,13 +250,13 @@ QString CircuitView::node_text(std::size_t node) const {
 void CircuitView::select_nodes() {
   if (graph_.empty()) return;
   std::vector<std::size_t> nodes;
-  for (const HeadRef& head : workspace().selection().heads())
+  for (const HeadId& head : workspace().selection().heads())
     if (const auto node = graph_.node_of(head.layer, head.head)) nodes.push_back(*node);
   canvas_->set_selected(nodes);
 }
 
 void CircuitView::take_selection() {
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   const std::vector<std::size_t> nodes = canvas_->selected();
   for (const std::size_t node : nodes) {
     if (graph_.is_group(node)) continue; // to be grouped further, not to be looked at
@@ -279,7 +279,7 @@ void CircuitView::show_edge(int index) {
   details_->setText(edge_text(static_cast<std::size_t>(index)));
   details_->setForegroundRole(QPalette::WindowText);
   const store::GraphEdge& edge = graph_.shown().edges[static_cast<std::size_t>(index)];
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   for (const std::int64_t end : {edge.src, edge.dst}) {
     const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(end)];
     if (is_head(node)) heads.push_back({node.layer, node.head});
@@ -344,13 +344,13 @@ void CircuitView::patch_source() {
   const store::GraphEdge& edge = graph_.shown().edges[static_cast<std::size_t>(index)];
   const store::GraphNode& node = graph_.shown().nodes[static_cast<std::size_t>(edge.src)];
   if (is_head(node))
-    workspace().want_patch({"z", "layer_head", node.layer, node.head});
+    workspace().want_patch({"z", PatchAxes::layer_head, node.layer, node.head});
   else if (node.kind == "kv_head") // its k or v, by what the edge feeds
-    workspace().want_patch({edge.kind == "k" ? "k" : "v", "layer_head", node.layer, std::nullopt});
+    workspace().want_patch({edge.kind == "k" ? "k" : "v", PatchAxes::layer_head, node.layer, std::nullopt});
   else if (node_kind(node) == figures::NodeKind::mlp)
-    workspace().want_patch({"mlp_out", "layer_position", node.layer, std::nullopt});
+    workspace().want_patch({"mlp_out", PatchAxes::layer_position, node.layer, std::nullopt});
   else
-    workspace().want_patch({"resid_pre", "layer_position", std::max(node.layer, 0), std::nullopt});
+    workspace().want_patch({"resid_pre", PatchAxes::layer_position, std::max(node.layer, 0), std::nullopt});
 }
 
 // ---- Files

@@ -223,7 +223,7 @@ QString unnamed_text(const DetectorResult& result) {
   for (const std::string& condition : result.conditions)
     conditions.append(QString::fromStdString(condition));
   for (std::size_t i = 0; i < std::min<std::size_t>(result.unnamed.size(), 6); ++i)
-    heads.append(QStringLiteral("%1 (%2)").arg(QString::fromStdString(store::head_label(result.unnamed[i].head)),
+    heads.append(QStringLiteral("%1 (%2)").arg(QString::fromStdString(head_name(result.unnamed[i].head)),
                                                QString::fromStdString(result.unnamed[i].why)));
   QString text = DetectorsView::tr("\n%1 of the kind, which also asks for %2")
                      .arg(result.heads.size())
@@ -439,8 +439,8 @@ std::optional<ViewExport> DetectorsView::exported() const {
   figures::Table table;
   table.columns = {"score"};
   table.row_header = "head";
-  for (const HeadRef head : ranked_heads(*scores)) {
-    table.row_labels.push_back(head.label());
+  for (const HeadId head : ranked_heads(*scores)) {
+    table.row_labels.push_back(head_name(head));
     table.values.push_back(static_cast<double>(scores->at(head)));
   }
   return ViewExport{QStringLiteral("detector-%1").arg(QString::fromStdString(detector_of(scores->id))), figure, table};

@@ -55,8 +55,8 @@ void EvidencePanel::list_rows() {
   heading_->setText(!result_       ? tr("Choose a detector's score to see its evidence")
                     : !head        ? tr("Select a head to see its evidence")
                     : rows.empty() ? tr("Head %1: this detector reads weights, or found nothing at this head")
-                                         .arg(QString::fromStdString(head->label()))
-                                   : tr("Evidence of head %1").arg(QString::fromStdString(head->label())));
+                                         .arg(QString::fromStdString(head_name(*head)))
+                                   : tr("Evidence of head %1").arg(QString::fromStdString(head_name(*head))));
   show_->setEnabled(!rows.empty());
   model_->set_rows(std::move(rows));
   if (model_->rowCount() > 0) table_->selectRow(0);

@@ -39,13 +39,13 @@ void HeadGrid::set_scores(HeadScores scores, std::vector<bool> wanted, int group
 
 void HeadGrid::clear() { set_scores({}, {}, 1); }
 
-void HeadGrid::set_selected(std::vector<HeadRef> heads, bool isolated) {
+void HeadGrid::set_selected(std::vector<HeadId> heads, bool isolated) {
   selected_ = std::move(heads);
   isolated_ = isolated;
   update();
 }
 
-void HeadGrid::set_ablated(std::vector<HeadRef> heads) {
+void HeadGrid::set_ablated(std::vector<HeadId> heads) {
   ablated_ = std::move(heads);
   update();
 }
@@ -69,16 +69,17 @@ void HeadGrid::place() {
   write_values_ = height >= line && width >= metrics.horizontalAdvance(QStringLiteral("-0.00")) + 4;
 }
 
-QRect HeadGrid::cell_rect(HeadRef head) const {
+QRect HeadGrid::cell_rect(HeadId head) const {
   if (cells_.isEmpty()) return {};
   const int width = cells_.width() / scores_.n_heads, height = cells_.height() / scores_.n_layers;
-  return {cells_.left() + head.head * width, cells_.top() + head.layer * height, width, height};
+  const int column = static_cast<int>(head.head);
+  return {cells_.left() + column * width, cells_.top() + head.layer * height, width, height};
 }
 
-std::optional<HeadRef> HeadGrid::head_at(const QPoint& point) const {
+std::optional<HeadId> HeadGrid::head_at(const QPoint& point) const {
   if (cells_.isEmpty() || !cells_.contains(point)) return std::nullopt;
   const int width = cells_.width() / scores_.n_heads, height = cells_.height() / scores_.n_layers;
-  return HeadRef{(point.y() - cells_.top()) / height, (point.x() - cells_.left()) / width};
+  return HeadId{(point.y() - cells_.top()) / height, (point.x() - cells_.left()) / width};
 }
 
 void HeadGrid::resizeEvent(QResizeEvent*) { place(); }
@@ -123,8 +124,8 @@ void HeadGrid::paint_marks(QPainter& painter) const {
           painter.drawRect(cell_rect({layer, head}).adjusted(0, 0, -2, -2));
       }
   }
-  const auto fits = [&](HeadRef head) { return head.layer < scores_.n_layers && head.head < scores_.n_heads; };
-  for (const HeadRef head : ablated_) {
+  const auto fits = [&](HeadId head) { return head.layer < scores_.n_layers && head.head < scores_.n_heads; };
+  for (const HeadId head : ablated_) {
     if (!fits(head)) continue;
     const QRect rect = cell_rect(head).adjusted(1, 1, -2, -2);
     painter.setPen(QPen(inks().page, 4));
@@ -133,7 +134,7 @@ void HeadGrid::paint_marks(QPainter& painter) const {
     painter.drawLine(rect.bottomLeft(), rect.topRight());
     painter.drawRect(rect);
   }
-  for (const HeadRef head : selected_) {
+  for (const HeadId head : selected_) {
     if (!fits(head)) continue;
     const QRect rect = cell_rect(head).adjusted(-1, -1, 0, 0);
     painter.setPen(QPen(inks().page, 4));

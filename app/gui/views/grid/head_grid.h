@@ -21,20 +21,20 @@ public:
   // dimmed.
   void set_scores(HeadScores scores, std::vector<bool> wanted, int group_size);
   void clear();
-  void set_selected(std::vector<HeadRef> heads, bool isolated);
-  void set_ablated(std::vector<HeadRef> heads);
+  void set_selected(std::vector<HeadId> heads, bool isolated);
+  void set_ablated(std::vector<HeadId> heads);
 
   const HeadScores& scores() const { return scores_; }
   const figures::ResolvedScale& scale() const { return scale_; }
-  QRect cell_rect(HeadRef head) const;
-  std::optional<HeadRef> head_at(const QPoint& point) const;
+  QRect cell_rect(HeadId head) const;
+  std::optional<HeadId> head_at(const QPoint& point) const;
   QSize sizeHint() const override { return {340, 480}; }
   QSize minimumSizeHint() const override;
 
 Q_SIGNALS:
-  void hovered(std::optional<headscope::gui::HeadRef> head);
-  void clicked(headscope::gui::HeadRef head, Qt::KeyboardModifiers modifiers);
-  void double_clicked(headscope::gui::HeadRef head);
+  void hovered(std::optional<headscope::HeadId> head);
+  void clicked(headscope::HeadId head, Qt::KeyboardModifiers modifiers);
+  void double_clicked(headscope::HeadId head);
   void stepped(int layers, int heads); // arrow keys
 
 protected:
@@ -53,16 +53,16 @@ private:
   void paint_marks(QPainter& painter) const;
   void paint_axes(QPainter& painter) const;
   void paint_bar(QPainter& painter) const;
-  int index_of(HeadRef head) const { return head.layer * scores_.n_heads + head.head; }
+  int index_of(HeadId head) const { return static_cast<int>(head.layer * scores_.n_heads + head.head); }
 
   HeadScores scores_;
   std::vector<bool> wanted_;
   std::vector<QString> labels_; // of the values, where cells are large enough
   figures::ResolvedScale scale_;
   int group_size_ = 1;
-  std::vector<HeadRef> selected_, ablated_;
+  std::vector<HeadId> selected_, ablated_;
   bool isolated_ = false;
-  std::optional<HeadRef> hovered_;
+  std::optional<HeadId> hovered_;
   QRect cells_, bar_;
   bool write_values_ = false;
 };

@@ -22,7 +22,7 @@ figures::HeatmapFigure score_figure(const HeadScores& scores) {
   map.annotate_values = true;
   if (!scores.threshold) return map;
   std::size_t above = 0;
-  for (const HeadRef head : ranked_heads(scores)) {
+  for (const HeadId head : ranked_heads(scores)) {
     if (static_cast<double>(scores.at(head)) < *scores.threshold) break;
     if (above++ < most_framed) map.marks.push_back({head.layer, head.head, ""});
   }

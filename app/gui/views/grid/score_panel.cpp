@@ -58,14 +58,15 @@ ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
   connect(choice_, &QComboBox::activated, this, [this](int index) { choose(choice_->itemData(index).toString()); });
   connect(grid_, &HeadGrid::hovered, this, &ScorePanel::show_value);
   connect(grid_, &HeadGrid::clicked, this, &ScorePanel::click);
-  connect(grid_, &HeadGrid::double_clicked, this, [this](HeadRef head) {
+  connect(grid_, &HeadGrid::double_clicked, this, [this](HeadId head) {
     workspace_.selection().set_head(head);
     workspace_.selection().set_isolated(true);
   });
   connect(grid_, &HeadGrid::stepped, this, [this](int layers, int heads) {
-    const HeadRef from = workspace_.selection().head().value_or(HeadRef{});
-    workspace_.selection().set_head({std::clamp(from.layer + layers, 0, std::max(0, workspace_.n_layers() - 1)),
-                                     std::clamp(from.head + heads, 0, std::max(0, workspace_.n_heads() - 1))});
+    const HeadId from = workspace_.selection().head().value_or(HeadId{});
+    workspace_.selection().set_head(
+        {std::clamp(from.layer + layers, 0, std::max(0, workspace_.n_layers() - 1)),
+         std::clamp(static_cast<int>(from.head) + heads, 0, std::max(0, workspace_.n_heads() - 1))});
   });
   connect(table_, &QTableView::clicked, this, [this](const QModelIndex& index) {
     click(list_->head_at(index.row()), QGuiApplication::keyboardModifiers() & Qt::ControlModifier);
@@ -142,7 +143,7 @@ void ScorePanel::show_selection() {
 }
 
 void ScorePanel::show_ablated() {
-  std::vector<HeadRef> heads;
+  std::vector<HeadId> heads;
   for (const AblatedHead& head : workspace_.ablation().heads())
     heads.push_back(head.head);
   grid_->set_ablated(std::move(heads));
@@ -150,22 +151,22 @@ void ScorePanel::show_ablated() {
 }
 
 // Of the head under the pointer, or else of the selected one.
-void ScorePanel::show_value(std::optional<HeadRef> head) {
+void ScorePanel::show_value(std::optional<HeadId> head) {
   const HeadScores* shown = scores();
   if (!head) head = workspace_.selection().head();
   if (!shown || !head || head->layer >= shown->n_layers || head->head >= shown->n_heads) return value_->clear();
   const float value = shown->at(*head);
   const QString units = shown->units == "1" ? QString() : QLatin1Char(' ') + QString::fromStdString(shown->units);
-  QString text = std::isnan(value) ? tr("Head %1: not measured").arg(QString::fromStdString(head->label()))
+  QString text = std::isnan(value) ? tr("Head %1: not measured").arg(QString::fromStdString(head_name(*head)))
                                    : tr("Head %1: %2%3")
-                                         .arg(QString::fromStdString(head->label()))
+                                         .arg(QString::fromStdString(head_name(*head)))
                                          .arg(static_cast<double>(value), 0, 'g', 4)
                                          .arg(units);
   if (workspace_.ablation().find(*head)) text += tr(", ablated");
   value_->setText(text);
 }
 
-void ScorePanel::click(HeadRef head, Qt::KeyboardModifiers modifiers) {
+void ScorePanel::click(HeadId head, Qt::KeyboardModifiers modifiers) {
   if (modifiers.testFlag(Qt::ControlModifier))
     workspace_.selection().toggle_head(head);
   else

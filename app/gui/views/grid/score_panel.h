@@ -42,8 +42,8 @@ private:
   void show_scores();
   void show_selection();
   void show_ablated();
-  void show_value(std::optional<HeadRef> head);
-  void click(HeadRef head, Qt::KeyboardModifiers modifiers);
+  void show_value(std::optional<HeadId> head);
+  void click(HeadId head, Qt::KeyboardModifiers modifiers);
 
   Workspace& workspace_;
   HeadFilter filter_;

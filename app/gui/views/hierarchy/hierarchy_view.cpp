@@ -238,7 +238,7 @@ void HierarchyView::keyPressEvent(QKeyEvent* event) {
 void HierarchyView::refresh() {
   if (!watched()) return;
   const auto head = workspace().selection().head();
-  const MapLibrary::Choice choice = library_.map_of(head ? std::vector{*head} : std::vector<HeadRef>{});
+  const MapLibrary::Choice choice = library_.map_of(head ? std::vector{*head} : std::vector<HeadId>{});
   if (source_) disconnect(source_.get(), nullptr, this, nullptr);
   source_ = choice.map;
   if (!source_) {
@@ -319,7 +319,7 @@ MapCanvas::Labels HierarchyView::labels() const {
 
 void HierarchyView::show_header() {
   const auto head = workspace().selection().head();
-  head_->setText(head ? tr("Head %1").arg(QString::fromStdString(head->label())) : tr("No head"));
+  head_->setText(head ? tr("Head %1").arg(QString::fromStdString(head_name(*head))) : tr("No head"));
   const std::size_t n = workspace().prompt().tokens().size();
   QStringList parts;
   if (workspace().live()) parts.append(QString::fromStdString(workspace().model()->name));
@@ -354,12 +354,12 @@ std::optional<ViewExport> HierarchyView::exported() const {
   for (const Unit& unit : shown_.units())
     texts.push_back(unit_text(unit, label_length).toStdString());
   figures::HeatmapFigure figure = map_figure(*canvases.front()->map(), Pooling::max, grid_->scale(), texts);
-  figure.title = "Attention of head " + head->label() + " between parts of the text";
+  figure.title = "Attention of head " + head_name(*head) + " between parts of the text";
   figure.subtitle = about_->text().toStdString() + ", what a query of the row gives to all keys of the column";
   figure.x_axis = "key unit";
   figure.y_axis = "query unit";
   figure.scale.label = "attention of a query to the unit";
-  const QString name = QStringLiteral("hierarchy-") + QString::fromStdString(head->label());
+  const QString name = QStringLiteral("hierarchy-") + QString::fromStdString(head_name(*head));
   return ViewExport{name, std::move(figure), std::nullopt};
 }
 

@@ -10,6 +10,7 @@
 #include "app/gui/style/theme.h"
 #include "app/gui/views/lens/layer_bars.h"
 #include "app/gui/views/view_list.h"
+#include "core/vocabulary/head_id.h"
 
 namespace headscope::gui {
 namespace {
@@ -107,7 +108,7 @@ QWidget* LensView::make_attribution_page() {
   heads_->tip = [this](Cell cell) {
     if (!attribution_) return QString();
     const double value = attribution_->heads[static_cast<std::size_t>(cell.row * attribution_->n_heads + cell.col)];
-    return tr("head %1.%2: %3 logits").arg(cell.row).arg(cell.col).arg(number(value));
+    return tr("head %1: %2 logits").arg(QString::fromStdString(head_name({cell.row, cell.col})), number(value));
   };
   auto* column = new QVBoxLayout(page);
   column->addLayout(row);
@@ -309,7 +310,7 @@ void LensView::mark_selection() {
   const auto head = workspace().selection().head();
   const auto query = workspace().selection().query();
   if (attribution_ && head) {
-    heads_->set_current(Cell{head->layer, head->head});
+    heads_->set_current(Cell{head->layer, static_cast<int>(head->head)});
     bars_->set_current(head->layer);
   }
   if (!lens_ || !head || !query) return;

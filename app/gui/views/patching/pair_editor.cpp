@@ -6,17 +6,19 @@
 
 #include "app/gui/style/theme.h"
 #include "app/gui/views/patching/token_rows.h"
+#include "core/engine/hook.h"
 
 namespace headscope::gui {
 namespace {
 
-const char* const sites[] = {"resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out",
-                             "z",         "q",         "k",          "v",        "pattern"};
+// The points that people patch, out of all that parse_hook_point() knows.
+constexpr HookPoint sites[] = {HookPoint::resid_pre, HookPoint::resid_mid, HookPoint::resid_post, HookPoint::attn_out,
+                               HookPoint::mlp_out,   HookPoint::z,         HookPoint::q,          HookPoint::k,
+                               HookPoint::v,         HookPoint::pattern};
 
 bool has_heads(const QString& site) {
-  static const QStringList with = {QStringLiteral("z"), QStringLiteral("q"), QStringLiteral("k"), QStringLiteral("v"),
-                                   QStringLiteral("pattern")};
-  return with.contains(site);
+  const auto point = parse_hook_point(site.toStdString());
+  return point.ok() && hook_axes(*point) != HookAxes::pos_d;
 }
 
 QPlainTextEdit* prompt_edit(const QString& name) {
@@ -82,12 +84,17 @@ void PairEditor::make_prompts(QGridLayout& grid) {
 }
 
 void PairEditor::make_choices(QGridLayout& grid) {
-  for (const char* site : sites)
-    site_->addItem(QString::fromLatin1(site), QString::fromLatin1(site));
-  axes_->addItem(tr("layer × position"), QStringLiteral("layer_position"));
-  axes_->addItem(tr("layer × head"), QStringLiteral("layer_head"));
-  for (const std::string& metric : patch_metrics())
-    metric_->addItem(QString::fromStdString(metric), QString::fromStdString(metric));
+  const auto add = [](QComboBox* box, const char* name, const char* tip) {
+    box->addItem(QString::fromLatin1(name), QString::fromLatin1(name));
+    box->setItemData(box->count() - 1, QString::fromLatin1(tip), Qt::ToolTipRole);
+  };
+  for (const HookPoint site : sites)
+    site_->addItem(QString::fromLatin1(short_name(site)), QString::fromLatin1(short_name(site)));
+  for (const Named<PatchAxes>& axes : names_of<PatchAxes>()) // those of a map; limit_axes() chooses where `auto` would
+    if (axes.value == PatchAxes::layer_position || axes.value == PatchAxes::layer_head)
+      add(axes_, axes.name, axes.what);
+  for (const Named<MetricKind>& metric : names_of<MetricKind>())
+    add(metric_, metric.name, metric.what);
   direction_->addItem(tr("denoise"), false);
   direction_->addItem(tr("noise"), true);
   direction_->setItemData(0, tr("Clean activations go into the corrupt run"), Qt::ToolTipRole);
@@ -109,7 +116,8 @@ void PairEditor::make_choices(QGridLayout& grid) {
 void PairEditor::limit_axes() {
   const bool heads = has_heads(site_->currentData().toString());
   axes_->setEnabled(heads);
-  axes_->setCurrentIndex(heads ? 1 : 0);
+  const char* axes = name_of(heads ? PatchAxes::layer_head : PatchAxes::layer_position);
+  axes_->setCurrentIndex(axes_->findData(QString::fromLatin1(axes)));
 }
 
 bool PairEditor::eventFilter(QObject* watched, QEvent* event) {

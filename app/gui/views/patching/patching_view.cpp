@@ -196,7 +196,7 @@ void PatchingView::start() {
 void PatchingView::take_wish(const PatchWish& wish) {
   PatchSettings settings = editor_->settings();
   settings.site = wish.site;
-  settings.axes = wish.axes;
+  settings.axes = name_of(wish.axes);
   editor_->set_settings(settings);
   if (wish.head) workspace().selection().set_head({wish.layer, *wish.head});
   if (!workspace().model()) return show_message(tr("Open the model to patch it."), true);
@@ -330,7 +330,8 @@ void PatchingView::mark_selection() {
   if (!shown_ || !head || head->layer >= shown_->n_layers) return;
   if (shown_->by_head()) {
     const int shared = std::max(1, workspace().n_heads() / std::max(1, shown_->n_columns));
-    return map_->set_current(Cell{head->layer, std::min(head->head / shared, shown_->n_columns - 1)});
+    const int column = static_cast<int>(head->head) / shared;
+    return map_->set_current(Cell{head->layer, std::min(column, shown_->n_columns - 1)});
   }
   const auto& tokens = workspace().prompt().tokens();
   const auto query = workspace().selection().query();

@@ -64,7 +64,7 @@ ComparePanel::ComparePanel(Workspace& workspace, QWidget* parent)
   connect(a_, &QComboBox::activated, this, &ComparePanel::load);
   connect(b_, &QComboBox::activated, this, &ComparePanel::load);
   connect(score_, &QComboBox::activated, this, &ComparePanel::show_difference);
-  connect(grid_, &HeadGrid::clicked, this, [this](HeadRef head) { workspace_.selection().set_head(head); });
+  connect(grid_, &HeadGrid::clicked, this, [this](HeadId head) { workspace_.selection().set_head(head); });
   connect(table_, &QTableView::clicked, this,
           [this](const QModelIndex& index) { workspace_.selection().set_head(heads_->head_at(index.row())); });
   connect(&workspace_.selection(), &Selection::heads_changed, this,

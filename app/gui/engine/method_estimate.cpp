@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <algorithm>
+#include <chrono>
+
+#include <ATen/ATen.h>
+
+#include "app/gui/engine/engine_state.h"
+#include "app/gui/engine/method_job.h"
+#include "app/gui/forms/option_text.h"
+#include "app/methods/inputs/task_options.h"
+#include "core/analysis/sweep.h"
+
+namespace headscope::gui {
+namespace {
+
+// Of one forward pass over these rows, after one that warms up.
+Result<double> seconds_per_token(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
+  RunRequest request;
+  request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
+  request.logits = LogitRows::last;
+  request.cancel = cancel;
+  HS_TRY(engine.run(request));
+  const auto begin = std::chrono::steady_clock::now();
+  HS_ASSIGN(const RunResult result, engine.run(request));
+  if (result.logits.is_cuda()) static_cast<void>(result.logits.cpu()); // waits for the device
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return seconds / static_cast<double>(request.batch.tokens.numel());
+}
+
+TokenRows timed_rows(const Engine& engine, const std::optional<TaskSet>& set) {
+  constexpr std::size_t n_rows = 8;
+  TokenRows rows;
+  for (std::size_t i = 0; set && i < std::min(n_rows, set->cases.size()); ++i)
+    rows.push_back(set->cases[i].tokens.clean);
+  const auto length = static_cast<std::size_t>(std::min<std::int64_t>(16, engine.config().n_ctx));
+  if (rows.empty()) rows.assign(n_rows, std::vector<std::int64_t>(length, 1));
+  return rows;
+}
+
+// The task among the method's inputs, read from the request's texts.
+Result<TaskSet> task_of(const Engine& engine, const MethodRequest& request) {
+  methods::TaskOptions task;
+  methods::OptionList list;
+  methods::list_task_options(list, task);
+  for (const methods::Option& option : list.all())
+    if (const auto given = request.values.find(option.name); given != request.values.end())
+      HS_TRY(set_option(option, given->second));
+  if (!task.given())
+    return make_error(ErrorCode::invalid_argument, "an estimate takes the prompts of a task; name one", {}, "--task");
+  HS_TRY(list.check());
+  HS_TRY(methods::check_task(task));
+  return make_task(*engine.model().tokenizer, task.request());
+}
+
+Status check_own_options(methods::Method& method) {
+  methods::OptionList own;
+  method.options(own);
+  HS_TRY(own.check());
+  return method.check_options();
+}
+
+} // namespace
+
+Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request,
+                                       const TaskContext& task) {
+  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const std::unique_ptr<methods::Method> method, method_of(request));
+  const std::unique_ptr<methods::Cells> cells = method->cells();
+  if (!cells)
+    return make_error(ErrorCode::unsupported, "is not cut into cells, by which an estimate counts", {}, request.id);
+  HS_TRY(check_own_options(*method));
+  std::optional<TaskSet> set;
+  if (cells->needs_task()) {
+    HS_ASSIGN(set, task_of(*engine, request));
+  }
+  HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id}));
+  task.report("timing a forward pass", 0, 0);
+  HS_ASSIGN(const double seconds, seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
+  const methods::Cost cost = cells->cost();
+  return MethodEstimate{cells->count(), cost.forwards, cost.tokens * seconds};
+}
+
+} // namespace headscope::gui

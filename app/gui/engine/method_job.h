@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Any method on the model that is open, as its form asks for it. Jobs of the engine's thread.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "app/gui/engine/model_job.h"
+#include "app/gui/forms/method_request.h"
+#include "core/base/result.h"
+#include "core/base/task.h"
+
+namespace headscope::gui {
+
+struct EngineState;
+
+// The model that an answer is of, and how it was loaded.
+struct AnsweredModel {
+  std::string sha256; // empty: no model was needed
+  std::string dtype, device;
+  friend bool operator==(const AnsweredModel&, const AnsweredModel&) = default;
+};
+
+struct MethodAnswer {
+  MethodRequest request;
+  AnsweredModel model;
+  std::string text, json; // the report; empty where nothing was measured
+  std::vector<std::string> notes, warnings;
+  std::string file;           // that was written; empty: none
+  bool complete = false;      // false: cancelled, or an error
+  std::optional<Error> error; // what went wrong, also where there is a report
+};
+
+// What goes wrong is in the answer, with what was reported until then.
+Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const TaskContext& task);
+
+struct MethodEstimate {
+  std::int64_t cells = 0;
+  double forwards = 0.0, seconds = 0.0;
+};
+
+// What the method costs on the prompts of the task that the request names: its forward passes are counted, and one is
+// timed. unsupported for a method that is not cut into cells, invalid_argument without a task where one is needed.
+Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request, const TaskContext& task);
+
+} // namespace headscope::gui

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/forms/method_form.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "app/gui/forms/option_text.h"
+
+namespace headscope::gui {
+namespace {
+
+using methods::Option;
+using methods::OptionList;
+
+// Option says of a text only that it is one; these are prompts, which may have several lines.
+bool is_prompt(const Option& option) {
+  return option.name == "prompt" || option.name == "clean" || option.name == "corrupt";
+}
+
+FieldKind kind_of(const Option& option) {
+  const std::string type = option.type();
+  if (type == "flag") return FieldKind::flag;
+  if (type == "choice") return FieldKind::choice;
+  if (type == "integer" || type == "number") return FieldKind::number;
+  if (type == "text") return is_prompt(option) ? FieldKind::text : FieldKind::line;
+  return parted_by_commas(option) ? FieldKind::words : FieldKind::lines;
+}
+
+// "mean_by_position" as "Mean by position", "EXPERIMENT" as "Experiment".
+std::string label_of(const std::string& name) {
+  std::string label = name;
+  for (char& c : label)
+    c = c == '_' ? ' ' : static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  label.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(label.front())));
+  return label;
+}
+
+std::string tip_of(const FormField& field) {
+  std::string tip = field.help;
+  if (field.kind == FieldKind::lines) tip += " (one a line)";
+  if (field.kind == FieldKind::words) tip += " (parted by commas)";
+  if (field.least && field.most)
+    tip.append("\nFrom ").append(number_text(*field.least)).append(" to ").append(number_text(*field.most));
+  else if (field.least)
+    tip.append("\nAt least ").append(number_text(*field.least));
+  if (!field.standard.empty() && field.kind != FieldKind::flag) tip.append("\nDefault: ").append(field.standard);
+  if (!field.excludes.empty()) tip.append("\nNot together with ").append(label_of(field.excludes));
+  return tip.append("\n").append(field.flag);
+}
+
+FormField field_from(const Option& option, FieldPart part) {
+  FormField field;
+  field.name = option.name;
+  field.flag = option.flag();
+  field.label = label_of(option.name);
+  field.help = option.help;
+  field.type = option.type();
+  field.unit = option.unit;
+  field.standard = option_text(option);
+  field.least = option.least;
+  field.most = option.most;
+  field.choices = option.choices;
+  field.excludes = option.excludes;
+  field.kind = kind_of(option);
+  field.part = part;
+  field.required = option.required;
+  field.whole = field.type == "integer";
+  field.reads_file = option.file;
+  field.saves_file = part == FieldPart::output && field.kind == FieldKind::line;
+  if (part == FieldPart::output) field.label = field.saves_file ? "File" : "Replace";
+  field.tip = tip_of(field);
+  return field;
+}
+
+} // namespace
+
+MethodForm::MethodForm(std::unique_ptr<methods::Method> method) : method_(std::move(method)) {
+  method_->inputs(inputs_);
+  method_->options(options_);
+  if (const methods::Output output = info().output; output != methods::Output::none) {
+    outputs_.add("out", output_.path, "The HDF5 result file to write").required = output == methods::Output::required;
+    outputs_.add("force", output_.force, "Replace an existing file");
+  }
+  for (const Option& option : inputs_.all())
+    add(option, FieldPart::input);
+  for (const Option& option : options_.all())
+    add(option, FieldPart::option);
+  for (const Option& option : outputs_.all())
+    add(option, FieldPart::output);
+  can_estimate_ = method_->cells() != nullptr;
+}
+
+void MethodForm::add(const Option& option, FieldPart part) {
+  if (option.offered == methods::Offered::experiment) return;
+  fields_.push_back(field_from(option, part));
+  texts_[option.name] = fields_.back().standard;
+}
+
+const Option& MethodForm::option(const std::string& name) const {
+  for (const OptionList* list : {&inputs_, &options_})
+    if (const Option* found = list->find(name)) return *found;
+  return *outputs_.find(name);
+}
+
+const FormField* MethodForm::field(const std::string& name) const {
+  const auto found = std::find_if(fields_.begin(), fields_.end(), [&](const FormField& f) { return f.name == name; });
+  return found == fields_.end() ? nullptr : &*found;
+}
+
+// Errors name "--mean-by-position", "mean_by_position", "--set induction.n" or "EXPERIMENT".
+const FormField* MethodForm::field_of(const Error& error) const {
+  std::string name = error.field.substr(0, error.field.find(' '));
+  if (name.rfind("--", 0) == 0) name.erase(0, 2);
+  std::replace(name.begin(), name.end(), '-', '_');
+  return field(name);
+}
+
+void MethodForm::set_text(const std::string& name, const std::string& text) { texts_.at(name) = text; }
+
+bool MethodForm::changed(const std::string& name) const {
+  const Option& of = option(name);
+  return !set_option(of, text(name)).ok() || option_text(of) != field(name)->standard;
+}
+
+void MethodForm::reset() {
+  for (const FormField& each : fields_)
+    texts_[each.name] = each.standard;
+}
+
+std::string MethodForm::problem(const std::string& name) const {
+  const Option& of = option(name);
+  if (const Status reads = set_option(of, text(name)); !reads.ok()) return reads.error().message;
+  if (const Status within = of.check(); !within.ok()) return within.error().message;
+  if (!of.excludes.empty() && changed(name) && changed(of.excludes))
+    return "cannot be given together with " + label_of(of.excludes);
+  return {};
+}
+
+std::vector<std::pair<std::string, std::string>> MethodForm::problems() const {
+  std::vector<std::pair<std::string, std::string>> found;
+  for (const FormField& each : fields_) {
+    std::string wrong = problem(each.name);
+    if (wrong.empty() && each.required && text(each.name).empty()) wrong = "is required";
+    if (!wrong.empty()) found.emplace_back(each.name, std::move(wrong));
+  }
+  return found;
+}
+
+MethodRequest MethodForm::request(const CommandModel& model) const {
+  MethodRequest request{info().id, {}, {}, false, command(model)};
+  for (const FormField& each : fields_)
+    if (each.part != FieldPart::output && changed(each.name)) request.values[each.name] = text(each.name);
+  if (field("out") && field("out")->part == FieldPart::output) {
+    request.out = text("out");
+    request.replace = text("force") == "true";
+  }
+  return request;
+}
+
+std::string MethodForm::command(const CommandModel& model) const {
+  std::string words, flags;
+  for (const FormField& each : fields_) {
+    if (!changed(each.name)) continue;
+    const Option& of = option(each.name);
+    std::string said = flag_text(of); // changed() has set it
+    if (!set_option(of, text(each.name)).ok())
+      said = std::string(" ").append(of.flag()).append(" ").append(shell_word(text(each.name)));
+    (of.positional ? words : flags) += said;
+  }
+  const bool says_model = info().needs_model && (!info().model_may_be_missing || !model.model.empty());
+  return std::string("headscope ").append(info().id).append(words).append(says_model ? model_flags(model) : "") + flags;
+}
+
+} // namespace headscope::gui

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/forms/method_request.h"
+
+#include "app/gui/forms/option_text.h"
+#include "app/methods/methods.h"
+
+namespace headscope::gui {
+
+Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request) {
+  HS_ASSIGN(std::unique_ptr<methods::Method> method, methods::make_method(request.id));
+  methods::OptionList list;
+  method->inputs(list);
+  method->options(list);
+  for (const auto& [name, text] : request.values) {
+    const methods::Option* option = list.find(name);
+    if (!option) return make_error(ErrorCode::not_found, "is no option of " + request.id, {}, name);
+    HS_TRY(set_option(*option, text));
+  }
+  return method;
+}
+
+} // namespace headscope::gui

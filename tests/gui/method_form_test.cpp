@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Forms without a window: every method has one, wrong texts are errors at their fields, and the command line shown is
+// read back by the command line's own parser.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <sstream>
+
+#include "app/cli/method_command.h"
+#include "app/gui/forms/method_form.h"
+#include "app/gui/forms/option_text.h"
+#include "app/methods/inputs/model_options.h"
+#include "app/methods/methods.h"
+
+namespace headscope::gui {
+namespace {
+
+std::vector<std::string> method_ids() {
+  std::vector<std::string> ids;
+  for (const auto& method : methods::all_methods())
+    ids.emplace_back(method->info().id);
+  return ids;
+}
+
+MethodForm form_of(const std::string& id) { return MethodForm(std::move(*methods::make_method(id))); }
+
+// As a shell parts a line: quotes and escaped characters, nothing else of a shell's language.
+std::vector<std::string> shell_words(const std::string& line) {
+  std::vector<std::string> words;
+  std::string word;
+  bool open = false, quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    const char c = line[i];
+    if (c == '\'') {
+      quoted = !quoted;
+      open = true;
+    } else if (c == '\\' && !quoted) {
+      word += line[++i];
+    } else if (c == ' ' && !quoted) {
+      if (open) words.push_back(word);
+      word.clear();
+      open = false;
+    } else {
+      word += c;
+      open = true;
+    }
+  }
+  if (open) words.push_back(word);
+  return words;
+}
+
+// A method that the command line's parser has filled.
+struct ParsedMethod {
+  explicit ParsedMethod(const std::string& id) : method(std::move(*methods::make_method(id))) {
+    if (method->info().needs_model) methods::list_model_options(list, model);
+    method->inputs(list);
+    method->options(list);
+  }
+
+  void parse(const std::string& line) {
+    CLI::App app;
+    cli::add_options(app, list, wrong);
+    if (method->info().output != methods::Output::none) {
+      app.add_option("--out", output.path);
+      app.add_flag("--force", output.force);
+    }
+    std::vector<std::string> words = shell_words(line);
+    std::istringstream id("headscope " + std::string(method->info().id));
+    for (std::string word; id >> word; words.erase(words.begin()))
+      ASSERT_EQ(words.front(), word);
+    std::reverse(words.begin(), words.end()); // as CLI11 takes them
+    try {
+      app.parse(words);
+    } catch (const CLI::ParseError& error) {
+      ADD_FAILURE() << error.what() << "\n" << line;
+    }
+    EXPECT_TRUE(wrong->ok()) << wrong->error().to_string();
+  }
+
+  std::unique_ptr<methods::Method> method;
+  methods::ModelOptions model;
+  methods::OutputOptions output;
+  methods::OptionList list;
+  std::shared_ptr<Status> wrong = std::make_shared<Status>();
+};
+
+std::string other_number(const FormField& field) {
+  if (!field.whole) return number_text(field.most ? (*field.least + *field.most) / 4.0 : 0.37);
+  const double value = field.least ? *field.least + 5.0 : -3.0;
+  return number_text(number_text(value) == field.standard ? value + 1.0 : value);
+}
+
+// A text that is not the default, and hard to quote where it is a text.
+std::string other_text(const FormField& field) {
+  switch (field.kind) {
+  case FieldKind::flag: return field.standard == "true" ? "false" : "true";
+  case FieldKind::choice:
+    return field.choices.back().name == field.standard ? field.choices.front().name : field.choices.back().name;
+  case FieldKind::number: return other_number(field);
+  case FieldKind::text: return "two\nlines 'x' \\ $y";
+  case FieldKind::words:
+    return field.type == std::string("texts") ? "a1,b<q>" : field.type == std::string("numbers") ? "0.25,3" : "7,9";
+  case FieldKind::lines: return " a,b\n-c 'd'";
+  case FieldKind::line: break;
+  }
+  return field.flag.rfind("--", 0) == 0 ? "-it's \"so\"" : "it's so";
+}
+
+class EveryMethod : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(EveryMethod, HasAFieldForEveryOption) {
+  const MethodForm form = form_of(GetParam());
+  const auto method = std::move(*methods::make_method(GetParam()));
+  methods::OptionList list;
+  method->inputs(list);
+  method->options(list);
+  std::set<std::string> names;
+  for (const FormField& field : form.fields()) {
+    EXPECT_TRUE(names.insert(field.name).second) << field.name;
+    EXPECT_FALSE(field.label.empty() || field.help.empty()) << field.name;
+    EXPECT_EQ(field.kind == FieldKind::choice, !field.choices.empty()) << field.name;
+    EXPECT_FALSE(form.changed(field.name)) << field.name;
+    EXPECT_EQ(form.problem(field.name), "") << field.name;
+    EXPECT_EQ(form.field_of(make_error(ErrorCode::internal, "", {}, field.flag + " x")), &field);
+  }
+  for (const methods::Option& option : list.all())
+    EXPECT_EQ(names.count(option.name), option.offered == methods::Offered::experiment ? 0U : 1U) << option.name;
+  EXPECT_EQ(form.field("force") != nullptr,
+            method->info().output != methods::Output::none || list.find("force") != nullptr);
+  EXPECT_EQ(form.can_estimate(), method->cells() != nullptr);
+  EXPECT_TRUE(form.request({}).values.empty());
+}
+
+TEST_P(EveryMethod, SaysAtANumberWhatIsWrongWithIt) {
+  MethodForm form = form_of(GetParam());
+  for (const FormField& field : form.fields()) {
+    const bool number = field.kind == FieldKind::number || field.type == "integers" || field.type == "numbers";
+    if (!number) continue;
+    form.set_text(field.name, "12x");
+    EXPECT_NE(form.problem(field.name).find("'12x' is not a"), std::string::npos) << form.problem(field.name);
+    const auto problems = form.problems();
+    EXPECT_TRUE(std::any_of(problems.begin(), problems.end(), [&](const auto& p) { return p.first == field.name; }));
+    EXPECT_EQ(form.text(field.name), "12x"); // what was typed stays
+    if (field.least) {
+      form.set_text(field.name, number_text(*field.least - 1.0));
+      EXPECT_NE(form.problem(field.name), "") << field.name;
+    }
+    form.set_text(field.name, field.standard);
+    EXPECT_EQ(form.problem(field.name), "") << field.name;
+  }
+}
+
+TEST_P(EveryMethod, ShowsACommandThatTheCommandLineReads) {
+  MethodForm form = form_of(GetParam());
+  for (const FormField& field : form.fields())
+    if (field.excludes.empty()) form.set_text(field.name, other_text(field));
+  ParsedMethod parsed(GetParam());
+  const CommandModel model{"a folder/model.gguf", "bfloat16", "cuda:1"};
+  ASSERT_NO_FATAL_FAILURE(parsed.parse(form.command(model)));
+  for (const FormField& field : form.fields()) {
+    if (field.part == FieldPart::output) continue;
+    EXPECT_EQ(form.problem(field.name), "") << field.name << ": " << form.text(field.name);
+    EXPECT_EQ(form.changed(field.name), field.excludes.empty()) << field.name;
+    EXPECT_EQ(option_text(*parsed.list.find(field.name)), form.text(field.name)) << field.name;
+  }
+  if (parsed.method->info().needs_model) {
+    EXPECT_EQ(parsed.model.model, model.model);
+    EXPECT_EQ(parsed.model.dtype, model.dtype);
+    EXPECT_EQ(parsed.model.device, model.device);
+  }
+  const MethodRequest request = form.request(model);
+  EXPECT_EQ(parsed.output.path, request.out);
+  EXPECT_EQ(parsed.output.force, request.replace);
+  EXPECT_EQ(request.command_line, form.command(model));
+  // And the engine's thread gets the same from the request.
+  const auto made = method_of(request);
+  ASSERT_TRUE(made.ok()) << made.error().to_string();
+  methods::OptionList list;
+  (*made)->inputs(list);
+  (*made)->options(list);
+  for (const methods::Option& option : list.all())
+    EXPECT_EQ(option_text(option), option_text(*parsed.list.find(option.name))) << option.name;
+  form.reset();
+  EXPECT_TRUE(form.request({}).values.empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, EveryMethod, ::testing::ValuesIn(method_ids()), [](const auto& each) {
+  std::string name = each.param;
+  std::replace_if(
+      name.begin(), name.end(), [](char c) { return c == ' ' || c == '-'; }, '_');
+  return name;
+});
+
+TEST(MethodForm, SaysWhatIsMissingAndWhatExcludesEachOther) {
+  MethodForm attention = form_of("attention");
+  const auto problems = attention.problems();
+  ASSERT_EQ(problems.size(), 1U);
+  EXPECT_EQ(problems[0].first, "out");
+  EXPECT_EQ(attention.problem("out"), ""); // it is only still empty
+  MethodForm logits = form_of("logits");
+  logits.set_text("all", "true");
+  EXPECT_EQ(logits.problem("all"), "");
+  logits.set_text("position", "-1");
+  EXPECT_NE(logits.problem("all"), "");
+  logits.set_text("position", "");
+  EXPECT_EQ(logits.problem("all"), "");
+}
+
+TEST(MethodForm, ShowsOnlyWhatIsNotTheDefault) {
+  MethodForm form = form_of("ablate");
+  EXPECT_EQ(form.command({}), "headscope ablate --model MODEL");
+  EXPECT_EQ(form.command({"smollm2"}), "headscope ablate --model smollm2");
+  form.set_text("answer", " Mary");
+  form.set_text("reference", "one text\n\nanother");
+  form.set_text("seed", "0");
+  EXPECT_EQ(form.command({"smollm2"}),
+            "headscope ablate --model smollm2 --answer ' Mary' --reference 'one text' --reference another");
+  form.set_text("seed", "x"); // it is shown as it was typed
+  EXPECT_NE(form.command({}).find(" --seed x"), std::string::npos);
+}
+
+TEST(MethodForm, FindsTheFieldOfAnError) {
+  const MethodForm form = form_of("ablate");
+  const auto field = [&](const char* name) { return form.field_of(make_error(ErrorCode::internal, "", {}, name)); };
+  EXPECT_EQ(field("--mean-by-position"), form.field("mean_by_position"));
+  EXPECT_EQ(field("heads"), form.field("heads"));
+  EXPECT_EQ(field("--heads 99.1"), form.field("heads"));
+  EXPECT_EQ(field("--model"), nullptr);
+  EXPECT_EQ(field(""), nullptr);
+  const MethodForm reproduce = form_of("reproduce");
+  EXPECT_NE(reproduce.field_of(make_error(ErrorCode::internal, "", {}, "EXPERIMENT")), nullptr);
+}
+
+TEST(OptionText, ReadsLists) {
+  std::vector<std::string> words, lines;
+  std::vector<double> numbers;
+  std::optional<std::int64_t> maybe;
+  methods::OptionList list;
+  const methods::Option& comma = list.add("words", words, "").by_comma();
+  const methods::Option& line = list.add("lines", lines, "");
+  const methods::Option& number = list.add("numbers", numbers, "");
+  const methods::Option& unset = list.add("maybe", maybe, "");
+  EXPECT_TRUE(set_option(comma, " a, b ,,c").ok());
+  EXPECT_EQ(words, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_TRUE(set_option(line, " a,b\n\nc ").ok()); // spaces are part of a token
+  EXPECT_EQ(lines, (std::vector<std::string>{" a,b", "c "}));
+  EXPECT_TRUE(set_option(number, "0.1, 1e-5").ok());
+  EXPECT_EQ(numbers, (std::vector<double>{0.1, 1e-5}));
+  EXPECT_EQ(option_text(number), "0.1,1e-05");
+  EXPECT_FALSE(set_option(number, "1,,2").ok());
+  EXPECT_TRUE(set_option(unset, "7").ok() && maybe == 7);
+  EXPECT_TRUE(set_option(unset, " ").ok() && !maybe);
+  EXPECT_FALSE(set_option(unset, "99999999999999999999").ok());
+}
+
+} // namespace
+} // namespace headscope::gui
