@@ -437,11 +437,11 @@ TEST(HeadAblation, SaysWhatIsWrong) {
 
 TEST(HeadAblation, NamesAreParsed) {
   for (const char* name : {"zero", "mean", "resample", "uniform"})
-    EXPECT_STREQ(to_string(parse_ablation_method(name).value()), name);
+    EXPECT_STREQ(to_string(parse_name<AblationMethod>(name, "method").value()), name);
   for (const char* name : {"prefill", "decode", "both"})
-    EXPECT_STREQ(to_string(parse_phase(name).value()), name);
-  EXPECT_EQ(parse_ablation_method("noise").error().code, ErrorCode::invalid_argument);
-  EXPECT_EQ(parse_phase("").error().code, ErrorCode::invalid_argument);
+    EXPECT_STREQ(to_string(parse_name<Phase>(name, "phase").value()), name);
+  EXPECT_EQ(parse_name<AblationMethod>("noise", "method").error().code, ErrorCode::invalid_argument);
+  EXPECT_EQ(parse_name<Phase>("", "phase").error().code, ErrorCode::invalid_argument);
 }
 
 } // namespace

@@ -117,8 +117,8 @@ TEST(Metric, GradientsAreThoseOfFiniteDifferences) {
 
 TEST(Metric, NamesAreParsed) {
   for (const char* name : {"logit_diff", "prob_diff", "kl_divergence", "js_divergence", "answer_rank", "accuracy"})
-    EXPECT_STREQ(to_string(parse_metric(name).value()), name);
-  const Error error = parse_metric("logitdiff").error();
+    EXPECT_STREQ(to_string(parse_name<MetricKind>(name, "metric").value()), name);
+  const Error error = parse_name<MetricKind>("logitdiff", "metric").error();
   EXPECT_EQ(error.code, ErrorCode::invalid_argument);
   EXPECT_THAT(error.message, HasSubstr("prob_diff"));
 }
@@ -149,7 +149,7 @@ TEST(Metric, AnswerIsTheTokenThatContinuesAText) {
 TEST(MetricTable, EveryMetricSaysItsUnit) {
   for (const MetricInfo& metric : all_metrics()) {
     EXPECT_EQ(&info(metric.kind), &metric); // in the order of the enumeration
-    EXPECT_EQ(parse_metric(metric.name).value(), metric.kind);
+    EXPECT_EQ(parse_name<MetricKind>(metric.name, "metric").value(), metric.kind);
   }
   EXPECT_STREQ(units_of(MetricKind::logit_diff), "logit");
   EXPECT_STREQ(units_of(MetricKind::kl_divergence), "nat"); // of natural logarithms

@@ -353,8 +353,8 @@ TEST(Patching, SaysWhatIsWrong) {
 
 TEST(Patching, NamesAreParsed) {
   for (const char* name : {"auto", "layer_position", "layer_head", "layer_position_head"})
-    EXPECT_STREQ(to_string(parse_patch_axes(name).value()), name);
-  EXPECT_EQ(parse_patch_axes("heads").error().code, ErrorCode::invalid_argument);
+    EXPECT_STREQ(to_string(parse_name<PatchAxes>(name, "axes").value()), name);
+  EXPECT_EQ(parse_name<PatchAxes>("heads", "axes").error().code, ErrorCode::invalid_argument);
 }
 
 } // namespace

@@ -127,7 +127,7 @@ TEST(Curves, RefuseWhatMakesNoSense) {
 TEST_P(Circuits, Acdc) {
   test::Golden golden = test::load_golden(GetParam());
   for (const auto& wanted : golden.data.at("acdc")) {
-    golden.task.metric = must(parse_metric(wanted.at("metric").get<std::string>()));
+    golden.task.metric = must(parse_name<MetricKind>(wanted.at("metric").get<std::string>(), "metric"));
     const CircuitRunner runner = must(CircuitRunner::create(golden.engine, golden.task));
     const AcdcResult found = must(acdc(runner, wanted.at("threshold").get<double>()));
     EXPECT_TRUE(found.complete);

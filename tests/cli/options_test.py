@@ -8,7 +8,8 @@ from harness import GOLDEN, Case, run
 
 COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "patch", "attention", "lens", "attribute", "circuit",
             "circuit compare", "circuit export", "paths", "plant", "survey", "bench sweep", "bench peak", "bench growth",
-            "bench compare", "bench eap-ig", "bench load", "export", "inspect", "adjust", "calibrate", "mask", "merge", "reproduce", "run", "tasks make", "circuit benchmark"]
+            "bench compare", "bench eap-ig", "bench load", "export", "inspect", "adjust", "calibrate", "mask", "merge", "reproduce", "run", "tasks make", "circuit benchmark",
+            "activations", "examples", "methods", "steer", "weights"]
 
 
 class Help(Case):
@@ -27,8 +28,11 @@ class Help(Case):
             self.assertRegex(said, rf"\n  {command.split()[0]} ")
 
     def test_the_document_has_every_option(self):
-        text = (GOLDEN.parents[1] / "docs" / "command-line.md").read_text()
+        docs = GOLDEN.parents[1] / "docs"
+        common = (docs / "command-line.md").read_text()
         for command in COMMANDS:
+            page = docs / "methods" / (command.replace(" ", "-") + ".md")
+            text = common + (page.read_text() if page.exists() else "")
             self.assertIn(f"headscope {command}", text)
             for option in re.findall(r"(--[a-z][a-z-]+)", run(*command.split(), "--help").stdout.decode()):
                 self.assertIn(f"`{option}", text, command)

@@ -169,7 +169,8 @@ TEST_P(Joins, SaysWhichCopiesCannotBe) {
   EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
 }
 
-INSTANTIATE_TEST_SUITE_P(Architectures, Joins, testing::Values("gpt2", "gpt_neox", "llama", "llama_dynamic", "gemma2", "gemma3", "opt"),
+INSTANTIATE_TEST_SUITE_P(Architectures, Joins,
+                         testing::Values("gpt2", "gpt_neox", "llama", "llama_dynamic", "gemma2", "gemma3", "opt"),
                          [](const auto& test) { return test.param; });
 
 } // namespace

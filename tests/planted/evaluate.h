@@ -69,7 +69,7 @@ inline DetectorResult detect(const Engine& engine, const Detector& detector) {
 
 inline HeadSet heads_of(const DetectorResult& result) {
   HeadSet out;
-  for (const store::HeadIndex& head : result.heads)
+  for (const HeadId& head : result.heads)
     out.insert({static_cast<int>(head.layer), static_cast<int>(head.head)});
   return out;
 }
@@ -77,7 +77,7 @@ inline HeadSet heads_of(const DetectorResult& result) {
 inline std::string to_text(const HeadSet& heads) {
   std::string text;
   for (const auto& [layer, head] : heads)
-    text += std::to_string(layer) + "." + std::to_string(head) + " ";
+    text += head_name({layer, head}) + " ";
   return text;
 }
 

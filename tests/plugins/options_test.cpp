@@ -151,7 +151,7 @@ TEST(Heads, AreNamedAtTheThresholdStrongestFirstAndThenInOrder) {
   result.scores[result.index(0, 2)] = 0.5F;
   result.scores[result.index(0, 0)] = 0.49F;
   name_heads(result);
-  const std::vector<store::HeadIndex> expected = {{2, 3}, {0, 2}, {1, 0}};
+  const std::vector<HeadId> expected = {{2, 3}, {0, 2}, {1, 0}};
   EXPECT_EQ(result.heads, expected);
 }
 

@@ -24,7 +24,7 @@ class PythonDetectors(harness.Case):
         self.env = {"HEADSCOPE_PLUGINS": str(self.plugins), "XDG_DATA_HOME": str(self.folder / "data")}
 
     def add(self, script, name="mine", **fields):
-        manifest = {"headscope_plugin": 1, "id": name, "kind": "python-detector", "module": f"{name}.py", "sdk": 1,
+        manifest = {"headscope_plugin": 1, "id": name, "kind": "python-detector", "module": f"{name}.py", "sdk": 2,
                     "title": "Mine", "description": "A test", "threshold": 0.5, **fields}
         (self.plugins / f"{name}.json").write_text(json.dumps(manifest))
         (self.plugins / f"{name}.py").write_text(script)
@@ -187,7 +187,7 @@ headscope_plugin.main(plan, score)
     def test_bad_manifests(self):
         for fields, words in (({"title": 3}, "title"), ({"threshold": "x"}, "threshold"), ({"options": 1}, "options"),
                               ({"options": [{"name": "n"}]}, "default"), ({"timeout_s": -1}, "timeout_s"),
-                              ({"options": [{"name": "threshold", "default": 1}]}, "two options"), ({"sdk": 2}, "SDK 2")):
+                              ({"options": [{"name": "threshold", "default": 1}]}, "two options"), ({"sdk": 1}, "SDK 1")):
             with self.subTest(fields):
                 self.add("pass", **fields)
                 plugin = [p for p in self.good("plugins", "list", env=self.env)["plugins"] if p["id"] == "mine"][0]

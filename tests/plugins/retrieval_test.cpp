@@ -8,8 +8,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "plugins/detectors/builtin.h"
 #include "core/analysis/retrieval_prompt.h"
+#include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_score.h"
 #include "tests/analysis/tiny_model.h"
 #include "tests/analysis/word_tokenizer.h"

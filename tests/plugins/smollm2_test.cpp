@@ -33,7 +33,7 @@ TEST_F(SmolLm2, StripesAreThoseMeasuredBefore) {
       if (measured.id == std::string(id)) {
         EXPECT_NEAR(result.scores[result.index(measured.layer, measured.head)], measured.score, 1e-4) << id;
         ASSERT_GT(result.heads.size(), rank) << id;
-        EXPECT_EQ(result.heads[rank], (store::HeadIndex{measured.layer, measured.head})) << id << " " << rank;
+        EXPECT_EQ(result.heads[rank], (HeadId{measured.layer, measured.head})) << id << " " << rank;
         ++rank;
       }
   }

@@ -6,9 +6,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "core/analysis/ordinal_lists.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
-#include "core/analysis/ordinal_lists.h"
 #include "tests/analysis/tiny_model.h"
 #include "tests/analysis/word_tokenizer.h"
 
@@ -77,7 +77,7 @@ TEST(Successor, APlantedHeadIsFoundOnItsSharedKeyValueHead) {
   EXPECT_THAT(result->scores, testing::ElementsAre(testing::Lt(0.01F), 1.0F, 1.0F, testing::Lt(0.05F)));
   EXPECT_EQ(map_named(*result, "list_days").values[1], 1.0F);
   EXPECT_EQ(map_named(*result, "list_numbers").values[0], 0.0F);
-  const std::vector<store::HeadIndex> expected = {{0, 1}, {0, 2}};
+  const std::vector<HeadId> expected = {{0, 1}, {0, 2}};
   EXPECT_EQ(result->heads, expected);
   // 199 numbers, 19 number words, 9 ordinals, 7 days, 12 months, 6 abbreviated days, 25 letters.
   EXPECT_EQ(std::get<std::int64_t>(*store::find_attribute(result->findings, "pairs")), 277);

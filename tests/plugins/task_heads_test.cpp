@@ -24,8 +24,8 @@ protected:
   }
   static std::vector<std::string> labels(const DetectorResult& result) {
     std::vector<std::string> out;
-    for (const store::HeadIndex& head : result.heads)
-      out.push_back(store::head_label(head));
+    for (const HeadId& head : result.heads)
+      out.push_back(head_name(head));
     return out;
   }
   static void expect_values(const std::vector<double>& values, const json& expected, const std::string& what) {

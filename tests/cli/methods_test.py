@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Methods and their options are said once: flags, keys, records and pages come from the methods' own lists."""
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import unittest
+
+import h5py
+
+from harness import GOLDEN, PROGRAM, Case, run
+
+ROOT = GOLDEN.parents[1]
+# Options of the face and not of a method.
+FACE = {"--json", "--quiet", "--help", "--out", "--force"}
+
+
+def methods():
+    return json.loads(run("methods", "--json").stdout)
+
+
+def flags_of(method):
+    options = method["model"] + method["inputs"] + method["options"]
+    return {option["flag"] for option in options if option["flag"] and not option["positional"]} | {
+        more for option in options for more in option["more_flags"] if more.startswith("--")}
+
+
+class Lists(Case):
+    def test_the_command_line_knows_the_options_of_the_lists_and_no_others(self):
+        for method in methods():
+            said = run(*method["id"].split(), "--help").stdout.decode()
+            shown = set(re.findall(r"(?:^|[ ,])(--[a-z][a-z-]*)", "\n".join(line[:40] for line in said.splitlines() if line.startswith("  -"))))
+            self.assertEqual(shown - FACE, flags_of(method) - FACE, method["id"])
+
+    def test_every_option_says_what_it_is(self):
+        for method in methods():
+            self.assertTrue(method["summary"] and method["example"].startswith(f"headscope {method['id']}"), method["id"])
+            for option in method["model"] + method["inputs"] + method["options"]:
+                where = f"{method['id']} {option['name']}"
+                self.assertRegex(option["name"], r"^[a-z][a-z0-9_]*$|^[A-Z]+$", where)
+                self.assertTrue(option["help"], where)
+                self.assertRegex(option["since"], r"^\d+\.\d+$", where)
+                if option["type"] == "choice":
+                    self.assertIn(option["default"], [choice["name"] for choice in option["choices"]], where)
+                # What a face leaves out it leaves out for a reason.
+                self.assertEqual(option["flag"] is None or option["key"] is None, bool(option["only_because"]), where)
+
+    def test_flags_keys_and_defaults_of_before_are_still_there(self):
+        pinned = json.loads((pathlib.Path(__file__).parent / "pinned_options.json").read_text())
+        now = {method["id"]: method for method in methods()}
+        for name, options in pinned.items():
+            known = {}
+            for option in now[name]["model"] + now[name]["inputs"] + now[name]["options"]:
+                for flag in filter(None, [option["flag"], *option["more_flags"]]):
+                    known[flag] = option
+            for flag, default in options["flags"].items():
+                self.assertIn(flag, known, name)
+                if default:
+                    self.assertEqual(known[flag]["default"], default, f"{name} {flag}")
+            keys = {option["key"] for option in now[name]["options"]}
+            self.assertLessEqual(set(options["keys"]), keys, name)
+
+    def test_pages_are_what_the_lists_say(self):
+        check = subprocess.run([sys.executable, ROOT / "scripts" / "method-pages", "--check", "--headscope", PROGRAM], capture_output=True, check=False)
+        self.assertEqual((check.returncode, check.stdout.decode()), (0, ""))
+
+    def test_one_method_by_name(self):
+        self.assertEqual([m["id"] for m in self.good("methods", "circuit benchmark")], ["circuit benchmark"])
+        self.bad("not_found", "methods", "ablat")
+        self.assertIn("--mean-by-position", run("methods", "ablate").stdout.decode())
+
+
+class Records(Case):
+    def test_a_result_has_every_option_of_its_method(self):
+        model, out = self.small_model(), self.folder / "a.h5"
+        self.good("ablate", "--model", model, "--prompt", "ab", "--answer", "c", "--wrong", "d", "--out", out)
+        listed = next(m for m in methods() if m["id"] == "ablate")
+        with h5py.File(out) as file:
+            recorded = set(file["options/ablate"].attrs)
+        self.assertLessEqual({o["name"] for o in listed["options"]} - {"prompts_per_cell"}, recorded)
+
+    def test_an_experiment_takes_every_key_of_the_list(self):
+        model = self.small_model()
+        samples = {"flag": "false", "integer": "1", "number": "0.5", "text": None, "choice": None, "texts": None, "integers": None, "numbers": None}
+        for method in methods():
+            if not method["in_experiments"]:
+                continue
+            lines = []
+            for option in method["options"]:
+                if option["key"] is None:
+                    continue
+                value = json.dumps(option["default"]) if option["type"] == "choice" else samples[option["type"]]
+                if value is not None:
+                    lines.append(f"{option['key']} = {value}")
+            task = "" if method["id"] == "detect" else '[[task]]\nname = "ioi"\ncount = 1\n'
+            toml = self.folder / "e.toml"
+            toml.write_text(f'[model]\npath = "{model}"\n{task}[[step]]\nmethod = "{method["id"]}"\n'
+                            + ('task = "ioi"\n' if task else "") + "\n".join(lines) + '\nnobody_reads_this = 1\n')
+            error = json.loads(run("run", toml, "--out", self.folder / "e.h5", "--json").stdout)["error"]
+            self.assertIn("nobody_reads_this", error["field"], f"{method['id']}: {error}")
+
+
+if __name__ == "__main__":
+    unittest.main()
