@@ -61,7 +61,8 @@ struct AttentionStatistics {
 };
 
 // Queries that have a key `distance` before them, in a row with this much left padding.
-HEADSCOPE_HOST_DEVICE inline std::int64_t stripe_length(const AttentionProblem& problem, std::int64_t distance, std::int64_t key_begin) {
+HEADSCOPE_HOST_DEVICE inline std::int64_t stripe_length(const AttentionProblem& problem, std::int64_t distance,
+                                                        std::int64_t key_begin) {
   const std::int64_t first = key_begin + distance, offset = problem.variant.query_offset;
   const std::int64_t begin = first > offset ? first : offset, end = offset + problem.queries;
   return begin < end ? end - begin : 0;
