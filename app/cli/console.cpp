@@ -20,6 +20,7 @@ void Console::print(const nlohmann::json& document) const {
   const std::string text = whole.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
+  std::fflush(stdout); // nothing that happens later may cost the document
   printed = true;
 }
 
@@ -63,6 +64,7 @@ Show Console::show() const {
       print(report.json);
     else
       std::fwrite(report.text.data(), 1, report.text.size(), stdout);
+    std::fflush(stdout);
   };
 }
 

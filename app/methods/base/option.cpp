@@ -47,7 +47,8 @@ std::vector<double> numbers_of(const OptionTarget& target) {
                                  return *v ? Numbers{static_cast<double>(**v)} : Numbers{};
                                },
                                [](const std::vector<std::int64_t>* v) { return Numbers(v->begin(), v->end()); },
-                               [](const std::vector<double>* v) { return *v; }, [](const auto&) { return Numbers{}; }},
+                               [](const std::vector<double>* v) { return *v; },
+                               [](const ChoiceTarget&) { return Numbers{}; }, [](const auto*) { return Numbers{}; }},
                     target);
 }
 

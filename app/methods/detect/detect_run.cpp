@@ -10,7 +10,7 @@
 namespace headscope::methods {
 
 void list_detect_options(OptionList& list, DetectOptions& options) {
-  list.add("detectors", options.detectors, "Names, comma-separated, or all; headscope detect --list shows them")
+  list.add("detectors", options.detectors, "Names, comma-separated, or all; the page of detect names them")
       .by_comma();
   list.add("set", options.set, "An option of a detector: NAME.OPTION=VALUE; may be repeated");
   list.add("haystack", options.haystack, "A text file or folder to read text from (default: generated from a seed)")
