@@ -34,7 +34,7 @@ class Help(Case):
             page = docs / "methods" / (command.replace(" ", "-") + ".md")
             text = common + (page.read_text() if page.exists() else "")
             self.assertIn(f"headscope {command}", text)
-            for option in re.findall(r"(--[a-z][a-z-]+)", run(*command.split(), "--help").stdout.decode()):
+            for option in re.findall(r"(?m)^  (?:-\w,)?(--[a-z][a-z-]+)", run(*command.split(), "--help").stdout.decode()):
                 self.assertIn(f"`{option}", text, command)
 
     def test_a_model_is_named_in_one_of_two_ways(self):
