@@ -12,12 +12,9 @@
 
 #include <hdf5.h>
 
-#include "core/store/h5_driver.h"
-
 namespace headscope::store::h5 {
 
-class Disk : public DriverFile {
-public:
+struct Disk {
   int fd = -1;   // open for reading and writing; not closed here
   int error = 0; // errno of the first write that failed
   struct Block {
@@ -25,15 +22,6 @@ public:
     std::vector<unsigned char> bytes;
   };
   std::vector<Block> unwritten; // in the order of writing; only after a failure, and then the file is given up
-
-  void opened() override;
-  std::uint64_t end() const override { return end_; }
-  bool read(std::uint64_t address, unsigned char* out, std::size_t size) override;
-  bool write(std::uint64_t address, const unsigned char* data, std::size_t size) override;
-  void truncate() override;
-
-private:
-  std::uint64_t end_ = 0; // as far as HDF5 has written, in the file or in memory
 };
 
 // Makes the file access list use the driver with this disk, which must outlive the file. Call under a Lock.

@@ -5,6 +5,9 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <functional>
+#include <iterator>
+#include <new>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -13,6 +16,23 @@
 namespace headscope::store::h5 {
 
 namespace {
+
+// What lies beyond the end reads as zeros.
+bool read_file(int fd, std::uint64_t address, unsigned char* out, std::size_t size) {
+  while (size > 0) {
+    const ssize_t n = ::pread(fd, out, size, static_cast<off_t>(address));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    if (n == 0) {
+      std::memset(out, 0, size);
+      return true;
+    }
+    address += static_cast<std::uint64_t>(n);
+    out += n;
+    size -= static_cast<std::size_t>(n);
+  }
+  return true;
+}
 
 Error system_error(const std::string& path) {
   if (errno == ENOENT) return make_error(ErrorCode::not_found, "does not exist", path);
@@ -37,7 +57,7 @@ Status Source::prepare() {
   if (!S_ISREG(info.st_mode)) return make_error(ErrorCode::invalid_argument, "is not a regular file", path_);
   if (info.st_size == 0) return make_error(ErrorCode::corrupt, "is empty", path_);
   std::array<unsigned char, 8> head{};
-  if (!read_at(fd_, 0, head.data(), head.size())) return system_error(path_);
+  if (!read_file(fd_, 0, head.data(), head.size())) return system_error(path_);
   constexpr std::array<unsigned char, 8> kSignature = {0x89, 'H', 'D', 'F', '\r', '\n', 0x1a, '\n'};
   if (head != kSignature) return make_error(ErrorCode::corrupt, "is not an HDF5 file (wrong signature)", path_);
   content_ = static_cast<std::uint64_t>(info.st_size);
@@ -80,22 +100,86 @@ bool Source::read(std::uint64_t address, unsigned char* out, std::size_t size) {
   if (!verify(address, size)) return false;
   const std::size_t inside = address >= content_ ? 0 : std::min<std::uint64_t>(size, content_ - address);
   std::memset(out + inside, 0, size - inside);
-  return read_at(fd_, address, out, inside);
+  return read_file(fd_, address, out, inside);
 }
 
 namespace {
 
-herr_t query(const H5FD_t* /*file*/, unsigned long* features) {
-  if (features != nullptr)
-    *features = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
+struct SourceFile {
+  H5FD_t base{}; // first: HDF5 sees only this
+  Source* source = nullptr;
+};
+
+SourceFile& self(H5FD_t* file) { return *reinterpret_cast<SourceFile*>(file); }
+const SourceFile& self(const H5FD_t* file) { return *reinterpret_cast<const SourceFile*>(file); }
+
+H5FD_t* open_file(const char* /*name*/, unsigned /*flags*/, hid_t access, haddr_t /*maxaddr*/) {
+  const void* info = H5Pget_driver_info(access);
+  if (info == nullptr) return nullptr;
+  auto* file = new (std::nothrow) SourceFile;
+  if (file == nullptr) return nullptr;
+  file->source = *static_cast<Source* const*>(info);
+  return &file->base;
+}
+
+herr_t close_file(H5FD_t* file) {
+  delete &self(file);
   return 0;
+}
+
+int compare(const H5FD_t* a, const H5FD_t* b) {
+  const std::less<const Source*> before;
+  return before(self(a).source, self(b).source) ? -1 : before(self(b).source, self(a).source) ? 1 : 0;
+}
+
+herr_t query(const H5FD_t* /*file*/, unsigned long* flags) {
+  if (flags != nullptr)
+    *flags = H5FD_FEAT_ACCUMULATE_METADATA | H5FD_FEAT_DATA_SIEVE | H5FD_FEAT_DEFAULT_VFD_COMPATIBLE;
+  return 0;
+}
+
+haddr_t get_eoa(const H5FD_t* file, H5FD_mem_t /*type*/) { return self(file).source->allocated; }
+haddr_t get_eof(const H5FD_t* file, H5FD_mem_t /*type*/) { return self(file).source->content(); }
+herr_t set_eoa(H5FD_t* file, H5FD_mem_t /*type*/, haddr_t address) {
+  self(file).source->allocated = address;
+  return 0;
+}
+
+herr_t read(H5FD_t* file, H5FD_mem_t /*type*/, hid_t /*transfer*/, haddr_t address, std::size_t size, void* buffer) {
+  return self(file).source->read(address, static_cast<unsigned char*>(buffer), size) ? 0 : -1;
+}
+
+herr_t write(H5FD_t* /*file*/, H5FD_mem_t /*type*/, hid_t /*transfer*/, haddr_t /*address*/, std::size_t /*size*/,
+             const void* /*buffer*/) {
+  return -1;
+}
+
+H5FD_class_t make_class() {
+  H5FD_class_t driver{};
+  driver.name = "headscope-reader";
+  driver.maxaddr = (haddr_t{1} << 62U) - 1;
+  driver.fc_degree = H5F_CLOSE_WEAK;
+  driver.fapl_size = sizeof(Source*);
+  driver.open = open_file;
+  driver.close = close_file;
+  driver.cmp = compare;
+  driver.query = query;
+  driver.get_eoa = get_eoa;
+  driver.set_eoa = set_eoa;
+  driver.get_eof = get_eof;
+  driver.read = read;
+  driver.write = write;
+  constexpr H5FD_mem_t kMap[H5FD_MEM_NTYPES] = H5FD_FLMAP_DICHOTOMY;
+  std::copy(std::begin(kMap), std::end(kMap), std::begin(driver.fl_map));
+  return driver;
 }
 
 } // namespace
 
 bool use_source(hid_t file_access, Source* source) {
-  static const hid_t driver = register_driver("headscope-reader", query);
-  return use_driver(file_access, driver, source);
+  static const H5FD_class_t driver = make_class();
+  static const hid_t id = H5FDregister(&driver);
+  return id >= 0 && H5Pset_driver(file_access, id, static_cast<const void*>(&source)) >= 0;
 }
 
 } // namespace headscope::store::h5

@@ -13,29 +13,29 @@
 
 #include "core/base/result.h"
 #include "core/store/checksums.h"
-#include "core/store/h5_driver.h"
 
 namespace headscope::store::h5 {
 
-class Source : public DriverFile {
+class Source {
 public:
   // A regular file that begins as HDF5 files do. Errors: not_found, io, invalid_argument, corrupt.
   static Result<std::unique_ptr<Source>> open(const std::string& path);
-  ~Source() override;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  ~Source();
 
   int fd() const { return fd_; }
   std::uint64_t content() const { return content_; } // bytes of the HDF5 part
   bool has_checksums() const { return checksums_.has_value(); }
   bool damaged() const { return damaged_; } // a block that was read does not match
   Error damage() const;
+  std::uint64_t allocated = 0; // where HDF5 believes the file to end
 
   // Every block, of a file that is small enough not to feel it.
   Status verify_small();
 
   // What lies beyond the end reads as zeros. False when the system refuses or a checksum does not match.
-  bool read(std::uint64_t address, unsigned char* out, std::size_t size) override;
-  bool write(std::uint64_t, const unsigned char*, std::size_t) override { return false; }
-  std::uint64_t end() const override { return content_; }
+  bool read(std::uint64_t address, unsigned char* out, std::size_t size);
 
 private:
   Source(std::string path, int fd) : path_(std::move(path)), fd_(fd) {}
