@@ -1,32 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
-#include <chrono>
 
 #include "app/experiments/bound.h"
 #include "app/experiments/run_experiment.h"
+#include "app/methods/base/speed.h"
 #include "app/methods/base/values.h"
-#include "core/analysis/sweep.h"
 #include "core/tasks/task.h"
 
 namespace headscope::experiments {
 namespace {
 
-// Seconds a token, of one forward pass over rows of the first task's prompts, after one that warms up.
-Result<double> measured(const BoundExperiment& bound) {
-  RunRequest request;
+// Rows of the tasks' prompts.
+TokenRows timed_rows(const BoundExperiment& bound) {
   TokenRows rows;
   for (const auto& [name, task] : bound.tasks)
     for (std::size_t i = 0; i < std::min<std::size_t>(8, task.cases.size()); ++i)
       rows.push_back(task.cases[i].tokens.clean);
   if (rows.empty()) rows.assign(8, std::vector<std::int64_t>(16, 1));
-  request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-  request.logits = LogitRows::last;
-  HS_TRY(bound.engine->run(request));
-  const auto begin = std::chrono::steady_clock::now();
-  HS_ASSIGN(const RunResult result, bound.engine->run(request));
-  if (result.logits.is_cuda()) static_cast<void>(result.logits.cpu());
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return seconds / static_cast<double>(request.batch.tokens.numel());
+  return rows;
 }
 
 // Weights, and of one run at once the residual, what attention and MLP hold, and a copy of the logits.
@@ -47,7 +38,7 @@ double memory_of(const BoundExperiment& bound, double most_tokens) {
 Status dry_run(Experiment experiment, const methods::Context& context, const methods::Show& show) {
   HS_ASSIGN(const Ranks ranks, Ranks::join());
   HS_ASSIGN(const BoundExperiment bound, bind_experiment(std::move(experiment), ranks, context));
-  HS_ASSIGN(const double seconds_per_token, measured(bound));
+  HS_ASSIGN(const double seconds_per_token, methods::seconds_per_token(*bound.engine, timed_rows(bound), {}));
   if (ranks.rank() != 0) return {};
   nlohmann::json steps = nlohmann::json::array();
   std::vector<std::vector<std::string>> lines = {{"step", "method", "cells", "forwards", "seconds"}};

@@ -11,6 +11,7 @@
 
 #include "app/figures/files.h"
 #include "app/figures/scene.h"
+#include "core/base/npy_header.h"
 
 namespace headscope::figures {
 
@@ -86,21 +87,6 @@ Status check_table(const std::string& path, const Table& table, std::size_t& row
   return {};
 }
 
-std::string npy_header(const std::vector<std::int64_t>& shape) {
-  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
-  for (const std::int64_t size : shape)
-    text += std::to_string(size) + ",";
-  text += "), }";
-  if (shape.size() > 1) text.erase(text.rfind(",)"), 1);
-  constexpr std::size_t preamble = 10; // magic, version, header length
-  text.append(63 - (preamble + text.size()) % 64, ' ');
-  text += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(text.size() & 0xFF);
-  header += static_cast<char>(text.size() >> 8);
-  return header + text;
-}
-
 std::string name_or_index(const std::vector<std::string>& names, std::int64_t at) {
   return names.empty() ? std::to_string(at) : names[static_cast<std::size_t>(at)];
 }
@@ -144,7 +130,7 @@ Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape
                      "the shape holds " + std::to_string(count) + " values, given are " + std::to_string(data.size()),
                      "shape");
   }
-  std::string bytes = npy_header(shape);
+  std::string bytes = npy_header("<f4", shape);
   const std::size_t start = bytes.size();
   bytes.resize(start + data.size_bytes());
   if (!data.empty()) std::memcpy(bytes.data() + start, data.data(), data.size_bytes());

@@ -114,35 +114,38 @@ private:
 
   bool composition() {
     std::vector<at::Tensor> read_v, write_o, read_q, read_k; // triangles [head_index, d_head, d_head]
+    std::vector<at::Tensor> ov_norm, qk_norm;                // [head_index]
     for (const LayerHeads& heads : layers_) {
       read_v.push_back(triangle(heads.v));
       write_o.push_back(triangle(heads.o.transpose(-2, -1)));
       read_q.push_back(triangle(heads.q));
       read_k.push_back(triangle(heads.k));
+      ov_norm.push_back(norm_of(read_v.back().matmul(write_o.back().transpose(-2, -1))));
+      qk_norm.push_back(norm_of(read_q.back().matmul(read_k.back().transpose(-2, -1))));
     }
     for (std::int64_t from = 0; from < config_.n_layers; ++from) {
       if (stopped("composition", from)) return false;
       for (std::int64_t to = from + 1; to < config_.n_layers; ++to) {
         const auto f = static_cast<std::size_t>(from), t = static_cast<std::size_t>(to);
-        const at::Tensor qk_norm = norm_of(read_q[t].matmul(read_k[t].transpose(-2, -1)));
-        const at::Tensor ov_norm = norm_of(read_v[t].matmul(write_o[t].transpose(-2, -1)));
-        pairs(from, to, read_v[f], layers_[t].q, read_k[t], qk_norm, out_.q_composition);
-        pairs(from, to, read_v[f], layers_[t].k, read_q[t], qk_norm, out_.k_composition);
-        pairs(from, to, read_v[f], layers_[t].v, write_o[t], ov_norm, out_.v_composition);
+        const auto score = [&](const at::Tensor& a, const at::Tensor& other, const at::Tensor& norm,
+                               std::vector<double>& out) {
+          pairs(from, to, read_v[f], a, other, ov_norm[f].unsqueeze(-1) * norm, out);
+        };
+        score(layers_[t].q, read_k[t], qk_norm[t], out_.q_composition);
+        score(layers_[t].k, read_q[t], qk_norm[t], out_.k_composition);
+        score(layers_[t].v, write_o[t], ov_norm[t], out_.v_composition);
       }
     }
     return true;
   }
 
-  // |W_OV A B^T| over |W_OV| |A B^T| of all heads of two layers, where `other` is the triangle of B.
+  // |W_OV A B^T| over `norms` (|W_OV| |A B^T|) of all heads of two layers, where `other` is the triangle of B.
   void pairs(std::int64_t from, std::int64_t to, const at::Tensor& reads, const at::Tensor& a, const at::Tensor& other,
-             const at::Tensor& second_norm, std::vector<double>& out) const {
+             const at::Tensor& norms, std::vector<double>& out) const {
     const at::Tensor& writes = layers_[static_cast<std::size_t>(from)].o;
-    const at::Tensor first_norm = norm_of(reads.matmul(triangle(writes.transpose(-2, -1)).transpose(-2, -1)));
     for (std::int64_t i = 0; i < config_.n_heads; ++i) {
       const at::Tensor between = writes[i].matmul(a); // [head_index of the later, d_head, d_head]
-      const at::Tensor scores =
-          norm_of(reads[i].matmul(between).matmul(other.transpose(-2, -1))) / (first_norm[i] * second_norm);
+      const at::Tensor scores = norm_of(reads[i].matmul(between).matmul(other.transpose(-2, -1))) / norms[i];
       for (std::int64_t j = 0; j < config_.n_heads; ++j)
         out[out_.pair(from * config_.n_heads + i, to * config_.n_heads + j)] = scores[j].item<double>();
     }

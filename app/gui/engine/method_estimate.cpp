@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
-#include <chrono>
-
-#include <ATen/ATen.h>
 
 #include "app/gui/engine/engine_state.h"
 #include "app/gui/engine/method_job.h"
 #include "app/gui/forms/option_text.h"
+#include "app/methods/base/speed.h"
 #include "app/methods/inputs/task_options.h"
-#include "core/analysis/sweep.h"
 
 namespace headscope::gui {
 namespace {
-
-// Of one forward pass over these rows, after one that warms up.
-Result<double> seconds_per_token(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
-  RunRequest request;
-  request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-  request.logits = LogitRows::last;
-  request.cancel = cancel;
-  HS_TRY(engine.run(request));
-  const auto begin = std::chrono::steady_clock::now();
-  HS_ASSIGN(const RunResult result, engine.run(request));
-  if (result.logits.is_cuda()) static_cast<void>(result.logits.cpu()); // waits for the device
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  return seconds / static_cast<double>(request.batch.tokens.numel());
-}
 
 TokenRows timed_rows(const Engine& engine, const std::optional<TaskSet>& set) {
   constexpr std::size_t n_rows = 8;
@@ -75,7 +58,7 @@ Result<MethodEstimate> estimate_method(const EngineState& state, const MethodReq
   }
   HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id}));
   task.report("timing a forward pass", 0, 0);
-  HS_ASSIGN(const double seconds, seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
+  HS_ASSIGN(const double seconds, methods::seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
   const methods::Cost cost = cells->cost();
   return MethodEstimate{cells->count(), cost.forwards, cost.tokens * seconds};
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/methods/base/values.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "core/base/text_file.h"
 #include "core/tasks/prompt_file.h"
 
@@ -75,10 +76,7 @@ public:
         .reads_file();
     list.add("mean_by_position", options_.sweep.mean_by_position, "One mean for each position");
     list.add("seed", options_.sweep.seed, "Of the choice of resampled prompts").at_least(0);
-    list.add("tokens_per_run", options_.sweep.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .at_least(0);
+    list_tokens_per_run(list, options_.sweep.tokens_per_run);
     list.add("prompts_per_cell", options_.prompts_per_cell, "Prompts in a cell")
         .in("prompt")
         .at_least(1)

@@ -10,6 +10,7 @@
 #include "app/methods/base/method.h"
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/prompt_set.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/runs/result_parts.h"
 #include "core/analysis/corpus.h"
 
@@ -335,11 +336,7 @@ public:
     list.add("statistics", options_.statistics, "Means and mean squares over all tokens in place of activations")
         .from("0.2");
     list.add("second_moment", options_.second_moment, "With --statistics also the mean of x x^T").from("0.2");
-    list.add("tokens_per_run", options_.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .from("0.2")
-        .at_least(0);
+    list_tokens_per_run(list, options_.tokens_per_run).from("0.2");
   }
 
   Status check_inputs() override {

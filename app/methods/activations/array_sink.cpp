@@ -14,6 +14,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/base/npy_header.h"
 #include "core/base/partial_file.h"
 
 namespace headscope::methods {
@@ -142,20 +143,6 @@ Status write_rows(const PartialFile& file, std::int64_t begin, const store::Arra
                   {static_cast<const char*>(typed.const_data_ptr()), typed.nbytes()});
 }
 
-std::string npy_header(const store::ArraySpec& spec) {
-  std::string text("{'descr': '");
-  text.append(names_of_type(spec.dtype).npy).append("', 'fortran_order': False, 'shape': (");
-  for (const std::int64_t size : spec.shape)
-    text.append(std::to_string(size)).append(", ");
-  text.append("), }");
-  constexpr std::size_t preamble = 10; // magic, version, header length; all of it is a multiple of 64
-  text.append(63 - (preamble + text.size()) % 64, ' ').append("\n");
-  std::string header("\x93NUMPY\x01\x00", 8);
-  header += static_cast<char>(text.size() & 0xFF);
-  header += static_cast<char>(text.size() >> 8);
-  return header.append(text);
-}
-
 class NpySink : public ArraySink {
 public:
   NpySink(std::string folder, bool replace, std::vector<SinkArray> arrays)
@@ -172,7 +159,7 @@ public:
                         path_of("index.json"), "--to");
     for (const SinkArray& array : arrays_) {
       HS_ASSIGN(PartialFile file, PartialFile::create(path_of(dotted(array.name).append(".npy")), replace_));
-      const std::string header = npy_header(array.spec);
+      const std::string header = npy_header(names_of_type(array.spec.dtype).npy, array.spec.shape);
       HS_TRY(write_at(file, 0, header));
       begins_.push_back(std::ssize(header));
       files_.push_back(std::move(file));

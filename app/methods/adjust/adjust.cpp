@@ -2,6 +2,7 @@
 #include "app/methods/adjust/adjust.h"
 
 #include "app/methods/base/values.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/runs/result_parts.h"
 
 namespace headscope::methods {
@@ -49,10 +50,7 @@ public:
                     "Whose attention is steered");
     list.add("seeds", adjustment.seeds, "Random heads of the same layers to compare with").at_least(0);
     list.add("seed", adjustment.seed, "Of these").at_least(0);
-    list.add("tokens_per_run", adjustment.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .at_least(0);
+    list_tokens_per_run(list, adjustment.tokens_per_run);
   }
 
   Status check_inputs() override {

@@ -5,6 +5,7 @@
 
 #include "app/methods/attribute/attribute_store.h"
 #include "app/methods/base/values.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/runs/result_parts.h"
 #include "core/analysis/sweep.h"
 
@@ -53,12 +54,7 @@ public:
   void inputs(OptionList& list) override { list_prompt_set_options(list, options_.prompts); }
   store::Attributes recorded_inputs() const override { return option_attributes(options_.prompts); }
 
-  void options(OptionList& list) override {
-    list.add("tokens_per_run", options_.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .at_least(0);
-  }
+  void options(OptionList& list) override { list_tokens_per_run(list, options_.tokens_per_run); }
 
   Status check_inputs() override { return check_prompt_set(options_.prompts); }
 

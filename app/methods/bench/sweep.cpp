@@ -7,6 +7,7 @@
 #include "app/methods/bench/bench.h"
 #include "app/methods/bench/bench_model.h"
 #include "app/methods/bench/inputs.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "core/base/text_file.h"
 #include "core/vocabulary/head_id.h"
 
@@ -94,10 +95,7 @@ public:
     list.add("heads", options_.heads, "Heads, evenly over the layers").at_least(1);
     list.add("tokens", options_.tokens, "A JSON file with the rows of token ids to use").reads_file();
     list.add("seed", options_.seed, "Of the token ids where there is no file").at_least(0);
-    list.add("tokens_per_run", options_.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .at_least(0);
+    list_tokens_per_run(list, options_.tokens_per_run);
   }
 
   Status check_options() override { return check_bench_model(options_.model); }

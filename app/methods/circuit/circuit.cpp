@@ -4,6 +4,7 @@
 #include "app/methods/circuit/circuit_report.h"
 #include "app/methods/circuit/circuit_store.h"
 #include "app/methods/inputs/prompt_set.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "core/store/part_name.h"
 
 namespace headscope::methods {
@@ -52,9 +53,7 @@ public:
         .only(Offered::command_line, "the cells of an experiment are the measuring of scores");
     list.add("name", circuit.name, "Of the graph in the file")
         .only(Offered::command_line, "a step has a name, which is the graph's");
-    list.add("tokens_per_run", circuit.tokens_per_run, "Tokens that go through the model at once; 0: by memory")
-        .in("token")
-        .at_least(0);
+    list_graph_tokens_per_run(list, circuit.tokens_per_run);
   }
 
   Status check_inputs() override {

@@ -4,6 +4,7 @@
 #include "app/methods/circuit/benchmark_run.h"
 #include "app/methods/circuit/circuit_store.h"
 #include "app/methods/inputs/pair_set.h"
+#include "app/methods/inputs/tokens_per_run.h"
 
 namespace headscope::methods {
 namespace {
@@ -73,9 +74,7 @@ public:
     list.add("top_n", circuit.top_n, "Edges of the circuits in the file").in("edge").at_least(0);
     list.add_choice("table", options_.table, {{"text", {}}, {"markdown", {}}, {"csv", {}}}, "How the table is written")
         .unrecorded();
-    list.add("tokens_per_run", circuit.tokens_per_run, "Tokens that go through the model at once; 0: by memory")
-        .in("token")
-        .at_least(0);
+    list_graph_tokens_per_run(list, circuit.tokens_per_run);
   }
 
   Status check_inputs() override { return check_pair_set(options_.pairs, true); }

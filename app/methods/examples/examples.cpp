@@ -5,6 +5,7 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/examples/examples_report.h"
+#include "app/methods/inputs/tokens_per_run.h"
 
 namespace headscope::methods {
 namespace {
@@ -44,11 +45,7 @@ public:
         .in("token")
         .from("0.2")
         .at_least(0);
-    list.add("tokens_per_run", how_.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .from("0.2")
-        .at_least(0);
+    list_tokens_per_run(list, how_.tokens_per_run).from("0.2");
   }
 
   Status check_inputs() override {

@@ -2,12 +2,14 @@
 #include "app/methods/inputs/model_options.h"
 
 #include <filesystem>
+#include <utility>
 
 #include <ATen/Parallel.h>
 
 #include "core/base/text_file.h"
 #include "core/engine/device.h"
 #include "core/io/checkpoint.h"
+#include "core/model/dtype.h"
 #include "core/model/model_store.h"
 #include "plugins/host/plugin_host.h"
 
@@ -15,25 +17,22 @@ namespace headscope::methods {
 
 namespace {
 
-struct DtypeName {
-  const char* name;
-  const char* also; // as GGUF writes it
-  at::ScalarType dtype;
-};
-constexpr DtypeName dtypes[] = {
-    {"float32", "f32", at::kFloat}, {"bfloat16", "bf16", at::kBFloat16}, {"float16", "f16", at::kHalf}};
-
+// By its name, or as GGUF writes it.
 Result<at::ScalarType> parse_dtype(const std::string& name) {
-  for (const DtypeName& each : dtypes)
-    if (name == each.name || name == each.also) return each.dtype;
-  return make_error(ErrorCode::invalid_argument, "must be float32, bfloat16 or float16, not '" + name + "'", {},
+  constexpr std::pair<const char*, at::ScalarType> short_names[] = {
+      {"f32", at::kFloat}, {"bf16", at::kBFloat16}, {"f16", at::kHalf}};
+  for (const auto& [also, dtype] : short_names)
+    if (name == also) return dtype;
+  for (const auto& each : names_of<at::ScalarType>())
+    if (name == each.name) return each.value;
+  return make_error(ErrorCode::invalid_argument, "must be " + all_names<at::ScalarType>() + ", not '" + name + "'", {},
                     "--dtype");
 }
 
 } // namespace
 
 void list_device_options(OptionList& list, ModelOptions& options) {
-  list.add("dtype", options.dtype, "float32, bfloat16 or float16");
+  list.add("dtype", options.dtype, all_names<at::ScalarType>());
   list.add("device", options.device, "cpu, cuda or cuda:N");
   list.add("threads", options.threads, "CPU threads; 0: all cores").at_least(0);
 }

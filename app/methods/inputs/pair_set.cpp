@@ -90,13 +90,7 @@ TokenRows PairSet::clean_rows() const {
 }
 
 store::Attributes option_attributes(const PairSetOptions& options) {
-  store::Attributes used = option_attributes(options.prompt);
-  if (!options.file.empty()) used.push_back({"prompts_file", options.file});
-  const store::Attributes task = option_attributes(options.task);
-  used.insert(used.end(), task.begin(), task.end());
-  if (!options.answer.empty()) used.push_back({"answer", options.answer});
-  if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
-  return used;
+  return source_attributes(options.prompt, options.file, options.task, options.answer, options.wrong);
 }
 
 Status store_pairs(store::ResultWriter& writer, const Model& model, const PairSet& set) {

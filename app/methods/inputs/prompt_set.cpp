@@ -117,14 +117,19 @@ Status store_prompts(store::ResultWriter& writer, const Model& model, const Prom
   return {};
 }
 
-store::Attributes option_attributes(const PromptSetOptions& options) {
-  store::Attributes used = option_attributes(options.prompt);
-  if (!options.file.empty()) used.push_back({"prompts_file", options.file});
-  const store::Attributes task = option_attributes(options.task);
-  used.insert(used.end(), task.begin(), task.end());
-  if (!options.answer.empty()) used.push_back({"answer", options.answer});
-  if (!options.wrong.empty()) used.push_back({"wrong", options.wrong});
+store::Attributes source_attributes(const PromptOptions& prompt, const std::string& file, const TaskOptions& task,
+                                    const std::string& answer, const std::string& wrong) {
+  store::Attributes used = option_attributes(prompt);
+  if (!file.empty()) used.push_back({"prompts_file", file});
+  const store::Attributes of_task = option_attributes(task);
+  used.insert(used.end(), of_task.begin(), of_task.end());
+  if (!answer.empty()) used.push_back({"answer", answer});
+  if (!wrong.empty()) used.push_back({"wrong", wrong});
   return used;
+}
+
+store::Attributes option_attributes(const PromptSetOptions& options) {
+  return source_attributes(options.prompt, options.file, options.task, options.answer, options.wrong);
 }
 
 } // namespace headscope::methods

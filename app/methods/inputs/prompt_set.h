@@ -46,6 +46,9 @@ Status warn_unspaced(const Engine& engine, const TokenRows& prompts, const std::
 // /prompts with what was dropped of them. cancelled where interrupted.
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PromptSet& set, const Context& context);
 
+// What a result records of where its prompts or pairs come from.
+store::Attributes source_attributes(const PromptOptions& prompt, const std::string& file, const TaskOptions& task,
+                                    const std::string& answer, const std::string& wrong);
 store::Attributes option_attributes(const PromptSetOptions& options);
 
 } // namespace headscope::methods

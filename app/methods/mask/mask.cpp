@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/methods/mask/mask_run.h"
 
 namespace headscope::methods {
@@ -103,10 +104,7 @@ void list_masking_options(OptionList& list, MaskOptions& options) {
       .in("head")
       .at_least(0);
   list.add("seed", options.masking.seed, "Of controls and tasks").at_least(0);
-  list.add("tokens_per_run", options.masking.tokens_per_run,
-           "How many tokens go through the model at once; 0: what suits the device")
-      .in("token")
-      .at_least(0);
+  list_tokens_per_run(list, options.masking.tokens_per_run);
 }
 
 void list_mask_tasks(OptionList& list, MaskOptions& options) {

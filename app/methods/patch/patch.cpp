@@ -5,6 +5,7 @@
 
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/prompt_set.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/methods/patch/patch_store.h"
 #include "app/runs/result_parts.h"
 
@@ -128,10 +129,7 @@ public:
     list.add("check", options_.check, "Of an estimate: cells to patch, the N strongest and N others")
         .in("cell")
         .at_least(0);
-    list.add("tokens_per_run", patching.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .at_least(0);
+    list_tokens_per_run(list, patching.tokens_per_run);
   }
 
   Status check_inputs() override { return check_pair_set(options_.pairs, true); }

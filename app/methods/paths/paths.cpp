@@ -5,6 +5,7 @@
 
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/prompt_set.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/methods/paths/paths_store.h"
 
 namespace headscope::methods {
@@ -47,9 +48,7 @@ public:
     list.add("receivers", options_.receivers, "Inputs, patched together: logits, a10.h0<q>, m5").by_comma();
     list.add("direct", options_.direct, "Hold MLPs too: only the direct paths");
     list.add_choice("metric", options_.metric, "What is measured at the last token");
-    list.add("tokens_per_run", options_.tokens_per_run, "Tokens that go through the model at once; 0: by memory")
-        .in("token")
-        .at_least(0);
+    list_graph_tokens_per_run(list, options_.tokens_per_run);
   }
 
   Status check_inputs() override { return check_pair_set(options_.pairs, true); }

@@ -5,6 +5,7 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/base/values.h"
+#include "app/methods/inputs/tokens_per_run.h"
 #include "app/methods/steer/steer_report.h"
 #include "app/methods/steer/steer_vector.h"
 #include "core/engine/generate.h"
@@ -65,11 +66,7 @@ public:
         .in("token")
         .from("0.2")
         .at_least(0);
-    list.add("tokens_per_run", measured_.tokens_per_run,
-             "How many tokens go through the model at once; 0: what suits the device")
-        .in("token")
-        .from("0.2")
-        .at_least(0);
+    list_tokens_per_run(list, measured_.tokens_per_run).from("0.2");
   }
 
   Status check_inputs() override { return check_prompt_set(prompts_); }

@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/base/npy_header.h"
 #include "core/base/partial_file.h"
 #include "core/base/text_file.h"
 #include "core/model/guard.h"
@@ -121,17 +122,8 @@ Status vectors_from_file(const SteerVectorOptions& options, const ModelConfig& c
   });
 }
 
-// NPY 1.0: magic number, a Python dictionary padded to 64 bytes, the numbers.
 std::string npy_bytes(const at::Tensor& values) {
-  std::string text = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
-  for (const std::int64_t size : values.sizes())
-    text.append(std::to_string(size)).append(",");
-  text.append("), }");
-  text.append(63 - (10 + text.size()) % 64, ' ').append("\n");
-  std::string bytes("\x93NUMPY\x01\x00", 8);
-  bytes.push_back(static_cast<char>(text.size() & 0xFF));
-  bytes.push_back(static_cast<char>(text.size() >> 8));
-  bytes.append(text);
+  std::string bytes = npy_header("<f4", values.sizes().vec());
   const at::Tensor whole = values.contiguous();
   bytes.append(static_cast<const char*>(whole.const_data_ptr()), whole.nbytes());
   return bytes;
