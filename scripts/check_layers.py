@@ -11,6 +11,8 @@ import sys
 
 # What methods may include; the programs and experiments stand above them.
 METHODS = {"app/methods", "app/runs", "app/figures", "app/result_figures", "core", "plugins/sdk", "plugins/host"}
+# What everything that runs a model stands on.
+ENGINE = {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine"}
 # Folder -> folders of the project it may include from. The longest matching prefix counts.
 ALLOWED = {
     "kernels": {"kernels"},
@@ -22,10 +24,12 @@ ALLOWED = {
     "core/store": {"core/base", "core/vocabulary", "core/store"},
     "core/model": {"core/base", "core/vocabulary", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "kernels"},
-    "core/analysis": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "core/analysis"},
+    "core/prompts": {"core/base", "core/vocabulary", "core/text", "core/prompts"},
+    "core/scoring": ENGINE | {"core/prompts", "core/scoring"},
+    "core/sweeps": ENGINE | {"core/prompts", "core/scoring", "core/sweeps"},
+    "core/analysis": ENGINE | {"core/prompts", "core/scoring", "core/sweeps", "core/analysis"},
     "core/batch": {"core/base", "core/vocabulary", "core/batch"},
-    "core/tasks": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "core/analysis", "core/tasks"},
-    "core/circuits": {"core/base", "core/vocabulary", "core/store", "core/text", "core/model", "core/engine", "core/analysis", "core/circuits"},
+    "core/circuits": ENGINE | {"core/store", "core/prompts", "core/scoring", "core/sweeps", "core/analysis", "core/circuits"},
     "plugins/sdk": {"core", "plugins/sdk"},
     "plugins/host": {"core", "plugins/sdk", "plugins/host"},
     "plugins": {"core", "plugins/sdk", "plugins/detectors"},
@@ -63,6 +67,7 @@ FORBIDDEN = [
     ("core/io", "Torch", TORCH),
     ("core/plant", "Torch", TORCH),
     ("core/text", "Torch", TORCH),
+    ("core/prompts", "Torch", TORCH),
     ("core/store", "Torch", TORCH),
     ("core/batch", "Torch", TORCH),
 ]

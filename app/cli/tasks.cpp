@@ -7,8 +7,8 @@
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/inputs/task_options.h"
 #include "core/base/partial_file.h"
-#include "core/tasks/csv.h"
-#include "core/tasks/prompt_file.h"
+#include "core/prompts/csv.h"
+#include "core/prompts/prompt_file.h"
 
 namespace headscope::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include "app/experiments/run_experiment.h"
 #include "app/methods/base/speed.h"
 #include "app/methods/base/values.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
 
 namespace headscope::experiments {
 namespace {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "core/analysis/metric.h"
 #include "core/model/model.h"
+#include "core/scoring/metric.h"
 #include "core/store/result_file.h"
 #include "plugins/sdk/detector.h"
 

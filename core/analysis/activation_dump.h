@@ -10,9 +10,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/analysis/sweep.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope {
 
@@ -38,7 +38,7 @@ struct DumpRequest {
   }
 };
 
-// Rows [token, token_shape ...] of a site, float32 and dense on the processor; the first of them is that token of all
+// Rows [token, token_shape ...] of a site, float32 and dense on the CPU; the first of them is that token of all
 // that are kept. Texts come in their order.
 using ActivationRows = std::function<Status(std::size_t site, std::int64_t first_token, const at::Tensor& rows)>;
 

@@ -4,8 +4,8 @@
 #include <ATen/ATen.h>
 
 #include "core/analysis/residual_parts.h"
-#include "core/analysis/sweep.h"
 #include "core/model/guard.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope {
 namespace {

@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/analysis/metric.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/scoring/metric.h"
 
 namespace headscope {
 

@@ -7,8 +7,8 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/metric.h"
 #include "core/model/guard.h"
+#include "core/scoring/metric.h"
 
 namespace headscope {
 namespace {

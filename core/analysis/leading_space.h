@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/analysis/sweep.h"
+#include "core/sweeps/sweep.h"
 #include "core/text/tokenizer.h"
 
 namespace headscope {

@@ -15,7 +15,7 @@
 namespace headscope {
 namespace {
 
-// Responses [batch, pos] on the processor.
+// Responses [batch, pos] on the CPU.
 Result<at::Tensor> responses(const Engine& engine, const Response& response, const TokenRows& texts,
                              const CancelToken& cancel) {
   RunRequest run;

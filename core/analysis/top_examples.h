@@ -8,9 +8,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/analysis/sweep.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/sweeps/sweep.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope {

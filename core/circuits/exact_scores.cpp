@@ -3,9 +3,9 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/sweep.h"
 #include "core/circuits/node_outputs.h"
 #include "core/circuits/sites.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope {
 namespace {

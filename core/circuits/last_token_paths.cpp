@@ -6,10 +6,10 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/patch_plan.h"
 #include "core/analysis/residual_parts.h"
 #include "core/engine/block_parts.h"
 #include "core/model/guard.h"
+#include "core/sweeps/patch_plan.h"
 
 namespace headscope {
 namespace {

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/analysis/head_ablation.h"
-#include "core/analysis/patching.h"
+#include "core/sweeps/head_ablation.h"
+#include "core/sweeps/patching.h"
 
 namespace headscope {
 

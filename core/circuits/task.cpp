@@ -3,7 +3,7 @@
 
 #include <array>
 
-#include "core/analysis/patch_plan.h"
+#include "core/sweeps/patch_plan.h"
 
 namespace headscope {
 Status check_task(const Engine& engine, const CircuitTask& task) {

@@ -6,10 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "core/analysis/metric.h"
-#include "core/analysis/patching.h"
-#include "core/analysis/sweep.h"
 #include "core/engine/engine.h"
+#include "core/scoring/metric.h"
+#include "core/sweeps/patching.h"
+#include "core/sweeps/sweep.h"
 #include "core/vocabulary/circuits.h"
 
 namespace headscope {

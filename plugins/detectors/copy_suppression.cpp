@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/random.h"
+#include "core/base/random.h"
 #include "core/engine/block_parts.h"
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"

@@ -5,11 +5,11 @@
 #include <ATen/ATen.h>
 
 #include "core/analysis/direct_logit_attribution.h"
-#include "core/analysis/sweep.h"
 #include "core/model/guard.h"
+#include "core/prompts/choice_prompt.h"
+#include "core/sweeps/sweep.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/evidence.h"
-#include "plugins/detectors/multiple_choice.h"
 
 namespace headscope {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/random.h"
+#include "core/base/random.h"
 
 namespace headscope {
 

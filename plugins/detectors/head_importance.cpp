@@ -2,8 +2,8 @@
 // Head importance: what a model's predictions lose when one head always writes its mean.
 #include <algorithm>
 
-#include "core/analysis/head_ablation.h"
 #include "core/model/guard.h"
+#include "core/sweeps/head_ablation.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/evidence.h"
 #include "plugins/detectors/text_rows.h"

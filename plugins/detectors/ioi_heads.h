@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/analysis/ioi_task.h"
 #include "core/circuits/last_token_paths.h"
+#include "core/prompts/tasks/ioi.h"
 #include "plugins/sdk/detector.h"
 
 namespace headscope {

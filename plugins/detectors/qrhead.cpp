@@ -6,11 +6,11 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/haystack.h"
-#include "core/analysis/masking_tasks.h"
 #include "core/model/guard.h"
+#include "core/prompts/haystack.h"
+#include "core/prompts/masking_tasks.h"
+#include "core/prompts/query_prompt.h"
 #include "plugins/detectors/builtin.h"
-#include "plugins/detectors/qrhead_prompt.h"
 
 namespace headscope {
 namespace {

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "core/analysis/rank_correlation.h"
-#include "core/analysis/retrieval_prompt.h"
 #include "core/model/guard.h"
+#include "core/prompts/retrieval_prompt.h"
+#include "core/scoring/rank_correlation.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_properties.h"
 #include "plugins/detectors/retrieval_run.h"

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <map>
 
-#include "core/analysis/rank_correlation.h"
+#include "core/scoring/rank_correlation.h"
 
 namespace headscope {
 namespace {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Properties of retrieval heads that one model can show (Wu et al. 2404.15574, section 3): sparse, intrinsic,
-// dynamically activated. That they are causal is shown by masking (core/analysis/masking.h), that they are universal by
+// dynamically activated. That they are causal is shown by masking (core/sweeps/masking.h), that they are universal by
 // several models.
 #pragma once
 

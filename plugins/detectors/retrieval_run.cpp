@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "plugins/detectors/retrieval_run.h"
 
-#include "core/analysis/rouge.h"
 #include "core/engine/generate.h"
+#include "core/scoring/rouge.h"
 
 namespace headscope {
 

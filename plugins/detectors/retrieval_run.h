@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
-#include "core/analysis/retrieval_prompt.h"
 #include "core/base/result.h"
 #include "core/base/task.h"
 #include "core/engine/engine.h"
+#include "core/prompts/retrieval_prompt.h"
 #include "plugins/detectors/retrieval_score.h"
 
 namespace headscope {

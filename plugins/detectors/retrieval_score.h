@@ -5,8 +5,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/analysis/retrieval_prompt.h"
 #include "core/engine/engine.h"
+#include "core/prompts/retrieval_prompt.h"
 
 namespace headscope {
 

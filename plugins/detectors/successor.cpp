@@ -6,8 +6,8 @@
 
 #include <ATen/ATen.h>
 
-#include "core/analysis/ordinal_lists.h"
 #include "core/model/guard.h"
+#include "core/prompts/ordinal_lists.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
 #include "plugins/detectors/successor_features.h"

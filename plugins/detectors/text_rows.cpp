@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "core/analysis/haystack.h"
+#include "core/prompts/haystack.h"
 
 namespace headscope {
 

@@ -8,7 +8,7 @@
 
 #include "core/analysis/direct_logit_attribution.h"
 #include "core/analysis/logit_lens.h"
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope {
 namespace {

@@ -4,8 +4,8 @@
 
 #include <gmock/gmock.h>
 
-#include "tests/analysis/tiny_model.h"
 #include "tests/circuits/golden.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope {
 namespace {

@@ -7,8 +7,8 @@
 #include "core/circuits/acdc.h"
 #include "core/circuits/edge_scores.h"
 #include "core/circuits/faithfulness.h"
-#include "tests/analysis/tiny_model.h"
 #include "tests/circuits/golden.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope {
 namespace {

@@ -44,6 +44,9 @@ class CheckLayers(unittest.TestCase):
         self.check("app/gui/views/a.cpp", '"app/methods/methods.h"', 0)
         self.check("app/experiments/a.cpp", '"app/methods/methods.h"', 0)
         self.check("app/experiments/a.cpp", "<toml++/toml.hpp>", 0)
+        self.check("core/analysis/a.cpp", '"core/sweeps/sweep.h"', 0)
+        self.check("core/sweeps/a.cpp", '"core/scoring/metric.h"', 0)
+        self.check("core/scoring/a.h", '"core/prompts/answers.h"', 0)
 
     def test_against_the_arrows(self):
         self.check("core/engine/a.h", '"app/cli/options.h"', 1)
@@ -56,6 +59,11 @@ class CheckLayers(unittest.TestCase):
         self.check("app/methods/a.h", '"app/gui/engine/values.h"', 1)
         self.check("app/methods/a.h", '"app/experiments/step.h"', 1)
         self.check("app/gui/views/a.cpp", '"app/experiments/step.h"', 1)
+        self.check("core/prompts/a.h", '"core/engine/engine.h"', 1)
+        self.check("core/prompts/a.h", '"core/scoring/metric.h"', 1)
+        self.check("core/scoring/a.h", '"core/sweeps/sweep.h"', 1)
+        self.check("core/sweeps/a.h", '"core/analysis/logit_lens.h"', 1)
+        self.check("core/sweeps/a.h", '"core/circuits/graph.h"', 1)
 
     def test_libraries_that_a_layer_must_not_know(self):
         self.check("core/engine/a.h", "<QString>", 1)
@@ -63,6 +71,7 @@ class CheckLayers(unittest.TestCase):
         self.check("kernels/cpu/a.h", "<torch/torch.h>", 1)
         self.check("core/vocabulary/a.h", "<QString>", 1)
         self.check("core/vocabulary/a.h", "<ATen/ATen.h>", 1)
+        self.check("core/prompts/a.h", "<ATen/ATen.h>", 1)
         self.check("app/methods/a.cpp", "<QString>", 1)
         self.check("app/methods/a.cpp", "<CLI/CLI.hpp>", 1)
         self.check("app/methods/a.cpp", "<toml++/toml.hpp>", 1)

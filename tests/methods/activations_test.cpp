@@ -2,9 +2,9 @@
 // Activations that are handed out while the model runs, against what transformers gives; their statistics; a corpus cut
 // into texts.
 #include "core/analysis/activation_dump.h"
-#include "core/analysis/corpus.h"
-#include "tests/analysis/word_tokenizer.h"
+#include "core/prompts/corpus.h"
 #include "tests/engine/golden.h"
+#include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
 namespace {

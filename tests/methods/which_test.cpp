@@ -2,7 +2,7 @@
 // How people name activations, heads and positions.
 #include "app/methods/activations/which.h"
 
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 #include <gtest/gtest.h>
 
 namespace headscope::methods {

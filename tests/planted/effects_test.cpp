@@ -8,9 +8,9 @@
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
-#include "core/analysis/haystack.h"
-#include "core/analysis/ioi_task.h"
 #include "core/engine/generate.h"
+#include "core/prompts/haystack.h"
+#include "core/prompts/tasks/ioi.h"
 #include "tests/planted/evaluate.h"
 
 namespace headscope::test {

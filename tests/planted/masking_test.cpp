@@ -5,7 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "core/analysis/masking_tasks.h"
+#include "core/prompts/masking_tasks.h"
 #include "tests/planted/evaluate.h"
 
 namespace headscope::test {

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "core/analysis/patching.h"
 #include "core/engine/engine.h"
+#include "core/sweeps/patching.h"
 
 namespace headscope::test {
 

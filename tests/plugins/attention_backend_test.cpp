@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "plugins/host/plugin_host.h"
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope::plugin {
 namespace {

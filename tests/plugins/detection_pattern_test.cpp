@@ -9,7 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "plugins/detectors/builtin.h"
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope {
 namespace {

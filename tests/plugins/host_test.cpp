@@ -10,7 +10,7 @@
 #include "core/base/child_process.h"
 #include "plugins/host/guards.h"
 #include "plugins/host/plugin_host.h"
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope::plugin {
 namespace {

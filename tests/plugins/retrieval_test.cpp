@@ -8,11 +8,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/analysis/retrieval_prompt.h"
+#include "core/prompts/retrieval_prompt.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_score.h"
-#include "tests/analysis/tiny_model.h"
-#include "tests/analysis/word_tokenizer.h"
+#include "tests/engine/tiny_model.h"
+#include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
 namespace {

@@ -10,8 +10,8 @@
 
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/sink_statistics.h"
-#include "tests/analysis/tiny_model.h"
-#include "tests/analysis/word_tokenizer.h"
+#include "tests/engine/tiny_model.h"
+#include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
 namespace {

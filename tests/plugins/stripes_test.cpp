@@ -10,7 +10,7 @@
 
 #include "core/engine/tile_statistics.h"
 #include "plugins/detectors/builtin.h"
-#include "tests/analysis/tiny_model.h"
+#include "tests/engine/tiny_model.h"
 
 namespace headscope {
 namespace {

@@ -6,11 +6,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "core/analysis/ordinal_lists.h"
+#include "core/prompts/ordinal_lists.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
-#include "tests/analysis/tiny_model.h"
-#include "tests/analysis/word_tokenizer.h"
+#include "tests/engine/tiny_model.h"
+#include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
 namespace {

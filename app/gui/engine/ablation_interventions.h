@@ -9,7 +9,7 @@
 
 #include "app/gui/engine/ablation_input.h"
 #include "app/gui/engine/engine_state.h"
-#include "core/analysis/ablation_source.h"
+#include "core/sweeps/ablation_source.h"
 
 namespace headscope::gui {
 

@@ -8,7 +8,7 @@
 
 #include "app/gui/engine/engine_state.h"
 #include "core/analysis/leading_space.h"
-#include "core/analysis/patching.h"
+#include "core/sweeps/patching.h"
 
 namespace headscope::gui {
 namespace {

@@ -14,7 +14,7 @@
 #include "core/vocabulary/patching.h"
 
 namespace headscope {
-struct PatchPair; // core/analysis/patching.h
+struct PatchPair; // core/prompts/prompt.h
 }
 
 namespace headscope::gui {

@@ -7,8 +7,8 @@
 
 #include "app/gui/engine/ablation_interventions.h"
 #include "core/analysis/leading_space.h"
-#include "core/analysis/metric.h"
 #include "core/model/guard.h"
+#include "core/scoring/metric.h"
 
 namespace headscope::gui {
 namespace {

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <limits>
 
-#include "core/analysis/rank_correlation.h"
+#include "core/scoring/rank_correlation.h"
 
 namespace headscope::gui {
 

@@ -6,7 +6,7 @@
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/tokens_per_run.h"
 #include "core/base/text_file.h"
-#include "core/tasks/prompt_file.h"
+#include "core/prompts/prompt_file.h"
 
 namespace headscope::methods {
 namespace {

@@ -6,8 +6,8 @@
 #include <map>
 
 #include "app/methods/ablate/ablate.h"
-#include "core/analysis/sweep.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

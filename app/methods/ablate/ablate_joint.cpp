@@ -6,7 +6,7 @@
 
 #include "app/methods/ablate/ablate.h"
 #include "app/methods/base/values.h"
-#include "core/analysis/joint_ablation.h"
+#include "core/sweeps/joint_ablation.h"
 
 namespace headscope::methods {
 namespace {

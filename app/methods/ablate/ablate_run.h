@@ -4,8 +4,8 @@
 
 #include "app/methods/base/context.h"
 #include "app/methods/inputs/prompt_set.h"
-#include "core/analysis/head_ablation.h"
 #include "core/store/result_file.h"
+#include "core/sweeps/head_ablation.h"
 
 namespace headscope::methods {
 

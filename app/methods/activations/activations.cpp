@@ -12,7 +12,7 @@
 #include "app/methods/inputs/prompt_set.h"
 #include "app/methods/inputs/tokens_per_run.h"
 #include "app/runs/result_parts.h"
-#include "core/analysis/corpus.h"
+#include "core/prompts/corpus.h"
 
 namespace headscope::methods {
 namespace {

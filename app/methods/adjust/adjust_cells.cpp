@@ -3,7 +3,7 @@
 #include <limits>
 
 #include "app/methods/adjust/adjust.h"
-#include "core/analysis/sweep.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdlib>
 
 #include "app/methods/base/values.h"
-#include "core/tasks/key_positions.h"
+#include "core/prompts/tasks/key_positions.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Adjusted heads (core/analysis/head_adjustment.h) for the method, its cells and a reproduction: how they are written,
+// Adjusted heads (core/sweeps/head_adjustment.h) for the method, its cells and a reproduction: how they are written,
 // the prompts of a task, and the group in a result file.
 #pragma once
 
@@ -8,9 +8,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "core/analysis/head_adjustment.h"
+#include "core/prompts/tasks/task.h"
 #include "core/store/result_file.h"
-#include "core/tasks/task.h"
+#include "core/sweeps/head_adjustment.h"
 
 namespace headscope::methods {
 

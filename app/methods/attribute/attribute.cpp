@@ -7,7 +7,7 @@
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/tokens_per_run.h"
 #include "app/runs/result_parts.h"
-#include "core/analysis/sweep.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

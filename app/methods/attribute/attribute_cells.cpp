@@ -5,8 +5,8 @@
 
 #include "app/methods/attribute/attribute.h"
 #include "app/methods/attribute/attribute_store.h"
-#include "core/analysis/sweep.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

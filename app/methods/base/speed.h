@@ -2,7 +2,7 @@
 // How fast a model runs, for estimates.
 #pragma once
 
-#include "core/analysis/sweep.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 

@@ -7,7 +7,7 @@
 #include "app/methods/bench/measure.h"
 #include "app/methods/bench/random_model.h"
 #include "app/runs/result_parts.h"
-#include "core/analysis/sweep.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "core/analysis/head_ablation.h"
+#include "core/sweeps/head_ablation.h"
 
 namespace headscope::methods {
 

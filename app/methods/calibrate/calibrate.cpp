@@ -5,7 +5,7 @@
 
 #include "app/methods/base/values.h"
 #include "app/methods/mask/mask_run.h"
-#include "core/analysis/sink_calibration.h"
+#include "core/sweeps/sink_calibration.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {

@@ -6,8 +6,8 @@
 #include "app/methods/circuit/circuit.h"
 #include "app/methods/circuit/circuit_payload.h"
 #include "app/methods/circuit/circuit_store.h"
-#include "core/analysis/sweep.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

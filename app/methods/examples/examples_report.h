@@ -4,8 +4,8 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/examples/target.h"
-#include "core/analysis/corpus.h"
 #include "core/analysis/top_examples.h"
+#include "core/prompts/corpus.h"
 #include "core/store/result_file.h"
 
 namespace headscope::methods {

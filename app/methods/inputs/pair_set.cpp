@@ -5,7 +5,7 @@
 #include "app/methods/inputs/prompt_set.h"
 #include "app/runs/result_parts.h"
 #include "core/base/text_file.h"
-#include "core/tasks/prompt_file.h"
+#include "core/prompts/prompt_file.h"
 
 namespace headscope::methods {
 namespace {

@@ -9,8 +9,8 @@
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/inputs/task_options.h"
 #include "core/analysis/leading_space.h"
-#include "core/analysis/patching.h"
 #include "core/store/result_file.h"
+#include "core/sweeps/patching.h"
 
 namespace headscope::methods {
 

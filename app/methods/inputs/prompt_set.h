@@ -5,10 +5,10 @@
 #include "app/methods/base/context.h"
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/inputs/task_options.h"
-#include "core/analysis/head_ablation.h"
 #include "core/analysis/leading_space.h"
+#include "core/prompts/prompt_file.h"
 #include "core/store/result_file.h"
-#include "core/tasks/prompt_file.h"
+#include "core/sweeps/head_ablation.h"
 
 namespace headscope::methods {
 

@@ -8,8 +8,8 @@
 
 #include "app/methods/base/context.h"
 #include "app/methods/base/option.h"
+#include "core/prompts/tasks/task.h"
 #include "core/store/result_types.h"
-#include "core/tasks/task.h"
 
 namespace headscope::methods {
 

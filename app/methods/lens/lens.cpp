@@ -5,7 +5,7 @@
 #include "app/methods/inputs/model_options.h"
 #include "app/runs/result_parts.h"
 #include "core/analysis/logit_lens.h"
-#include "core/analysis/metric.h"
+#include "core/scoring/metric.h"
 
 namespace headscope::methods {
 namespace {

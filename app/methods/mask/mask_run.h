@@ -7,7 +7,7 @@
 
 #include "app/methods/base/context.h"
 #include "app/methods/detect/detect_run.h"
-#include "core/analysis/masking_tasks.h"
+#include "core/prompts/masking_tasks.h"
 #include "core/store/result_file.h"
 
 namespace headscope::methods {

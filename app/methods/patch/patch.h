@@ -5,7 +5,7 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/inputs/pair_set.h"
-#include "core/analysis/attribution_patching.h"
+#include "core/sweeps/attribution_patching.h"
 
 namespace headscope::methods {
 

@@ -2,9 +2,9 @@
 // Activation patching: a cell is one layer of one pair. Attribution patching (`estimate = true`): a cell is one pair.
 #include "app/methods/patch/patch.h"
 #include "app/methods/patch/patch_store.h"
-#include "core/analysis/patch_plan.h"
-#include "core/analysis/sweep.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
+#include "core/sweeps/patch_plan.h"
+#include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 namespace {

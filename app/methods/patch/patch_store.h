@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "core/analysis/attribution_patching.h"
 #include "core/store/result_file.h"
+#include "core/sweeps/attribution_patching.h"
 
 namespace headscope::methods {
 

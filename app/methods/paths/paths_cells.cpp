@@ -5,7 +5,7 @@
 
 #include "app/methods/paths/paths.h"
 #include "app/methods/paths/paths_store.h"
-#include "core/tasks/task.h"
+#include "core/prompts/tasks/task.h"
 
 namespace headscope::methods {
 namespace {

@@ -9,8 +9,8 @@
 #include "app/methods/adjust/adjust_run.h"
 #include "app/methods/base/values.h"
 #include "app/methods/reproduce/reproduce_parts.h"
-#include "core/analysis/sweep.h"
 #include "core/circuits/last_token_paths.h"
+#include "core/sweeps/sweep.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {

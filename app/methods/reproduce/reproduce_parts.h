@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "app/methods/reproduce/reproduce_runs.h"
-#include "core/analysis/head_ablation.h"
+#include "core/sweeps/head_ablation.h"
 #include "plugins/sdk/detector_result.h"
 
 namespace headscope::methods {

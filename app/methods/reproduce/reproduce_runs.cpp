@@ -9,8 +9,8 @@
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/mask/mask_run.h"
 #include "app/methods/reproduce/reproduce_parts.h"
-#include "core/analysis/ioi_task.h"
 #include "core/circuits/path_patching.h"
+#include "core/prompts/tasks/ioi.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {

@@ -7,8 +7,8 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/inputs/prompt_set.h"
-#include "core/analysis/steering.h"
 #include "core/store/result_file.h"
+#include "core/sweeps/steering.h"
 
 namespace headscope::methods {
 

@@ -13,8 +13,8 @@
 #include "core/base/partial_file.h"
 #include "core/base/text_file.h"
 #include "core/model/guard.h"
+#include "core/prompts/prompt_file.h"
 #include "core/store/array_file.h"
-#include "core/tasks/prompt_file.h"
 
 namespace headscope::methods {
 namespace {

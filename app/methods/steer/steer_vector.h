@@ -7,7 +7,7 @@
 
 #include "app/methods/base/context.h"
 #include "app/methods/inputs/model_options.h"
-#include "core/analysis/steering.h"
+#include "core/sweeps/steering.h"
 
 namespace headscope::methods {
 

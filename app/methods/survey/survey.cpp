@@ -11,8 +11,8 @@
 #include "app/methods/base/values.h"
 #include "app/methods/detect/detect_run.h"
 #include "app/methods/inputs/model_options.h"
-#include "core/analysis/ioi_task.h"
 #include "core/base/plain_text.h"
+#include "core/prompts/tasks/ioi.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Tasks for the masking experiment, one set for each thing that heads are claimed to do.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/prompts/haystack.h"
+#include "core/prompts/mask_task.h"
+#include "core/text/tokenizer.h"
+
+namespace headscope {
+
+// Whether questions are asked in the model's chat template: "on", "off", or "auto", where it has one.
+bool uses_chat(const Tokenizer& tokenizer, const std::string& chat);
+
+struct NeedleTaskOptions {
+  std::int64_t length_min = 300, length_max = 500, lengths = 2; // tokens
+  std::int64_t depths = 3;
+  std::int64_t reserve = 200;
+  std::int64_t needles = 3;
+  bool chat = false;
+};
+
+// Needle questions as the retrieval detector asks them; `haystack` is text. Judged by recall.
+Result<std::vector<MaskTask>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
+                                           const NeedleTaskOptions& options);
+
+// Random tokens written twice: the log-probability of the second writing.
+Result<std::vector<MaskTask>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab, std::int64_t count,
+                                                   std::int64_t n, std::uint64_t seed);
+
+// Three words of an ordinal list, whose fourth is to come: every such place of every list that is single tokens.
+// unsupported where there is none.
+Result<std::vector<MaskTask>> ordinal_tasks(const Tokenizer& tokenizer);
+
+// Indirect-object prompts: the log-probability of the name over that of the other.
+Result<std::vector<MaskTask>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed);
+
+// Plain text in pieces of `length` tokens: the log-probability of each token but the first.
+Result<std::vector<MaskTask>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
+                                         std::int64_t length);
+
+struct ReasoningTasks {
+  std::vector<MaskTask> direct, chain; // the same questions; judged by the final answer
+};
+Result<ReasoningTasks> reasoning_tasks(const Tokenizer& tokenizer, std::int64_t count, std::int64_t shots,
+                                       std::uint64_t seed);
+
+} // namespace headscope

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Sets of heads, MLPs and neurons ablated at once, one number a prompt; all but a set; and from both how complete a
+// circuit is (Wang et al. 2211.00593).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/sweeps/head_ablation.h"
+
+namespace headscope {
+
+struct AblationNode {
+  enum class Kind : std::uint8_t { head, mlp, neuron };
+  Kind kind = Kind::head;
+  int layer = 0;
+  std::int64_t index = 0; // of the head or neuron; 0 of an MLP
+  friend bool operator==(const AblationNode&, const AblationNode&) = default;
+  friend auto operator<=>(const AblationNode&, const AblationNode&) = default;
+};
+using AblationNodes = std::vector<AblationNode>;
+
+// "a18.h6", "m11", "m11.n345"
+std::string node_name(const AblationNode& node);
+// Names with commas, heads also as "18.6"; "L5" is all heads and the MLP of layer 5. Sorted, each once, neurons not
+// where their MLP is named. invalid_argument, at `nodes`, naming the part.
+Result<AblationNodes> parse_nodes(const std::string& text, const ModelConfig& config);
+// Every head and MLP that is not there; of an MLP with neurons there, its other neurons.
+AblationNodes all_nodes_but(const AblationNodes& kept, const ModelConfig& config);
+AblationNodes nodes_without(const AblationNodes& nodes, const AblationNodes& left_out);
+
+struct JointAblationResult {
+  std::int64_t n_prompts = 0;
+  std::vector<double> clean;        // metric without ablation [prompt]; NaN: not measured
+  std::vector<double> ablated;      // [set, prompt]
+  std::vector<std::int64_t> donors; // as in HeadAblationResult
+  std::vector<double> replaced;
+  bool complete = false; // false when cancelled; what was measured until then is kept
+
+  std::size_t index(std::size_t set, std::size_t prompt) const {
+    return set * static_cast<std::size_t>(n_prompts) + prompt;
+  }
+  double mean_clean() const; // over the prompts that were measured; NaN where none was
+  double mean_ablated(std::size_t set) const;
+};
+
+// Every set ablated at once, for every prompt. Method, metric, phase, reference, mean_by_position, seed and
+// tokens_per_run of the options are looked at; their heads are not. An MLP's output or a neuron's activation becomes 0,
+// its mean, or that of another prompt. invalid_argument for MLPs and neurons that should attend uniformly.
+Result<JointAblationResult> ablate_together(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                            const std::vector<AblationNodes>& sets, const HeadAblationOptions& options,
+                                            const TaskContext& task = {});
+
+// K of the completeness of a circuit: nothing, each node alone, and `random` subsets that have each node with
+// probability 1/2, none of them empty.
+std::vector<AblationNodes> completeness_subsets(const AblationNodes& circuit, std::int64_t random, std::uint64_t seed);
+
+struct CompletenessRow {
+  AblationNodes left_out;                        // K
+  double circuit_without = 0, model_without = 0; // F(C \ K) and F(M \ K), means over the prompts
+  double difference() const;                     // |F(C \ K) - F(M \ K)|; of K = nothing how faithful the circuit is
+};
+struct Completeness {
+  JointAblationResult measured; // sets: C \ K kept alone, then M \ K, of each K
+  std::vector<CompletenessRow> rows;
+};
+Result<Completeness> circuit_completeness(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                          const AblationNodes& circuit, const std::vector<AblationNodes>& subsets,
+                                          const HeadAblationOptions& options, const TaskContext& task = {});
+
+} // namespace headscope

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The numbers of sweeps the plain way, to compare with: no batches, no restarts, every cell a run from the first token
+// on.
+#pragma once
+
+#include <vector>
+
+#include "core/sweeps/head_ablation.h"
+#include "core/sweeps/patching.h"
+
+namespace headscope {
+
+// What ablate_heads() gives: every head and prompt alone.
+Result<HeadAblationResult> ablate_heads_plainly(const Engine& engine, const std::vector<AblationPrompt>& prompts,
+                                                const HeadAblationOptions& options, const TaskContext& task = {});
+
+// What patch_activations() gives: every cell alone.
+Result<PatchingResult> patch_activations_plainly(const Engine& engine, const std::vector<PatchPair>& pairs,
+                                                 const PatchingOptions& options, const TaskContext& task = {});
+
+} // namespace headscope
