@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "core/store/column_values.h"
 #include "core/store/result_writer.h"
 #include "core/store/writer_state.h"
 
@@ -231,45 +232,35 @@ Result<AttentionWriter> ResultWriter::begin_attention(const AttentionSpec& spec)
 Status ResultWriter::add_graph(const Graph& graph) {
   HS_TRY(check_name(graph.name, state_->partial.final_path(), "/graph"));
   const std::string folder = "/graph/" + graph.name;
-  std::vector<std::string> names, kinds, edge_kinds;
-  std::vector<std::int64_t> layers, heads, sources, targets, node_members, edge_members;
-  std::vector<double> scores, node_scores;
-  for (const GraphNode& node : graph.nodes) {
-    names.push_back(node.name);
-    layers.push_back(node.layer);
-    heads.push_back(node.head);
-    kinds.push_back(node.kind);
-    node_scores.push_back(node.score);
-    node_members.push_back(node.in_circuit ? 1 : 0);
-  }
   const auto n = static_cast<std::int64_t>(graph.nodes.size());
   for (const GraphEdge& edge : graph.edges) {
     if (edge.src < 0 || edge.src >= n || edge.dst < 0 || edge.dst >= n) {
       return make_error(ErrorCode::invalid_argument, "has an edge to a node that is not there",
                         state_->partial.final_path(), folder);
     }
-    sources.push_back(edge.src);
-    targets.push_back(edge.dst);
-    edge_kinds.push_back(edge.kind);
-    scores.push_back(edge.score);
-    edge_members.push_back(edge.in_circuit ? 1 : 0);
   }
+  const auto of_nodes = [&](auto of) { return column_values(graph.nodes, of); };
+  const auto of_edges = [&](auto of) { return column_values(graph.edges, of); };
+  const auto in_circuit = [](const auto& part) { return std::int64_t{part.in_circuit ? 1 : 0}; };
   Attributes attributes = {{"metric", graph.metric}, {"task", graph.task}};
   append(attributes, graph.attributes);
-  HS_TRY(add_table(folder + "/nodes", {{{"name", names, "text", "name of the node"},
-                                        {"layer", layers, "index", "layer, -1: none"},
-                                        {"head", heads, "index", "head, -1: none"},
-                                        {"kind", kinds, "text", "kind of the node"},
-                                        {"score", node_scores, graph.units, "score of the node, NaN: none"},
-                                        {"in_circuit", node_members, "1", "1: belongs to the circuit"}},
-                                       {}}));
+  HS_TRY(add_table(
+      folder + "/nodes",
+      {{{"name", of_nodes(&GraphNode::name), "text", "name of the node"},
+        {"layer", of_nodes([](const GraphNode& node) { return std::int64_t{node.layer}; }), "index", "layer, -1: none"},
+        {"head", of_nodes([](const GraphNode& node) { return std::int64_t{node.head}; }), "index", "head, -1: none"},
+        {"kind", of_nodes(&GraphNode::kind), "text", "kind of the node"},
+        {"score", of_nodes(&GraphNode::score), graph.units, "score of the node, NaN: none"},
+        {"in_circuit", of_nodes(in_circuit), "1", "1: belongs to the circuit"}},
+       {}}));
   HS_TRY(set_attributes(folder, attributes));
-  return add_table(folder + "/edges", {{{"src", sources, "index", "node that the edge leaves"},
-                                        {"dst", targets, "index", "node that it enters"},
-                                        {"kind", edge_kinds, "text", "input that it enters: q, k, v, ..."},
-                                        {"score", scores, graph.units, "score of the edge"},
-                                        {"in_circuit", edge_members, "1", "1: belongs to the circuit"}},
-                                       {}});
+  return add_table(folder + "/edges",
+                   {{{"src", of_edges(&GraphEdge::src), "index", "node that the edge leaves"},
+                     {"dst", of_edges(&GraphEdge::dst), "index", "node that it enters"},
+                     {"kind", of_edges(&GraphEdge::kind), "text", "input that it enters: q, k, v, ..."},
+                     {"score", of_edges(&GraphEdge::score), graph.units, "score of the edge"},
+                     {"in_circuit", of_edges(in_circuit), "1", "1: belongs to the circuit"}},
+                    {}});
 }
 
 } // namespace headscope::store

@@ -10,6 +10,7 @@
 #include "core/base/random.h"
 #include "core/engine/block_parts.h"
 #include "core/model/guard.h"
+#include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
 #include "plugins/detectors/evidence.h"
@@ -226,27 +227,35 @@ private:
   // For each head named, how each token of the draw ranks.
   static void add_evidence(const std::vector<Layer>& layers, const std::vector<std::int64_t>& ids, int first,
                            const Engine& engine, DetectorResult& result) {
-    std::vector<std::int64_t> layer, head, token, negative, larger;
-    std::vector<std::string> piece;
+    struct Row {
+      std::int64_t layer = 0, head = 0, token = 0;
+      std::string piece;
+      std::int64_t more_suppressed = 0, larger_keys = 0;
+    };
+    std::vector<Row> rows;
     for (const HeadId& named : result.heads) {
       const Layer& of = layers[static_cast<std::size_t>(named.layer - first)];
       const at::Tensor more_negative = of.more_negative[named.head].cpu(), larger_key = of.larger_key[named.head].cpu();
       for (std::size_t i = 0; i < ids.size(); ++i) {
-        layer.push_back(named.layer);
-        head.push_back(named.head);
-        token.push_back(ids[i]);
-        piece.push_back(engine.model().tokenizer->piece(ids[i]));
-        negative.push_back(more_negative[static_cast<std::int64_t>(i)].item<std::int64_t>());
-        larger.push_back(larger_key[static_cast<std::int64_t>(i)].item<std::int64_t>());
+        const auto at = static_cast<std::int64_t>(i);
+        rows.push_back({.layer = named.layer,
+                        .head = named.head,
+                        .token = ids[i],
+                        .piece = engine.model().tokenizer->piece(ids[i]),
+                        .more_suppressed = more_negative[at].item<std::int64_t>(),
+                        .larger_keys = larger_key[at].item<std::int64_t>()});
       }
     }
+    const auto column = [&](auto member) { return store::column_values(rows, member); };
     store::Table table;
-    table.columns = {{"layer", layer, "1", "layer"},
-                     {"head", head, "1", "head"},
-                     {"token", token, "1", "id"},
-                     {"piece", piece, "", "the token"},
-                     {"more_suppressed", negative, "1", "tokens that are suppressed more when the head attends to it"},
-                     {"larger_keys", larger, "1", "tokens that the head would rather attend to when it is predicted"}};
+    table.columns = {{"layer", column(&Row::layer), "1", "layer"},
+                     {"head", column(&Row::head), "1", "head"},
+                     {"token", column(&Row::token), "1", "id"},
+                     {"piece", column(&Row::piece), "", "the token"},
+                     {"more_suppressed", column(&Row::more_suppressed), "1",
+                      "tokens that are suppressed more when the head attends to it"},
+                     {"larger_keys", column(&Row::larger_keys), "1",
+                      "tokens that the head would rather attend to when it is predicted"}};
     result.tables.push_back({"ranks", std::move(table)});
   }
 };

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/store/column_values.h"
 #include "plugins/detectors/copy_score.h"
 #include "plugins/detectors/evidence.h"
 
@@ -109,48 +110,45 @@ std::string no_task(const NameMoving& found, std::int64_t prompts) {
 
 void add_ioi_evidence(const IoiSet& set, const LastTokenEffects& direct, const Engine& engine, const std::string& id,
                       DetectorResult& result) {
-  std::vector<std::int64_t> index, io, s1, s2, answer, wrong;
-  std::vector<std::string> order;
+  std::vector<std::int64_t> index;
   for (std::size_t i = 0; i < set.task.cases.size(); ++i) {
     const IoiCase& item = set.task.cases[i];
     result.prompts.push_back(prompt_evidence(engine, id + "-" + std::to_string(i), item.clean_ids));
     result.prompts.push_back(prompt_evidence(engine, id + "-" + std::to_string(i) + "-abc", item.abc_ids));
     index.push_back(static_cast<std::int64_t>(i));
-    io.push_back(item.io_position);
-    s1.push_back(item.s1_position);
-    s2.push_back(item.s2_position);
-    answer.push_back(item.answer_id);
-    wrong.push_back(item.wrong_id);
-    order.push_back(item.order);
   }
+  const auto column = [&](auto member) { return store::column_values(set.task.cases, member); };
   store::Table table;
   table.columns = {{"prompt", index, "1", "the prompts are " + id + "-N and, with other names, " + id + "-N-abc"},
-                   {"order", order, "", "ABBA: the indirect object comes first"},
-                   {"io_position", io, "token", "of the indirect object"},
-                   {"s1_position", s1, "token", "of the subject"},
-                   {"s2_position", s2, "token", "of the subject, when it acts"},
-                   {"answer", answer, "1", "token id of the indirect object"},
-                   {"wrong", wrong, "1", "token id of the subject"},
+                   {"order", column(&IoiCase::order), "", "ABBA: the indirect object comes first"},
+                   {"io_position", column(&IoiCase::io_position), "token", "of the indirect object"},
+                   {"s1_position", column(&IoiCase::s1_position), "token", "of the subject"},
+                   {"s2_position", column(&IoiCase::s2_position), "token", "of the subject, when it acts"},
+                   {"answer", column(&IoiCase::answer_id), "1", "token id of the indirect object"},
+                   {"wrong", column(&IoiCase::wrong_id), "1", "token id of the subject"},
                    {"logit_difference", direct.clean, "logit", "answer - wrong"}};
   result.tables.push_back({"prompts", std::move(table)});
 }
 
 void add_head_evidence(const LastTokenEffects& effects, DetectorResult& result) {
-  std::vector<std::int64_t> layer, head, prompt;
-  std::vector<double> effect;
+  struct Row {
+    std::int64_t layer = 0, head = 0, prompt = 0;
+    double effect = 0.0;
+  };
+  std::vector<Row> rows;
   for (const HeadId& named : result.heads)
-    for (std::int64_t i = 0; i < effects.n_pairs; ++i) {
-      layer.push_back(named.layer);
-      head.push_back(named.head);
-      prompt.push_back(i);
-      effect.push_back(effects.effects[static_cast<std::size_t>(i * effects.n_layers * effects.n_heads) +
-                                       result.index(named.layer, named.head)]);
-    }
+    for (std::int64_t i = 0; i < effects.n_pairs; ++i)
+      rows.push_back({.layer = named.layer,
+                      .head = named.head,
+                      .prompt = i,
+                      .effect = effects.effects[static_cast<std::size_t>(i * effects.n_layers * effects.n_heads) +
+                                                result.index(named.layer, named.head)]});
+  const auto column = [&](auto member) { return store::column_values(rows, member); };
   store::Table table;
-  table.columns = {{"layer", layer, "1", "layer"},
-                   {"head", head, "1", "head"},
-                   {"prompt", prompt, "1", "index into prompts"},
-                   {"effect", effect, "logit", "of path patching on the logit difference"}};
+  table.columns = {{"layer", column(&Row::layer), "1", "layer"},
+                   {"head", column(&Row::head), "1", "head"},
+                   {"prompt", column(&Row::prompt), "1", "index into prompts"},
+                   {"effect", column(&Row::effect), "logit", "of path patching on the logit difference"}};
   result.tables.push_back({"effects", std::move(table)});
 }
 

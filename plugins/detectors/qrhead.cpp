@@ -10,6 +10,7 @@
 #include "core/prompts/haystack.h"
 #include "core/prompts/masking_tasks.h"
 #include "core/prompts/query_prompt.h"
+#include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 
 namespace headscope {
@@ -198,7 +199,10 @@ private:
   }
 
   static void add_evidence(const DetectorRun& run, const std::vector<Asked>& plan, DetectorResult& result) {
-    std::vector<std::int64_t> query, document, begin, end, gold, rows;
+    struct Row {
+      std::int64_t query = 0, document = 0, begin = 0, end = 0, gold = 0, rows_begin = 0;
+    };
+    std::vector<Row> rows;
     for (std::size_t i = 0; i < plan.size(); ++i) {
       const QueryPrompt& asked = plan[i].prompt;
       store::Prompt prompt;
@@ -208,20 +212,22 @@ private:
       for (const std::int64_t id : asked.ids)
         prompt.token_pieces.push_back(run.engine.model().tokenizer->piece(id));
       result.prompts.push_back(std::move(prompt));
-      for (std::size_t d = 0; d < asked.documents.size(); ++d) {
-        query.push_back(static_cast<std::int64_t>(i));
-        document.push_back(static_cast<std::int64_t>(d));
-        begin.push_back(asked.documents[d].begin);
-        end.push_back(asked.documents[d].end);
-        gold.push_back(d == plan[i].paragraphs.gold ? 1 : 0);
-        rows.push_back(asked.rows.begin);
-      }
+      for (std::size_t d = 0; d < asked.documents.size(); ++d)
+        rows.push_back({.query = static_cast<std::int64_t>(i),
+                        .document = static_cast<std::int64_t>(d),
+                        .begin = asked.documents[d].begin,
+                        .end = asked.documents[d].end,
+                        .gold = d == plan[i].paragraphs.gold ? 1 : 0,
+                        .rows_begin = asked.rows.begin});
     }
+    const auto column = [&](std::int64_t Row::*member) { return store::column_values(rows, member); };
     store::Table table;
-    table.columns = {
-        {"query", query, "1", "the prompt is qrhead-N"}, {"document", document, "1", "paragraph, from 0"},
-        {"begin", begin, "token", "its first token"},    {"end", end, "token", "one past its last"},
-        {"gold", gold, "1", "1: it answers the query"},  {"rows_begin", rows, "token", "first token of the query"}};
+    table.columns = {{"query", column(&Row::query), "1", "the prompt is qrhead-N"},
+                     {"document", column(&Row::document), "1", "paragraph, from 0"},
+                     {"begin", column(&Row::begin), "token", "its first token"},
+                     {"end", column(&Row::end), "token", "one past its last"},
+                     {"gold", column(&Row::gold), "1", "1: it answers the query"},
+                     {"rows_begin", column(&Row::rows_begin), "token", "first token of the query"}};
     result.tables.push_back({"documents", std::move(table)});
   }
 };

@@ -4,10 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "core/model/guard.h"
 #include "core/prompts/retrieval_prompt.h"
 #include "core/scoring/rank_correlation.h"
+#include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_properties.h"
 #include "plugins/detectors/retrieval_run.h"
@@ -26,6 +28,50 @@ struct RunRecord {
   RetrievalRun outcome;
   bool kept = false;
 };
+
+// What one head copied in the run `run`.
+struct CopyRow {
+  std::int64_t run = 0;
+  CopyCounter::Copy copy;
+};
+
+store::Table runs_table(const std::vector<RunRecord>& records) {
+  using Record = RunRecord;
+  const auto column = [&](auto of) { return store::column_values(records, of); };
+  std::vector<std::int64_t> runs(records.size());
+  std::iota(runs.begin(), runs.end(), std::int64_t{0});
+  store::Table table;
+  table.columns = {
+      {"run", runs, "1", "the prompt is retrieval-N"},
+      {"length", column(&Record::length), "token", "asked for"},
+      {"depth", column(&Record::depth), "%", "of the needle in the context"},
+      {"needle", column(&Record::needle), "", "name of the needle"},
+      {"tokens", column([](const Record& r) { return std::int64_t{std::ssize(r.prompt.ids)}; }), "token",
+       "of the prompt"},
+      {"needle_begin", column([](const Record& r) { return r.prompt.span.begin; }), "token",
+       "first token of the needle"},
+      {"needle_end", column([](const Record& r) { return r.prompt.span.end; }), "token", "one past its last"},
+      {"kept", column([](const Record& r) { return std::int64_t{r.kept ? 1 : 0}; }), "1",
+       "1: the answer came from the needle"},
+      {"rouge", column([](const Record& r) { return r.outcome.rouge; }), "1", "ROUGE-1 recall of the answer, stemmed"},
+      {"answer", column([](const Record& r) { return r.outcome.answer; }), "", "what was generated"}};
+  return table;
+}
+
+store::Table copies_table(const std::vector<CopyRow>& copies) {
+  using Copy = CopyCounter::Copy;
+  const auto column = [&](std::int64_t Copy::*member) {
+    return store::column_values(copies, [&](const CopyRow& row) { return row.copy.*member; });
+  };
+  store::Table table;
+  table.columns = {{"run", store::column_values(copies, &CopyRow::run), "1", "index into runs"},
+                   {"layer", column(&Copy::layer), "1", "layer"},
+                   {"head", column(&Copy::head), "1", "head"},
+                   {"step", column(&Copy::step), "1", "generated token, from 0"},
+                   {"position", column(&Copy::position), "token", "of the prompt, attended most"},
+                   {"token", column(&Copy::token), "1", "id, generated and attended"}};
+  return table;
+}
 
 class RetrievalDetector : public Detector {
 public:
@@ -231,9 +277,7 @@ private:
 
   static void add_evidence(const std::vector<RunRecord>& records, const Engine& engine, DetectorResult& result) {
     const Tokenizer& tokenizer = *engine.model().tokenizer;
-    std::vector<std::int64_t> index, length, depth, tokens, begin, end, kept, run, layer, head, step, position, token;
-    std::vector<double> rouge;
-    std::vector<std::string> needle, answer;
+    std::vector<CopyRow> copies;
     for (std::size_t i = 0; i < records.size(); ++i) {
       const RunRecord& record = records[i];
       store::Prompt prompt;
@@ -243,45 +287,11 @@ private:
       for (const std::int64_t id : record.prompt.ids)
         prompt.token_pieces.push_back(tokenizer.piece(id));
       result.prompts.push_back(std::move(prompt));
-      index.push_back(static_cast<std::int64_t>(i));
-      length.push_back(record.length);
-      depth.push_back(record.depth);
-      tokens.push_back(static_cast<std::int64_t>(record.prompt.ids.size()));
-      begin.push_back(record.prompt.span.begin);
-      end.push_back(record.prompt.span.end);
-      kept.push_back(record.kept ? 1 : 0);
-      rouge.push_back(record.outcome.rouge);
-      needle.push_back(record.needle);
-      answer.push_back(record.outcome.answer);
-      for (const CopyCounter::Copy& copy : record.outcome.copies) {
-        run.push_back(static_cast<std::int64_t>(i));
-        layer.push_back(copy.layer);
-        head.push_back(copy.head);
-        step.push_back(copy.step);
-        position.push_back(copy.position);
-        token.push_back(copy.token);
-      }
+      for (const CopyCounter::Copy& copy : record.outcome.copies)
+        copies.push_back({static_cast<std::int64_t>(i), copy});
     }
-    store::Table runs;
-    runs.columns = {{"run", index, "1", "the prompt is retrieval-N"},
-                    {"length", length, "token", "asked for"},
-                    {"depth", depth, "%", "of the needle in the context"},
-                    {"needle", needle, "", "name of the needle"},
-                    {"tokens", tokens, "token", "of the prompt"},
-                    {"needle_begin", begin, "token", "first token of the needle"},
-                    {"needle_end", end, "token", "one past its last"},
-                    {"kept", kept, "1", "1: the answer came from the needle"},
-                    {"rouge", rouge, "1", "ROUGE-1 recall of the answer, stemmed"},
-                    {"answer", answer, "", "what was generated"}};
-    store::Table copies;
-    copies.columns = {{"run", run, "1", "index into runs"},
-                      {"layer", layer, "1", "layer"},
-                      {"head", head, "1", "head"},
-                      {"step", step, "1", "generated token, from 0"},
-                      {"position", position, "token", "of the prompt, attended most"},
-                      {"token", token, "1", "id, generated and attended"}};
-    result.tables.push_back({"runs", std::move(runs)});
-    result.tables.push_back({"copies", std::move(copies)});
+    result.tables.push_back({"runs", runs_table(records)});
+    result.tables.push_back({"copies", copies_table(copies)});
   }
 };
 

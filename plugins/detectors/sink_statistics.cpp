@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/store/column_values.h"
+
 namespace headscope {
 namespace {
 
@@ -56,8 +58,11 @@ double SinkStatistics::share_at(std::int64_t k, double epsilon) const {
 double SinkStatistics::overall_mean(std::int64_t k) const { return stacked().select(3, k).mean().item<double>(); }
 
 store::Table SinkStatistics::later_table(double theta, std::int64_t end) const {
-  std::vector<std::int64_t> texts, layers, heads, keys;
-  std::vector<double> values;
+  struct Row {
+    std::int64_t text = 0, layer = 0, head = 0, key = 0;
+    double alpha = 0.0;
+  };
+  std::vector<Row> rows;
   std::int64_t all = 0;
   if (end > 1) {
     const at::Tensor later = stacked().slice(3, 1, end);
@@ -67,19 +72,20 @@ store::Table SinkStatistics::later_table(double theta, std::int64_t end) const {
     for (std::int64_t i = 0; i < std::min(order.size(0), most_rows); ++i) {
       const at::Tensor place = found[order[i].item<std::int64_t>()];
       const auto at_axis = [&](std::int64_t axis) { return place[axis].item<std::int64_t>(); };
-      texts.push_back(at_axis(0));
-      layers.push_back(at_axis(1));
-      heads.push_back(at_axis(2));
-      keys.push_back(at_axis(3) + 1);
-      values.push_back(later[at_axis(0)][at_axis(1)][at_axis(2)][at_axis(3)].item<double>());
+      rows.push_back({.text = at_axis(0),
+                      .layer = at_axis(1),
+                      .head = at_axis(2),
+                      .key = at_axis(3) + 1,
+                      .alpha = later[at_axis(0)][at_axis(1)][at_axis(2)][at_axis(3)].item<double>()});
     }
   }
+  const auto column = [&](auto member) { return store::column_values(rows, member); };
   store::Table table;
-  table.columns = {{"text", texts, "1", "index of the prompt sink-N"},
-                   {"layer", layers, "1", "layer"},
-                   {"head", heads, "1", "head"},
-                   {"key", keys, "token", "position of the sink"},
-                   {"alpha", values, "1", "a_k"}};
+  table.columns = {{"text", column(&Row::text), "1", "index of the prompt sink-N"},
+                   {"layer", column(&Row::layer), "1", "layer"},
+                   {"head", column(&Row::head), "1", "head"},
+                   {"key", column(&Row::key), "token", "position of the sink"},
+                   {"alpha", column(&Row::alpha), "1", "a_k"}};
   table.attributes = {{"found", all}}; // more than the rows, which are the largest
   return table;
 }

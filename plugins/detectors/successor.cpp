@@ -8,6 +8,7 @@
 
 #include "core/model/guard.h"
 #include "core/prompts/ordinal_lists.h"
+#include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/effective_embedding.h"
 #include "plugins/detectors/successor_features.h"
@@ -130,22 +131,17 @@ private:
 
   static void add_shifts(const std::vector<ShiftedSuccessor>& shifted, const std::string& head,
                          DetectorResult& result) {
-    std::vector<std::int64_t> number, digit, expected, got;
-    double right = 0.0;
-    for (const ShiftedSuccessor& shift : shifted) {
-      number.push_back(shift.number);
-      digit.push_back(shift.digit);
-      expected.push_back(shift.expected);
-      got.push_back(shift.got);
-      right += shift.got == shift.expected ? 1.0 : 0.0;
-    }
+    const auto right = static_cast<double>(std::count_if(
+        shifted.begin(), shifted.end(), [](const ShiftedSuccessor& shift) { return shift.got == shift.expected; }));
+    using Shift = ShiftedSuccessor;
+    const auto column = [&](std::int64_t Shift::*member) { return store::column_values(shifted, member); };
     result.findings.push_back({"shift_head", head});
     result.findings.push_back({"shift", right / static_cast<double>(shifted.size())});
     store::Table table;
-    table.columns = {{"number", number, "1", "whose feature is exchanged"},
-                     {"digit", digit, "1", "the feature put in"},
-                     {"expected", expected, "1", "the successor then"},
-                     {"got", got, "1", "the number that the head raises most"}};
+    table.columns = {{"number", column(&Shift::number), "1", "whose feature is exchanged"},
+                     {"digit", column(&Shift::digit), "1", "the feature put in"},
+                     {"expected", column(&Shift::expected), "1", "the successor then"},
+                     {"got", column(&Shift::got), "1", "the number that the head raises most"}};
     result.tables.push_back({"shifted_successors", std::move(table)});
   }
 

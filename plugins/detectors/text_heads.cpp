@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "core/model/guard.h"
+#include "core/store/column_values.h"
 #include "core/text/text_units.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/text_rows.h"
@@ -215,7 +216,10 @@ private:
 
   void add_evidence(const DetectorRun& run, const std::vector<Piece>& pieces, DetectorResult& result) const {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
-    std::vector<std::int64_t> text, begin, end, paragraph;
+    struct Row {
+      std::int64_t text = 0, begin = 0, end = 0, paragraph = 0;
+    };
+    std::vector<Row> rows;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
       const Piece& piece = pieces[i];
       store::Prompt prompt;
@@ -225,18 +229,19 @@ private:
       for (const std::int64_t token : piece.tokens)
         prompt.token_pieces.push_back(tokenizer.piece(token));
       result.prompts.push_back(std::move(prompt));
-      for (std::size_t s = 0; s < piece.begins.size(); ++s) {
-        text.push_back(static_cast<std::int64_t>(i));
-        begin.push_back(piece.begins[s]);
-        end.push_back(piece.end(s));
-        paragraph.push_back(piece.paragraphs[s]);
-      }
+      for (std::size_t s = 0; s < piece.begins.size(); ++s)
+        rows.push_back({.text = static_cast<std::int64_t>(i),
+                        .begin = piece.begins[s],
+                        .end = piece.end(s),
+                        .paragraph = piece.paragraphs[s]});
     }
+    const auto column = [&](std::int64_t Row::*member) { return store::column_values(rows, member); };
     store::Table table;
-    table.columns = {{"text", text, "1", "the prompt is " + id() + "-N"},
-                     {"begin", begin, "token", "first token of a sentence; the text's first token stands alone"},
-                     {"end", end, "token", "one past its last"},
-                     {"paragraph", paragraph, "1", "in which it is"}};
+    table.columns = {
+        {"text", column(&Row::text), "1", "the prompt is " + id() + "-N"},
+        {"begin", column(&Row::begin), "token", "first token of a sentence; the text's first token stands alone"},
+        {"end", column(&Row::end), "token", "one past its last"},
+        {"paragraph", column(&Row::paragraph), "1", "in which it is"}};
     result.tables.push_back({"sentences", std::move(table)});
   }
 

@@ -9,6 +9,7 @@
 #include "core/analysis/residual_parts.h"
 #include "core/engine/generate.h"
 #include "core/model/guard.h"
+#include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/evidence.h"
 #include "plugins/detectors/image_prefix.h"
@@ -207,33 +208,38 @@ private:
 
   void add_evidence(const ImagePrefixes& prefixes, const std::vector<Seen>& seen, const Engine& engine,
                     DetectorResult& result) const {
-    std::vector<std::int64_t> image, step, token, begin, length;
-    std::vector<double> t_vhd;
-    std::vector<std::string> label;
+    struct Row {
+      std::int64_t image = 0;
+      std::string label;
+      std::int64_t begin = 0, length = 0, step = 0, token = 0;
+      double t_vhd = 0.0;
+    };
+    std::vector<Row> rows;
     for (std::size_t i = 0; i < seen.size(); ++i) {
       const Seen& one = seen[i];
       Ids text = one.without;
       text.insert(text.end(), one.generated.begin(), one.generated.end());
       result.prompts.push_back(prompt_evidence(engine, id() + "-" + std::to_string(i), text));
-      for (std::size_t t = 0; t < one.generated.size(); ++t) {
-        image.push_back(static_cast<std::int64_t>(i));
-        label.push_back(prefixes.labels[i]);
-        begin.push_back(one.begin);
-        length.push_back(prefixes.images[i].size(0));
-        step.push_back(static_cast<std::int64_t>(t));
-        token.push_back(one.generated[t]);
-        t_vhd.push_back(one.t_vhd[t]);
-      }
+      for (std::size_t t = 0; t < one.generated.size(); ++t)
+        rows.push_back({.image = static_cast<std::int64_t>(i),
+                        .label = prefixes.labels[i],
+                        .begin = one.begin,
+                        .length = prefixes.images[i].size(0),
+                        .step = static_cast<std::int64_t>(t),
+                        .token = one.generated[t],
+                        .t_vhd = one.t_vhd[t]});
     }
+    const auto column = [&](auto member) { return store::column_values(rows, member); };
     store::Table table;
     table.columns = {
-        {"image", image, "1", "the prompt vision-N is the text without the image, with what was generated"},
-        {"label", label, "", "of the image"},
-        {"image_begin", begin, "token", "position of the image's first embedding in the text"},
-        {"image_tokens", length, "token", "embeddings of the image"},
-        {"step", step, "1", "generated token, from 0"},
-        {"token", token, "1", "its id"},
-        {"t_vhd", t_vhd, "1", "mean of the 8 largest divergences"}};
+        {"image", column(&Row::image), "1",
+         "the prompt vision-N is the text without the image, with what was generated"},
+        {"label", column(&Row::label), "", "of the image"},
+        {"image_begin", column(&Row::begin), "token", "position of the image's first embedding in the text"},
+        {"image_tokens", column(&Row::length), "token", "embeddings of the image"},
+        {"step", column(&Row::step), "1", "generated token, from 0"},
+        {"token", column(&Row::token), "1", "its id"},
+        {"t_vhd", column(&Row::t_vhd), "1", "mean of the 8 largest divergences"}};
     result.tables.push_back({"generated", std::move(table)});
   }
 };

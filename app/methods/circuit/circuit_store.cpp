@@ -1,24 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/methods/circuit/circuit_store.h"
 
+#include "core/store/column_values.h"
+
 namespace headscope::methods {
 namespace {
 
 store::Table table_of(const Curve& curve, const std::string& units) {
-  std::vector<double> shares, metrics, faithfulness, without;
-  std::vector<std::int64_t> edges;
-  for (const CurvePoint& point : curve.points) {
-    shares.push_back(point.share);
-    edges.push_back(point.edges);
-    metrics.push_back(point.metric);
-    faithfulness.push_back(point.faithfulness);
-    without.push_back(point.without);
-  }
-  return {{{"share", shares, "1", "share of all edges that were asked for"},
-           {"edges", edges, "edge", "edges after pruning"},
-           {"metric", metrics, units, "metric of the circuit"},
-           {"faithfulness", faithfulness, "1", "(circuit - empty) / (model - empty)"},
-           {"without", without, "1", "the same for the model without the circuit's edges"}},
+  const auto column = [&](auto member) { return store::column_values(curve.points, member); };
+  return {{{"share", column(&CurvePoint::share), "1", "share of all edges that were asked for"},
+           {"edges", column(&CurvePoint::edges), "edge", "edges after pruning"},
+           {"metric", column(&CurvePoint::metric), units, "metric of the circuit"},
+           {"faithfulness", column(&CurvePoint::faithfulness), "1", "(circuit - empty) / (model - empty)"},
+           {"without", column(&CurvePoint::without), "1", "the same for the model without the circuit's edges"}},
           {{"cpr", curve.cpr}, {"cmd", curve.cmd}}};
 }
 

@@ -5,29 +5,22 @@
 
 #include "app/methods/base/values.h"
 #include "app/runs/result_parts.h"
+#include "core/store/column_values.h"
 
 namespace headscope::methods {
 namespace {
 
 store::Table checked_table(const AttributionPatching& estimate) {
-  std::vector<std::int64_t> pairs, layers, positions, heads, agrees;
-  std::vector<double> estimated, exact;
-  for (const CheckedCell& cell : estimate.checked) {
-    pairs.push_back(cell.pair);
-    layers.push_back(cell.layer);
-    positions.push_back(cell.position);
-    heads.push_back(cell.head);
-    estimated.push_back(cell.estimated);
-    exact.push_back(cell.exact);
-    agrees.push_back(cell.agrees ? 1 : 0);
-  }
-  return {{{"pair", pairs, "index", "pair of prompts"},
-           {"layer", layers, "index", "layer"},
-           {"position", positions, "index", "position on the axis of the array"},
-           {"head", heads, "index", "head on the axis of the array"},
-           {"estimated", estimated, "1", "restored, by attribution"},
-           {"exact", exact, "1", "restored, by patching"},
-           {"agrees", agrees, "1", "1: near enough"}},
+  const auto column = [&](auto of) { return store::column_values(estimate.checked, of); };
+  const auto layer = [](const CheckedCell& cell) { return std::int64_t{cell.layer}; };
+  const auto agrees = [](const CheckedCell& cell) { return std::int64_t{cell.agrees ? 1 : 0}; };
+  return {{{"pair", column(&CheckedCell::pair), "index", "pair of prompts"},
+           {"layer", column(layer), "index", "layer"},
+           {"position", column(&CheckedCell::position), "index", "position on the axis of the array"},
+           {"head", column(&CheckedCell::head), "index", "head on the axis of the array"},
+           {"estimated", column(&CheckedCell::estimated), "1", "restored, by attribution"},
+           {"exact", column(&CheckedCell::exact), "1", "restored, by patching"},
+           {"agrees", column(agrees), "1", "1: near enough"}},
           {}};
 }
 

@@ -3,6 +3,8 @@
 
 #include <span>
 
+#include "core/store/column_values.h"
+
 namespace headscope::methods {
 namespace {
 
@@ -32,25 +34,22 @@ Status store_composition(store::ResultWriter& writer, const HeadWeights& found) 
 }
 
 store::Table singular_table(const Model& model, const HeadWeights& found) {
-  std::vector<std::string> heads, reads, reads_opposite, writes, writes_opposite;
+  using Direction = SingularDirection;
+  const auto column = [&](auto of) { return store::column_values(found.singular, of); };
+  const auto tokens = [&](std::vector<std::int64_t> Direction::*end) {
+    return column([&](const Direction& each) { return token_list(model, each.*end); });
+  };
   std::vector<std::int64_t> ranks;
-  std::vector<double> values;
-  for (const SingularDirection& each : found.singular) {
-    ranks.push_back(!heads.empty() && heads.back() == head_name(each.head) ? ranks.back() + 1 : 0);
-    heads.push_back(head_name(each.head));
-    values.push_back(each.value);
-    reads.push_back(token_list(model, each.reads));
-    reads_opposite.push_back(token_list(model, each.reads_opposite));
-    writes.push_back(token_list(model, each.writes));
-    writes_opposite.push_back(token_list(model, each.writes_opposite));
-  }
-  return {{{"head", heads, "label", "head"},
+  for (std::size_t i = 0; i < found.singular.size(); ++i)
+    ranks.push_back(i > 0 && found.singular[i - 1].head == found.singular[i].head ? ranks.back() + 1 : 0);
+  return {{{"head", column([](const Direction& each) { return head_name(each.head); }), "label", "head"},
            {"rank", ranks, "index", "0: the largest singular value of the head's W_OV"},
-           {"value", values, "1", "singular value"},
-           {"reads", reads, "label", "tokens whose embedding is furthest along the direction that is read"},
-           {"reads_opposite", reads_opposite, "label", "tokens at the other end of it"},
-           {"writes", writes, "label", "tokens whose logit the written direction raises most"},
-           {"writes_opposite", writes_opposite, "label", "tokens at the other end of it"}},
+           {"value", column(&Direction::value), "1", "singular value"},
+           {"reads", tokens(&Direction::reads), "label",
+            "tokens whose embedding is furthest along the direction that is read"},
+           {"reads_opposite", tokens(&Direction::reads_opposite), "label", "tokens at the other end of it"},
+           {"writes", tokens(&Direction::writes), "label", "tokens whose logit the written direction raises most"},
+           {"writes_opposite", tokens(&Direction::writes_opposite), "label", "tokens at the other end of it"}},
           {}};
 }
 
