@@ -85,7 +85,7 @@ private:
     for (int i = 0; i < range.size; ++i)
       m.at(row, range.at(i)) += gain * code.at(i);
   }
-  static void put(Matrix& m, int row, Range range, const Place& at, double gain) {
+  static void put(Matrix& m, int row, Range range, const ListPosition& at, double gain) {
     if (at.modulo_10 >= 0) m.at(row, range.at(at.modulo_10)) += gain * at.weight;
     if (at.modulo_12 >= 0) m.at(row, range.at(10 + at.modulo_12)) += gain * at.weight;
     if (at.modulo_7 >= 0) m.at(row, range.at(22 + at.modulo_7)) += gain * at.weight;

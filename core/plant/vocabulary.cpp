@@ -82,7 +82,7 @@ private:
 
   void add_sequence(const Sequence& sequence) {
     for (std::size_t i = 0; i < sequence.words.size(); ++i) {
-      Place& place = add(space + sequence.words[i]).place;
+      ListPosition& place = add(space + sequence.words[i]).place;
       if (place.weight != 0.0) continue; // "May" of the abbreviations, "I" of the Roman numerals
       const int at = static_cast<int>(i) + sequence.first;
       const bool every = !sequence.weekdays && !sequence.months;

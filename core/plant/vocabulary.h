@@ -15,8 +15,8 @@ constexpr std::int64_t vocabulary_size = 2048;
 // From here on there are ordinary words only, which detectors may draw at random.
 constexpr std::int64_t first_plain_id = 1000;
 
-// Place of a word in its list, as the heads see it: modulo 10, 12 and 7.
-struct Place {
+// Where a word is in its list, as the heads see it: modulo 10, 12 and 7.
+struct ListPosition {
   int modulo_10 = -1, modulo_12 = -1, modulo_7 = -1; // -1: not counted
   double weight = 0.0;                               // of each part; the squares of the parts sum to 3
 };
@@ -33,7 +33,7 @@ struct Token {
   int label = -1;      // "A" to "D", with or without a space
   int image = -1;      // what an image shows, and the word for it
   Code needle_code, name_code;
-  Place place;
+  ListPosition place;
 };
 
 struct Vocabulary {

@@ -12,7 +12,7 @@ namespace {
 constexpr std::uint64_t kNumberBytes = std::uint64_t{32} << 20; // of all arrays together
 
 // Numbers are read as they lie in the file, into `left` bytes at the most; of larger arrays the index of chunks.
-Status check_numbers(const h5::Dataset& dataset, const h5::Place& place, std::uint64_t& left) {
+Status check_numbers(const h5::Dataset& dataset, const h5::H5Location& place, std::uint64_t& left) {
   const h5::Type type(H5Dget_type(dataset.get()));
   const h5::Space space(H5Dget_space(dataset.get()));
   const hssize_t count = H5Sget_simple_extent_npoints(space.get());
@@ -38,7 +38,7 @@ public:
   explicit Check(const ResultReader::Impl& impl) : impl_(impl) {}
 
   Status group(const std::string& path, int depth) {
-    const h5::Place place = impl_.place(path);
+    const h5::H5Location place = impl_.place(path);
     HS_ASSIGN(const std::vector<std::string> names, impl_.links(path));
     for (const std::string& name : names) {
       const std::string at = (path == "/" ? "" : path) + "/" + name;
@@ -58,7 +58,7 @@ public:
 
 private:
   Status dataset(const std::string& at) {
-    const h5::Place place = impl_.place(at);
+    const h5::H5Location place = impl_.place(at);
     HS_ASSIGN(const h5::Dataset dataset, impl_.dataset(at));
     const h5::Space space(H5Dget_space(dataset.get()));
     const std::vector<std::int64_t> shape = h5::shape_of(space.get());

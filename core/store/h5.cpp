@@ -61,7 +61,7 @@ Lock::Lock() : lock_(library_mutex()) {
   static_cast<void>(no_plugins);
 }
 
-Error failure(const Place& place, const std::string& what, ErrorCode otherwise) {
+Error failure(const H5Location& place, const std::string& what, ErrorCode otherwise) {
   std::string message;
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_innermost, &message);
   H5Eclear2(H5E_DEFAULT);
@@ -168,7 +168,7 @@ std::string to_text(const std::string& bytes) {
 
 std::string to_token_text(const std::string& bytes) { return checked_text(bytes, byte_text); }
 
-Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values) {
+Status write_strings(hid_t dataset, const H5Location& place, const std::vector<std::string>& values) {
   std::vector<std::string> texts;
   std::vector<const char*> pointers;
   texts.reserve(values.size());
@@ -199,7 +199,7 @@ void free_text(void* text, void* /*budget*/) { std::free(text); } // NOLINT(cppc
 
 // Strings of variable or fixed length, through `read`, which fills a buffer of a memory type.
 template <typename Read>
-Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, hid_t transfer, const Place& place,
+Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, hid_t transfer, const H5Location& place,
                                             const Read& read) {
   const hssize_t count = H5Sget_simple_extent_npoints(space);
   if (count < 0) return failure(place, "read", ErrorCode::corrupt);
@@ -235,7 +235,7 @@ Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, hid_t trans
 
 } // namespace
 
-Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place) {
+Result<std::vector<std::string>> read_strings(hid_t dataset, const H5Location& place) {
   const Type type(H5Dget_type(dataset));
   const Space space(H5Dget_space(dataset));
   if (!type || !space) return failure(place, "read", ErrorCode::corrupt);
@@ -306,8 +306,8 @@ struct Encode {
 
 } // namespace
 
-Status write_attribute(hid_t object, const Place& place, const Attribute& attribute) {
-  const Place field{place.file, place.path + "@" + attribute.name};
+Status write_attribute(hid_t object, const H5Location& place, const Attribute& attribute) {
+  const H5Location field{place.file, place.path + "@" + attribute.name};
   if (attribute.name.empty() || attribute.name.find('\0') != std::string::npos) {
     return make_error(ErrorCode::invalid_argument, "an attribute needs a name", place.file, place.path);
   }
@@ -325,7 +325,7 @@ Status write_attribute(hid_t object, const Place& place, const Attribute& attrib
   return {};
 }
 
-Status write_attributes(hid_t object, const Place& place, const Attributes& attributes) {
+Status write_attributes(hid_t object, const H5Location& place, const Attributes& attributes) {
   for (const Attribute& attribute : attributes)
     HS_TRY(write_attribute(object, place, attribute));
   return {};
@@ -334,7 +334,7 @@ Status write_attributes(hid_t object, const Place& place, const Attributes& attr
 namespace {
 
 template <typename T>
-Result<AttributeValue> read_numbers(hid_t attribute, hid_t type, hid_t space, const Place& place) {
+Result<AttributeValue> read_numbers(hid_t attribute, hid_t type, hid_t space, const H5Location& place) {
   const hssize_t count = H5Sget_simple_extent_npoints(space);
   std::vector<T> values(count > 0 ? static_cast<std::size_t>(count) : 0);
   if (!values.empty() && H5Aread(attribute, type, values.data()) < 0) return failure(place, "read", ErrorCode::corrupt);
@@ -355,14 +355,14 @@ bool is_flag(hid_t type) {
   return true;
 }
 
-Result<AttributeValue> read_flag(hid_t attribute, const Place& place) {
+Result<AttributeValue> read_flag(hid_t attribute, const H5Location& place) {
   std::int8_t flag = 0;
   if (H5Aread(attribute, bool_type().get(), &flag) < 0) return failure(place, "read", ErrorCode::corrupt);
   return AttributeValue(flag != 0);
 }
 
 // False: a type that no AttributeValue holds.
-Result<bool> read_value(hid_t attribute, const Place& place, AttributeValue& out) {
+Result<bool> read_value(hid_t attribute, const H5Location& place, AttributeValue& out) {
   const Type type(H5Aget_type(attribute));
   const Space space(H5Aget_space(attribute));
   if (!type || !space) return failure(place, "read", ErrorCode::corrupt);
@@ -411,7 +411,7 @@ bool is_scale_bookkeeping(const std::string& name) {
 
 } // namespace
 
-Result<Attributes> read_attributes(hid_t object, const Place& place) {
+Result<Attributes> read_attributes(hid_t object, const H5Location& place) {
   H5O_info_t info{};
   if (H5Oget_info2(object, &info, H5O_INFO_NUM_ATTRS) < 0) return failure(place, "read", ErrorCode::corrupt);
   if (info.num_attrs > limits::result_attributes)
@@ -431,7 +431,8 @@ Result<Attributes> read_attributes(hid_t object, const Place& place) {
     name.pop_back();
     if (is_scale_bookkeeping(name)) continue;
     Attribute attribute{name, {}};
-    HS_ASSIGN(const bool known, read_value(handle.get(), Place{place.file, place.path + "@" + name}, attribute.value));
+    HS_ASSIGN(const bool known,
+              read_value(handle.get(), H5Location{place.file, place.path + "@" + name}, attribute.value));
     if (known) attributes.push_back(std::move(attribute));
   }
   H5Eclear2(H5E_DEFAULT);
@@ -441,7 +442,7 @@ Result<Attributes> read_attributes(hid_t object, const Place& place) {
 namespace {
 
 // The attribute, or an invalid handle when there is none.
-Result<AttributeHandle> open_attribute(hid_t object, const char* name, const Place& place) {
+Result<AttributeHandle> open_attribute(hid_t object, const char* name, const H5Location& place) {
   const htri_t found = H5Aexists(object, name);
   if (found < 0) return failure(place, "read", ErrorCode::corrupt);
   if (found == 0) return AttributeHandle();
@@ -457,8 +458,8 @@ bool has_elements(const AttributeHandle& attribute, std::size_t count) {
 }
 
 // The first scale of each axis: references to objects of this file.
-Result<std::vector<hobj_ref_t>> first_scales(hid_t dataset, std::size_t rank, const Place& place) {
-  const Place field{place.file, place.path + "@DIMENSION_LIST"};
+Result<std::vector<hobj_ref_t>> first_scales(hid_t dataset, std::size_t rank, const H5Location& place) {
+  const H5Location field{place.file, place.path + "@DIMENSION_LIST"};
   std::vector<hobj_ref_t> scales(rank, 0);
   HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "DIMENSION_LIST", field));
   if (!attribute) return scales;
@@ -478,8 +479,8 @@ Result<std::vector<hobj_ref_t>> first_scales(hid_t dataset, std::size_t rank, co
 
 } // namespace
 
-Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const Place& place) {
-  const Place field{place.file, place.path + "@DIMENSION_LABELS"};
+Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const H5Location& place) {
+  const H5Location field{place.file, place.path + "@DIMENSION_LABELS"};
   HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "DIMENSION_LABELS", field));
   if (!attribute) return std::vector<std::string>(rank);
   const Type type(H5Aget_type(attribute.get()));
@@ -491,7 +492,7 @@ Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, con
 }
 
 Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const std::vector<std::int64_t>& shape,
-                                                          const Place& place, std::uint64_t file_bytes) {
+                                                          const H5Location& place, std::uint64_t file_bytes) {
   std::vector<std::vector<std::string>> labels(shape.size());
   HS_ASSIGN(const std::vector<hobj_ref_t> scales, first_scales(dataset, shape.size(), place));
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -499,7 +500,7 @@ Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const s
     const Object scale(H5Rdereference2(dataset, H5P_DEFAULT, H5R_OBJECT, &scales[i]));
     if (!scale || H5Iget_type(scale.get()) != H5I_DATASET)
       return make_error(ErrorCode::corrupt, "has a scale that is not there", place.file, place.path);
-    const Place at{place.file, place.path + ", the scale of axis " + std::to_string(i)};
+    const H5Location at{place.file, place.path + ", the scale of axis " + std::to_string(i)};
     HS_TRY(check_dataset(scale.get(), at, file_bytes));
     if (H5Tget_class(Type(H5Dget_type(scale.get())).get()) != H5T_STRING) continue;
     HS_ASSIGN(labels[i], read_strings(scale.get(), at));
@@ -512,7 +513,7 @@ Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const s
   return labels;
 }
 
-Result<bool> is_scale(hid_t dataset, const Place& place) {
+Result<bool> is_scale(hid_t dataset, const H5Location& place) {
   HS_ASSIGN(const AttributeHandle attribute, open_attribute(dataset, "CLASS", place));
   if (!attribute) return false;
   const Type type(H5Aget_type(attribute.get()));

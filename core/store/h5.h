@@ -61,14 +61,14 @@ using AttributeHandle = Handle<&H5Aclose>;
 using Object = Handle<&H5Oclose>;
 
 // Where in which file something is done.
-struct Place {
+struct H5Location {
   std::string file;
   std::string path;
 };
 
 // The current failure of HDF5: "cannot WHAT: innermost message". The code is io when the operating system
 // refused, else `otherwise`.
-Error failure(const Place& place, const std::string& what, ErrorCode otherwise);
+Error failure(const H5Location& place, const std::string& what, ErrorCode otherwise);
 
 // Types. Half precision is made as numpy and h5py make '<f2'.
 Type half_type();
@@ -84,20 +84,20 @@ std::string to_text(const std::string& bytes);
 // The same for a token, whose bytes may be a part of a character: these become \xE4, so that they can be told apart.
 std::string to_token_text(const std::string& bytes);
 
-Status write_attribute(hid_t object, const Place& place, const Attribute& attribute); // replaces
-Status write_attributes(hid_t object, const Place& place, const Attributes& attributes);
+Status write_attribute(hid_t object, const H5Location& place, const Attribute& attribute); // replaces
+Status write_attributes(hid_t object, const H5Location& place, const Attributes& attributes);
 // In creation order where the file has it; those of HDF5's dimension scales and unknown types are left out.
-Result<Attributes> read_attributes(hid_t object, const Place& place);
+Result<Attributes> read_attributes(hid_t object, const H5Location& place);
 
 // A scalar (empty shape) or 1-D dataset of strings.
-Status write_strings(hid_t dataset, const Place& place, const std::vector<std::string>& values);
-Result<std::vector<std::string>> read_strings(hid_t dataset, const Place& place);
+Status write_strings(hid_t dataset, const H5Location& place, const std::vector<std::string>& values);
+Result<std::vector<std::string>> read_strings(hid_t dataset, const H5Location& place);
 
 // Dimension scales. HDF5's functions for them write beyond their buffers where the attributes do not fit the rank.
-Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const Place& place);
+Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const H5Location& place);
 // Of each axis, of its first scale where that holds strings.
 Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const std::vector<std::int64_t>& shape,
-                                                          const Place& place, std::uint64_t file_bytes);
-Result<bool> is_scale(hid_t dataset, const Place& place);
+                                                          const H5Location& place, std::uint64_t file_bytes);
+Result<bool> is_scale(hid_t dataset, const H5Location& place);
 
 } // namespace headscope::store::h5

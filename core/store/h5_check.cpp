@@ -13,7 +13,7 @@ namespace headscope::store::h5 {
 
 namespace {
 
-Error corrupt(const Place& place, const std::string& message) {
+Error corrupt(const H5Location& place, const std::string& message) {
   return make_error(ErrorCode::corrupt, message, place.file, place.path);
 }
 
@@ -43,12 +43,12 @@ std::deque<std::string> parts_of(const std::string& path) {
   return parts;
 }
 
-Error leads_out(H5L_type_t type, const Place& place) {
+Error leads_out(H5L_type_t type, const H5Location& place) {
   return corrupt(place, type == H5L_TYPE_EXTERNAL ? "is a link to another file, which is not followed"
                                                   : "is a link of a kind that nobody defined");
 }
 
-Result<std::string> soft_target(hid_t file, const std::string& path, const H5L_info_t& info, const Place& place) {
+Result<std::string> soft_target(hid_t file, const std::string& path, const H5L_info_t& info, const H5Location& place) {
   if (info.u.val_size == 0 || info.u.val_size > limits::result_attribute_bytes)
     return corrupt(place, "is a link with an impossible target");
   std::vector<char> target(info.u.val_size + 1, '\0');
@@ -59,7 +59,7 @@ Result<std::string> soft_target(hid_t file, const std::string& path, const H5L_i
 
 } // namespace
 
-Result<std::optional<std::string>> resolve(hid_t file, const Place& place) {
+Result<std::optional<std::string>> resolve(hid_t file, const H5Location& place) {
   constexpr int most_soft_links = 16;
   if (place.path.empty() || place.path.front() != '/') return std::optional<std::string>();
   std::deque<std::string> left = parts_of(place.path);
@@ -90,7 +90,7 @@ Result<std::optional<std::string>> resolve(hid_t file, const Place& place) {
 namespace {
 
 struct Names {
-  const Place& place;
+  const H5Location& place;
   std::vector<std::string> list;
   std::optional<Error> error;
 };
@@ -110,7 +110,7 @@ herr_t take_name(hid_t /*group*/, const char* name, const H5L_info_t* info, void
 
 } // namespace
 
-Result<std::vector<std::string>> link_names(hid_t group, const Place& place) {
+Result<std::vector<std::string>> link_names(hid_t group, const H5Location& place) {
   for (const H5_index_t order : {H5_INDEX_CRT_ORDER, H5_INDEX_NAME}) {
     Names names{place, {}, {}};
     hsize_t next = 0;
@@ -125,7 +125,7 @@ Result<std::vector<std::string>> link_names(hid_t group, const Place& place) {
 
 namespace {
 
-Status check_filters(const PropertyList& creation, const Place& place) {
+Status check_filters(const PropertyList& creation, const H5Location& place) {
   const int count = H5Pget_nfilters(creation.get());
   int packing = 0;
   for (int i = 0; i < count; ++i) {
@@ -157,7 +157,7 @@ std::vector<hsize_t> chunk_of(const PropertyList& creation) {
   return {sizes.begin(), sizes.begin() + std::max(rank, 0)};
 }
 
-Status check_contiguous(hid_t dataset, const Place& place, std::optional<std::uint64_t> bytes,
+Status check_contiguous(hid_t dataset, const H5Location& place, std::optional<std::uint64_t> bytes,
                         std::uint64_t file_bytes) {
   const haddr_t begin = H5Dget_offset(dataset);
   if (begin == HADDR_UNDEF) return {}; // never written, or in its header
@@ -167,7 +167,7 @@ Status check_contiguous(hid_t dataset, const Place& place, std::optional<std::ui
 
 } // namespace
 
-Status check_dataset(hid_t dataset, const Place& place, std::uint64_t file_bytes) {
+Status check_dataset(hid_t dataset, const H5Location& place, std::uint64_t file_bytes) {
   const PropertyList creation(H5Dget_create_plist(dataset));
   const Type type(H5Dget_type(dataset));
   const Space space(H5Dget_space(dataset));
@@ -199,7 +199,7 @@ Slab whole(const std::vector<std::int64_t>& shape) {
 namespace {
 
 // Whether what deflate makes of the chunk is at most `most` bytes. Small ones cannot do harm.
-Status check_packed_chunk(hid_t dataset, const Place& place, const std::vector<hsize_t>& at, unsigned packing,
+Status check_packed_chunk(hid_t dataset, const H5Location& place, const std::vector<hsize_t>& at, unsigned packing,
                           std::uint64_t most) {
   constexpr hsize_t harmless = 65536; // becomes at most 1032 times as much
   hsize_t stored = 0;
@@ -245,7 +245,7 @@ std::optional<unsigned> packing_of(const PropertyList& creation) {
 
 } // namespace
 
-Status check_slab(hid_t dataset, const Place& place, const Slab& slab, std::size_t value_bytes) {
+Status check_slab(hid_t dataset, const H5Location& place, const Slab& slab, std::size_t value_bytes) {
   if (!product(slab.count, value_bytes, limits::result_array_bytes))
     return make_error(ErrorCode::out_of_memory,
                       "holds more numbers than are read at once (" + mebibytes(limits::result_array_bytes) +

@@ -13,14 +13,14 @@ namespace headscope::store::h5 {
 
 // The path in which every link is a hard one, or nothing when there is no such object. Soft links are followed within
 // the file; corrupt where one leads nowhere or in a circle, and for external and user-defined links.
-Result<std::optional<std::string>> resolve(hid_t file, const Place& place);
+Result<std::optional<std::string>> resolve(hid_t file, const H5Location& place);
 
 // Names of a group's links, in the order of creation where the file has it.
-Result<std::vector<std::string>> link_names(hid_t group, const Place& place);
+Result<std::vector<std::string>> link_names(hid_t group, const H5Location& place);
 
 // Layout, filters and sizes of a dataset: refuses external storage, virtual layouts, filters that HDF5 would look for
 // in its plugin folder, chunks beyond limits::result_chunk_bytes and storage beyond the file's end.
-Status check_dataset(hid_t dataset, const Place& place, std::uint64_t file_bytes);
+Status check_dataset(hid_t dataset, const H5Location& place, std::uint64_t file_bytes);
 
 // Part of an array that is read at once.
 struct Slab {
@@ -30,6 +30,6 @@ Slab whole(const std::vector<std::int64_t>& shape);
 
 // Whether the slab may be read into values of `value_bytes` each: its size in memory, the number of its chunks, and
 // that no chunk unpacks to more than a chunk.
-Status check_slab(hid_t dataset, const Place& place, const Slab& slab, std::size_t value_bytes);
+Status check_slab(hid_t dataset, const H5Location& place, const Slab& slab, std::size_t value_bytes);
 
 } // namespace headscope::store::h5

@@ -32,7 +32,7 @@ public:
 
 private:
   Status describe_dataset(const h5::Object& object, const std::string& path, Node& node) const {
-    const h5::Place place = impl_.place(path);
+    const h5::H5Location place = impl_.place(path);
     HS_TRY(h5::check_dataset(object.get(), place, impl_.source->content()));
     const h5::Type type(H5Dget_type(object.get()));
     const h5::Space space(H5Dget_space(object.get()));

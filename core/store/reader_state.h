@@ -26,7 +26,7 @@ struct ResultReader::Impl {
   static Result<std::unique_ptr<Impl>> open(const std::string& path, std::unique_ptr<h5::Source> source);
   Status read_info(); // corrupt, unsupported: no result file that this program reads
 
-  h5::Place place(const std::string& at) const { return {path, at}; }
+  h5::H5Location place(const std::string& at) const { return {path, at}; }
   Result<bool> has(const std::string& at) const;            // corrupt when a group on the way cannot be read
   Result<h5::Object> object(const std::string& at) const;   // not_found when it is not there
   Result<h5::Dataset> dataset(const std::string& at) const; // not_found when it is not there

@@ -13,12 +13,13 @@
 
 namespace headscope::store {
 
-using h5::Place;
+using h5::H5Location;
 
 namespace {
 
 // Moves the attribute into `out`; an error when it is missing or of another type.
-template <typename T> Status take(const Attributes& attributes, const Place& place, const std::string& name, T& out) {
+template <typename T>
+Status take(const Attributes& attributes, const H5Location& place, const std::string& name, T& out) {
   const AttributeValue* value = find_attribute(attributes, name);
   const std::string field = place.path + "@" + name;
   if (value == nullptr) return make_error(ErrorCode::corrupt, "is missing", place.file, field);
@@ -28,7 +29,7 @@ template <typename T> Status take(const Attributes& attributes, const Place& pla
   return {};
 }
 
-Status check_format(const Attributes& root, const Place& place, FileInfo& info) {
+Status check_format(const Attributes& root, const H5Location& place, FileInfo& info) {
   const AttributeValue* format = find_attribute(root, "format");
   const auto* name = format == nullptr ? nullptr : std::get_if<std::string>(format);
   if (name == nullptr || *name != kFormatName) {
@@ -156,7 +157,7 @@ Status ResultReader::Impl::read_info() {
     return make_error(ErrorCode::corrupt,
                       "is damaged: what stands behind its end are no checksums; it was cut or changed", path);
   HS_ASSIGN(const Attributes root, attributes("/"));
-  const Place at = place("/");
+  const H5Location at = place("/");
   HS_TRY(check_format(root, at, info));
   info.has_checksums = source->has_checksums();
   HS_TRY(take(root, at, "headscope_version", info.provenance.headscope_version));

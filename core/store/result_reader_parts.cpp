@@ -11,10 +11,10 @@ namespace headscope::store {
 
 namespace {
 
-using h5::Place;
+using h5::H5Location;
 
 // Takes the attribute out of the list, so that what is left is what the caller of the writer added.
-template <typename T> Status extract(Attributes& attributes, const Place& place, const std::string& name, T& out) {
+template <typename T> Status extract(Attributes& attributes, const H5Location& place, const std::string& name, T& out) {
   const auto found = std::find_if(attributes.begin(), attributes.end(),
                                   [&](const Attribute& attribute) { return attribute.name == name; });
   const std::string field = place.path + "@" + name;
@@ -26,14 +26,14 @@ template <typename T> Status extract(Attributes& attributes, const Place& place,
   return {};
 }
 
-Status check_rank(const std::vector<std::int64_t>& shape, std::size_t rank, const Place& place) {
+Status check_rank(const std::vector<std::int64_t>& shape, std::size_t rank, const H5Location& place) {
   if (shape.size() == rank) return {};
   return make_error(ErrorCode::corrupt,
                     "has " + std::to_string(shape.size()) + " axes where " + std::to_string(rank) + " belong",
                     place.file, place.path);
 }
 
-Status check_length(std::size_t length, std::size_t expected, const Place& place) {
+Status check_length(std::size_t length, std::size_t expected, const H5Location& place) {
   if (length == expected) return {};
   return make_error(ErrorCode::corrupt,
                     "has " + std::to_string(length) + " elements where " + std::to_string(expected) + " belong",
@@ -41,14 +41,14 @@ Status check_length(std::size_t length, std::size_t expected, const Place& place
 }
 
 Status check_shape(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& expected,
-                   const Place& place) {
+                   const H5Location& place) {
   HS_TRY(check_rank(shape, expected.size(), place));
   if (shape == expected) return {};
   return make_error(ErrorCode::corrupt, "has another shape than what it belongs to", place.file, place.path);
 }
 
 // A map without cells is none, and of more than `most` nobody makes a picture.
-Status check_cells(const std::vector<std::int64_t>& shape, const Place& place, std::int64_t most) {
+Status check_cells(const std::vector<std::int64_t>& shape, const H5Location& place, std::int64_t most) {
   std::int64_t cells = 1;
   for (const std::int64_t size : shape) {
     if (size <= 0) return make_error(ErrorCode::corrupt, "has no cells", place.file, place.path);
@@ -62,21 +62,21 @@ constexpr std::int64_t kMostHeads = std::int64_t{1} << 22;   // of a model
 constexpr std::int64_t kMostPatches = std::int64_t{1} << 26; // layers, positions and heads
 constexpr std::int64_t kMostWeights = std::int64_t{1} << 40; // of an attention map, which is read in tiles
 
-Status check_head(const HeadId& head, std::int64_t n_layers, std::int64_t n_heads, const Place& place) {
+Status check_head(const HeadId& head, std::int64_t n_layers, std::int64_t n_heads, const H5Location& place) {
   if (head.layer >= 0 && head.head >= 0 && head.layer < n_layers && head.head < n_heads) return {};
   return make_error(ErrorCode::corrupt, "names the head " + head_name(head) + ", which is not there", place.file,
                     place.path);
 }
 
 // A number of a layer or head; -1: none.
-Result<int> small_index(std::int64_t value, std::int64_t least, const Place& place) {
+Result<int> small_index(std::int64_t value, std::int64_t least, const H5Location& place) {
   if (value >= least && value <= std::numeric_limits<int>::max()) return static_cast<int>(value);
   return make_error(ErrorCode::corrupt, "holds " + std::to_string(value) + " where a layer or head belongs", place.file,
                     place.path);
 }
 
 // "18.6".
-Result<HeadId> parse_head(const std::string& label, const Place& place) {
+Result<HeadId> parse_head(const std::string& label, const H5Location& place) {
   if (const auto head = read_head_name(label)) return *head;
   return make_error(ErrorCode::corrupt, "holds '" + label + "' where LAYER.HEAD belongs", place.file, place.path);
 }
@@ -113,7 +113,7 @@ Result<Prompt> ResultReader::prompt(const std::string& id) const {
 Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
   return guarded<DetectorScores>(*impl_, [&]() -> Result<DetectorScores> {
     const std::string folder = "/detectors/" + detector;
-    const Place place = impl_->place(folder + "/scores");
+    const H5Location place = impl_->place(folder + "/scores");
     DetectorScores scores;
     scores.name = detector;
     std::vector<std::int64_t> shape;
@@ -144,7 +144,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
 
 Result<Ablation> ResultReader::ablation(const std::string& name) const {
   return guarded<Ablation>(*impl_, [&]() -> Result<Ablation> {
-    const Place place = impl_->place("/ablation/" + name);
+    const H5Location place = impl_->place("/ablation/" + name);
     Ablation ablation;
     AblationSpec& spec = ablation.spec;
     spec.name = name;
@@ -172,7 +172,7 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
 namespace {
 
 // [layer, position], [layer, head] or [layer, position, head]; the tokens of one pair are those of the positions.
-Status check_patching(const PatchingSpec& spec, const Place& place) {
+Status check_patching(const PatchingSpec& spec, const H5Location& place) {
   using Axes = std::vector<std::string>;
   if (spec.axes != Axes{"layer", "position"} && spec.axes != Axes{"layer", "head"} &&
       spec.axes != Axes{"layer", "position", "head"})
@@ -189,7 +189,7 @@ Status check_patching(const PatchingSpec& spec, const Place& place) {
 
 Result<Patching> ResultReader::patching(const std::string& name) const {
   return guarded<Patching>(*impl_, [&]() -> Result<Patching> {
-    const Place place = impl_->place("/patching/" + name);
+    const H5Location place = impl_->place("/patching/" + name);
     const std::string array = place.path + "/restored";
     Patching patching;
     PatchingSpec& spec = patching.spec;
@@ -213,7 +213,7 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
 namespace {
 
 // The keys of a map are the prompt's tokens, its queries the last of them.
-Status check_tokens(const ResultReader::Impl& impl, const AttentionSpec& spec, const Place& place) {
+Status check_tokens(const ResultReader::Impl& impl, const AttentionSpec& spec, const H5Location& place) {
   const std::string ids = "/prompts/" + spec.prompt + "/token_ids";
   HS_ASSIGN(const bool known, impl.has(ids));
   std::int64_t tokens = spec.n_key;
@@ -235,7 +235,7 @@ Status check_tokens(const ResultReader::Impl& impl, const AttentionSpec& spec, c
 Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
   return guarded<AttentionSpec>(*impl_, [&]() -> Result<AttentionSpec> {
     const std::string folder = "/attention/" + prompt;
-    const Place place = impl_->place(folder + "/pattern");
+    const H5Location place = impl_->place(folder + "/pattern");
     AttentionSpec spec;
     spec.prompt = prompt;
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
@@ -247,7 +247,7 @@ Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
     spec.dtype = h5::dtype_of(h5::Type(H5Dget_type(pattern.get())).get());
     std::vector<std::int64_t> pairs_shape;
     HS_ASSIGN(const auto pairs, impl_->numbers<std::int64_t>(folder + "/heads", pairs_shape));
-    const Place heads = impl_->place(folder + "/heads");
+    const H5Location heads = impl_->place(folder + "/heads");
     HS_TRY(check_shape(pairs_shape, {shape[0], 2}, heads));
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
       HS_ASSIGN(const int layer, small_index(pairs[i], 0, heads));
@@ -262,7 +262,7 @@ Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
 
 namespace {
 
-Status read_tile(const h5::Dataset& pattern, const Place& place, const std::array<hsize_t, 3>& start,
+Status read_tile(const h5::Dataset& pattern, const H5Location& place, const std::array<hsize_t, 3>& start,
                  const std::array<hsize_t, 3>& count, std::vector<float>& out) {
   const h5::Space space(H5Dget_space(pattern.get()));
   const h5::Space memory(H5Screate_simple(3, count.data(), nullptr));
@@ -285,7 +285,7 @@ Result<std::vector<float>> ResultReader::attention_tile(const std::string& promp
                                                         std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                                                         std::int64_t k_end) const {
   return guarded<std::vector<float>>(*impl_, [&]() -> Result<std::vector<float>> {
-    const Place place = impl_->place("/attention/" + prompt + "/pattern");
+    const H5Location place = impl_->place("/attention/" + prompt + "/pattern");
     HS_ASSIGN(const h5::Dataset pattern, impl_->dataset(place.path));
     HS_ASSIGN(const std::vector<std::int64_t> shape, impl_->shape(pattern, place.path));
     HS_TRY(check_rank(shape, 3, place));
@@ -313,7 +313,8 @@ Result<std::vector<float>> ResultReader::attention_tile(const std::string& promp
 namespace {
 
 // The column of that name and type.
-template <typename T> Result<std::vector<T>> column(const Table& table, const Place& place, const std::string& name) {
+template <typename T>
+Result<std::vector<T>> column(const Table& table, const H5Location& place, const std::string& name) {
   for (const Column& candidate : table.columns) {
     if (candidate.name != name) continue;
     if (const auto* values = std::get_if<std::vector<T>>(&candidate.values)) return *values;
@@ -328,15 +329,15 @@ bool has_column(const Table& table, const std::string& name) {
 
 // Columns that came later than the others: in older files there are none.
 template <typename T>
-Result<std::vector<T>> column_or(const Table& table, const Place& place, const std::string& name, std::size_t length,
-                                 T missing) {
+Result<std::vector<T>> column_or(const Table& table, const H5Location& place, const std::string& name,
+                                 std::size_t length, T missing) {
   if (!has_column(table, name)) return std::vector<T>(length, missing);
   HS_ASSIGN(std::vector<T> values, column<T>(table, place, name));
   HS_TRY(check_length(values.size(), length, place));
   return values;
 }
 
-Status read_nodes(const Table& table, const Place& place, Graph& graph) {
+Status read_nodes(const Table& table, const H5Location& place, Graph& graph) {
   HS_ASSIGN(const auto names, column<std::string>(table, place, "name"));
   HS_ASSIGN(const auto kinds, column<std::string>(table, place, "kind"));
   HS_ASSIGN(const auto layers, column<std::int64_t>(table, place, "layer"));
@@ -355,7 +356,7 @@ Status read_nodes(const Table& table, const Place& place, Graph& graph) {
   return {};
 }
 
-Status read_edges(const Table& table, const Place& place, Graph& graph) {
+Status read_edges(const Table& table, const H5Location& place, Graph& graph) {
   HS_ASSIGN(const auto sources, column<std::int64_t>(table, place, "src"));
   HS_ASSIGN(const auto targets, column<std::int64_t>(table, place, "dst"));
   HS_ASSIGN(const auto kinds, column<std::string>(table, place, "kind"));
@@ -380,7 +381,7 @@ Status read_edges(const Table& table, const Place& place, Graph& graph) {
 } // namespace
 
 Result<Graph> ResultReader::graph(const std::string& name) const {
-  const Place place = impl_->place("/graph/" + name);
+  const H5Location place = impl_->place("/graph/" + name);
   Graph graph;
   graph.name = name;
   HS_ASSIGN(const Table nodes, table(place.path + "/nodes"));

@@ -12,7 +12,7 @@ namespace detail {
 
 namespace {
 
-Status check_slab(const ArrayState& array, const h5::Place& place, std::span<const std::int64_t> offset,
+Status check_slab(const ArrayState& array, const h5::H5Location& place, std::span<const std::int64_t> offset,
                   std::span<const std::int64_t> shape, std::size_t size) {
   const auto bad = [&](const std::string& why) {
     return make_error(ErrorCode::invalid_argument, why, place.file, place.path);
@@ -43,7 +43,7 @@ template <typename T>
 Status write_checked(ArrayState& array, std::span<const std::int64_t> offset, std::span<const std::int64_t> shape,
                      std::span<const T> data, bool floats, hid_t memory_type) {
   HS_ASSIGN(const std::shared_ptr<FileState> file, owner_of(array));
-  const h5::Place place = file->place(array.path);
+  const h5::H5Location place = file->place(array.path);
   HS_TRY(check_slab(array, place, offset, shape, data.size()));
   if (is_float(array.dtype) != floats) {
     return make_error(ErrorCode::invalid_argument, std::string("cannot take these values as ") + to_string(array.dtype),

@@ -15,7 +15,7 @@ namespace headscope::store::detail {
 
 using h5::Dataset;
 using h5::Group;
-using h5::Place;
+using h5::H5Location;
 using h5::PropertyList;
 using h5::Space;
 using h5::Type;
@@ -92,7 +92,7 @@ Status check_path(const std::string& path, const std::string& file) {
   return {};
 }
 
-Status check_spec(const ArraySpec& spec, const Place& place) {
+Status check_spec(const ArraySpec& spec, const H5Location& place) {
   const auto bad = [&](const char* why) {
     return make_error(ErrorCode::invalid_argument, why, place.file, place.path);
   };
@@ -210,7 +210,8 @@ Result<Dataset> make_dataset(const FileState& state, const std::string& path, hi
   return dataset;
 }
 
-Status describe(const Dataset& dataset, const Place& place, const std::string& units, const std::string& long_name) {
+Status describe(const Dataset& dataset, const H5Location& place, const std::string& units,
+                const std::string& long_name) {
   HS_TRY(h5::write_attribute(dataset.get(), place, {"units", units}));
   return h5::write_attribute(dataset.get(), place, {"long_name", long_name});
 }

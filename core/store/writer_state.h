@@ -42,7 +42,7 @@ struct FileState : std::enable_shared_from_this<FileState> {
   std::map<std::pair<std::string, std::int64_t>, std::string> numbered_scales; // axis and size -> path
   std::map<std::string, std::vector<std::string>> labelled_scales;             // path -> labels
 
-  h5::Place place(const std::string& path) const { return {partial.final_path(), path}; }
+  h5::H5Location place(const std::string& path) const { return {partial.final_path(), path}; }
   Status ready(); // an error when the writer is closed or a write has failed
   // Remembers a failure of the system; what the caller did wrong harms nothing. A write that the system
   // refused is told from the Disk, since HDF5 never hears of it.

@@ -14,13 +14,13 @@ namespace headscope {
 namespace {
 
 // A cell of the result, by its place in the arrays.
-struct Place {
+struct CellIndex {
   std::int64_t pair = 0, layer = 0, position = 0, head = 0;
 };
 
-Place place_of(const PatchingResult& result, std::size_t index) {
+CellIndex cell_at(const PatchingResult& result, std::size_t index) {
   auto i = static_cast<std::int64_t>(index);
-  Place place;
+  CellIndex place;
   place.head = i % result.n_heads;
   i /= result.n_heads;
   place.position = i % result.n_positions;
@@ -188,7 +188,7 @@ Status check_pair(const Engine& engine, const PatchingOptions& options, const Pa
 Status check_cells(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan,
                    const GuardOptions& guard, const TaskContext& task, AttributionPatching& out) {
   for (const std::size_t index : choose_cells(out.estimated, plan.noising, guard)) {
-    const Place place = place_of(out.estimated, index);
+    const CellIndex place = cell_at(out.estimated, index);
     out.checked.push_back({place.pair, static_cast<int>(place.layer), place.position, place.head,
                            out.estimated.restored[index], 0.0, false});
   }

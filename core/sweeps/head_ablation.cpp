@@ -71,7 +71,7 @@ private:
     std::vector<at::Tensor> values = {finite, of_clean};
     if (!places_.empty()) {
       slots.clear();
-      for (const Place& place : places_)
+      for (const QueuedCell& place : places_)
         slots.push_back(static_cast<std::int64_t>(place.slot));
       HS_ASSIGN(values.emplace_back(), judge_.measure(clean_->logits_along(), slots));
     }
@@ -157,7 +157,7 @@ private:
           result_.clean[static_cast<std::size_t>(prompt)] = needs_reference(options_.metric) ? 0.0 : own;
         }
       }
-      for (const Place& place : run.places)
+      for (const QueuedCell& place : run.places)
         keep(place.slot, place.layer, place.head, *value++);
       for (const auto& [layer, variants] : run.layers)
         HS_TRY(publish(layer, variants));
@@ -253,17 +253,17 @@ private:
   std::int64_t budget_;     // tokens that go through the model at once
   std::int64_t run_tokens_; // and in the next run, when that is fewer
 
-  struct Place {
+  struct QueuedCell {
     std::size_t slot;
     int layer;
     std::int64_t head;
   };
   std::vector<LayerVariants> waiting_; // for a run
-  std::vector<Place> places_;          // of their variants, in order
+  std::vector<QueuedCell> places_;     // of their variants, in order
   struct Measured {
     QueuedRead values;
     bool with_clean; // before those of the places: whether all logits are numbers, and the prompts' own
-    std::vector<Place> places;
+    std::vector<QueuedCell> places;
     std::vector<std::pair<int, std::int64_t>> layers; // and how many variants each had
   };
   std::deque<Measured> measured_; // runs that may still be going on, of this chunk

@@ -10,7 +10,7 @@
 namespace headscope::kernels::cuda {
 
 template <int D, bool top> struct StatisticsLook {
-  const Place<D>& place;
+  const WarpQueries<D>& place;
   Gathered<D>& gathered;
   const KeySums& sums;
   const TopLists& lists;
@@ -57,7 +57,7 @@ private:
     if (!__any_sync(~0u, gathered.waiting > stack_full)) return;
     merge(lists, gathered.waiting);
     gathered.waiting = 0;
-    const Place<D> again = place.again();
+    const WarpQueries<D> again = place.again();
 #pragma unroll
     for (int j = 0; j < Gathered<D>::slots; ++j)
       gathered.bound[j] = fmaxf(gathered.bound[j], lists.smallest(again.in_warp(j), no_weight));
@@ -67,7 +67,7 @@ private:
 // Spans and stripes, for the few tiles that have some: the products once more.
 template <typename T, int D>
 __device__ inline void look_at_marks(const Scores<T, D>& product, const T* keys, const T* queries,
-                                     const Place<D>& place, int key, const Gathered<D>& gathered) {
+                                     const WarpQueries<D>& place, int key, const Gathered<D>& gathered) {
 #pragma unroll 1
   for (int m = chunks - 1; m >= 0; --m) {
     Dots<D> dot;
@@ -77,7 +77,7 @@ __device__ inline void look_at_marks(const Scores<T, D>& product, const T* keys,
   }
 }
 
-template <int D> __device__ inline void write_top(const Place<D>& place, const TopLists& lists, int waiting) {
+template <int D> __device__ inline void write_top(const WarpQueries<D>& place, const TopLists& lists, int waiting) {
   const AttentionParams& p = place.p;
   merge(lists, waiting);
   const int count = (place.warp_last - place.warp_first + 1) * p.top_k;
@@ -108,7 +108,7 @@ __global__ void __launch_bounds__(threads, most_top > 8 ? 2 : blocks_a_multiproc
   extern __shared__ __align__(16) unsigned char memory[];
   T* const shared = reinterpret_cast<T*>(memory);
   constexpr int slots = Queries<D>::slots;
-  const Place<D> place(p);
+  const WarpQueries<D> place(p);
   const KeySums sums{reinterpret_cast<float*>(memory + score_bytes<T, D>)};
   unsigned char* const stacks = memory + score_bytes<T, D> + sums_bytes;
   const TopLists lists{reinterpret_cast<TopEntry*>(stacks + stack_bytes) +

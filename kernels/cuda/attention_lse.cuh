@@ -103,7 +103,7 @@ template <typename T, int D>
 __global__ void __launch_bounds__(threads, blocks_a_multiprocessor) bound_pass(const AttentionParams p) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* const shared = reinterpret_cast<T*>(memory);
-  const Place<D> place(p);
+  const WarpQueries<D> place(p);
   Scores<T, D> product;
   product.take_queries(shared, query_rows<T>(p, place.row, place.head), p.q_strides.pos, place.first_query, p.queries,
                        p.d_head);
@@ -129,7 +129,7 @@ template <typename T, int D>
 __global__ void __launch_bounds__(threads, blocks_a_multiprocessor) lse_pass(const AttentionParams p) {
   extern __shared__ __align__(16) unsigned char memory[];
   T* const shared = reinterpret_cast<T*>(memory);
-  const Place<D> place(p);
+  const WarpQueries<D> place(p);
   Scores<T, D> product;
   product.take_queries(shared, query_rows<T>(p, place.row, place.head), p.q_strides.pos, place.first_query, p.queries,
                        p.d_head);

@@ -2,7 +2,7 @@
 // What the second pass sums up: by key, over spans and stripes, and over blocks of the map.
 #pragma once
 
-#include "kernels/cuda/attention_place.cuh"
+#include "kernels/cuda/attention_warp_queries.cuh"
 
 namespace headscope::kernels::cuda {
 
@@ -65,7 +65,8 @@ template <int slots> __device__ inline float scatter(const float (&sums)[slots],
 
 // key: the slot of the first of the 16 keys, here and below.
 template <int D>
-__device__ inline void add_spans(const Dots<D>& dot, const Gathered<D>& gathered, const Place<D>& place, int key) {
+__device__ inline void add_spans(const Dots<D>& dot, const Gathered<D>& gathered, const WarpQueries<D>& place,
+                                 int key) {
   const AttentionParams& p = place.p;
   constexpr int slots = Gathered<D>::slots;
   for (int span = 0; span < p.span_count; ++span) {
@@ -90,7 +91,8 @@ __device__ inline void add_spans(const Dots<D>& dot, const Gathered<D>& gathered
 }
 
 template <int D>
-__device__ inline void add_stripes(const Dots<D>& dot, const Gathered<D>& gathered, const Place<D>& place, int key) {
+__device__ inline void add_stripes(const Dots<D>& dot, const Gathered<D>& gathered, const WarpQueries<D>& place,
+                                   int key) {
   const AttentionParams& p = place.p;
   for (int stripe = 0; stripe < p.distance_count; ++stripe) {
     const int distance = p.distances[stripe];
@@ -109,7 +111,7 @@ __device__ inline void add_stripes(const Dots<D>& dot, const Gathered<D>& gather
 }
 
 // Whether any span or stripe passes through the tile at `key`.
-template <int D> __device__ inline bool marked(const Place<D>& place, int key) {
+template <int D> __device__ inline bool marked(const WarpQueries<D>& place, int key) {
   const AttentionParams& p = place.p;
   bool any = false;
   for (int i = 0; i < p.span_count; ++i)
@@ -120,7 +122,7 @@ template <int D> __device__ inline bool marked(const Place<D>& place, int key) {
 }
 
 // The block of the map that ends (to the left) with this tile goes to memory.
-template <int D> __device__ inline void finish_cell(Gathered<D>& gathered, const Place<D>& place, int key) {
+template <int D> __device__ inline void finish_cell(Gathered<D>& gathered, const WarpQueries<D>& place, int key) {
   const AttentionParams& p = place.p;
   const float sum = over_warp(gathered.cell_sum), top = largest_of_warp(gathered.cell_max);
   gathered.cell_sum = 0.0f, gathered.cell_max = no_weight;

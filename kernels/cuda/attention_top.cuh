@@ -52,7 +52,7 @@ struct TopLists {
 template <int K>
 static __device__ __noinline__ void merge_sorted(TopEntry* lists, const Candidate* stack, int queries, int k,
                                                  int count) {
-  const int query = threadIdx.x % 32; // see Place::in_warp
+  const int query = threadIdx.x % 32; // see WarpQueries::in_warp
   const int column = query % 8 / 2;
   const unsigned slot = 2 * (query / 8) + query % 2;
   TopEntry* const list = lists + query * (k | 1);

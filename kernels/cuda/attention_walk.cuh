@@ -2,7 +2,7 @@
 // How a block walks over its keys, and shows scores to what gathers from them.
 #pragma once
 
-#include "kernels/cuda/attention_place.cuh"
+#include "kernels/cuda/attention_warp_queries.cuh"
 
 namespace headscope::kernels::cuda {
 
@@ -10,8 +10,8 @@ namespace headscope::kernels::cuda {
 // look.end(dot, m). Multiply dot by p.factor for units of log 2. Where no key is hidden, the products of the next 16
 // keys are made between the calls, so that tensor cores and the other units work at the same time.
 template <typename T, int D, typename Look>
-__device__ inline void look_at_all(const Scores<T, D>& product, const T* keys, const T* queries, const Place<D>& place,
-                                   Look& look) {
+__device__ inline void look_at_all(const Scores<T, D>& product, const T* keys, const T* queries,
+                                   const WarpQueries<D>& place, Look& look) {
   constexpr int steps = Scores<T, D>::steps, slots = Queries<D>::slots, rows = 16 * row_length<T, D>;
   const int d_head = place.p.d_head;
   Dots<D> dots[2];
@@ -35,7 +35,7 @@ __device__ inline void look_at_all(const Scores<T, D>& product, const T* keys, c
 
 template <typename T, int D>
 __device__ inline void masked_dots(Dots<D>& dot, const Scores<T, D>& product, const T* keys, const T* queries,
-                                   const Place<D>& place, int key, int m) {
+                                   const WarpQueries<D>& place, int key, int m) {
   clear<D>(dot);
 #pragma unroll
   for (int step = 0; step < Scores<T, D>::steps; ++step)
@@ -45,8 +45,8 @@ __device__ inline void masked_dots(Dots<D>& dot, const Scores<T, D>& product, co
 
 // The same where keys are hidden or scores have a soft cap; short code rather than fast.
 template <typename T, int D, typename Look>
-__device__ inline void look_at_some(const Scores<T, D>& product, const T* keys, const T* queries, const Place<D>& place,
-                                    int key, Look& look) {
+__device__ inline void look_at_some(const Scores<T, D>& product, const T* keys, const T* queries,
+                                    const WarpQueries<D>& place, int key, Look& look) {
 #pragma unroll 1
   for (int m = chunks - 1; m >= 0; --m) {
     Dots<D> dot;
@@ -65,7 +65,7 @@ template <typename T, int D, int step> class KeyCopies {
   static_assert(threads % columns == 0 && tile_keys % rows == 0);
 
 public:
-  __device__ KeyCopies(const T* k, std::int64_t stride, const Place<D>& place, int tile)
+  __device__ KeyCopies(const T* k, std::int64_t stride, const WarpQueries<D>& place, int tile)
       : k_(k), stride_(stride), keys_(place.p.keys), d_head_(place.p.d_head), tile_(tile) {
     const int row = threadIdx.x / columns, column = threadIdx.x % columns * per_copy;
     inside_ = column < d_head_;
@@ -97,7 +97,8 @@ private:
 
 // Calls visit(tile, keys in shared memory) for every step-th tile, latest first, all warps together.
 template <typename T, int D, int step = 1, typename Visit>
-__device__ inline void walk(T* shared, const T* k, std::int64_t stride, const Place<D>& place, const Visit& visit) {
+__device__ inline void walk(T* shared, const T* k, std::int64_t stride, const WarpQueries<D>& place,
+                            const Visit& visit) {
   using Product = Scores<T, D>;
   static_assert(step % 2 == 1, "tiles alternate between two buffers");
   const int first = place.first_tile(), last = place.last_tile();

@@ -48,12 +48,12 @@ __device__ inline int forgotten(int x) {
 }
 
 // Which queries a block and a warp have, and which keys those see.
-template <int D> struct Place {
+template <int D> struct WarpQueries {
   const AttentionParams& p;
   int batch_head, head, row, first_query, lane, warp, key_begin;
   int warp_first, warp_last; // slots of the warp's queries; last < first: none
 
-  __device__ explicit Place(const AttentionParams& params) : p(params) {
+  __device__ explicit WarpQueries(const AttentionParams& params) : p(params) {
     head = blockIdx.y, row = blockIdx.z;
     batch_head = row * p.heads + head;
     first_query = (gridDim.x - 1 - blockIdx.x) * Queries<D>::block; // the longest work first
@@ -63,8 +63,8 @@ template <int D> struct Place {
     warp_last = min(warp_first + Queries<D>::warp, p.query_offset + p.queries) - 1;
   }
 
-  __device__ Place again() const {
-    Place copy = *this;
+  __device__ WarpQueries again() const {
+    WarpQueries copy = *this;
     copy.lane = forgotten(lane), copy.warp_first = forgotten(warp_first);
     return copy;
   }
@@ -105,7 +105,7 @@ template <typename T> __device__ inline float capped(float x, const AttentionPar
 }
 
 // Soft cap, and hidden keys far below all others. key: the slot of the first of the 16.
-template <typename T, int D> __device__ inline void mask(Dots<D>& dot, const Place<D>& place, int key) {
+template <typename T, int D> __device__ inline void mask(Dots<D>& dot, const WarpQueries<D>& place, int key) {
   const bool cap = place.p.cap_outer > 0.0f;
 #pragma unroll
   for (int n = 0; n < Queries<D>::tiles; ++n)

@@ -18,11 +18,11 @@ struct Axes {
   Axes then(std::int64_t count) const { return {begin + size, count}; }
 };
 
-struct Place {
+struct PlantedHead {
   int layer = 0, head = 0;
 };
 
-std::string name_of(Place place) {
+std::string name_of(PlantedHead place) {
   std::string name = "a";
   return name.append(std::to_string(place.layer)).append(".h").append(std::to_string(place.head));
 }
@@ -64,12 +64,12 @@ public:
   }
 
   // Heads in ascending layers, and to each one a head beside it.
-  std::vector<std::pair<Place, Place>> choose(int count) {
+  std::vector<std::pair<PlantedHead, PlantedHead>> choose(int count) {
     std::vector<int> layers(static_cast<std::size_t>(shape_.layers)), heads(static_cast<std::size_t>(shape_.heads));
     std::iota(layers.begin(), layers.end(), 0);
     std::shuffle(layers.begin(), layers.end(), choices_);
     std::sort(layers.begin(), layers.begin() + count);
-    std::vector<std::pair<Place, Place>> out;
+    std::vector<std::pair<PlantedHead, PlantedHead>> out;
     for (int i = 0; i < count; ++i) {
       std::iota(heads.begin(), heads.end(), 0);
       std::shuffle(heads.begin(), heads.end(), choices_);
@@ -79,7 +79,7 @@ public:
     return out;
   }
 
-  void set(Place place, const at::Tensor& compares, const at::Tensor& writes) {
+  void set(PlantedHead place, const at::Tensor& compares, const at::Tensor& writes) {
     const auto i = static_cast<std::size_t>(place.layer * shape_.heads + place.head);
     compares_[i] = compares;
     writes_[i] = writes;
@@ -195,7 +195,7 @@ PlantedCircuit plant_ioi(const PlantedShape& shape) {
   Builder builder(shape, d, tokens, length);
   const auto places = builder.choose(3);
   const auto [duplicate, idler] = places[0];
-  const Place inhibition = places[1].first;
+  const PlantedHead inhibition = places[1].first;
   const auto [mover, gazer] = places[2];
 
   // Its own name elsewhere; else the start, where there is nothing to say.

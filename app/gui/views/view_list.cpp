@@ -5,16 +5,16 @@ namespace headscope::gui {
 
 const std::vector<ViewKind>& all_views() {
   static const std::vector<ViewKind> views = {
-      {QStringLiteral("grid"), Place::left, make_grid_view},
-      {QStringLiteral("attention"), Place::center, make_attention_view},
-      {QStringLiteral("hierarchy"), Place::center, make_hierarchy_view},
-      {QStringLiteral("ablation"), Place::right, make_ablation_view},
-      {QStringLiteral("patching"), Place::center, make_patching_view},
-      {QStringLiteral("lens"), Place::center, make_lens_view},
-      {QStringLiteral("circuit"), Place::center, make_circuit_view},
-      {QStringLiteral("methods"), Place::center, make_methods_view},
-      {QStringLiteral("detectors"), Place::right, make_detectors_view},
-      {QStringLiteral("runs"), Place::left, make_runs_view},
+      {QStringLiteral("grid"), DockColumn::left, make_grid_view},
+      {QStringLiteral("attention"), DockColumn::center, make_attention_view},
+      {QStringLiteral("hierarchy"), DockColumn::center, make_hierarchy_view},
+      {QStringLiteral("ablation"), DockColumn::right, make_ablation_view},
+      {QStringLiteral("patching"), DockColumn::center, make_patching_view},
+      {QStringLiteral("lens"), DockColumn::center, make_lens_view},
+      {QStringLiteral("circuit"), DockColumn::center, make_circuit_view},
+      {QStringLiteral("methods"), DockColumn::center, make_methods_view},
+      {QStringLiteral("detectors"), DockColumn::right, make_detectors_view},
+      {QStringLiteral("runs"), DockColumn::left, make_runs_view},
   };
   return views;
 }

@@ -9,11 +9,11 @@
 namespace headscope::gui {
 
 // Where a view stands in the layout that Reset layout gives; views of one place are tabs.
-enum class Place { left, center, right };
+enum class DockColumn { left, center, right };
 
 struct ViewKind {
   QString id;
-  Place place;
+  DockColumn place;
   View* (*make)(Workspace&, QWidget* parent);
 };
 

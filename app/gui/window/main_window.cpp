@@ -112,7 +112,7 @@ void MainWindow::make_views() {
 }
 
 void MainWindow::reset_layout() {
-  std::map<Place, QDockWidget*> first;
+  std::map<DockColumn, QDockWidget*> first;
   for (const ViewKind& kind : all_views()) {
     docks_[kind.id]->setFloating(false);
     removeDockWidget(docks_[kind.id]);
@@ -120,11 +120,11 @@ void MainWindow::reset_layout() {
   }
   // The first of each place side by side, then the others as their tabs: a dock beside tabs would become one of them.
   for (const auto& [place, dock] : first) {
-    const bool beside = place == Place::right && first.count(Place::center) > 0;
+    const bool beside = place == DockColumn::right && first.count(DockColumn::center) > 0;
     if (beside)
-      splitDockWidget(first[Place::center], dock, Qt::Horizontal);
+      splitDockWidget(first[DockColumn::center], dock, Qt::Horizontal);
     else
-      addDockWidget(place == Place::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
+      addDockWidget(place == DockColumn::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
     dock->show();
   }
   for (const ViewKind& kind : all_views()) {
@@ -138,7 +138,7 @@ void MainWindow::reset_layout() {
   for (const auto& [place, dock] : first) {
     dock->raise();
     docks.append(dock);
-    widths.append(place == Place::center ? 480 : 400);
+    widths.append(place == DockColumn::center ? 480 : 400);
   }
   resizeDocks(docks, widths, Qt::Horizontal);
 }
@@ -165,7 +165,7 @@ View* MainWindow::current_view() const {
   for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())
     if (auto* focused = qobject_cast<View*>(widget)) return focused;
   for (const ViewKind& kind : all_views())
-    if (kind.place == Place::center && !view(kind.id)->visibleRegion().isEmpty()) return view(kind.id);
+    if (kind.place == DockColumn::center && !view(kind.id)->visibleRegion().isEmpty()) return view(kind.id);
   return views_.empty() ? nullptr : views_.front();
 }
 

@@ -93,12 +93,12 @@ public:
   }
 
 private:
-  struct Place {
+  struct PromptsAtLayer {
     std::int64_t first = 0, last = 0; // prompts
     int layer = 0;
   };
   std::int64_t prompt_count() const { return static_cast<std::int64_t>(task_.prompts.size()); }
-  Place place(std::int64_t cell) const {
+  PromptsAtLayer place(std::int64_t cell) const {
     const auto n = static_cast<std::int64_t>(layers_.size());
     const std::int64_t first = cell / n * size_;
     return {first, std::min(first + size_, prompt_count()), layers_[static_cast<std::size_t>(cell % n)]};

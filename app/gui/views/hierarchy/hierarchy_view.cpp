@@ -261,8 +261,8 @@ void HierarchyView::ask(UnitList units) {
 
 void HierarchyView::take(const MapSource::MassPointer& mass) {
   if (mass->begins != wanted_.begins()) return; // of an older question
-  const MapCamera::Place before =
-      grid_->canvases().empty() ? MapCamera::Place{} : grid_->canvases().front()->camera().place();
+  const MapCamera::Viewport before =
+      grid_->canvases().empty() ? MapCamera::Viewport{} : grid_->canvases().front()->camera().place();
   const bool other_units = shown_.begins() != mass->begins;
   shown_ = wanted_;
   shown_labels_.clear();
@@ -274,7 +274,7 @@ void HierarchyView::take(const MapSource::MassPointer& mass) {
   grid_->set_items({{tr("units"), std::make_shared<MatrixMap>(mass)}});
   // Who has looked closely stays at that distance, with what was opened in the middle.
   if (!before.fitted) {
-    MapCamera::Place place = before;
+    MapCamera::Viewport place = before;
     if (other_units && opened_) place.center = QPointF(place.center.x(), static_cast<double>(*opened_) + 0.5);
     grid_->canvases().front()->set_place(place);
   }

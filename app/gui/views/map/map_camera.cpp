@@ -25,7 +25,7 @@ void MapCamera::set_area(const QRectF& area) {
     clamp();
 }
 
-void MapCamera::set_place(const Place& place) {
+void MapCamera::set_place(const Viewport& place) {
   place_ = place;
   if (place_.fitted)
     fit();

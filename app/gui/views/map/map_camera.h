@@ -17,14 +17,14 @@ public:
   const QRectF& area() const { return area_; }
 
   // Where the map is; the same for several maps side by side.
-  struct Place {
+  struct Viewport {
     QPointF center;    // column and row in the middle of the area
     double cell = 0.0; // pixels a weight
     bool fitted = true;
-    friend bool operator==(const Place&, const Place&) = default;
+    friend bool operator==(const Viewport&, const Viewport&) = default;
   };
-  const Place& place() const { return place_; }
-  void set_place(const Place& place);
+  const Viewport& place() const { return place_; }
+  void set_place(const Viewport& place);
 
   double cell() const { return place_.cell; }
   double fitting_cell() const;
@@ -46,7 +46,7 @@ private:
 
   std::int64_t rows_ = 0, cols_ = 0;
   QRectF area_;
-  Place place_;
+  Viewport place_;
 };
 
 } // namespace headscope::gui

@@ -72,7 +72,7 @@ void MapCanvas::set_pinned(std::optional<std::int64_t> query, std::optional<std:
   update();
 }
 
-void MapCanvas::set_place(const MapCamera::Place& place) {
+void MapCanvas::set_place(const MapCamera::Viewport& place) {
   camera_.set_place(place);
   want_tiles();
   update();

@@ -39,7 +39,7 @@ public:
   void set_pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
 
   const MapCamera& camera() const { return camera_; }
-  void set_place(const MapCamera::Place& place); // says nothing
+  void set_place(const MapCamera::Viewport& place); // says nothing
   void fit();
   void zoom(double factor); // at the pointer where it is over the map, else at the middle
   bool settled() const { return !map() || (map()->settled() && painted_); }

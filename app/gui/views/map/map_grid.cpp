@@ -46,7 +46,7 @@ void MapGrid::add_panel() {
 void MapGrid::set_items(const std::vector<Item>& items) {
   while (panels_.size() < items.size())
     add_panel();
-  const MapCamera::Place place = panels_.front().canvas->camera().place();
+  const MapCamera::Viewport place = panels_.front().canvas->camera().place();
   for (std::size_t i = 0; i < panels_.size(); ++i) {
     const Panel& panel = panels_[i];
     MapSource* before = panel.canvas->map().get();
