@@ -50,14 +50,14 @@ Result<std::int64_t> dump_activations(const Engine& engine, const DumpRequest& r
 // Neighbours that go through the model together: [begin, end) of the rows, padded within the budget of tokens.
 std::vector<std::pair<std::size_t, std::size_t>> neighbours_together(const TokenRows& rows, std::int64_t budget);
 
-// Sums over tokens in float64.
+// Means and second moments of what tokens have. Sums are kept in float64, since a corpus has millions of tokens.
 class TokenStatistics {
 public:
   // `products`: the products of all pairs of dimensions too.
   explicit TokenStatistics(bool products) : with_products_(products) {}
   void add(const at::Tensor& rows); // [token, d] or [token, head, d]
   std::int64_t tokens() const { return tokens_; }
-  // Undefined before any token.
+  // These are undefined until a token has been added.
   at::Tensor mean() const { return over_tokens(sum_); }
   at::Tensor mean_square() const { return over_tokens(squares_); }
   at::Tensor second_moment() const { return over_tokens(products_); } // mean of x x^T, [d, d] or [head, d, d]

@@ -18,7 +18,7 @@ struct AttributionPrompt {
   Answers answers; // without wrong answers the mean logit of the answers is taken apart
 };
 
-// In logits. Of each prompt all parts add up to `total`.
+// Everything is in logits; the parts of a prompt add up to its `total`.
 struct DirectLogitAttribution {
   std::int64_t n_prompts = 0, n_layers = 0, n_heads = 0;
   std::vector<double> input;     // token and position embedding [prompt]
@@ -31,7 +31,7 @@ struct DirectLogitAttribution {
   std::size_t index(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
     return static_cast<std::size_t>((prompt * n_layers + layer) * n_heads + head);
   }
-  // Means over the prompts.
+  // The means over the prompts, which is what one compares heads by.
   std::vector<double> mean_heads() const; // [layer, head_index]
   std::vector<double> mean_mlps() const;  // [layer]
 };

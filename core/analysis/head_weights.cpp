@@ -36,7 +36,7 @@ at::Tensor over_tokens(const at::Tensor& a, const at::Tensor& b) {
   return sum;
 }
 
-// Of one layer, all [head_index, ...]: W_Q, W_K, W_V [d_model, d_head] and W_O [d_head, d_model].
+// The matrices of one layer's heads, all [head_index, ...]: W_Q, W_K, W_V [d_model, d_head] and W_O [d_head, d_model].
 struct LayerHeads {
   at::Tensor q, k, v, o;
 };

@@ -27,7 +27,7 @@ void note_unspaced(const Tokenizer& tokenizer, std::size_t prompt, std::string_v
 // token, with both probabilities; empty where it nowhere is. `prompts`: [prompt] token ids.
 Result<std::string> leading_space_warning(const Engine& engine, const TokenRows& prompts,
                                           const std::vector<UnspacedAnswer>& answers, const CancelToken& cancel);
-// The same of one prompt whose logits after the last token [d_vocab] are known already.
+// Says the same of one prompt without a run: its logits after the last token [d_vocab] are known already.
 Result<std::string> leading_space_warning(const at::Tensor& logits, const std::vector<UnspacedAnswer>& answers);
 
 } // namespace headscope

@@ -53,7 +53,7 @@ struct Examples {
 Result<Examples> strongest_examples(const Engine& engine, const Response& response, const TokenRows& texts,
                                     const ExamplesOptions& options, const TaskContext& task = {});
 
-// Of values in rising order.
+// The quantile of values that are in rising order, between neighbours as NumPy's quantile().
 double quantile_of(const std::vector<float>& rising, double quantile);
 
 } // namespace headscope

@@ -16,7 +16,7 @@
 namespace headscope::io {
 namespace {
 
-// Bytes that may stay mapped after they were read. Giving pages back interrupts every processor that runs a thread of
+// Bytes that may stay mapped after they were read. Giving pages back interrupts every CPU that runs a thread of
 // this process, so it is not done for each tensor.
 constexpr std::size_t drop_after = 4 << 20;
 

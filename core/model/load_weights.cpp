@@ -450,7 +450,7 @@ ModelWeights WeightReader::read() {
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
   if (error_) return weights;
   weights.blocks.resize(static_cast<std::size_t>(config_.n_layers));
-  // For a GPU one after another: each is in the processor's memory until it is copied.
+  // For a GPU one after another: each is in the CPU's memory until it is copied.
   const bool together = pass_ == Pass::read && options_.device.is_cpu();
   if (together) read_blocks(weights.blocks);
   for (int layer = 0; !together && layer < config_.n_layers && !error_; ++layer)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Memory for a model's weights on the processor. Fresh memory in pages of 4 KiB costs several times what filling it
+// Memory for a model's weights on the CPU. Fresh memory in pages of 4 KiB costs several times what filling it
 // does; weights are carved from larger mappings instead, which the kernel may back with pages of 2 MiB.
 #pragma once
 

@@ -29,7 +29,7 @@ struct Corpus {
 // invalid_argument for a text without tokens, and for a length that leaves no room beside the BOS.
 Result<Corpus> cut_corpus(const Tokenizer& tokenizer, const std::string& text, const CorpusOptions& options);
 
-// Of a file or a folder, as load_haystack() reads it. mismatch where a text is longer than `n_ctx`.
+// Cuts a file or a folder, which load_haystack() reads. mismatch where a text is longer than `n_ctx`.
 Result<Corpus> read_corpus(const Tokenizer& tokenizer, const std::string& path, std::int64_t n_ctx,
                            const CorpusOptions& options);
 

@@ -205,7 +205,7 @@ public:
   }
 
 private:
-  // One that has not been written yet; after some tries a repeated one, so that any length can be had.
+  // A sentence that has not been written yet is drawn; after some tries one is repeated, so that any length can be had.
   std::string fresh_sentence() {
     std::string out;
     for (int attempt = 0; attempt < 20; ++attempt) {

@@ -119,7 +119,7 @@ Result<std::vector<PromptRow>> from_document(const std::string& text, const std:
   return rows;
 }
 
-// Of the file's name, in small letters; empty when it has none.
+// The ending of the file's name in small letters, which says how to read it; empty when the name has none.
 std::string ending_of(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });

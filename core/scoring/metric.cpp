@@ -13,7 +13,7 @@
 namespace headscope {
 namespace {
 
-// Rows whose whole vocabulary is held in double precision at once.
+// So many rows are held in double precision at once, since a whole vocabulary of each is.
 constexpr std::int64_t slice_rows = 32;
 
 // A difference of logits reads the answers' entries alone.

@@ -115,7 +115,7 @@ Status try_elsewhere(int fd, const std::string& path, TrialKind kind) {
     ChildRequest request;
     request.command = {program, to_string(kind)};
     request.input = fd;
-    request.time_limit = std::chrono::seconds(300); // the processor's time, which it bounds itself, is what counts
+    request.time_limit = std::chrono::seconds(300); // the CPU's time, which it bounds itself, is what counts
     const auto outcome = run_child(request);
     if (!outcome.ok()) return make_error(ErrorCode::io, outcome.error().to_string(), path);
     verdict = verdict_of(*outcome, request);

@@ -22,7 +22,7 @@ struct AblationPlan {
 Result<AblationPlan> plan_ablation(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                    const HeadAblationOptions& options);
 
-// All NaN, with the right shape.
+// A result of the right shape whose numbers are all NaN, which means not measured.
 HeadAblationResult empty_result(const Engine& engine, const AblationPlan& plan);
 
 } // namespace headscope

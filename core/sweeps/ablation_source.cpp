@@ -11,7 +11,7 @@
 namespace headscope {
 namespace {
 
-// Ones at the tokens of each row, zeros in its padding: [row, pos, 1, 1].
+// A mask that keeps padding out of sums: 1 at the tokens of each row, 0 in its padding [row, pos, 1, 1].
 at::Tensor token_mask(const TokenBatch& batch) {
   at::Tensor mask = at::ones({batch.tokens.size(0), batch.tokens.size(1)}, at::kDouble);
   for (std::size_t i = 0; i < batch.right_pad.size(); ++i)

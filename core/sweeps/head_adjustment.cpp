@@ -119,7 +119,7 @@ Status measure(const Engine& engine, const AdjustmentPrompt& prompt, std::size_t
   return {};
 }
 
-// Over the prompts of one variant; values: [variant, prompt].
+// The mean over the prompts of one variant; values: [variant, prompt].
 double mean_of(const AdjustmentResult& result, const std::vector<double>& values, std::size_t variant) {
   const auto at = [&](std::size_t each) { return values.begin() + static_cast<std::ptrdiff_t>(result.index(each, 0)); };
   return mean_over_first_axis({at(variant), at(variant + 1)}, result.n_prompts, 1).front();

@@ -46,7 +46,7 @@ struct AdjustmentResult {
   std::size_t index(std::size_t variant, std::size_t prompt) const {
     return variant * static_cast<std::size_t>(n_prompts) + prompt;
   }
-  // Over the prompts that were measured.
+  // The means over the prompts that were measured.
   double mean_logit_diff(std::size_t variant) const;
   double mean_accuracy(std::size_t variant) const;
 };

@@ -45,7 +45,7 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
 // mismatch, with the tokens, for a pair whose prompts differ in length. `tokenizer` may be null.
 Status check_equal_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer);
 
-// All NaN, with the right shape.
+// A result of the right shape whose numbers are all NaN, which means not measured.
 PatchingResult empty_result(const Engine& engine, const PatchPlan& plan);
 
 // Writes the metric of one cell and what it restores; clean and corrupt are known already.

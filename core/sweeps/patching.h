@@ -47,8 +47,8 @@ struct PatchingResult {
   std::size_t index(std::int64_t pair, std::int64_t layer, std::int64_t position, std::int64_t head) const {
     return static_cast<std::size_t>(((pair * n_layers + layer) * n_positions + position) * n_heads + head);
   }
-  // Over the pairs that were measured [layer, position, head_index], as `average` says; NaN where none was, and where
-  // those pairs have nothing to restore.
+  // The mean over the pairs that were measured [layer, position, head_index], as `average` says; NaN where none was,
+  // and where those pairs have nothing to restore.
   std::vector<double> mean_restored() const;
 };
 

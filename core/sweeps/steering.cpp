@@ -47,7 +47,7 @@ Result<std::int64_t> parse_position(std::string_view text) {
       "positions");
 }
 
-// Of one text at each site, as the target's head has it: [d].
+// What one text has at the target's site, in its head where it names one: [d].
 at::Tensor read_text(const at::Tensor& activation, const SteeringTarget& target, std::int64_t row, std::int64_t length,
                      ReadPosition position) {
   at::Tensor x = activation.select(0, row).narrow(0, 0, length);

@@ -57,7 +57,8 @@ struct Steering {
 // not_found for a site that the model lacks; invalid_argument for heads at a site without, and for no target.
 Status check_targets(const std::vector<SteeringTarget>& targets, const ModelConfig& config);
 
-// Of a prompt with what is generated after it, `total` slots in all. mismatch for a listed position outside the prompt.
+// The steered slots of a prompt with what is generated after it, `total` slots in all. mismatch for a listed position
+// outside the prompt.
 Result<std::vector<std::int64_t>> steered_slots(const Steering& steering, std::int64_t prompt, std::int64_t total);
 // Those slots as interventions on `row`, or on the only one. Empty where nothing is steered.
 Result<std::vector<Intervention>> steering_interventions(const Steering& steering, double coefficient,

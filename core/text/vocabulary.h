@@ -20,7 +20,7 @@ public:
   void set(std::int64_t id, std::string_view piece);
 
   std::int64_t find(std::string_view piece) const; // -1: no such piece
-  // ids[i] of pieces[i]. The table is larger than a processor's caches: places in it are fetched several at a time.
+  // ids[i] of pieces[i]. The table is larger than a CPU's caches: places in it are fetched several at a time.
   void find_all(std::span<const std::string_view> pieces, std::span<std::int64_t> ids) const;
   bool has(std::int64_t id) const {
     return id >= 0 && id < limit() && pieces_[static_cast<std::size_t>(id)].data() != nullptr;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The inner loops of attention_statistics(). Only for processors with AVX2 and FMA; attention_statistics.cpp asks
+// The inner loops of attention_statistics(). Only for CPUs with AVX2 and FMA; attention_statistics.cpp asks
 // first.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What the plain and the fast form share: where a head's rows lie, and the outputs that need no arithmetic to speak of.
-// Internal to each file that includes it, since some of them are compiled for newer processors.
+// Internal to each file that includes it, since some of them are compiled for newer CPUs.
 #pragma once
 
 #include <algorithm>

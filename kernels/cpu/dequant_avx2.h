@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Only for processors with AVX2 and F16C; kernels/cpu/dequant.cpp asks first.
+// Only for CPUs with AVX2 and F16C; kernels/cpu/dequant.cpp asks first.
 #pragma once
 
 #include "kernels/cpu/dequant.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // float16 and bfloat16 as bit patterns; conversions round to nearest, ties to even. Internal to each file that
-// includes it, since some of them are compiled for newer processors.
+// includes it, since some of them are compiled for newer CPUs.
 #pragma once
 
 #include <cstdint>

@@ -196,7 +196,7 @@ TEST_P(Restart, FromAnyLayerGivesTheSameLogits) {
 INSTANTIATE_TEST_SUITE_P(Architectures, Restart, testing::Values("gpt2", "gpt_neox", "gemma3"),
                          [](const auto& test) { return test.param; });
 
-// A run that begins at a block's z is the run that computed it; heads may be taken out there.
+// A run that begins at a block's z is the run that computed it; heads may be ablated there.
 TEST_P(Restart, FromTheZOfAnyLayerGivesTheSameLogits) {
   const Engine engine(load_golden(GetParam()));
   const at::Tensor tokens = read_golden(GetParam()).at("tokens");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Text after a prompt, with heads taken out or without. A job of the engine's thread.
+// Text after a prompt, with heads ablated or without. A job of the engine's thread.
 #pragma once
 
 #include <functional>

@@ -25,7 +25,7 @@ struct TokenInfo {
   bool special = false;
 };
 
-// One head taken out.
+// One head that is ablated.
 struct AblatedHead {
   HeadId head;
   AblationMethod how = AblationMethod::zero;

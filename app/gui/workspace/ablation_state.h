@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The heads that are taken out at the moment; every change can be undone.
+// The heads that are ablated at the moment; every change can be undone.
 #pragma once
 
 #include <vector>
@@ -18,7 +18,7 @@ public:
 
   const std::vector<AblatedHead>& heads() const { return heads_; } // by layer and head
   const AblatedHead* find(HeadId head) const;
-  // How the next head is taken out.
+  // How the next head is ablated.
   AblationMethod how() const { return how_; }
   Phase when() const { return when_; }
   // Changes the heads that are out already too.

@@ -22,7 +22,7 @@ struct SinkArray {
 class ArraySink {
 public:
   virtual ~ArraySink() = default;
-  // Rows of an array's first axis from `first` on, dense and on the processor, of any type of that kind.
+  // Rows of an array's first axis from `first` on, dense and on the CPU, of any type of that kind.
   virtual Status write(std::size_t array, std::int64_t first, const at::Tensor& rows) = 0;
   // Rows from done[array] on are not measured: NaN, whatever was written there. An array of integers is done.
   virtual Status finish(const std::vector<std::int64_t>& done) = 0;

@@ -32,9 +32,9 @@ Generator agreement();
 
 // Replaces every {SLOT} of the text.
 std::string fill(std::string text, std::initializer_list<std::pair<const char*, std::string>> slots);
-// `count` different words.
+// `count` words, all different.
 Words pick_different(Random& random, const Words& words, std::size_t count);
-// One that is not among these.
+// One word that is not among `than`.
 const std::string& pick_other(Random& random, const Words& words, const Words& than);
 
 } // namespace headscope::tasks

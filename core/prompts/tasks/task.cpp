@@ -16,7 +16,7 @@ namespace {
 
 using tasks::Generator;
 
-// Its generator is core/prompts/tasks/ioi.h.
+// The kind alone stands here: its generator, which detectors use too, is core/prompts/tasks/ioi.h.
 TaskKind ioi_kind() {
   TaskKind kind = {"ioi", "the indirect object of a sentence", "Wang et al. 2211.00593", {}, {"ABBA", "BABA"}};
   for (const Named<IoiCorruption>& each : names_of<IoiCorruption>())

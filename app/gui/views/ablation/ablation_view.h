@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the model says next with heads taken out, beside what it says with all of them.
+// What the model says next with heads ablated, beside what it says with all of them.
 #pragma once
 
 #include <QElapsedTimer>
