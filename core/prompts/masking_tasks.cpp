@@ -23,8 +23,8 @@ Result<std::vector<std::int64_t>> beginning(const Tokenizer& tokenizer) {
 }
 
 // The first `known` tokens are given, the others are to be predicted.
-MaskTask prediction(std::string id, const std::vector<std::int64_t>& tokens, std::size_t known) {
-  MaskTask task;
+MaskPrompt prediction(std::string id, const std::vector<std::int64_t>& tokens, std::size_t known) {
+  MaskPrompt task;
   task.id = std::move(id);
   task.judge = MaskJudge::log_prob;
   const auto border = tokens.begin() + static_cast<std::ptrdiff_t>(known);
@@ -39,18 +39,18 @@ bool uses_chat(const Tokenizer& tokenizer, const std::string& chat) {
   return chat == "on" || (chat == "auto" && !tokenizer.chat_template().empty());
 }
 
-Result<std::vector<MaskTask>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
-                                           const NeedleTaskOptions& options) {
+Result<std::vector<MaskPrompt>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
+                                             const NeedleTaskOptions& options) {
   HS_ASSIGN(const auto ids, tokenizer.encode(haystack, plain));
   std::vector<Needle> needles = default_needles();
   needles.resize(std::min(needles.size(), static_cast<std::size_t>(options.needles)));
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
   for (const Needle& needle : needles)
     for (const std::int64_t length : spread(options.length_min, options.length_max, options.lengths))
       for (const std::int64_t depth : spread(0, 100, options.depths)) {
         HS_ASSIGN(const RetrievalPrompt prompt,
                   make_retrieval_prompt(tokenizer, ids, needle, {length, depth, options.reserve, options.chat}));
-        MaskTask task;
+        MaskPrompt task;
         task.id = needle.name + "-" + std::to_string(length) + "-" + std::to_string(depth);
         task.prompt = prompt.ids;
         task.expected = needle.real_needle;
@@ -61,12 +61,12 @@ Result<std::vector<MaskTask>> needle_tasks(const Tokenizer& tokenizer, const std
   return tasks;
 }
 
-Result<std::vector<MaskTask>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab, std::int64_t count,
-                                                   std::int64_t n, std::uint64_t seed) {
+Result<std::vector<MaskPrompt>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab,
+                                                     std::int64_t count, std::int64_t n, std::uint64_t seed) {
   HS_ASSIGN(const auto begin, beginning(tokenizer));
   const std::int64_t high = std::min<std::int64_t>(9999, d_vocab), low = d_vocab < 2000 ? 0 : 1000;
   Random random(seed);
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
   for (std::int64_t i = 0; i < count; ++i) {
     std::vector<std::int64_t> tokens = begin;
     for (std::int64_t j = 0; j < n; ++j)
@@ -79,9 +79,9 @@ Result<std::vector<MaskTask>> repeated_token_tasks(const Tokenizer& tokenizer, s
   return tasks;
 }
 
-Result<std::vector<MaskTask>> ordinal_tasks(const Tokenizer& tokenizer) {
+Result<std::vector<MaskPrompt>> ordinal_tasks(const Tokenizer& tokenizer) {
   HS_ASSIGN(const auto begin, beginning(tokenizer));
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
   for (const OrdinalList& list : ordinal_lists()) {
     const TokenList known = tokenise_list(list, tokenizer);
     for (const OrdinalPair& pair : known.pairs) {
@@ -106,12 +106,12 @@ Result<std::vector<MaskTask>> ordinal_tasks(const Tokenizer& tokenizer) {
   return tasks;
 }
 
-Result<std::vector<MaskTask>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed) {
+Result<std::vector<MaskPrompt>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed) {
   IoiOptions options;
   options.count = count;
   options.seed = seed;
   HS_ASSIGN(const IoiTask made, make_ioi_task(tokenizer, options));
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
   for (std::size_t i = 0; i < made.cases.size(); ++i) {
     const IoiCase& item = made.cases[i];
     std::vector<std::int64_t> tokens = item.clean_ids;
@@ -122,12 +122,12 @@ Result<std::vector<MaskTask>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t
   return tasks;
 }
 
-Result<std::vector<MaskTask>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
-                                         std::int64_t length) {
+Result<std::vector<MaskPrompt>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
+                                           std::int64_t length) {
   HS_ASSIGN(const auto begin, beginning(tokenizer));
   HS_ASSIGN(const auto ids, tokenizer.encode(text, plain));
   const auto fresh = static_cast<std::size_t>(length) - begin.size();
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
   for (std::size_t at = 0; at + fresh <= ids.size() && std::ssize(tasks) < count; at += fresh) {
     std::vector<std::int64_t> tokens = begin;
     tokens.insert(tokens.end(), ids.begin() + static_cast<std::ptrdiff_t>(at),
@@ -146,8 +146,8 @@ Result<ReasoningTasks> reasoning_tasks(const Tokenizer& tokenizer, std::int64_t 
   ReasoningTasks tasks;
   std::int64_t number = 0;
   for (const ReasoningCase& item : make_reasoning_cases(count, shots, seed)) {
-    const auto task_of = [&](const std::string& text, std::vector<MaskTask>& list) -> Status {
-      MaskTask task;
+    const auto task_of = [&](const std::string& text, std::vector<MaskPrompt>& list) -> Status {
+      MaskPrompt task;
       task.id = item.kind + "-" + std::to_string(number);
       task.judge = MaskJudge::final_answer;
       task.expected = item.answer;

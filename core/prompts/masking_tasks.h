@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/prompts/haystack.h"
-#include "core/prompts/mask_task.h"
+#include "core/prompts/mask_prompt.h"
 #include "core/text/tokenizer.h"
 
 namespace headscope {
@@ -24,26 +24,26 @@ struct NeedleTaskOptions {
 };
 
 // Needle questions as the retrieval detector asks them; `haystack` is text. Judged by recall.
-Result<std::vector<MaskTask>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
-                                           const NeedleTaskOptions& options);
+Result<std::vector<MaskPrompt>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
+                                             const NeedleTaskOptions& options);
 
 // Random tokens written twice: the log-probability of the second writing.
-Result<std::vector<MaskTask>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab, std::int64_t count,
-                                                   std::int64_t n, std::uint64_t seed);
+Result<std::vector<MaskPrompt>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab,
+                                                     std::int64_t count, std::int64_t n, std::uint64_t seed);
 
 // Three words of an ordinal list, whose fourth is to come: every such place of every list that is single tokens.
 // unsupported where there is none.
-Result<std::vector<MaskTask>> ordinal_tasks(const Tokenizer& tokenizer);
+Result<std::vector<MaskPrompt>> ordinal_tasks(const Tokenizer& tokenizer);
 
 // Indirect-object prompts: the log-probability of the name over that of the other.
-Result<std::vector<MaskTask>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed);
+Result<std::vector<MaskPrompt>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed);
 
 // Plain text in pieces of `length` tokens: the log-probability of each token but the first.
-Result<std::vector<MaskTask>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
-                                         std::int64_t length);
+Result<std::vector<MaskPrompt>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
+                                           std::int64_t length);
 
 struct ReasoningTasks {
-  std::vector<MaskTask> direct, chain; // the same questions; judged by the final answer
+  std::vector<MaskPrompt> direct, chain; // the same questions; judged by the final answer
 };
 Result<ReasoningTasks> reasoning_tasks(const Tokenizer& tokenizer, std::int64_t count, std::int64_t shots,
                                        std::uint64_t seed);

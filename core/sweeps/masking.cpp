@@ -29,7 +29,7 @@ std::string lower_word(const std::string& text) {
   return word;
 }
 
-double judged(const MaskTask& task, const std::string& answer) {
+double judged(const MaskPrompt& task, const std::string& answer) {
   if (task.judge == MaskJudge::recall) return rouge1(task.expected, answer).recall;
   static const std::string mark = "answer is";
   const auto at = answer.rfind(mark);
@@ -37,7 +37,7 @@ double judged(const MaskTask& task, const std::string& answer) {
   return lower_word(answer.substr(at + mark.size())) == lower_word(task.expected) ? 1.0 : 0.0;
 }
 
-Status check(const std::vector<MaskTask>& tasks, const std::vector<HeadId>& ranking, const MaskingOptions& options) {
+Status check(const std::vector<MaskPrompt>& tasks, const std::vector<HeadId>& ranking, const MaskingOptions& options) {
   if (tasks.empty()) return make_error(ErrorCode::invalid_argument, "there is no task", {}, "tasks");
   if (options.seeds < 1) return make_error(ErrorCode::invalid_argument, "must be at least 1", {}, "seeds");
   if (options.counts.empty()) return make_error(ErrorCode::invalid_argument, "names no count", {}, "counts");
@@ -48,13 +48,13 @@ Status check(const std::vector<MaskTask>& tasks, const std::vector<HeadId>& rank
                         "must increase, from 1 on and to at most the " + std::to_string(ranking.size()) +
                             " heads that are ranked",
                         {}, "counts");
-  for (const MaskTask& task : tasks)
+  for (const MaskPrompt& task : tasks)
     if (options.method == MaskMethod::needle && task.needle.empty())
       return make_error(ErrorCode::invalid_argument, "the task " + task.id + " has no needle to hide", {}, "method");
   return {};
 }
 
-double log_prob(const MaskTask& task, const at::Tensor& logits) { // [continuation, d_vocab]
+double log_prob(const MaskPrompt& task, const at::Tensor& logits) { // [continuation, d_vocab]
   const at::Tensor all = logits.log_softmax(-1, at::kDouble);
   const double right = all.gather(1, at::tensor(task.continuation, at::kLong).unsqueeze(1)).mean().item<double>();
   return task.wrong ? right - all[0][*task.wrong].item<double>() : right;
@@ -62,7 +62,7 @@ double log_prob(const MaskTask& task, const at::Tensor& logits) { // [continuati
 
 class Masking {
 public:
-  Masking(const Engine& engine, const std::vector<MaskTask>& tasks, const MaskingOptions& options)
+  Masking(const Engine& engine, const std::vector<MaskPrompt>& tasks, const MaskingOptions& options)
       : engine_(engine), tasks_(tasks), options_(options) {}
 
   Result<MaskingResult> run(const std::vector<HeadId>& ranking, const TaskContext& context) {
@@ -130,7 +130,7 @@ private:
     return {};
   }
 
-  Intervention mask(HeadId head, const MaskTask& task) const {
+  Intervention mask(HeadId head, const MaskPrompt& task) const {
     Intervention out;
     out.site = {HookPoint::z, head.layer};
     out.head = head.head;
@@ -154,7 +154,7 @@ private:
   }
 
   Status measure(std::size_t index, const CancelToken& cancel) {
-    const MaskTask& task = tasks_[index];
+    const MaskPrompt& task = tasks_[index];
     std::vector<Interventions> variants;
     for (const auto& heads : result_.heads) {
       variants.emplace_back();
@@ -193,7 +193,7 @@ private:
   }
 
   const Engine& engine_;
-  const std::vector<MaskTask>& tasks_;
+  const std::vector<MaskPrompt>& tasks_;
   const MaskingOptions& options_;
   std::vector<at::Tensor> means_; // by layer [head_index, d_head] float64
   MaskingResult result_;
@@ -202,7 +202,7 @@ private:
 } // namespace
 
 // One pass over prompt and continuation, whose last token is only predicted.
-Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,
+Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskPrompt& task,
                                               const std::vector<Interventions>& variants, Phase phase,
                                               std::int64_t tokens_at_once, const CancelToken& cancel) {
   std::vector<std::int64_t> tokens = task.prompt;
@@ -261,7 +261,7 @@ std::pair<double, double> MaskingResult::control_range(std::size_t count) const 
   return {low, high};
 }
 
-Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskTask>& tasks,
+Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
                                   const TaskContext& task) {
   HS_TRY(check(tasks, ranking, options));

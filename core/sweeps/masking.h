@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/prompts/mask_task.h"
+#include "core/prompts/mask_prompt.h"
 #include "core/sweeps/head_ablation.h"
 #include "core/sweeps/matched_heads.h"
 #include "core/sweeps/variant_answers.h"
@@ -44,13 +44,13 @@ struct MaskingResult {
 };
 
 // `ranking`: heads, strongest first; at least as many as the largest count. invalid_argument for bad options.
-Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskTask>& tasks,
+Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
                                   const TaskContext& task = {});
 
 // The score of a task judged by log_prob under each set of interventions. `phase`: decode: from the last prompt token
 // on; prefill: before it.
-Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskTask& task,
+Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskPrompt& task,
                                               const std::vector<Interventions>& variants, Phase phase,
                                               std::int64_t tokens_per_run, const CancelToken& cancel);
 

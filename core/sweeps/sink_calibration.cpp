@@ -10,7 +10,7 @@
 namespace headscope {
 namespace {
 
-Intervention calibration(HeadId head, const MaskTask& task, const SinkCalibrationOptions& options) {
+Intervention calibration(HeadId head, const MaskPrompt& task, const SinkCalibrationOptions& options) {
   Intervention out;
   out.site = {HookPoint::pattern, head.layer};
   out.kind = InterventionKind::redistribute;
@@ -22,7 +22,7 @@ Intervention calibration(HeadId head, const MaskTask& task, const SinkCalibratio
 }
 
 // Mean scores over tasks [begin, end) with each set of heads calibrated.
-Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<MaskTask>& tasks, std::size_t begin,
+Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<MaskPrompt>& tasks, std::size_t begin,
                                         std::size_t end, const std::vector<std::vector<HeadId>>& sets,
                                         const SinkCalibrationOptions& options, const TaskContext& context) {
   std::vector<double> means(sets.size(), 0.0);
@@ -42,7 +42,7 @@ Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<
   return means;
 }
 
-Result<SinkCalibration> search(const Engine& engine, const std::vector<MaskTask>& tasks,
+Result<SinkCalibration> search(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                const SinkCalibrationOptions& options, const TaskContext& context) {
   const ModelConfig& config = engine.config();
   SinkCalibration out;
@@ -76,13 +76,13 @@ Result<SinkCalibration> search(const Engine& engine, const std::vector<MaskTask>
 
 } // namespace
 
-Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskTask>& tasks,
+Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                         const SinkCalibrationOptions& options, const TaskContext& task) {
   if (tasks.size() < 2)
     return make_error(ErrorCode::invalid_argument, "at least two tasks are needed, one of them held out", {}, "tasks");
   if (!(options.beta >= 0.0) || !(options.theta >= 0.0))
     return make_error(ErrorCode::invalid_argument, "must not be negative", {}, options.beta >= 0.0 ? "theta" : "beta");
-  for (const MaskTask& one : tasks)
+  for (const MaskPrompt& one : tasks)
     if (one.judge != MaskJudge::log_prob)
       return make_error(ErrorCode::invalid_argument, one.id + " is not judged by log-probability", {}, "tasks");
   return guarded("calibrating sinks", [&] { return search(engine, tasks, options, task); });

@@ -30,7 +30,7 @@ struct SinkCalibration {
 };
 
 // Tasks judged by log_prob, at least two. invalid_argument for bad options.
-Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskTask>& tasks,
+Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                         const SinkCalibrationOptions& options, const TaskContext& task = {});
 
 } // namespace headscope

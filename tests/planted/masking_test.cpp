@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/prompts/masking_tasks.h"
+#include "core/sweeps/masking.h"
 #include "tests/planted/evaluate.h"
 
 namespace headscope::test {
@@ -41,7 +42,7 @@ protected:
   }
 
   static inline std::unique_ptr<PlantedModel> model;
-  static inline std::vector<MaskTask> tasks;
+  static inline std::vector<MaskPrompt> tasks;
   static inline std::vector<HeadId> ranking;
 };
 

@@ -205,7 +205,7 @@ TEST(SinkCalibration, ChoosesTheHeadsThatGain) {
   at::set_num_threads(1);
   const Engine engine(tiny_model("llama"));
   const std::vector<std::vector<std::int64_t>> texts = {{3, 14, 15, 9, 26, 5, 35, 8}, {9, 7, 9, 3, 2, 38, 4, 6}};
-  std::vector<MaskTask> tasks(2);
+  std::vector<MaskPrompt> tasks(2);
   for (std::size_t i = 0; i < 2; ++i) {
     tasks[i].judge = MaskJudge::log_prob;
     tasks[i].prompt.assign(texts[i].begin(), texts[i].end() - 1);

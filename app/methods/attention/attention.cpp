@@ -35,7 +35,7 @@ public:
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
-    AttentionTask task;
+    AttentionRequest task;
     task.prompt_id = "prompt-0";
     HS_ASSIGN(task.ids, encode_prompt(model, text_, prompt_));
     HS_ASSIGN(task.heads, parse_heads(heads_, model.config.n_layers, model.config.n_heads));

@@ -13,7 +13,7 @@ namespace {
 
 class Recorder {
 public:
-  Recorder(const AttentionTask& task, store::AttentionWriter& writer)
+  Recorder(const AttentionRequest& task, store::AttentionWriter& writer)
       : task_(task), writer_(writer), rows_(task.heads.size(), 0) {
     for (const HeadId& head : task.heads)
       last_layer_ = std::max(last_layer_, head.layer);
@@ -43,14 +43,14 @@ public:
   }
 
 private:
-  const AttentionTask& task_;
+  const AttentionRequest& task_;
   store::AttentionWriter& writer_;
   int last_layer_ = 0;
   std::vector<std::int64_t> rows_; // written, of each head
   Status status_;
 };
 
-store::AttentionSpec spec_of(const AttentionTask& task) {
+store::AttentionSpec spec_of(const AttentionRequest& task) {
   store::AttentionSpec spec;
   spec.prompt = task.prompt_id;
   spec.heads = task.heads;
@@ -61,7 +61,7 @@ store::AttentionSpec spec_of(const AttentionTask& task) {
 
 } // namespace
 
-Result<StoredMaps> run_attention(const Engine& engine, const AttentionTask& task, const Context& context,
+Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& task, const Context& context,
                                  store::ResultWriter& writer) {
   HS_TRY(writer.add_prompt(prompt_of(engine.model(), task.prompt_id, task.ids)));
   HS_ASSIGN(store::AttentionWriter rows, writer.begin_attention(spec_of(task)));

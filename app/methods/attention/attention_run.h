@@ -12,7 +12,7 @@
 
 namespace headscope::methods {
 
-struct AttentionTask {
+struct AttentionRequest {
   std::string prompt_id;
   std::vector<std::int64_t> ids;
   std::vector<HeadId> heads;
@@ -24,7 +24,7 @@ struct StoredMaps {
   bool complete = false;     // false: cancelled
 };
 // Never holds more than a tile of any map. What is done when it is cancelled is in the file.
-Result<StoredMaps> run_attention(const Engine& engine, const AttentionTask& task, const Context& context,
+Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& task, const Context& context,
                                  store::ResultWriter& writer);
 
 } // namespace headscope::methods

@@ -51,7 +51,7 @@ Status add_sets(const std::string& name, const Engine& engine, const MaskTaskOpt
                 std::vector<MaskSet>& sets) {
   const Tokenizer& tokenizer = *engine.model().tokenizer;
   const auto count = [&](std::int64_t usual) { return options.count > 0 ? options.count : usual; };
-  const auto predicted = [&](std::vector<MaskTask> tasks, const char* metric) {
+  const auto predicted = [&](std::vector<MaskPrompt> tasks, const char* metric) {
     sets.push_back({name, metric, "nat", Phase::both, std::move(tasks)});
   };
   if (name == "needle") {

@@ -9,6 +9,7 @@
 #include "app/methods/detect/detect_run.h"
 #include "core/prompts/masking_tasks.h"
 #include "core/store/result_file.h"
+#include "core/sweeps/masking.h"
 
 namespace headscope::methods {
 
@@ -27,7 +28,7 @@ struct MaskSet {
   std::string metric; // what a score is
   std::string units;
   Phase phase = Phase::decode; // what `--phase auto` means
-  std::vector<MaskTask> tasks;
+  std::vector<MaskPrompt> tasks;
 };
 struct MaskTaskOptions {
   std::string names = "needle"; // comma-separated: needle, repeated, ordinal, ioi, text, cot
@@ -43,7 +44,7 @@ struct NamedMasking {
   std::string task, metric, units, method, phase, ranking;
   MaskingResult result;
 };
-Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, const std::vector<MaskTask>& tasks);
+Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, const std::vector<MaskPrompt>& tasks);
 nlohmann::json to_json(const NamedMasking& masking);
 std::string masking_table(const NamedMasking& masking);
 

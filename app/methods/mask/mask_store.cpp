@@ -34,7 +34,7 @@ store::Table heads_table(const MaskingResult& result) {
   return table;
 }
 
-store::Table answers_table(const MaskingResult& result, const std::vector<MaskTask>& tasks) {
+store::Table answers_table(const MaskingResult& result, const std::vector<MaskPrompt>& tasks) {
   std::vector<std::string> variants, ids, answers;
   for (std::size_t variant = 0; variant < result.heads.size(); ++variant)
     for (std::size_t task = 0; task < tasks.size(); ++task) {
@@ -51,7 +51,7 @@ store::Table answers_table(const MaskingResult& result, const std::vector<MaskTa
 
 } // namespace
 
-Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, const std::vector<MaskTask>& tasks) {
+Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, const std::vector<MaskPrompt>& tasks) {
   const MaskingResult& result = masking.result;
   const std::string group = "/masking/" + masking.name;
   const std::int64_t steps = std::ssize(result.counts);
@@ -88,7 +88,7 @@ Status store_masking(store::ResultWriter& writer, const NamedMasking& masking, c
   std::vector<std::string> variants, ids;
   for (std::size_t variant = 0; variant < result.heads.size(); ++variant)
     variants.push_back(variant_label(result, variant));
-  for (const MaskTask& task : tasks)
+  for (const MaskPrompt& task : tasks)
     ids.push_back(task.id);
   spec.axes = {{"variant", variants}, {"task", ids}};
   spec.shape = {std::ssize(variants), std::ssize(ids)};

@@ -95,7 +95,7 @@ Result<bool> measure(const SurveyOptions& options, const std::vector<DetectorPla
   if (!survey.detectors.complete) return false;
   HS_ASSIGN(survey.ablation, run_ablation(engine, task, {}, context, work.writer));
   if (!survey.ablation->complete) return false;
-  AttentionTask maps;
+  AttentionRequest maps;
   maps.prompt_id = "maps";
   maps.heads = heads_to_draw(survey.detectors, *survey.ablation, static_cast<std::size_t>(options.maps));
   HS_ASSIGN(maps.ids, encode_prompt(engine.model(), example + " " + example, {}));

@@ -15,7 +15,7 @@ enum class MaskJudge : std::uint8_t {
   log_prob,     // mean log-probability of `continuation`, in nats; less that of `wrong` where there is one
 };
 
-struct MaskTask {
+struct MaskPrompt {
   std::string id;
   std::vector<std::int64_t> prompt;
   MaskJudge judge = MaskJudge::recall;
