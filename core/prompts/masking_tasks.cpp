@@ -35,10 +35,6 @@ MaskPrompt prediction(std::string id, const std::vector<std::int64_t>& tokens, s
 
 } // namespace
 
-bool uses_chat(const Tokenizer& tokenizer, const std::string& chat) {
-  return chat == "on" || (chat == "auto" && !tokenizer.chat_template().empty());
-}
-
 Result<std::vector<MaskPrompt>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
                                              const NeedleTaskOptions& options) {
   HS_ASSIGN(const auto ids, tokenizer.encode(haystack, plain));

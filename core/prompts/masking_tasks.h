@@ -12,9 +12,6 @@
 
 namespace headscope {
 
-// Whether questions are asked in the model's chat template: "on", "off", or "auto", where it has one.
-bool uses_chat(const Tokenizer& tokenizer, const std::string& chat);
-
 struct NeedleTaskOptions {
   std::int64_t length_min = 300, length_max = 500, lengths = 2; // tokens
   std::int64_t depths = 3;

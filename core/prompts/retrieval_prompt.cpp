@@ -53,6 +53,10 @@ Result<RetrievalPrompt> locate(RetrievalPrompt prompt, const Tokenizer& tokenize
 
 } // namespace
 
+bool uses_chat(const Tokenizer& tokenizer, const std::string& chat) {
+  return chat == "on" || (chat == "auto" && !tokenizer.chat_template().empty());
+}
+
 std::vector<std::int64_t> spread(std::int64_t first, std::int64_t last, std::int64_t count) {
   std::vector<std::int64_t> values;
   for (std::int64_t i = 0; i < count; ++i) {

@@ -12,6 +12,9 @@
 
 namespace headscope {
 
+// Whether questions are asked in the model's chat template: "on", "off", or "auto", where it has one.
+bool uses_chat(const Tokenizer& tokenizer, const std::string& chat);
+
 // round(linspace(first, last, count)); one value: first.
 std::vector<std::int64_t> spread(std::int64_t first, std::int64_t last, std::int64_t count);
 

@@ -8,8 +8,8 @@
 
 #include "core/model/guard.h"
 #include "core/prompts/haystack.h"
-#include "core/prompts/masking_tasks.h"
 #include "core/prompts/query_prompt.h"
+#include "core/prompts/retrieval_prompt.h"
 #include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
 

@@ -167,8 +167,7 @@ private:
   }
 
   static bool uses_chat(const DetectorRun& run) {
-    const std::string& chat = run.options.text("chat");
-    return chat == "on" || (chat == "auto" && !run.engine.model().tokenizer->chat_template().empty());
+    return headscope::uses_chat(*run.engine.model().tokenizer, run.options.text("chat"));
   }
 
   static std::vector<Needle> needles(const DetectorRun& run) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <sstream>
 
+#include "core/prompts/retrieval_prompt.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::methods {
