@@ -7,6 +7,7 @@
 #include "core/analysis/direct_logit_attribution.h"
 #include "core/model/guard.h"
 #include "core/prompts/choice_prompt.h"
+#include "core/store/column_values.h"
 #include "core/sweeps/sweep.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/evidence.h"
@@ -120,22 +121,27 @@ private:
 
   void add_evidence(const ChoiceSet& set, const Answered& answered, const Engine& engine,
                     DetectorResult& result) const {
-    std::vector<std::int64_t> index, position;
-    std::vector<std::string> right, said;
+    struct Row {
+      std::int64_t question = 0;
+      std::string right, said;
+      std::int64_t label_position = 0;
+    };
+    std::vector<Row> rows;
     const auto letter = [](std::size_t i) { return std::string(1, static_cast<char>('A' + i)); };
     for (std::size_t i = 0; i < set.prompts.size(); ++i) {
       const ChoicePrompt& prompt = set.prompts[i];
       result.prompts.push_back(prompt_evidence(engine, id() + "-" + std::to_string(i), prompt.ids));
-      index.push_back(static_cast<std::int64_t>(i));
-      position.push_back(prompt.label_positions[prompt.right]);
-      right.push_back(letter(prompt.right));
-      said.push_back(letter(static_cast<std::size_t>(answered.said[i])));
+      rows.push_back({.question = static_cast<std::int64_t>(i),
+                      .right = letter(prompt.right),
+                      .said = letter(static_cast<std::size_t>(answered.said[i])),
+                      .label_position = prompt.label_positions[prompt.right]});
     }
+    const auto column = [&](auto member) { return store::column_values(rows, member); };
     store::Table table;
-    table.columns = {{"question", index, "1", "the prompt is correct_letter-N"},
-                     {"right", right, "", "letter of the right option"},
-                     {"said", said, "", "letter with the largest logit"},
-                     {"label_position", position, "token", "of the right option's label"}};
+    table.columns = {{"question", column(&Row::question), "1", "the prompt is correct_letter-N"},
+                     {"right", column(&Row::right), "", "letter of the right option"},
+                     {"said", column(&Row::said), "", "letter with the largest logit"},
+                     {"label_position", column(&Row::label_position), "token", "of the right option's label"}};
     result.tables.push_back({"questions", std::move(table)});
   }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/model/guard.h"
+#include "core/store/column_values.h"
 #include "core/sweeps/head_ablation.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/evidence.h"
@@ -74,20 +75,23 @@ private:
   }
 
   static void add_effects(const HeadAblationResult& ablated, DetectorResult& result) {
-    std::vector<std::int64_t> layer, head, text;
-    std::vector<double> effect;
+    struct Row {
+      std::int64_t layer = 0, head = 0, text = 0;
+      double effect = 0.0;
+    };
+    std::vector<Row> rows;
     for (const HeadId& named : result.heads)
-      for (std::int64_t i = 0; i < ablated.n_prompts; ++i) {
-        layer.push_back(named.layer);
-        head.push_back(named.head);
-        text.push_back(i);
-        effect.push_back(ablated.effect(i, named.layer, named.head));
-      }
+      for (std::int64_t i = 0; i < ablated.n_prompts; ++i)
+        rows.push_back({.layer = named.layer,
+                        .head = named.head,
+                        .text = i,
+                        .effect = ablated.effect(i, named.layer, named.head)});
+    const auto column = [&](auto member) { return store::column_values(rows, member); };
     store::Table table;
-    table.columns = {{"layer", layer, "1", "layer"},
-                     {"head", head, "1", "head"},
-                     {"text", text, "1", "the prompt is head_importance-N; measured at its last token"},
-                     {"effect", effect, "nat", "KL divergence from the unchanged model"}};
+    table.columns = {{"layer", column(&Row::layer), "1", "layer"},
+                     {"head", column(&Row::head), "1", "head"},
+                     {"text", column(&Row::text), "1", "the prompt is head_importance-N; measured at its last token"},
+                     {"effect", column(&Row::effect), "nat", "KL divergence from the unchanged model"}};
     result.tables.push_back({"effects", std::move(table)});
   }
 };

@@ -111,21 +111,15 @@ private:
   }
 
   static void add_probe(const std::vector<ProbeScore>& probe, DetectorResult& result) {
-    std::vector<std::string> trained, tested;
-    std::vector<std::int64_t> examples;
-    std::vector<double> accuracy;
-    for (const ProbeScore& score : probe) {
-      trained.push_back(score.trained_on);
-      tested.push_back(score.tested_on);
-      examples.push_back(score.examples);
-      accuracy.push_back(score.accuracy);
+    for (const ProbeScore& score : probe)
       result.findings.push_back({"probe_" + score.tested_on, score.accuracy});
-    }
+    const auto column = [&](auto member) { return store::column_values(probe, member); };
     store::Table table;
-    table.columns = {{"trained_on", trained, "", "lists"},
-                     {"tested_on", tested, "", "list"},
-                     {"examples", examples, "1", "words tested"},
-                     {"accuracy", accuracy, "1", "share whose place modulo 10 is read rightly; chance is 0.1"}};
+    table.columns = {
+        {"trained_on", column(&ProbeScore::trained_on), "", "lists"},
+        {"tested_on", column(&ProbeScore::tested_on), "", "list"},
+        {"examples", column(&ProbeScore::examples), "1", "words tested"},
+        {"accuracy", column(&ProbeScore::accuracy), "1", "share whose place modulo 10 is read rightly; chance is 0.1"}};
     result.tables.push_back({"mod10_probe", std::move(table)});
   }
 

@@ -6,6 +6,7 @@
 
 #include "app/methods/ablate/ablate.h"
 #include "app/methods/base/values.h"
+#include "core/store/column_values.h"
 #include "core/sweeps/joint_ablation.h"
 
 namespace headscope::methods {
@@ -141,21 +142,17 @@ std::vector<double> every(const JointAblationResult& result, std::size_t sets, s
 
 Status store_completeness(store::ResultWriter& writer, const std::string& folder, const AblationTask& task,
                           const JointOutcome& found) {
-  std::vector<std::string> left_out;
-  std::vector<double> circuit, model, difference;
-  for (const CompletenessRow& row : found.rows) {
-    left_out.push_back(joined(row.left_out));
-    circuit.push_back(row.circuit_without);
-    model.push_back(row.model_without);
-    difference.push_back(row.difference());
-  }
+  using Row = CompletenessRow;
+  const auto column = [&](auto of) { return store::column_values(found.rows, of); };
   const std::string units = units_of(found.how.metric);
   HS_TRY(writer.add_table(
       folder + "/completeness",
-      {{{"left_out", left_out, "label", "K: the nodes that are left out; nothing in the first row"},
-        {"circuit_without", circuit, units, "F(C \\ K): the metric with all but the rest of the circuit ablated"},
-        {"model_without", model, units, "F(M \\ K): the metric with K ablated"},
-        {"difference", difference, units, "|F(C \\ K) - F(M \\ K)|; 0 of a complete circuit"}},
+      {{{"left_out", column([](const Row& row) { return joined(row.left_out); }), "label",
+         "K: the nodes that are left out; nothing in the first row"},
+        {"circuit_without", column(&Row::circuit_without), units,
+         "F(C \\ K): the metric with all but the rest of the circuit ablated"},
+        {"model_without", column(&Row::model_without), units, "F(M \\ K): the metric with K ablated"},
+        {"difference", column(&Row::difference), units, "|F(C \\ K) - F(M \\ K)|; 0 of a complete circuit"}},
        {}}));
   store::ArraySpec spec;
   spec.axes = {{"subset", {}}, {"prompt", task.ids}};

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "app/methods/base/values.h"
+#include "core/store/column_values.h"
 
 namespace headscope::methods {
 namespace {
@@ -88,24 +89,28 @@ std::string text_of(const ExamplesResult& result, const Tokenizer& tokenizer) {
 }
 
 store::Table texts_table(const ExamplesResult& result, const Tokenizer& tokenizer) {
-  std::vector<std::int64_t> starts, peaks, lengths;
-  std::vector<double> values;
-  std::vector<std::string> tokens, texts;
+  struct Row {
+    std::int64_t start = 0, length = 0, peak = 0;
+    double value = 0.0;
+    std::string token, text;
+  };
+  std::vector<Row> rows;
   for (const ExampleText& example : result.found.top) {
     const Shown one = shown(result, example);
-    starts.push_back(one.start);
-    peaks.push_back(one.peak);
-    lengths.push_back(std::ssize(one.ids));
-    values.push_back(example.value);
-    tokens.push_back(tokenizer.piece(one.peak_id()));
-    texts.push_back(tokenizer.decode(one.ids));
+    rows.push_back({.start = one.start,
+                    .length = std::ssize(one.ids),
+                    .peak = one.peak,
+                    .value = example.value,
+                    .token = tokenizer.piece(one.peak_id()),
+                    .text = tokenizer.decode(one.ids)});
   }
-  return {{{"text_start", starts, "token", "which token of the corpus the text begins with"},
-           {"length", lengths, "token", "tokens of the text"},
-           {"peak", peaks, "token", "position in the text of the largest value"},
-           {"value", values, result.target.units, "the value there"},
-           {"token", tokens, "label", "the token there"},
-           {"text", texts, "text", "the text"}},
+  const auto column = [&](auto member) { return store::column_values(rows, member); };
+  return {{{"text_start", column(&Row::start), "token", "which token of the corpus the text begins with"},
+           {"length", column(&Row::length), "token", "tokens of the text"},
+           {"peak", column(&Row::peak), "token", "position in the text of the largest value"},
+           {"value", column(&Row::value), result.target.units, "the value there"},
+           {"token", column(&Row::token), "label", "the token there"},
+           {"text", column(&Row::text), "text", "the text"}},
           {}};
 }
 

@@ -7,6 +7,7 @@
 
 #include "app/methods/base/values.h"
 #include "app/methods/steer/steer_vector.h"
+#include "core/store/column_values.h"
 
 namespace headscope::methods {
 namespace {
@@ -124,26 +125,25 @@ Status store_values(store::ResultWriter& writer, const SteerOutcome& found) {
 }
 
 Status store_texts(store::ResultWriter& writer, const Model& model, const SteerOutcome& found) {
-  std::vector<std::string> prompts, texts;
-  std::vector<double> coefficients;
-  std::vector<std::int64_t> steered;
-  const auto add = [&](const SteeredText& text, bool is_steered, double coefficient,
-                       const std::vector<std::int64_t>& ids) {
-    prompts.push_back(text.prompt);
-    steered.push_back(is_steered ? 1 : 0);
-    coefficients.push_back(coefficient);
-    texts.push_back(decoded(model, ids));
+  struct Row {
+    std::string prompt;
+    std::int64_t steered = 0;
+    double coefficient = 0.0;
+    std::string text;
   };
+  std::vector<Row> rows;
   for (const SteeredText& text : found.texts) {
-    add(text, false, 0.0, text.clean);
+    rows.push_back({text.prompt, 0, 0.0, decoded(model, text.clean)});
     for (std::size_t i = 0; i < text.steered.size(); ++i)
-      add(text, true, found.options.coefficients[i], text.steered[i]);
+      rows.push_back({text.prompt, 1, found.options.coefficients[i], decoded(model, text.steered[i])});
   }
-  return writer.add_table("/steering/texts", {{{"prompt", prompts, "label", "the prompt that is continued"},
-                                               {"steered", steered, "1", "0: without steering"},
-                                               {"coefficient", coefficients, "1", "0 without steering"},
-                                               {"text", texts, "label", "what the model writes, greedily"}},
-                                              {}});
+  const auto column = [&](auto member) { return store::column_values(rows, member); };
+  return writer.add_table("/steering/texts",
+                          {{{"prompt", column(&Row::prompt), "label", "the prompt that is continued"},
+                            {"steered", column(&Row::steered), "1", "0: without steering"},
+                            {"coefficient", column(&Row::coefficient), "1", "0 without steering"},
+                            {"text", column(&Row::text), "label", "what the model writes, greedily"}},
+                           {}});
 }
 
 } // namespace
