@@ -58,16 +58,13 @@ at::Tensor kept_rows(const at::Tensor& x, const at::Tensor& places, const Wanted
 // As far as the last point that is wanted, and no logits but where the final norm, which comes with them, is wanted.
 RunRequest request_up_to(const std::vector<WantedSite>& sites) {
   RunRequest run;
-  run.logits = LogitRows::none;
-  run.stop_layer = 0;
+  int end = 0;
   for (const WantedSite& wanted : sites)
-    run.stop_layer = std::max(run.stop_layer, wanted.site.layer + 1);
+    end = std::max(end, wanted.site.layer + 1);
   const bool final_norm = std::any_of(sites.begin(), sites.end(), [](const WantedSite& wanted) {
     return wanted.site.point == HookPoint::final_scale || wanted.site.point == HookPoint::final_normalized;
   });
-  if (!final_norm) return run;
-  run.stop_layer = -1;
-  run.logits = LogitRows::last;
+  run.until = final_norm ? RunEnd(LogitRows::last) : BeforeLayer{end};
   return run;
 }
 

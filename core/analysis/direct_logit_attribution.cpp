@@ -65,7 +65,7 @@ public:
 
   Status run(DirectLogitAttribution& out, const CancelToken& cancel) {
     request_.cancel = cancel;
-    request_.logits = LogitRows::last;
+    request_.until = LogitRows::last;
     add_hooks(out);
     scale_ = at::ones_like(readout_.constant);
     HS_ASSIGN(const RunResult result, engine_.run(request_));

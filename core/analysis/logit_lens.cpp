@@ -75,7 +75,7 @@ void keep_row(const at::Tensor& logits, const at::Tensor& log_model, LogitLens& 
 Result<at::Tensor> unembed(const Engine& engine, const at::Tensor& resid, const CancelToken& cancel) {
   RunRequest request;
   request.batch.tokens = at::zeros({1, resid.size(0)}, at::kLong);
-  request.start = ResidualStart{static_cast<int>(engine.config().n_layers), resid.unsqueeze(0)};
+  request.rows = {RowGroup::from_residual(static_cast<int>(engine.config().n_layers), resid.unsqueeze(0))};
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
   return result.logits[0].to(at::kDouble);
@@ -97,7 +97,7 @@ Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_
     const at::Tensor index = at::tensor(lens.positions, at::kLong);
     RunRequest request;
     request.batch = TokenBatch::single(prompt);
-    request.stop_layer = static_cast<int>(config.n_layers);
+    request.until = BeforeLayer{static_cast<int>(config.n_layers)};
     request.cancel = task.cancel;
     for (const HookSite& site : lens.sites)
       request.hooks.push_back({site, [&](HookSite, at::Tensor x) {

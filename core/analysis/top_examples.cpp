@@ -21,12 +21,9 @@ Result<at::Tensor> responses(const Engine& engine, const Response& response, con
   RunRequest run;
   run.batch = TokenBatch::pad(texts, TokenBatch::Side::right);
   run.cancel = cancel;
-  run.logits = LogitRows::none;
-  run.stop_layer = response.site.layer + 1;
-  if (response.site.point == HookPoint::final_normalized || response.site.point == HookPoint::final_scale) {
-    run.stop_layer = -1; // the final norm comes with the logits
-    run.logits = LogitRows::last;
-  }
+  run.until = BeforeLayer{response.site.layer + 1};
+  if (response.site.point == HookPoint::final_normalized || response.site.point == HookPoint::final_scale)
+    run.until = LogitRows::last; // the final norm comes with the logits
   at::Tensor values;
   run.hooks.push_back({response.site, [&](HookSite, at::Tensor x) {
                          values = response.value(x).to(at::kCPU, at::kFloat).contiguous();

@@ -32,18 +32,18 @@ BlockBackward::BlockBackward(const Engine& engine, TokenBatch batch, const KvCac
     : engine_(engine), batch_(std::move(batch)), prefix_(prefix), activation_bytes_(activation_bytes),
       cancel_(std::move(cancel)), sink_(std::move(sink)) {}
 
-GradientRequest BlockBackward::request(const ResidualStart& start, int end, const std::vector<Hook>& hooks) const {
+GradientRequest BlockBackward::request(int begin, const at::Tensor& resid, int end,
+                                       const std::vector<Hook>& hooks) const {
   const bool whole = end == static_cast<int>(engine_.config().n_layers);
   GradientRequest request;
   request.run.batch = batch_;
-  request.run.start = start;
-  request.run.kv_prefix = prefix_;
-  request.run.stop_layer = whole ? -1 : end;
-  request.run.logits = whole ? LogitRows::last : LogitRows::none;
-  request.run.hooks = within(hooks, start.layer, end);
+  request.run.rows = {RowGroup::from_residual(begin, resid)};
+  request.run.past = KvPast::read(prefix_);
+  request.run.until = whole ? RunEnd(LogitRows::last) : BeforeLayer{end};
+  request.run.hooks = within(hooks, begin, end);
   request.run.cancel = cancel_;
-  request.gradients = {{HookPoint::resid_pre, start.layer}};
-  for (int layer = start.layer; layer < end; ++layer) {
+  request.gradients = {{HookPoint::resid_pre, begin}};
+  for (int layer = begin; layer < end; ++layer) {
     for (const HookPoint point : {HookPoint::resid_pre, HookPoint::q, HookPoint::k, HookPoint::v})
       request.run.capture.push_back({point, layer});
     for (const HookPoint point : {HookPoint::q, HookPoint::k, HookPoint::v})
@@ -74,28 +74,27 @@ int BlockBackward::kept_from(int start) const {
   return static_cast<int>(std::max<std::int64_t>(start, engine_.config().n_layers - layers));
 }
 
-Result<BlockBackward::FromMetric> BlockBackward::run(const ResidualStart& start, const std::vector<Hook>& hooks,
+Result<BlockBackward::FromMetric> BlockBackward::run(int begin, const at::Tensor& resid, const std::vector<Hook>& hooks,
                                                      const MetricFn& metric) const {
-  const int end = static_cast<int>(engine_.config().n_layers), kept = kept_from(start.layer);
+  const int end = static_cast<int>(engine_.config().n_layers), kept = kept_from(begin);
   std::vector<at::Tensor> residuals; // of the blocks before `kept`
-  ResidualStart upper = start;
-  if (kept > start.layer) {
+  at::Tensor upper = resid;          // resid_pre of `kept`
+  if (kept > begin) {
     RunRequest below;
     below.batch = batch_;
-    below.start = start;
-    below.kv_prefix = prefix_;
-    below.stop_layer = kept;
-    below.logits = LogitRows::none;
-    below.hooks = within(hooks, start.layer, kept);
+    below.rows = {RowGroup::from_residual(begin, resid)};
+    below.past = KvPast::read(prefix_);
+    below.until = BeforeLayer{kept};
+    below.hooks = within(hooks, begin, kept);
     below.cancel = cancel_;
-    for (int layer = start.layer; layer < kept; ++layer)
+    for (int layer = begin; layer < kept; ++layer)
       below.capture.push_back({HookPoint::resid_pre, layer});
     HS_ASSIGN(const RunResult result, engine_.run(below));
     for (const HookSite& site : below.capture)
       residuals.push_back(result.cache.all().at(site));
-    upper = {kept, result.resid};
+    upper = result.resid;
   }
-  GradientRequest top = request(upper, end, hooks);
+  GradientRequest top = request(kept, upper, end, hooks);
   top.metric = metric;
   at::Tensor gradient;
   FromMetric out;
@@ -105,8 +104,8 @@ Result<BlockBackward::FromMetric> BlockBackward::run(const ResidualStart& start,
     gradient = result.gradients.all().at({HookPoint::resid_pre, kept});
     hand_over(result, kept, end);
   }
-  for (int layer = kept - 1; layer >= start.layer; --layer) {
-    HS_ASSIGN(gradient, block(layer, residuals[static_cast<std::size_t>(layer - start.layer)], gradient, hooks));
+  for (int layer = kept - 1; layer >= begin; --layer) {
+    HS_ASSIGN(gradient, block(layer, residuals[static_cast<std::size_t>(layer - begin)], gradient, hooks));
     residuals.pop_back();
   }
   out.resid_pre = gradient;
@@ -115,7 +114,7 @@ Result<BlockBackward::FromMetric> BlockBackward::run(const ResidualStart& start,
 
 Result<at::Tensor> BlockBackward::block(int layer, const at::Tensor& resid, const at::Tensor& gradient,
                                         const std::vector<Hook>& hooks) const {
-  GradientRequest one = request({layer, resid}, layer + 1, hooks);
+  GradientRequest one = request(layer, resid, layer + 1, hooks);
   one.resid_gradient = gradient;
   HS_ASSIGN(const GradientResult result, engine_.run_with_gradients(one));
   hand_over(result, layer, layer + 1);

@@ -30,15 +30,16 @@ public:
     at::Tensor resid_post; // d metric / d resid_post of the last block
     at::Tensor resid_pre;  // d metric / d resid_pre of the block that the run began at
   };
-  // Runs from `start` on, with hooks that may change values on the way.
-  Result<FromMetric> run(const ResidualStart& start, const std::vector<Hook>& hooks, const MetricFn& metric) const;
+  // Runs from resid_pre of the block `begin` on, with hooks that may change values on the way.
+  Result<FromMetric> run(int begin, const at::Tensor& resid, const std::vector<Hook>& hooks,
+                         const MetricFn& metric) const;
 
   // One block but the last, from the gradient at its resid_post: returns that at its resid_pre.
   Result<at::Tensor> block(int layer, const at::Tensor& resid, const at::Tensor& gradient,
                            const std::vector<Hook>& hooks) const;
 
 private:
-  GradientRequest request(const ResidualStart& start, int end, const std::vector<Hook>& hooks) const;
+  GradientRequest request(int begin, const at::Tensor& resid, int end, const std::vector<Hook>& hooks) const;
   void hand_over(const GradientResult& result, int begin, int end) const;
   int kept_from(int start) const; // the lowest block whose activations are kept
 

@@ -133,7 +133,7 @@ private:
                          [added](HookSite, at::Tensor x) { return x.detach() + added.to(x.scalar_type()); }});
     }
     const BlockBackward backward = blocks(copies_);
-    HS_ASSIGN(const auto below, backward.run({layer, resid}, hooks, [this](const at::Tensor& x) { return metric(x); }));
+    HS_ASSIGN(const auto below, backward.run(layer, resid, hooks, [this](const at::Tensor& x) { return metric(x); }));
     multiply(graph_.receiver(ReceiverKind::logits, -1, -1), over_copies(below.resid_post).unsqueeze(0));
     if (layer == 0) return {};
     at::Tensor& waiting = waiting_[layer];
@@ -166,8 +166,8 @@ private:
     if (clean_resids_.empty()) {
       RunRequest request;
       request.batch = shared_.rest.clean;
-      request.kv_prefix = shared_.cache();
-      request.logits = LogitRows::none;
+      request.past = KvPast::read(shared_.cache());
+      request.until = LogitRows::none;
       request.cancel = cancel_;
       for (int each = 0; each < static_cast<int>(graph_.shape().n_layers); ++each)
         request.capture.push_back({HookPoint::resid_pre, each});

@@ -61,7 +61,7 @@ private:
     if (options_.knocked_out.empty()) return {};
     RunRequest request;
     request.batch = TokenBatch::pad(rows_of(pairs_, true), TokenBatch::Side::left);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.cancel = task_.cancel;
     for (const HeadId& head : options_.knocked_out)
       request.capture.push_back({HookPoint::z, head.layer});
@@ -81,7 +81,7 @@ private:
   RunRequest request_for(const std::vector<std::vector<std::int64_t>>& rows) const {
     RunRequest request;
     request.batch = TokenBatch::pad(rows, TokenBatch::Side::left);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.cancel = task_.cancel;
     for (Intervention set : knock_out_) {
       set.positions = {request.batch.tokens.size(1) - 1};
@@ -211,9 +211,8 @@ private:
     RunRequest prefill = decode;
     prefill.interventions.clear(); // they are at the last token
     prefill.batch.tokens = decode.batch.tokens.narrow(1, 0, decode.batch.tokens.size(1) - 1);
-    prefill.logits = LogitRows::none;
-    prefill.kv_cache = &cache;
-    prefill.prompt_length = decode.batch.tokens.size(1);
+    prefill.until = LogitRows::none;
+    prefill.past = KvPast::append_to(cache, decode.batch.tokens.size(1));
     HS_TRY(engine_.run(prefill));
     decode.batch.tokens = decode.batch.tokens.narrow(1, cache.length(), 1);
     int last_layer = 0;
@@ -230,7 +229,7 @@ private:
   }
 
   Status patch_queries(RunRequest decode, KvCache cache, const std::vector<at::Tensor>& inputs, std::int64_t sender) {
-    decode.kv_cache = &cache; // a copy: it grows by this step
+    decode.past = KvPast::append_to(cache); // a copy: it grows by this step
     for (const HeadId& head : options_.queries) {
       const at::Tensor& input = inputs[static_cast<std::size_t>(head.layer)];
       if (!input.defined() || sender >= input.size(0)) continue;

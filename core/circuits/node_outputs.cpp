@@ -88,8 +88,8 @@ Result<NodeOutputs> node_outputs(const Engine& engine, const ComputationalGraph&
                          at::TensorOptions().dtype(engine.model().dtype).device(engine.model().device));
   RunRequest request;
   request.batch = batch;
-  request.logits = LogitRows::last;
-  request.kv_prefix = prefix;
+  request.until = LogitRows::last;
+  request.past = KvPast::read(prefix);
   request.cancel = cancel;
   watch_outputs(
       engine, graph,

@@ -17,7 +17,7 @@ using OutputSink = std::function<void(int first_sender, const at::Tensor& values
 void watch_outputs(const Engine& engine, const ComputationalGraph& graph, OutputSink sink, RunRequest& request);
 
 // [sender, row, pos, d_model] of one run; logits of each row's last token, where they are asked for, too. `prefix`:
-// keys and values before the batch's positions (RunRequest::kv_prefix).
+// keys and values before the batch's positions (KvPast::read).
 struct NodeOutputs {
   at::Tensor values;
   at::Tensor logits; // [row, d_vocab]

@@ -91,7 +91,7 @@ private:
   Status hold(Chunk& chunk) const {
     RunRequest request;
     request.batch = chunk.pairs.clean;
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.cancel = context_.cancel;
     for (int layer = 0; layer < layers(); ++layer) {
       request.capture.push_back({HookPoint::attn_out, layer});
@@ -105,7 +105,7 @@ private:
   RunRequest request_from(const Chunk& chunk, int layer, const at::Tensor& resid) const {
     RunRequest request;
     request.batch = chunk.pairs.clean;
-    request.start = ResidualStart{layer, resid};
+    request.rows = {RowGroup::from_residual(layer, resid)};
     request.cancel = context_.cancel;
     return request;
   }
@@ -113,7 +113,7 @@ private:
   // The run in which the sender writes something else, and all heads and, where wanted, MLPs what they did.
   RunRequest sender_run(const Chunk& chunk, int sender, int layer, const at::Tensor& resid) const {
     RunRequest request = request_from(chunk, layer, resid);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     const HookSite own = output_site(graph_, sender);
     for (const auto& [site, value] : chunk.held.all()) {
       const bool held = site.point == HookPoint::attn_out || !options_.through_mlps;
@@ -139,7 +139,7 @@ private:
     std::erase_if(first.capture, [&](const HookSite& site) { return site.layer < layer; });
     HS_ASSIGN(const RunResult inputs, engine_.run(first));
     RunRequest second = request_from(chunk, layer, resid);
-    second.logits = LogitRows::last;
+    second.until = LogitRows::last;
     for (const int receiver : options_.receivers) {
       const NodeSite place = input_site(graph_, receiver);
       if (place.site.layer < layer) continue; // before the sender: nothing changes there

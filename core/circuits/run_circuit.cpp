@@ -109,7 +109,7 @@ struct CircuitRunner::State {
     for (const PairChunk& chunk : chunks) {
       RunRequest request;
       request.batch = chunk.clean;
-      request.logits = LogitRows::last;
+      request.until = LogitRows::last;
       request.cancel = context.cancel;
       HS_ASSIGN(const RunResult result, engine.run(request));
       clean_logits.push_back(result.logits);
@@ -143,7 +143,7 @@ struct CircuitRunner::State {
         {senders, chunk.clean.tokens.size(0), chunk.clean.tokens.size(1), engine.config().d_model}, wanted.options());
     RunRequest request;
     request.batch = chunk.clean;
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.cancel = cancel;
     watch_outputs(
         engine, graph,

@@ -44,8 +44,8 @@ Result<SharedPrefix> share_prefix(const Engine& engine, const PairChunk& chunk, 
   if (length == 0) return out;
   RunRequest request;
   request.batch.tokens = chunk.clean.tokens.narrow(1, 0, length).contiguous();
-  request.kv_cache = &out.keys;
-  request.logits = LogitRows::none;
+  request.past = KvPast::append_to(out.keys);
+  request.until = LogitRows::none;
   request.cancel = cancel;
   HS_TRY(engine.run(request));
   out.rest.clean = without_first(chunk.clean, length);

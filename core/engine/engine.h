@@ -7,7 +7,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
+#include <variant>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -18,6 +18,8 @@
 #include "core/engine/attention_statistics.h"
 #include "core/engine/hook.h"
 #include "core/engine/intervention.h"
+#include "core/engine/kv_cache.h"
+#include "core/engine/row_group.h"
 #include "core/model/model.h"
 
 namespace headscope {
@@ -35,23 +37,6 @@ private:
   std::map<HookSite, at::Tensor> tensors_;
 };
 
-// Rotated keys and values of each layer, [batch, slots, kv_head_index, d_head]; grows by doubling.
-class KvCache {
-public:
-  std::int64_t length() const { return length_; }
-  std::int64_t rows() const { return layers_.empty() ? 0 : layers_.front().k.size(0); }
-  // A cache of its own whose row i is this one's row rows[i]: repeats a prefill, or leaves rows out.
-  KvCache select_rows(const std::vector<std::int64_t>& rows) const;
-
-private:
-  friend class ForwardPass;
-  struct Layer {
-    at::Tensor k, v;
-  };
-  std::vector<Layer> layers_;
-  std::int64_t length_ = 0;
-};
-
 // A batch of token rows of one length; padded slots are never attended to and have no meaning in outputs.
 struct TokenBatch {
   at::Tensor tokens;                   // [batch, pos] int64; on the CPU
@@ -67,20 +52,14 @@ struct TokenBatch {
 
 enum class LogitRows : std::uint8_t { none, last, all }; // last: the last real token of each row
 
-// Rows that begin as copies of others of the same run.
-struct RowCopies {
+// A run that ends before this block; RunResult::resid is the block's resid_pre.
+struct BeforeLayer {
   int layer = 0;
-  std::vector<std::int64_t> of; // rows of the batch that are there by then, one a copy
-  bool at_z = false;            // copied at the block's z; else at its resid_pre
+  friend bool operator==(const BeforeLayer&, const BeforeLayer&) = default;
 };
 
-struct ResidualStart {
-  int layer = 0;    // the first block to run
-  at::Tensor resid; // resid_pre of that block, [batch, pos, d_model]
-  // The block's z too, [batch, pos, head_index, d_head]: the block then begins at its output matrix. Undefined: at its
-  // first norm.
-  at::Tensor z = {};
-};
+// All blocks, final norm and unembedding, and of which tokens; or only so many blocks.
+using RunEnd = std::variant<LogitRows, BeforeLayer>;
 
 // Read or replace an activation; return the input unchanged to only read. Runs on the engine's thread.
 using HookFn = std::function<at::Tensor(HookSite, at::Tensor)>;
@@ -91,30 +70,19 @@ struct Hook {
 };
 
 struct RunRequest {
-  TokenBatch batch; // tokens are still needed for padding when `start` is given; may then be shape-only
-  std::optional<ResidualStart> start; // skip the embedding and the layers before
-  // Rows that come in at later layers, each layer once and increasing, behind the rows already there: variants that
-  // restart at different layers travel as one batch. `batch` has all rows in that order, without padding on the left;
-  // an activation of a layer has the rows that are there by then.
-  std::vector<ResidualStart> joins;
-  // The same in a run from tokens: variants that travel with the run they are variants of. The tokens of a copy are
-  // shape only; it has the padding of its row.
-  std::vector<RowCopies> copies;
-  int stop_layer = -1; // run blocks [start, stop_layer); -1: all, then final norm and unembedding
+  TokenBatch batch; // of rows that do not enter from tokens shape and padding only
+  // The rows of the batch in the order in which they enter, each layer once and increasing; empty: all from tokens. An
+  // activation of a layer has the rows that are there by then, so variants that restart at different layers travel as
+  // one batch. Groups behind the first go without padding on the left.
+  std::vector<RowGroup> rows;
+  KvPast past; // positions before those of the batch
+  RunEnd until = LogitRows::all;
   std::vector<Intervention> interventions;
   std::vector<Hook> hooks;
   std::vector<HookSite> capture;
-  LogitRows logits = LogitRows::all;
   // float32 on a GPU: products as three of halves on the tensor cores, several times as fast and near float32's
   // accuracy (core/engine/device_parts.h). Sweeps do; elsewhere numbers are those of float32 products.
   bool split_matmul = false;
-  KvCache* kv_cache = nullptr; // appended to; a non-empty cache makes this a decode step
-  // Keys and values of positions before this run's, which follow them; only read, so that a run may start and stop at
-  // any layer, pad on the right and be differentiated. Rows: those of the run.
-  const KvCache* kv_prefix = nullptr;
-  // Of a run over the first tokens of prompts whose rest follows in a later one: how many slots they will have. The
-  // rotary base of some models depends on it. Fewer than this run's: those of this run.
-  std::int64_t prompt_length = 0;
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's
@@ -122,8 +90,8 @@ struct RunRequest {
 };
 
 struct RunResult {
-  at::Tensor logits;     // all: [batch, pos, d_vocab]; last: [batch, d_vocab]; none or stopped early: undefined
-  at::Tensor resid;      // resid_pre of stop_layer when stopped early, [batch, pos, d_model]
+  at::Tensor logits;     // all: [batch, pos, d_vocab]; last: [batch, d_vocab]; none: undefined
+  at::Tensor resid;      // where the run ends before a layer: [batch, pos, d_model]
   ActivationCache cache; // what `capture` asked for
 };
 
@@ -136,7 +104,7 @@ struct BackwardHook {
 };
 
 struct GradientRequest {
-  RunRequest run; // kv_cache must be null
+  RunRequest run; // all rows enter together, and no cache is appended to
   MetricFn metric;
   at::Tensor resid_gradient;       // of a run that stops early, in place of a metric: d metric / d RunResult::resid
   std::vector<HookSite> gradients; // sites whose d metric / d activation is wanted

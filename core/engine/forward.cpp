@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/check_request.h"
 #include "core/engine/cpu_linear.h"
 #include "core/engine/device.h"
 #include "core/engine/device_parts.h"
@@ -26,29 +27,24 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined
 // Whether this is the only name of a tensor and of its memory.
 bool owns(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
 
-// For each set of copies the rows there by then, with the copies behind them, on the device: one transfer for all.
-std::vector<at::Tensor> indices_with_copies(const RunRequest& request, const at::Device& device) {
-  std::vector<std::int64_t> rows;
-  std::vector<std::int64_t> counts;
-  std::int64_t there = first_rows(request);
-  for (const RowCopies& copies : request.copies) {
-    for (std::int64_t row = 0; row < there; ++row)
+// For each group of copies the rows there by then, with the copies behind them, on the device: one transfer for all.
+std::vector<at::Tensor> indices_with_copies(const RunRequest& request, const RunSpan& span, const at::Device& device) {
+  std::vector<std::int64_t> rows, counts;
+  std::int64_t there = 0;
+  for (const RowGroup& group : request.rows) {
+    const std::int64_t before = there;
+    there += row_count(group, span);
+    if (!group.copied()) continue;
+    for (std::int64_t row = 0; row < before; ++row)
       rows.push_back(row);
-    rows.insert(rows.end(), copies.of.begin(), copies.of.end());
-    there += std::ssize(copies.of);
+    rows.insert(rows.end(), group.copied()->of.begin(), group.copied()->of.end());
     counts.push_back(there);
   }
+  if (counts.empty()) return {};
   return queued_copy(at::tensor(rows, at::kLong), device).split_with_sizes(counts);
 }
 
 } // namespace
-
-std::int64_t first_rows(const RunRequest& request) {
-  std::int64_t rows = request.batch.tokens.size(0);
-  for (const RowCopies& copies : request.copies)
-    rows -= std::ssize(copies.of);
-  return rows;
-}
 
 ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request,
                          HookPlan& plan, const RunSpan& span, bool differentiable)
@@ -60,58 +56,50 @@ ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, 
     positions_ = at::clamp_min(positions_ - pad, 0);
   }
   positions_ = queued_copy(positions_, model_.device);
-  if (!request_.copies.empty()) copied_ = indices_with_copies(request_, model_.device);
+  copied_ = indices_with_copies(request_, span_, model_.device);
 }
 
 RunResult ForwardPass::run() {
   RunResult result;
   at::Tensor resid;
-  int layer = 0;
-  if (request_.start) {
-    layer = request_.start->layer;
-    resid = request_.start->resid.to(model_.device, model_.dtype);
-    if (differentiable_) resid = resid.detach().requires_grad_(true);
-  } else {
+  if (span_.token_rows > 0) {
     resid = embed();
+    entered_ = std::min<std::size_t>(1, request_.rows.size());
+  } else {
+    resid = request_.rows.front().residual()->resid.to(model_.device, model_.dtype);
+    if (differentiable_) resid = resid.detach().requires_grad_(true);
   }
-  const bool stops = request_.stop_layer >= 0;
-  const int end = stops ? request_.stop_layer : static_cast<int>(config_.n_layers);
-  for (; layer < end; ++layer) {
+  for (int layer = span_.first_layer; layer < span_.end_layer; ++layer) {
     throw_if_cancelled(request_.cancel);
-    resid = block(layer, with_joining(layer, std::move(resid)));
+    resid = block(layer, with_entering(layer, std::move(resid)));
   }
-  if (stops)
+  if (std::holds_alternative<BeforeLayer>(request_.until))
     result.resid = resid;
-  else if (request_.logits != LogitRows::none)
+  else if (!wants(LogitRows::none))
     result.logits = unembed(resid);
   return result;
 }
 
-const RowCopies* ForwardPass::copies_at(int layer) const {
-  for (const RowCopies& copies : request_.copies)
-    if (copies.layer == layer) return &copies;
-  return nullptr;
-}
-
-at::Tensor ForwardPass::with_copies(int layer, bool at_z, at::Tensor x) const {
-  const RowCopies* copies = copies_at(layer);
-  if (!copies || copies->at_z != at_z) return x;
-  return x.index_select(0, copied_[static_cast<std::size_t>(copies - request_.copies.data())]);
-}
-
-at::Tensor ForwardPass::with_joining(int layer, at::Tensor resid) {
-  if (!request_.start) return with_copies(layer, false, std::move(resid));
-  const bool begins = request_.start && request_.start->layer == layer;
-  const bool joins = joined_ < request_.joins.size() && request_.joins[joined_].layer == layer;
-  const ResidualStart* entering = begins ? &*request_.start : joins ? &request_.joins[joined_++] : nullptr;
-  given_z_ = entering && entering->z.defined() ? entering->z.to(model_.device, model_.dtype) : at::Tensor{};
-  if (!joins) return resid;
-  return at::cat({resid, entering->resid.to(model_.device, model_.dtype)});
+at::Tensor ForwardPass::with_entering(int layer, at::Tensor resid) {
+  given_z_ = copied_at_z_ = at::Tensor();
+  const bool enters = entered_ < request_.rows.size() && request_.rows[entered_].layer() == layer;
+  entering_ = enters ? &request_.rows[entered_] : nullptr;
+  if (!enters) return resid;
+  const bool first = entered_++ == 0;
+  if (const RowGroup::Residual* from = entering_->residual()) {
+    if (from->z.defined()) given_z_ = from->z.to(model_.device, model_.dtype);
+    if (first) return resid; // the run begins with it
+    return at::cat({resid, from->resid.to(model_.device, model_.dtype)});
+  }
+  const at::Tensor& rows = copied_[copies_entered_++];
+  if (!entering_->at_z()) return resid.index_select(0, rows);
+  copied_at_z_ = rows;
+  return resid;
 }
 
 at::Tensor ForwardPass::embed() {
   const ModelWeights& weights = model_.weights;
-  const at::Tensor tokens = request_.batch.tokens.narrow(0, 0, first_rows(request_));
+  const at::Tensor tokens = request_.batch.tokens.narrow(0, 0, span_.token_rows);
   at::Tensor x = at::embedding(weights.w_e, queued_copy(tokens, model_.device));
   if (config_.embed_scale != 1.0) x = x * at::scalar_tensor(config_.embed_scale, x.options());
   if (config_.embed_norm) {
@@ -158,12 +146,12 @@ at::Tensor ForwardPass::block(int layer, at::Tensor input) {
 
 bool ForwardPass::only_last_matters(int layer) const {
   const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
-  return !looked_at && !given_z_.defined() && !copies_at(layer) && !request_.kv_cache && !request_.kv_prefix &&
-         only_last_matters_after_z(layer);
+  const bool copies = entering_ && entering_->copied();
+  return !looked_at && !given_z_.defined() && !copies && request_.past.none() && only_last_matters_after_z(layer);
 }
 
 bool ForwardPass::only_last_matters_after_z(int layer) const {
-  const bool last = layer + 1 == config_.n_layers && request_.stop_layer < 0 && request_.logits == LogitRows::last;
+  const bool last = layer + 1 == config_.n_layers && wants(LogitRows::last);
   const bool looked_at = plan_.touches(layer, HookPoint::result) || plan_.touches(-1);
   return last && !looked_at && !differentiable_ && request_.batch.right_pad.empty() && span_.count > 1;
 }
@@ -242,7 +230,7 @@ void ForwardPass::norm_heads(int layer, Projections& projections) const {
 
 // Each row's own, so that nothing of a prompt depends on those beside it.
 std::vector<std::int64_t> ForwardPass::row_lengths() const {
-  const std::int64_t slots = std::max(span_.begin + span_.count, request_.prompt_length);
+  const std::int64_t slots = std::max(span_.begin + span_.count, request_.past.prompt_length());
   std::vector<std::int64_t> lengths(static_cast<std::size_t>(span_.batch), slots);
   for (const auto* padding : {&request_.batch.left_pad, &request_.batch.right_pad})
     for (std::size_t row = 0; row < padding->size(); ++row)
@@ -270,13 +258,13 @@ void ForwardPass::rotate(int layer, Projections& projections) {
 // Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by all that
 // is cached.
 void ForwardPass::extend_cache(int layer, Projections& projections) {
-  if (request_.kv_prefix) {
-    const KvCache::Layer& before = request_.kv_prefix->layers_[static_cast<std::size_t>(layer)];
+  if (const KvCache* prefix = request_.past.prefix()) {
+    const KvCache::Layer& before = prefix->layers_[static_cast<std::size_t>(layer)];
     projections.k = at::cat({before.k.narrow(1, 0, span_.begin), projections.k}, 1);
     projections.v = at::cat({before.v.narrow(1, 0, span_.begin), projections.v}, 1);
   }
-  if (!request_.kv_cache) return;
-  KvCache& cache = *request_.kv_cache;
+  if (!request_.past.appended()) return;
+  KvCache& cache = *request_.past.appended();
   cache.layers_.resize(static_cast<std::size_t>(config_.n_layers));
   KvCache::Layer& slots = cache.layers_[static_cast<std::size_t>(layer)];
   const std::int64_t begin = span_.begin, end = begin + span_.count;
@@ -335,9 +323,13 @@ at::Tensor ForwardPass::attend_block(int layer, at::Tensor& resid_pre) {
   Projections projections = project(layer, resid_pre.narrow(0, 0, computed));
   rotate(layer, projections);
   extend_cache(layer, projections);
-  const at::Tensor z = attend(layer, projections);
-  resid_pre = with_copies(layer, true, std::move(resid_pre));
-  return plan_.visit(HookPoint::z, layer, given_z_.defined() ? at::cat({z, given_z_}) : with_copies(layer, true, z));
+  at::Tensor z = attend(layer, projections);
+  if (given_z_.defined()) z = at::cat({z, given_z_});
+  if (copied_at_z_.defined()) {
+    resid_pre = resid_pre.index_select(0, copied_at_z_);
+    z = z.index_select(0, copied_at_z_);
+  }
+  return plan_.visit(HookPoint::z, layer, std::move(z));
 }
 
 at::Tensor ForwardPass::with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z) {
@@ -401,7 +393,7 @@ static at::Tensor last_rows(const at::Tensor& x, const std::vector<std::int64_t>
 
 at::Tensor ForwardPass::unembed(const at::Tensor& resid) {
   at::Tensor x = resid;
-  const bool last = request_.logits == LogitRows::last;
+  const bool last = wants(LogitRows::last);
   const bool watched = plan_.active(HookPoint::final_scale) || plan_.active(HookPoint::final_normalized);
   if (last && !watched) x = last_rows(x, request_.batch.right_pad);
   if (config_.final_norm)

@@ -7,9 +7,6 @@
 
 namespace headscope {
 
-// Rows of the batch that are no copies of others.
-std::int64_t first_rows(const RunRequest& request);
-
 class ForwardPass {
 public:
   ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request, HookPlan& plan,
@@ -20,11 +17,9 @@ public:
 
 private:
   at::Tensor embed();
-  // The rows that come in at this layer, too.
-  at::Tensor with_joining(int layer, at::Tensor resid);
-  // Where rows begin as copies at this point of the layer: x [batch, ..] with them behind the others.
-  at::Tensor with_copies(int layer, bool at_z, at::Tensor x) const;
-  const RowCopies* copies_at(int layer) const;
+  // The rows that enter at this layer, too, but for copies at its z.
+  at::Tensor with_entering(int layer, at::Tensor resid);
+  bool wants(LogitRows rows) const { return request_.until == RunEnd(rows); }
   bool splits() const { return request_.split_matmul && !differentiable_; }
   // x W^T + b, here and below added to `onto` where that is defined, in its memory where nobody else has it.
   at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, at::Tensor onto = {}) const;
@@ -52,7 +47,7 @@ private:
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
-  // z, computed or as rows begin with; resid_pre gets the rows that begin here as copies.
+  // z, computed or as rows enter with; resid_pre gets the rows that enter here as copies.
   at::Tensor attend_block(int layer, at::Tensor& resid_pre);
   at::Tensor output(int layer, const at::Tensor& z, at::Tensor onto);
   at::Tensor with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z); // resid_pre + attn_out
@@ -66,11 +61,14 @@ private:
   HookPlan& plan_;
   RunSpan span_;
   bool differentiable_;
-  at::Tensor positions_;             // [batch or 1, pos]: slot minus left padding
-  std::size_t joined_ = 0;           // of request_.joins
-  std::vector<at::Tensor> copied_;   // of request_.copies each: which row every row from then on is [row]
-  at::Tensor given_z_;               // of this layer's last rows, which begin here; undefined: all rows' z is computed
-  std::vector<RotaryTables> tables_; // one a rotary config
+  at::Tensor positions_; // [batch or 1, pos]: slot minus left padding
+  // Of request_.rows, and of those that are copies: how many have entered.
+  std::size_t entered_ = 0, copies_entered_ = 0;
+  const RowGroup* entering_ = nullptr; // at this layer
+  std::vector<at::Tensor> copied_;     // of copies each: which row every row from then on is [row]
+  at::Tensor copied_at_z_;             // the same, where copies enter at this layer's z
+  at::Tensor given_z_;                 // of this layer's last rows, which enter here; undefined: z is computed
+  std::vector<RotaryTables> tables_;   // one a rotary config
 };
 
 } // namespace headscope

@@ -103,9 +103,8 @@ private:
   Status step(const std::vector<std::int64_t>& tokens, LogitRows rows, std::int64_t prompt_length = 0) {
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
-    request.kv_cache = &cache_;
-    request.prompt_length = prompt_length;
-    request.logits = rows;
+    request.past = KvPast::append_to(cache_, prompt_length);
+    request.until = rows;
     request.interventions = options_.interventions;
     request.observer = options_.observer;
     request.cancel = options_.task.cancel;

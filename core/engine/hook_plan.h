@@ -8,12 +8,15 @@
 
 namespace headscope {
 
-// The slots that this run computes, and what kind of run it is.
+// The rows, slots and blocks that this run computes, and what kind of run it is.
 struct RunSpan {
   std::int64_t batch = 0;
-  std::int64_t begin = 0; // slot of the first position: tokens already in the KV cache or prefix
-  std::int64_t count = 0; // positions
-  bool cached = false;    // with a KV cache
+  std::int64_t token_rows = 0; // the first of them, which enter from tokens
+  std::int64_t begin = 0;      // slot of the first position: tokens already in the KV cache or prefix
+  std::int64_t count = 0;      // positions
+  int first_layer = 0;
+  int end_layer = 0;   // behind the last
+  bool cached = false; // with a KV cache
   Phase phase() const { return cached && begin > 0 ? Phase::decode : Phase::prefill; }
 };
 

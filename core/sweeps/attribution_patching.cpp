@@ -64,7 +64,7 @@ private:
     HS_ASSIGN(const Judge judge, judge_of(chunk));
     RunRequest source;
     source.batch = TokenBatch::pad(select_rows(plan_.source(), chunk), TokenBatch::Side::right);
-    source.logits = LogitRows::last;
+    source.until = LogitRows::last;
     source.capture = sites_;
     source.cancel = task_.cancel;
     HS_ASSIGN(const RunResult from, engine_.run(source));

@@ -102,12 +102,12 @@ private:
 
   // Variants of the layer come next.
   Status wait_at(int layer) {
-    if (!waiting_.empty() && waiting_.back().start.layer == layer) return {};
-    ResidualStart start{layer, {}};
+    if (!waiting_.empty() && waiting_.back().layer == layer) return {};
+    LayerVariants next{layer, {}, {}};
     if (clean_) {
-      HS_ASSIGN(start, clean_->at(layer));
+      HS_ASSIGN(next.from, clean_->at(layer));
     }
-    waiting_.push_back({start, {}});
+    waiting_.push_back(std::move(next));
     return {};
   }
 
@@ -138,7 +138,7 @@ private:
   void queue(const at::Tensor& values, bool with_clean) {
     measured_.push_back({QueuedRead(values), with_clean, std::move(places_), {}});
     for (const LayerVariants& layer : waiting_)
-      measured_.back().layers.emplace_back(layer.start.layer, std::ssize(layer.variants));
+      measured_.back().layers.emplace_back(layer.layer, std::ssize(layer.variants));
     waiting_.clear();
     places_.clear();
   }
@@ -191,8 +191,8 @@ private:
       KvCache cache;
       RunRequest request;
       request.batch.tokens = repeated_.narrow(1, 0, repeated_.size(1) - 1);
-      request.logits = LogitRows::none;
-      request.kv_cache = &cache;
+      request.until = LogitRows::none;
+      request.past = KvPast::append_to(cache);
       request.cancel = task_.cancel;
       HS_TRY(engine_.run(request));
       return cache;
@@ -204,8 +204,8 @@ private:
       KvCache cache = prefilled; // its slots are shared: each step writes the one slot after the prefilled ones
       RunRequest request;
       request.batch.tokens = repeated_.narrow(1, repeated_.size(1) - 1, 1);
-      request.logits = LogitRows::last;
-      request.kv_cache = &cache;
+      request.until = LogitRows::last;
+      request.past = KvPast::append_to(cache);
       request.cancel = task_.cancel;
       std::vector<std::int64_t> used, slots;
       for (std::size_t slot = 0; slot < rows_.size(); ++slot) {

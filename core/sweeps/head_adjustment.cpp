@@ -82,7 +82,7 @@ Result<at::Tensor> logits_of(const Engine& engine, const AdjustmentPrompt& promp
                              std::size_t begin, std::size_t end, bool all_queries, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(TokenRows(end - begin, prompt.tokens), TokenBatch::Side::right);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.cancel = cancel;
   for (std::size_t variant = begin; variant < end; ++variant)
     for (const HeadAdjustment& each : result.variants[variant])

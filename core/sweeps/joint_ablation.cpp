@@ -174,7 +174,7 @@ private:
   Status measure(const std::vector<std::int64_t>& chunk, const JointReplacement& source, std::size_t set) {
     RunRequest request;
     request.batch = TokenBatch::pad(rows_, TokenBatch::Side::right);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.split_matmul = true;
     request.cancel = task_.cancel;
     for (const auto& [site, indices] : by_site(sets_[set])) {

@@ -133,7 +133,7 @@ Status JointReplacement::compute_means(const TaskContext& task) {
     sums.count(mask);
     RunRequest request;
     request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.split_matmul = true;
     request.cancel = cancel_;
     for (const HookSite& site : sites_)
@@ -164,7 +164,7 @@ Status JointReplacement::read_donors(const TokenRows& donors) {
   mask_ = phase_mask(rows_, options_->phase).logical_and(slots >= 0);
   RunRequest request;
   request.batch = TokenBatch::pad(donors, TokenBatch::Side::right);
-  request.logits = LogitRows::none;
+  request.until = LogitRows::none;
   request.split_matmul = true;
   request.cancel = cancel_;
   for (const HookSite& site : sites_)

@@ -111,7 +111,7 @@ private:
     means_.assign(n_layers, {});
     double positions = 0.0;
     RunRequest request;
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.cancel = context.cancel;
     for (std::size_t layer = 0; layer < n_layers; ++layer)
       request.hooks.push_back({{HookPoint::z, static_cast<int>(layer)}, [&, layer](HookSite, at::Tensor z) {

@@ -60,7 +60,7 @@ RunRequest reading_request(const TokenRows& rows, const std::vector<SteeringTarg
                            const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-  request.logits = LogitRows::none;
+  request.until = LogitRows::none;
   request.cancel = cancel;
   for (const SteeringTarget& target : targets)
     if (std::find(request.capture.begin(), request.capture.end(), target.site) == request.capture.end())
@@ -92,7 +92,7 @@ Result<at::Tensor> steered_logits(const Engine& engine, const std::vector<std::i
                                   const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(TokenRows(coefficients.size(), tokens), TokenBatch::Side::right);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.split_matmul = true; // as the run that it is compared with
   request.cancel = cancel;
   const std::int64_t length = std::ssize(tokens);

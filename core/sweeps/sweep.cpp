@@ -32,15 +32,19 @@ TokenBatch batch_of(const TokenBatch& batch, const std::vector<std::int64_t>& ro
   return out;
 }
 
-// One row of the start for each variant.
-ResidualStart start_of(const LayerVariants& layer) {
+// Of the walk, a variant each.
+std::vector<std::int64_t> rows_of(const LayerVariants& layer) {
   std::vector<std::int64_t> rows;
   for (const Variant& variant : layer.variants)
     rows.push_back(variant.row);
-  const at::Tensor index = queued_copy(at::tensor(rows, at::kLong), layer.start.resid.device());
-  ResidualStart start{layer.start.layer, layer.start.resid.index_select(0, index)};
-  if (layer.start.z.defined()) start.z = layer.start.z.index_select(0, index);
-  return start;
+  return rows;
+}
+
+RowGroup group_of(const LayerVariants& layer) {
+  const at::Tensor index = queued_copy(at::tensor(rows_of(layer), at::kLong), layer.from.resid.device());
+  RowGroup::Residual from{layer.from.resid.index_select(0, index)};
+  if (layer.from.z.defined()) from.z = layer.from.z.index_select(0, index);
+  return RowGroup::from_residual(layer.layer, std::move(from));
 }
 
 // The interventions of variants in rows from `first` on, and the rows that the variants are of.
@@ -61,16 +65,12 @@ std::vector<std::int64_t> add_variants(const std::vector<LayerVariants>& layers,
 RunRequest variant_request(const TokenBatch& batch, const std::vector<LayerVariants>& layers,
                            std::vector<std::int64_t>& rows) {
   RunRequest request;
-  for (const LayerVariants& layer : layers) {
-    if (request.start)
-      request.joins.push_back(start_of(layer));
-    else
-      request.start = start_of(layer);
-  }
+  for (const LayerVariants& layer : layers)
+    request.rows.push_back(group_of(layer));
   rows = add_variants(layers, 0, request);
   request.batch = batch_of(batch, rows);
   request.split_matmul = true;
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   return request;
 }
 
@@ -131,9 +131,8 @@ LayerWalk::LayerWalk(const Engine& engine, const TokenRows& rows, CancelToken ca
 RunRequest LayerWalk::request_to(int layer) const {
   RunRequest request;
   request.batch = batch_;
-  if (layer_ >= 0) request.start = ResidualStart{layer_, resid_};
-  request.stop_layer = layer;
-  request.logits = LogitRows::none;
+  if (layer_ >= 0) request.rows = {RowGroup::from_residual(layer_, resid_)};
+  request.until = BeforeLayer{layer};
   request.split_matmul = true;
   request.cancel = cancel_;
   return request;
@@ -162,20 +161,16 @@ Result<at::Tensor> LayerWalk::capture(HookSite site) {
 RunRequest CleanRows::request_with(const std::vector<LayerVariants>& along) const {
   const std::int64_t own = batch().tokens.size(0);
   RunRequest request;
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.split_matmul = true;
   std::vector<std::int64_t> rows(static_cast<std::size_t>(own));
   std::iota(rows.begin(), rows.end(), 0);
   const std::vector<std::int64_t> variants = add_variants(along, own, request);
   rows.insert(rows.end(), variants.begin(), variants.end());
   request.batch = batch_of(batch(), rows);
-  for (const LayerVariants& layer : along) {
-    RowCopies& copies = request.copies.emplace_back();
-    copies.layer = layer.start.layer;
-    copies.at_z = with_z_;
-    for (const Variant& variant : layer.variants)
-      copies.of.push_back(variant.row);
-  }
+  request.rows = {RowGroup::from_tokens()};
+  for (const LayerVariants& layer : along)
+    request.rows.push_back(RowGroup::copies(layer.layer, rows_of(layer), with_z_));
   return request;
 }
 
@@ -209,20 +204,20 @@ Result<CleanRows> CleanRows::run(const Engine& engine, const TokenRows& rows, co
   return clean;
 }
 
-Result<ResidualStart> CleanRows::at(int layer) {
-  ResidualStart start{layer, {}};
+Result<RowGroup::Residual> CleanRows::at(int layer) {
+  RowGroup::Residual from;
   if (kept_.contains({HookPoint::resid_pre, layer})) {
-    HS_ASSIGN(start.resid, kept_.get({HookPoint::resid_pre, layer}));
+    HS_ASSIGN(from.resid, kept_.get({HookPoint::resid_pre, layer}));
     if (with_z_) {
-      HS_ASSIGN(start.z, kept_.get({HookPoint::z, layer}));
+      HS_ASSIGN(from.z, kept_.get({HookPoint::z, layer}));
     }
-    return start;
+    return from;
   }
-  HS_ASSIGN(start.resid, walk_.resid_at(layer));
+  HS_ASSIGN(from.resid, walk_.resid_at(layer));
   if (with_z_) {
-    HS_ASSIGN(start.z, walk_.capture({HookPoint::z, layer}));
+    HS_ASSIGN(from.z, walk_.capture({HookPoint::z, layer}));
   }
-  return start;
+  return from;
 }
 
 Result<at::Tensor> Judge::measure(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const {
@@ -253,7 +248,7 @@ std::vector<double> to_list(const at::Tensor& values) {
 Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.split_matmul = true;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
@@ -270,7 +265,7 @@ Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& wa
   for (std::size_t begin = 0; begin < variants.size(); begin += rows_per_run) {
     const auto some = std::span(variants).subspan(begin, std::min(rows_per_run, variants.size() - begin));
     HS_ASSIGN(const at::Tensor measured,
-              measure_together(engine, walk.batch(), {{{layer, resid}, {some.begin(), some.end()}}}, judge, cancel));
+              measure_together(engine, walk.batch(), {{layer, {resid}, {some.begin(), some.end()}}}, judge, cancel));
     const std::vector<double> values = to_list(measured.to(at::kCPU));
     out.insert(out.end(), values.begin(), values.end());
   }

@@ -56,9 +56,10 @@ struct Variant {
   std::optional<Intervention> intervention; // its `row` is filled in; unset: nothing is changed
 };
 
-// Variants that begin at one layer; `start` has the rows of the walk.
+// Variants that begin at one layer.
 struct LayerVariants {
-  ResidualStart start;
+  int layer = 0;
+  RowGroup::Residual from; // of the rows of the walk; undefined where they travel with these
   std::vector<Variant> variants;
 };
 
@@ -67,8 +68,7 @@ struct LayerVariants {
 class CleanRows {
 public:
   // `kept`: the layers, increasing, that variants will restart at; the z of each is wanted too where they begin there.
-  // `along`: variants that travel with the rows themselves, of layers that increase; of their start only the layer is
-  // looked at.
+  // `along`: variants that travel with the rows themselves, of layers that increase.
   static Result<CleanRows> run(const Engine& engine, const TokenRows& rows, const std::vector<int>& kept, bool with_z,
                                const std::vector<LayerVariants>& along, const CancelToken& cancel);
 
@@ -77,7 +77,7 @@ public:
   const at::Tensor& logits() const { return logits_; }
   const at::Tensor& logits_along() const { return logits_along_; }
   // Layers only ever increase.
-  Result<ResidualStart> at(int layer);
+  Result<RowGroup::Residual> at(int layer);
 
 private:
   CleanRows(const Engine& engine, const TokenRows& rows, bool with_z, CancelToken cancel)

@@ -45,7 +45,7 @@ private:
     }
     const std::vector<std::int64_t> begin(prompt_.begin(), prompt_.end() - 1);
     HS_ASSIGN(RunRequest request, request_of(std::vector<std::vector<std::int64_t>>(active_.size(), begin)));
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     HS_TRY(engine_.run(request));
     return {};
   }
@@ -55,7 +55,7 @@ private:
     for (const std::int64_t token : tokens)
       rows.push_back({token});
     HS_ASSIGN(RunRequest request, request_of(rows));
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     HS_ASSIGN(const RunResult result, engine_.run(request));
     const at::Tensor best = result.logits.argmax(-1).cpu().contiguous();
     const std::int64_t* begin = best.const_data_ptr<std::int64_t>();
@@ -65,7 +65,7 @@ private:
   Result<RunRequest> request_of(const std::vector<std::vector<std::int64_t>>& rows) {
     RunRequest request;
     request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-    request.kv_cache = &cache_;
+    request.past = KvPast::append_to(cache_);
     request.cancel = options_.cancel;
     for (std::size_t row = 0; row < active_.size(); ++row)
       for (Intervention intervention : variants_[active_[row]]) {
@@ -109,8 +109,8 @@ Result<KvCache> plain_prefill(const Engine& engine, const std::vector<std::int64
   KvCache cache;
   RunRequest request;
   request.batch = TokenBatch::single({prompt.begin(), prompt.end() - 1});
-  request.kv_cache = &cache;
-  request.logits = LogitRows::none;
+  request.past = KvPast::append_to(cache);
+  request.until = LogitRows::none;
   request.cancel = cancel;
   HS_TRY(engine.run(request));
   return cache;

@@ -24,7 +24,7 @@ Result<Names> names_after_first_block(const Engine& engine, const std::vector<st
   for (std::size_t i = 0; i < prompts.size(); ++i) {
     RunRequest request;
     request.batch = TokenBatch::single(prompts[i]);
-    request.stop_layer = 1;
+    request.until = BeforeLayer{1};
     request.cancel = cancel;
     HS_ASSIGN(const RunResult run, engine.run(request));
     for (const std::int64_t position : positions[i]) {

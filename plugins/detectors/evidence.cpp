@@ -58,7 +58,7 @@ Result<std::vector<double>> attention_from_last(const Engine& engine,
     };
     RunRequest request;
     request.batch = TokenBatch::single(prompts[i]);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.observer = &observer;
     request.cancel = cancel;
     HS_TRY(engine.run(request));

@@ -103,7 +103,7 @@ private:
   static Result<at::Tensor> predict(const Engine& engine, const at::Tensor& z, const CancelToken& cancel) {
     RunRequest request;
     request.batch.tokens = at::zeros({z.size(0), z.size(1)}, at::kLong);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.cancel = cancel;
     Intervention set;
     set.site = {HookPoint::embed, -1};

@@ -98,7 +98,7 @@ private:
     };
     RunRequest request;
     request.batch.tokens = tokens;
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     if (likeness)
       request.observer = &observer;
     else

@@ -127,8 +127,8 @@ private:
     };
     RunRequest request;
     request.batch = TokenBatch::single({prompt.ids.begin() + prompt.rows.begin, prompt.ids.begin() + prompt.rows.end});
-    request.kv_cache = &cache;
-    request.logits = LogitRows::none;
+    request.past = KvPast::append_to(cache);
+    request.until = LogitRows::none;
     request.statistics = &wanted;
     request.cancel = run.task.cancel;
     HS_TRY(run.engine.run(request));
@@ -147,8 +147,8 @@ private:
     KvCache cache;
     RunRequest prefill;
     prefill.batch = TokenBatch::single({asked.prompt.ids.begin(), asked.prompt.ids.begin() + begin});
-    prefill.kv_cache = &cache;
-    prefill.logits = LogitRows::none;
+    prefill.past = KvPast::append_to(cache);
+    prefill.until = LogitRows::none;
     prefill.cancel = run.task.cancel;
     HS_TRY(run.engine.run(prefill));
     HS_ASSIGN(const at::Tensor with, row_means(run, cache.select_rows({0}), asked.prompt));

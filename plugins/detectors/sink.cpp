@@ -69,7 +69,7 @@ private:
       wanted.done = [&](const AttentionStatistics& layer) { statistics.add(layer); };
       RunRequest request;
       request.batch = TokenBatch::single(rows[i]);
-      request.logits = LogitRows::none;
+      request.until = LogitRows::none;
       request.statistics = &wanted;
       request.cancel = run.task.cancel;
       const auto ran = run.engine.run(request);

@@ -139,7 +139,7 @@ private:
       };
       RunRequest request;
       request.batch = TokenBatch::single(piece.tokens);
-      request.logits = LogitRows::none;
+      request.until = LogitRows::none;
       request.statistics = &wanted;
       request.cancel = run.task.cancel;
       HS_TRY(run.engine.run(request));

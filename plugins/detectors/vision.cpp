@@ -138,7 +138,7 @@ private:
     std::vector<at::Tensor> layers;
     RunRequest request;
     request.batch = TokenBatch::single(ids);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.interventions = std::move(interventions);
     request.cancel = run.task.cancel;
     for (int layer = 0; layer < run.engine.config().n_layers; ++layer) {

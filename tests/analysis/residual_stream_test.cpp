@@ -103,7 +103,7 @@ TEST_P(EveryFamily, PartsAddUpToTheLogitDifference) {
   EXPECT_NEAR(sum, found->total[0], tolerance);
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   const auto run = engine.run(request);
   ASSERT_TRUE(run.ok());
   at::Tensor logits = run->logits[0].to(at::kDouble);

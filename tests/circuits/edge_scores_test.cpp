@@ -141,7 +141,7 @@ TEST(EdgeScoresOf, EveryFamilyAddUpToTheirSenders) {
     }
     GradientRequest request;
     request.run.batch = TokenBatch::single(task.pairs[0].clean);
-    request.run.logits = LogitRows::last;
+    request.run.until = LogitRows::last;
     request.run.capture = request.gradients = sites;
     request.metric = [](const at::Tensor& logits) { return logits[0][5] - logits[0][20]; };
     const GradientResult clean = must(engine.run_with_gradients(request));

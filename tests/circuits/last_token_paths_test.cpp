@@ -133,7 +133,7 @@ TEST(LastTokenKnockOut, HeadsWriteTheirMeanOverTheCorruptPrompts) {
   for (std::size_t i = 0; i < pairs.size(); ++i) {
     RunRequest request;
     request.batch = TokenBatch::single(pairs[i].clean);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     Intervention set;
     set.site = {HookPoint::z, out.layer};
     set.kind = InterventionKind::set;

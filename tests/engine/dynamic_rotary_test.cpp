@@ -17,7 +17,7 @@ protected:
   at::Tensor logits(const TokenBatch& batch) const {
     RunRequest request;
     request.batch = batch;
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     return engine_.run(request).value().logits;
   }
   Engine engine_;
@@ -38,12 +38,11 @@ TEST_F(DynamicRotary, AsADecodeStep) {
   for (const std::vector<std::int64_t>& row : rows_) {
     KvCache cache;
     RunRequest request;
-    request.kv_cache = &cache;
+    request.past = KvPast::append_to(cache, std::ssize(row));
     request.batch = TokenBatch::single({row.begin(), row.end() - 1});
-    request.prompt_length = std::ssize(row);
     ASSERT_TRUE(engine_.run(request).ok());
     request.batch = TokenBatch::single({row.back()});
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     EXPECT_LT(max_error(engine_.run(request).value().logits, logits(TokenBatch::single(row))), 2e-5) << row.size();
   }
 }

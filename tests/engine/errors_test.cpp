@@ -35,6 +35,49 @@ TEST_F(Refusals, BadTokens) {
   refused(bad, ErrorCode::mismatch, "65 tokens");
 }
 
+TEST_F(Refusals, BadPadding) {
+  RunRequest bad = request();
+  bad.batch.left_pad = {1, 1};
+  refused(bad, ErrorCode::mismatch, "left_pad");
+  bad.batch.left_pad = {3};
+  refused(bad, ErrorCode::invalid_argument, "left_pad");
+  bad.batch.left_pad = {};
+  bad.batch.right_pad = {-1};
+  refused(bad, ErrorCode::invalid_argument, "right_pad");
+}
+
+TEST_F(Refusals, WhatDoesNotGoWithACache) {
+  KvCache cache;
+  RunRequest bad = request();
+  bad.past = KvPast::append_to(cache);
+  bad.until = BeforeLayer{2};
+  refused(bad, ErrorCode::invalid_argument, "all layers");
+  bad.until = LogitRows::all;
+  bad.rows = {RowGroup::from_residual(0, at::zeros({1, 3, engine_.config().d_model}))};
+  refused(bad, ErrorCode::invalid_argument, "all layers");
+  bad.rows = {};
+  bad.batch.right_pad = {1};
+  refused(bad, ErrorCode::invalid_argument, "pad on the left");
+  EXPECT_EQ(cache.length(), 0);
+}
+
+TEST_F(Refusals, BadRows) {
+  RunRequest bad = request();
+  const at::Tensor resid = at::zeros({1, 3, engine_.config().d_model});
+  bad.rows = {RowGroup::from_residual(3, resid)};
+  refused(bad, ErrorCode::invalid_argument, "rows[0]: cannot enter at layer 3");
+  bad.rows = {RowGroup::from_residual(1, resid)};
+  bad.until = BeforeLayer{0};
+  refused(bad, ErrorCode::invalid_argument, "ends at layer 0");
+  bad.until = BeforeLayer{3};
+  refused(bad, ErrorCode::invalid_argument, "until");
+  bad.until = LogitRows::all;
+  bad.rows = {RowGroup::from_residual(1, at::Tensor())};
+  refused(bad, ErrorCode::mismatch, "rows[0].resid");
+  bad.rows = {RowGroup::from_residual(1, resid.repeat({2, 1, 1}))};
+  refused(bad, ErrorCode::mismatch, "rows: have 2 rows, the tokens have 1");
+}
+
 TEST_F(Refusals, BadInterventions) {
   RunRequest bad = request();
   bad.interventions = {{.site = {HookPoint::z, 7}}};

@@ -21,8 +21,8 @@ protected:
 
   int layers() const { return static_cast<int>(engine_.config().n_layers); }
 
-  ResidualStart start(int layer, bool with_z) const {
-    ResidualStart out{layer, *clean_.cache.get({HookPoint::resid_pre, layer})};
+  RowGroup::Residual residual(int layer, bool with_z) const {
+    RowGroup::Residual out{*clean_.cache.get({HookPoint::resid_pre, layer})};
     if (with_z) out.z = *clean_.cache.get({HookPoint::z, layer});
     return out;
   }
@@ -31,12 +31,9 @@ protected:
   RunRequest joined(const Intervention& change, bool with_z, LogitRows logits) const {
     RunRequest request;
     request.batch.tokens = whole_.batch.tokens.repeat({layers(), 1});
-    request.logits = logits;
+    request.until = logits;
     for (int layer = 0; layer < layers(); ++layer) {
-      if (layer == 0)
-        request.start = start(layer, with_z);
-      else
-        request.joins.push_back(start(layer, with_z));
+      request.rows.push_back(RowGroup::from_residual(layer, residual(layer, with_z)));
       request.interventions.push_back(change);
       request.interventions.back().site.layer = layer;
       request.interventions.back().row = layer;
@@ -48,14 +45,31 @@ protected:
   RunRequest copied(const Intervention& change, bool at_z, LogitRows logits) const {
     RunRequest request;
     request.batch.tokens = whole_.batch.tokens.repeat({layers() + 1, 1});
-    request.logits = logits;
+    request.until = logits;
+    request.rows = {RowGroup::from_tokens()};
     for (int layer = 0; layer < layers(); ++layer) {
-      request.copies.push_back({layer, {0}, at_z});
+      request.rows.push_back(RowGroup::copies(layer, {0}, at_z));
       request.interventions.push_back(change);
       request.interventions.back().site.layer = layer;
       request.interventions.back().row = layer + 1;
     }
     return request;
+  }
+
+  // The prompt with head 1 of that layer changed, in a run of its own.
+  RunRequest alone(const Intervention& change, int layer, RunEnd until) const {
+    RunRequest request;
+    request.batch = whole_.batch;
+    request.until = until;
+    request.interventions = {change};
+    request.interventions[0].site.layer = layer;
+    return request;
+  }
+
+  // The field that a run's error names.
+  std::string error_of(const RunRequest& request) const {
+    const auto result = engine_.run(request);
+    return result.ok() ? "none" : result.error().field;
   }
 
   void expect_rows_of_their_own(const Intervention& change, bool with_z) {
@@ -67,12 +81,7 @@ protected:
       const at::Tensor clean = logits == LogitRows::all ? clean_.logits : clean_.logits.select(1, -1);
       EXPECT_LT(max_error(copies->logits[0], clean[0]), 2e-5);
       for (int layer = 0; layer < layers(); ++layer) {
-        RunRequest alone;
-        alone.batch = whole_.batch;
-        alone.logits = logits;
-        alone.interventions = {change};
-        alone.interventions[0].site.layer = layer;
-        const auto expected = engine_.run(alone);
+        const auto expected = engine_.run(alone(change, layer, logits));
         ASSERT_TRUE(expected.ok()) << expected.error().to_string();
         EXPECT_LT(max_error(together->logits[layer], expected->logits[0]), 2e-5) << layer;
         EXPECT_LT(max_error(copies->logits[layer + 1], expected->logits[0]), 2e-5) << layer;
@@ -98,25 +107,92 @@ TEST_P(Joins, WithAHeadThatAttendsEvenly) {
   expect_rows_of_their_own({.site = {HookPoint::pattern, 0}, .kind = InterventionKind::uniform, .head = 1}, false);
 }
 
-TEST_P(Joins, SaysWhatDoesNotGoTogether) {
+// The prompt itself, a residual of an earlier run, and copies of either at z and before, in one run.
+TEST_P(Joins, RowsOfAllKindsTravelTogether) {
+  const int last = layers() - 1;
+  const Intervention zero{.site = {HookPoint::z, last}, .head = 1};
+  const at::Tensor changed = engine_.run(alone(zero, last, LogitRows::all))->logits[0];
+  EXPECT_GT(max_error(changed, clean_.logits[0]), 1e-4);
+  for (const bool at_z : {false, true}) {
+    RunRequest request;
+    request.batch.tokens = whole_.batch.tokens.repeat({4, 1});
+    request.rows = {RowGroup::from_tokens(), RowGroup::from_residual(0, residual(0, at_z)),
+                    RowGroup::copies(last, {1, 0}, at_z)};
+    for (const int row : {2, 3}) {
+      request.interventions.push_back(zero);
+      request.interventions.back().row = row;
+    }
+    const auto together = engine_.run(request);
+    ASSERT_TRUE(together.ok()) << together.error().to_string();
+    for (int row = 0; row < 4; ++row)
+      EXPECT_LT(max_error(together->logits[row], row < 2 ? clean_.logits[0] : changed), 2e-5) << row;
+  }
+}
+
+// Their residuals, where the run ends before a layer.
+TEST_P(Joins, EndBeforeALayer) {
   const Intervention zero{.site = {HookPoint::z, 0}, .head = 1};
-  const auto error_of = [&](const auto& change) {
-    RunRequest bad = joined(zero, true, LogitRows::last);
+  RunRequest request = copied(zero, true, LogitRows::all);
+  request.until = BeforeLayer{layers()};
+  const auto together = engine_.run(request);
+  ASSERT_TRUE(together.ok()) << together.error().to_string();
+  EXPECT_FALSE(together->logits.defined());
+  for (int layer = 0; layer < layers(); ++layer)
+    EXPECT_LT(max_error(together->resid[layer + 1], engine_.run(alone(zero, layer, request.until))->resid[0]), 2e-5);
+}
+
+// Tokens of rows that do not enter from them have no meaning.
+TEST_P(Joins, TokensOfOtherRowsAreShapeOnly) {
+  const Intervention zero{.site = {HookPoint::z, 0}, .head = 1};
+  RunRequest request = copied(zero, true, LogitRows::all);
+  const auto expected = engine_.run(request);
+  request.batch.tokens.slice(0, 1).fill_(-1);
+  const auto result = engine_.run(request);
+  ASSERT_TRUE(result.ok()) << result.error().to_string();
+  EXPECT_EQ(max_error(result->logits, expected->logits), 0.0);
+  request.batch.tokens.fill_(-1);
+  EXPECT_EQ(error_of(request), "tokens");
+}
+
+TEST_P(Joins, SaysWhatDoesNotGoTogether) {
+  const auto error_with = [&](const auto& change) {
+    RunRequest bad = joined({.site = {HookPoint::z, 0}, .head = 1}, true, LogitRows::last);
     change(bad);
-    const auto result = engine_.run(bad);
-    return result.ok() ? std::string("none") : result.error().field;
+    return error_of(bad);
   };
-  EXPECT_EQ(error_of([](RunRequest&) {}), "none");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.joins.pop_back(); }), "start.resid"); // a row of tokens too many
-  EXPECT_EQ(error_of([](RunRequest& r) { r.joins.back().layer = 0; }), "joins");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.joins.back().layer = 100; }), "joins");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.joins.back().z = r.start->z.narrow(1, 0, 2); }), "joins.z");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.start.reset(); }), "joins");
-  EXPECT_EQ(error_of([&](RunRequest& r) { r.stop_layer = layers(); }), "joins");
-  EXPECT_EQ(error_of([&](RunRequest& r) { r.batch.left_pad.assign(static_cast<std::size_t>(layers()), 1); }), "joins");
+  const std::string last = "rows[" + std::to_string(layers() - 1) + "]";
+  const RowGroup::Residual from = residual(0, true);
+  EXPECT_EQ(error_with([](RunRequest&) {}), "none");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.rows.pop_back(); }), "rows"); // a row of tokens too many
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = RowGroup::from_residual(0, from); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = RowGroup::from_residual(100, from); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.front() = RowGroup::from_residual(-1, from); }), "rows[0]");
+  EXPECT_EQ(error_with([&](RunRequest& r) {
+              r.rows.back() = RowGroup::from_residual(layers() - 1, {from.resid, from.z.narrow(1, 0, 2)});
+            }),
+            last + ".z");
+  EXPECT_EQ(error_with([&](RunRequest& r) {
+              r.rows.back() = RowGroup::from_residual(layers() - 1, from.resid.narrow(1, 0, 2));
+            }),
+            last + ".resid");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.rows.front() = RowGroup::copies(0, {0}); }), "rows[0]");
+  EXPECT_EQ(error_with([&](RunRequest& r) { // a row that no other group has
+              r.rows.back() = RowGroup::from_tokens();
+              r.batch.tokens = r.batch.tokens.slice(0, 1);
+            }),
+            last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.until = BeforeLayer{layers() - 1}; }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.until = BeforeLayer{layers() + 1}; }), "until");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.until = BeforeLayer{-1}; }), "until");
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.batch.left_pad.assign(static_cast<std::size_t>(layers()), 1); }), "rows");
+  KvCache cache;
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.past = KvPast::append_to(cache); }), "rows");
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.past = KvPast::read(&cache); }), "rows");
+  AttentionObserver observer;
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.observer = &observer; }), "rows");
   // Before its row is there, and at what the row leaves out.
-  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
 }
 
 // Shorter rows, and several copies of each at a layer.
@@ -127,8 +203,8 @@ TEST_P(Joins, CopiesArePaddedAsTheirRows) {
   RunRequest request;
   request.batch.tokens = tokens.repeat({5, 1});
   request.batch.right_pad = {0, 2, 2, 0, 2};
-  request.logits = LogitRows::last;
-  request.copies = {{layer, {1, 0, 1}, true}};
+  request.until = LogitRows::last;
+  request.rows = {RowGroup::from_tokens(), RowGroup::copies(layer, {1, 0, 1}, true)};
   for (int row = 2; row < 5; ++row)
     request.interventions.push_back({.site = {HookPoint::z, layer}, .head = row == 4 ? 0 : 1, .row = row});
   const auto together = engine_.run(request);
@@ -136,7 +212,7 @@ TEST_P(Joins, CopiesArePaddedAsTheirRows) {
   for (int row = 0; row < 5; ++row) {
     RunRequest alone;
     alone.batch.tokens = tokens.narrow(1, 0, length - request.batch.right_pad[static_cast<std::size_t>(row)]);
-    alone.logits = LogitRows::last;
+    alone.until = LogitRows::last;
     if (row >= 2) {
       alone.interventions = {request.interventions[static_cast<std::size_t>(row - 2)]};
       alone.interventions[0].row.reset();
@@ -146,27 +222,33 @@ TEST_P(Joins, CopiesArePaddedAsTheirRows) {
 }
 
 TEST_P(Joins, SaysWhichCopiesCannotBe) {
-  const auto error_of = [&](const auto& change) {
+  const auto error_with = [&](const auto& change) {
     RunRequest bad = copied({.site = {HookPoint::z, 0}, .head = 1}, true, LogitRows::last);
     change(bad);
-    const auto result = engine_.run(bad);
-    return result.ok() ? std::string("none") : result.error().field;
+    return error_of(bad);
   };
-  EXPECT_EQ(error_of([](RunRequest&) {}), "none");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().of = {99}; }), "copies");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.front().of = {1}; }), "copies"); // itself
-  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().layer = 0; }), "copies");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().layer = 100; }), "copies");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.copies.back().of.assign(99, 0); }), "copies"); // no row of its own is left
-  EXPECT_EQ(error_of([&](RunRequest& r) { r.start = start(0, false); }), "copies");
-  EXPECT_EQ(error_of([&](RunRequest& r) { r.stop_layer = layers(); }), "copies");
-  EXPECT_EQ(error_of([](RunRequest& r) {
+  const std::string last = "rows[" + std::to_string(layers()) + "]";
+  const auto copy = [](int layer, std::vector<std::int64_t> of) {
+    return RowGroup::copies(layer, std::move(of), true);
+  };
+  EXPECT_EQ(error_with([](RunRequest&) {}), "none");
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = copy(layers() - 1, {99}); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = copy(layers() - 1, {-1}); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows[1] = copy(0, {1}); }), "rows[1]"); // itself
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = copy(0, {0}); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.rows.back() = copy(100, {0}); }), last);
+  EXPECT_EQ(error_with([&](RunRequest& r) { // no row from tokens is left
+              r.rows.back() = copy(layers() - 1, std::vector<std::int64_t>(99, 0));
+            }),
+            "rows");
+  EXPECT_EQ(error_with([&](RunRequest& r) { r.until = BeforeLayer{layers() - 1}; }), last);
+  EXPECT_EQ(error_with([](RunRequest& r) {
               r.batch.right_pad.assign(static_cast<std::size_t>(r.batch.tokens.size(0)), 0);
               r.batch.right_pad.back() = 1;
             }),
-            "copies");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
+            last);
+  EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
+  EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Joins,

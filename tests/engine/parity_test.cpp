@@ -44,7 +44,7 @@ TEST_P(Parity, LogitsWithNothingLookedAt) {
   const auto all = engine.run(request);
   ASSERT_TRUE(all.ok()) << all.error().to_string();
   EXPECT_LT(max_error(all->logits, golden.at("logits")), logit_tolerance);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   const auto last = engine.run(request);
   ASSERT_TRUE(last.ok());
   EXPECT_LT(max_error(last->logits, golden.at("logits").select(1, golden.at("logits").size(1) - 1)), logit_tolerance);

@@ -18,14 +18,14 @@ protected:
     layers_ = static_cast<int>(engine_.config().n_layers);
     RunRequest request;
     request.batch.tokens = tokens_.narrow(1, 0, before).contiguous();
-    request.kv_cache = &keys_;
+    request.past = KvPast::append_to(keys_);
     EXPECT_TRUE(engine_.run(request).ok());
   }
 
   GradientRequest whole() const {
     GradientRequest request;
     request.run.batch.tokens = tokens_;
-    request.run.logits = LogitRows::last;
+    request.run.until = LogitRows::last;
     request.metric = [](const at::Tensor& logits) { return (logits.select(1, 1) - logits.select(1, 2)).sum(); };
     for (int layer = 0; layer < layers_; ++layer)
       for (const HookPoint point : {HookPoint::resid_pre, HookPoint::q, HookPoint::k, HookPoint::resid_post})
@@ -37,7 +37,7 @@ protected:
   GradientRequest behind() const {
     GradientRequest request = whole();
     request.run.batch.tokens = tokens_.slice(1, before).contiguous();
-    request.run.kv_prefix = &keys_;
+    request.run.past = KvPast::read(&keys_);
     return request;
   }
 
@@ -72,9 +72,8 @@ TEST_P(Prefix, GoesOnFromGradientsAtALayer) {
   for (int layer = 0; layer + 1 < layers_; ++layer) {
     GradientRequest one = behind();
     one.metric = nullptr;
-    one.run.logits = LogitRows::none;
-    one.run.start = ResidualStart{layer, *all.cache.get({HookPoint::resid_pre, layer})};
-    one.run.stop_layer = layer + 1;
+    one.run.rows = {RowGroup::from_residual(layer, *all.cache.get({HookPoint::resid_pre, layer}))};
+    one.run.until = BeforeLayer{layer + 1};
     one.resid_gradient = *all.gradients.get({HookPoint::resid_pre, layer + 1});
     one.gradients = {{HookPoint::resid_pre, layer}, {HookPoint::q, layer}, {HookPoint::k, layer}};
     one.run.capture = {};
@@ -92,15 +91,22 @@ TEST_P(Prefix, SaysWhatDoesNotGoTogether) {
     return result.ok() ? std::string("none") : result.error().field;
   };
   EXPECT_EQ(error_of([](GradientRequest&) {}), "none");
-  EXPECT_EQ(error_of([](GradientRequest& r) { r.run.batch.tokens = r.run.batch.tokens.narrow(0, 0, 1); }), "kv_prefix");
-  EXPECT_EQ(error_of([](GradientRequest& r) { r.run.batch.left_pad = {1, 0}; }), "kv_prefix");
+  EXPECT_EQ(error_of([](GradientRequest& r) { r.run.batch.tokens = r.run.batch.tokens.narrow(0, 0, 1); }), "past");
+  EXPECT_EQ(error_of([](GradientRequest& r) { r.run.batch.left_pad = {1, 0}; }), "past");
   EXPECT_EQ(error_of([](GradientRequest& r) { r.metric = nullptr; }), "metric");
-  EXPECT_EQ(error_of([](GradientRequest& r) { r.run.stop_layer = 1, r.gradients.clear(), r.run.capture.clear(); }),
-            "resid_gradient");
+  EXPECT_EQ(
+      error_of([](GradientRequest& r) { r.run.until = BeforeLayer{1}, r.gradients.clear(), r.run.capture.clear(); }),
+      "resid_gradient");
+  EXPECT_EQ(error_of([&](GradientRequest& r) {
+              r.run.rows = {RowGroup::from_tokens(), RowGroup::copies(1, {0})};
+              r.run.past = {};
+            }),
+            "rows"); // gradients
   KvCache other;
-  RunRequest both = behind().run;
-  both.kv_cache = &other;
-  EXPECT_EQ(engine_.run(both).error().field, "kv_prefix");
+  EXPECT_EQ(error_of([&](GradientRequest& r) { r.run.past = KvPast::append_to(other); }), "past");
+  RunRequest later = behind().run;
+  later.rows = {RowGroup::from_tokens(), RowGroup::copies(1, {0})};
+  EXPECT_EQ(engine_.run(later).error().field, "rows");
 }
 
 INSTANTIATE_TEST_SUITE_P(Architectures, Prefix, testing::Values("gpt2", "gpt_neox", "llama", "gemma2", "gemma3", "opt"),

@@ -21,7 +21,7 @@ TEST_P(RealModel, LogitsAndHookPointsEqualTransformers) {
   for (int i = 0; i < 3; ++i) {
     RunRequest request;
     request.batch = batch_of(golden.at("tokens_" + std::to_string(i)));
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     const auto result = engine.run(request);
     ASSERT_TRUE(result.ok()) << result.error().to_string();
     worst = std::max(worst, max_error(result->logits[0], golden.at("logits_" + std::to_string(i))));
@@ -31,7 +31,7 @@ TEST_P(RealModel, LogitsAndHookPointsEqualTransformers) {
 
   RunRequest request;
   request.batch = batch_of(golden.at("tokens_0"));
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   std::map<std::string, at::Tensor> wanted;
   for (const auto& [key, value] : golden)
     if (key.find("hook_") != std::string::npos) wanted[key] = value;
@@ -69,7 +69,7 @@ TEST(SmolLm2, PublishedLogits) {
   const Engine engine(*model);
   RunRequest request;
   request.batch = TokenBatch::single({504, 3575, 282, 4649, 314});
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   const auto result = engine.run(request);
   ASSERT_TRUE(result.ok());
   const auto [values, ids] = result->logits[0].topk(5);
@@ -80,7 +80,7 @@ TEST(SmolLm2, PublishedLogits) {
 
   const auto hello = (*model)->tokenizer->encode("Hello world!");
   request.batch = TokenBatch::single(*hello);
-  request.logits = LogitRows::all;
+  request.until = LogitRows::all;
   const at::Tensor logits = engine.run(request)->logits[0];
   const at::Tensor targets = at::tensor(*hello, at::kLong).slice(0, 1);
   const double loss = -logits.log_softmax(-1).slice(0, 0, -1).gather(1, targets.unsqueeze(1)).mean().item<double>();

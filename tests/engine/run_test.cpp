@@ -26,7 +26,7 @@ TEST_P(Padding, RowsEqualThoseRunAlone) {
   for (const auto side : {TokenBatch::Side::left, TokenBatch::Side::right}) {
     RunRequest request;
     request.batch = TokenBatch::pad(rows, side);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     const auto result = engine.run(request);
     ASSERT_TRUE(result.ok()) << result.error().to_string();
     EXPECT_LT(max_error(result->logits, golden.at("logits")), 2e-4)
@@ -182,13 +182,13 @@ TEST_P(Restart, FromAnyLayerGivesTheSameLogits) {
   for (int layer = 0; layer < engine.config().n_layers; ++layer) {
     RunRequest stop;
     stop.batch = whole.batch;
-    stop.stop_layer = layer;
+    stop.until = BeforeLayer{layer};
     const auto half = engine.run(stop);
     ASSERT_TRUE(half.ok());
     EXPECT_LT(max_error(half->resid, *reference->cache.get({HookPoint::resid_pre, layer})), 1e-5);
     RunRequest rest;
     rest.batch = whole.batch;
-    rest.start = ResidualStart{layer, half->resid};
+    rest.rows = {RowGroup::from_residual(layer, half->resid)};
     EXPECT_LT(max_error(engine.run(rest)->logits, reference->logits), 1e-5) << layer;
   }
 }
@@ -209,7 +209,8 @@ TEST_P(Restart, FromTheZOfAnyLayerGivesTheSameLogits) {
     for (const bool ablated : {false, true}) {
       RunRequest part, expected;
       part.batch = expected.batch = whole.batch;
-      part.start = ResidualStart{layer, *kept->cache.get(whole.capture[0]), *kept->cache.get(whole.capture[1])};
+      part.rows = {
+          RowGroup::from_residual(layer, {*kept->cache.get(whole.capture[0]), *kept->cache.get(whole.capture[1])})};
       Intervention zero;
       zero.site = {HookPoint::z, layer};
       for (const std::int64_t head : {0, 1}) { // one mask for several, each of its own row
@@ -235,11 +236,11 @@ TEST(Restart, WhatComesBeforeZIsRefused) {
   request.capture = {{HookPoint::resid_pre, 1}, {HookPoint::z, 1}};
   const auto kept = engine.run(request);
   ASSERT_TRUE(kept.ok());
-  const ResidualStart start{1, *kept->cache.get(request.capture[0]), *kept->cache.get(request.capture[1])};
+  const at::Tensor resid = *kept->cache.get(request.capture[0]), z = *kept->cache.get(request.capture[1]);
   const auto error_of = [&](const auto& change) {
     RunRequest bad;
     bad.batch = request.batch;
-    bad.start = start;
+    bad.rows = {RowGroup::from_residual(1, {resid, z})};
     change(bad);
     const auto result = engine.run(bad);
     return result.ok() ? std::string("none") : result.error().field;
@@ -252,8 +253,17 @@ TEST(Restart, WhatComesBeforeZIsRefused) {
               r.interventions[0].site = {HookPoint::resid_pre, 1};
             }),
             "blocks.1.hook_resid_pre");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.stop_layer = 1; }), "start.z");
-  EXPECT_EQ(error_of([](RunRequest& r) { r.start->z = r.start->z.narrow(1, 0, 2); }), "start.z");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.until = BeforeLayer{1}; }), "rows[0]");
+  EXPECT_EQ(error_of([&](RunRequest& r) {
+              r.rows = {RowGroup::from_residual(1, {resid, z.narrow(1, 0, 2)})};
+            }),
+            "rows[0].z");
+  AttentionObserver observer;
+  EXPECT_EQ(error_of([&](RunRequest& r) { r.observer = &observer; }), "rows");
+  // What comes before the first block of the run is not computed either.
+  EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::z, 0}}; }), "blocks.0.attn.hook_z");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::embed, -1}}; }), "hook_embed");
+  EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::final_scale, -1}}; }), "none");
 }
 
 class LastLogits : public testing::TestWithParam<std::string> {};
@@ -265,7 +275,7 @@ TEST_P(LastLogits, AreThoseOfAWholeRun) {
   RunRequest request;
   request.batch = batch_of(tokens);
   const auto all = engine.run(request);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   const auto last = engine.run(request);
   ASSERT_TRUE(all.ok() && last.ok());
   EXPECT_LT(max_error(last->logits, all->logits.select(1, tokens.size(1) - 1)), 2e-5);
@@ -303,14 +313,14 @@ TEST(Phases, DecodeInterventionsLeaveThePrefillAlone) {
   EXPECT_EQ(max_error(engine.run(prefill)->logits, clean->logits), 0.0);
   KvCache a, b;
   RunRequest first = prefill, next;
-  first.kv_cache = &a;
+  first.past = KvPast::append_to(a);
   ASSERT_TRUE(engine.run(first).ok());
-  first.kv_cache = &b;
+  first.past = KvPast::append_to(b);
   ASSERT_TRUE(engine.run(first).ok());
   next.batch = TokenBatch::single({7});
-  next.kv_cache = &a;
+  next.past = KvPast::append_to(a);
   const auto plain = engine.run(next);
-  next.kv_cache = &b;
+  next.past = KvPast::append_to(b);
   next.interventions = {zero};
   EXPECT_GT(max_error(engine.run(next)->logits, plain->logits), 1e-3);
 }

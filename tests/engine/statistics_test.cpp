@@ -131,7 +131,7 @@ TEST(StatisticsOfARun, KnowPaddingAndTheCache) {
     RunRequest request;
     request.batch = batch_of(part);
     if (left > 0) request.batch.left_pad = {left};
-    request.kv_cache = cache;
+    if (cache) request.past = KvPast::append_to(*cache);
     request.statistics = &statistics;
     ASSERT_TRUE(engine.run(request).ok());
   };

@@ -51,7 +51,7 @@ TEST_P(Steering, EqualsTransformersWithChangedWeights) {
 TEST_P(Steering, IsTheSameInDecodeSteps) {
   KvCache cache;
   RunRequest request;
-  request.kv_cache = &cache;
+  request.past = KvPast::append_to(cache);
   request.interventions = {steer(1, 2, {1, 4}, 1.0, {17})};
   const at::Tensor tokens = golden_.at("tokens");
   request.batch = batch_of(tokens.slice(1, 0, 17));

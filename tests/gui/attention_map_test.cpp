@@ -91,7 +91,7 @@ protected:
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
     request.capture = {{HookPoint::pattern, layer}};
-    request.stop_layer = layer + 1;
+    request.until = BeforeLayer{layer + 1};
     const auto run = state.engine->run(request);
     EXPECT_TRUE(run.ok()) << run.error().to_string();
     return (*run->cache.get({HookPoint::pattern, layer}))[0];

@@ -127,7 +127,7 @@ TEST_P(TinyEngineJobs, SeveralHeadsAndMethodsGoTogether) {
   ASSERT_TRUE(prediction.ok()) << prediction.error().to_string();
   RunRequest run;
   run.batch = TokenBatch::single(tokens_);
-  run.logits = LogitRows::last;
+  run.until = LogitRows::last;
   Intervention zero, uniform;
   zero.site = {HookPoint::z, 0};
   zero.head = 0;

@@ -24,7 +24,7 @@ public:
   LastToken(const Engine& engine, const Ids& ids) : engine_(engine) {
     RunRequest request;
     request.batch = TokenBatch::single(ids);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     for (int layer = 0; layer < engine.config().n_layers; ++layer)
       for (const HookPoint point : {HookPoint::pattern, HookPoint::result})
         request.capture.push_back({point, layer});

@@ -51,7 +51,7 @@ protected:
     RunRequest request;
     request.batch = TokenBatch::pad({test::tiny_tokens(11, 1), test::tiny_tokens(7, 2), test::tiny_tokens(9, 3)},
                                     TokenBatch::Side::left);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     return request;
   }
 
@@ -147,7 +147,7 @@ TEST_P(DoubleAttention, GoesOnFromACache) {
   for (const auto& [begin, end] : {std::pair{0, 12}, std::pair{12, 19}, std::pair{19, 20}}) {
     RunRequest step;
     step.batch = TokenBatch::single({tokens.begin() + begin, tokens.begin() + end});
-    step.kv_cache = &cache;
+    step.past = KvPast::append_to(cache);
     auto result = other_.run(step);
     ASSERT_TRUE(result.ok());
     parts.push_back(result->logits);

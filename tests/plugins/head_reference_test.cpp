@@ -32,7 +32,7 @@ protected:
     observer.tile = tile;
     RunRequest request;
     request.batch = TokenBatch::single(ids);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.observer = &observer;
     const auto run = engine->run(request);
     ASSERT_TRUE(run.ok()) << run.error().to_string();
@@ -44,7 +44,7 @@ protected:
     statistics.done = layer;
     RunRequest request;
     request.batch = TokenBatch::single(ids);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.statistics = &statistics;
     const auto run = engine->run(request);
     ASSERT_TRUE(run.ok()) << run.error().to_string();

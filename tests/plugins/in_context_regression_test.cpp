@@ -66,7 +66,7 @@ TEST_F(IclRegression, TheEngineRunsOnRealNumbers) {
       flat.insert(flat.end(), example.begin(), example.end());
     RunRequest request;
     request.batch.tokens = at::zeros({1, static_cast<std::int64_t>(rows[row].size())}, at::kLong);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     Intervention set;
     set.site = {HookPoint::embed, -1};
     set.kind = InterventionKind::set;

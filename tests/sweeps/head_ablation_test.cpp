@@ -98,7 +98,7 @@ TEST_P(AblatedFamilies, BatchedEqualsPlainForEveryMetric) {
 double with_hook(const Engine& engine, const AblationPrompt& prompt, HookSite site, HookFn fn) {
   RunRequest request;
   request.batch = TokenBatch::single(prompt.tokens);
-  request.logits = LogitRows::all;
+  request.until = LogitRows::all;
   if (fn) request.hooks = {{site, std::move(fn)}};
   const auto run = engine.run(request);
   EXPECT_TRUE(run.ok());

@@ -195,7 +195,7 @@ double plain_log_prob(const Engine& engine, const std::vector<std::int64_t>& tok
   RunRequest request;
   request.batch = TokenBatch::single({tokens.begin(), tokens.end() - 1});
   request.interventions = changes;
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   const auto result = engine.run(request);
   if (!result.ok()) throw std::runtime_error(result.error().to_string());
   return result->logits[0].log_softmax(-1, at::kDouble)[tokens.back()].item<double>();

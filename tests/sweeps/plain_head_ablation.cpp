@@ -16,15 +16,14 @@ namespace {
 Result<at::Tensor> run_prompt(const Engine& engine, const std::vector<std::int64_t>& tokens, Phase phase,
                               const std::vector<Intervention>& interventions, const CancelToken& cancel) {
   RunRequest request;
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.interventions = interventions;
   request.cancel = cancel;
   KvCache cache;
   request.batch = TokenBatch::single(tokens);
   if (phase != Phase::both) {
-    request.kv_cache = &cache;
+    request.past = KvPast::append_to(cache, std::ssize(tokens));
     request.batch = TokenBatch::single({tokens.begin(), tokens.end() - 1});
-    request.prompt_length = std::ssize(tokens);
     HS_TRY(engine.run(request));
     request.batch = TokenBatch::single({tokens.back()});
   }
@@ -38,7 +37,7 @@ Result<at::Tensor> z_of(const Engine& engine, const std::vector<std::int64_t>& t
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
   request.capture = {{HookPoint::z, layer}};
-  request.logits = LogitRows::none;
+  request.until = LogitRows::none;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
   HS_ASSIGN(const at::Tensor z, result.cache.get({HookPoint::z, layer}));

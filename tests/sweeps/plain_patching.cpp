@@ -13,7 +13,7 @@ namespace {
 RunRequest request_for(const std::vector<std::int64_t>& tokens, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.cancel = cancel;
   return request;
 }

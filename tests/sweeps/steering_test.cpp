@@ -48,7 +48,7 @@ protected:
   at::Tensor logits(const Steering& how) const {
     RunRequest request;
     request.batch = batch_of(golden("tokens"));
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.interventions = *steering_interventions(how, coefficient, 18, 18);
     const auto run = engine_.run(request);
     EXPECT_TRUE(run.ok()) << (run.ok() ? "" : run.error().to_string());
@@ -132,7 +132,7 @@ TEST_P(SteeredModel, ProjectsADirectionOutOfOneHead) {
   how.positions = *SteeredPositions::parse("3,-1");
   RunRequest request;
   request.batch = batch_of(golden("tokens"));
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.hooks = {{{HookPoint::z, 1}, [&](HookSite, at::Tensor z) {
                       at::Tensor out = z.clone();
                       const at::Tensor there = direction.to(z.device());

@@ -18,7 +18,7 @@ Result<const CleanRun*> clean_run(EngineState& state, const std::vector<std::int
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
   request.cancel = cancel;
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   for (int layer = 0; layer < engine->config().n_layers; ++layer)
     request.capture.push_back({HookPoint::resid_pre, layer});
   HS_ASSIGN(RunResult run, engine->run(request));

@@ -60,18 +60,18 @@ private:
   const TaskContext& task_;
 };
 
-// Where a run to `layer` can begin: the residual of the clean run, or of the last look at a long prompt.
-Result<std::optional<ResidualStart>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
-                                              const TaskContext& task) {
+// What a run to `layer` can begin from: the residual of the clean run, or of the last look at a long prompt.
+Result<std::vector<RowGroup>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
+                                       const TaskContext& task) {
   const bool known = state.clean && state.clean->tokens == tokens;
   if (known || tokens.size() <= longest_clean_run) {
     HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, task.cancel));
-    return std::optional(ResidualStart{layer, clean->resid_pre[static_cast<std::size_t>(layer)]});
+    return std::vector{RowGroup::from_residual(layer, clean->resid_pre[static_cast<std::size_t>(layer)])};
   }
   const std::optional<LongRun>& run = state.long_run;
   if (run && run->tokens == tokens && run->layer <= layer)
-    return std::optional(ResidualStart{run->layer, run->resid_pre});
-  return std::optional<ResidualStart>();
+    return std::vector{RowGroup::from_residual(run->layer, run->resid_pre)};
+  return std::vector<RowGroup>();
 }
 
 std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer) {
@@ -131,8 +131,8 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
   if (auto found = find(state, tokens, layer)) return found;
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  HS_ASSIGN(request.start, start_of(state, tokens, layer, task));
-  request.stop_layer = layer + 1;
+  HS_ASSIGN(request.rows, start_of(state, tokens, layer, task));
+  request.until = BeforeLayer{layer + 1};
   request.cancel = task.cancel;
   const KeepingAttention attention(state, tokens, layer, task);
   request.attention = &attention;

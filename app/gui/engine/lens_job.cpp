@@ -65,7 +65,7 @@ Result<AttributionMap> run_attribution(const EngineState& state, const Attributi
   if (request.answer.empty() || request.wrong.empty()) {
     RunRequest run;
     run.batch = TokenBatch::single(request.tokens);
-    run.logits = LogitRows::last;
+    run.until = LogitRows::last;
     run.cancel = task.cancel;
     HS_ASSIGN(const RunResult result, engine->run(run));
     const at::Tensor likeliest = std::get<1>(result.logits[0].topk(3)).to(at::kCPU);

@@ -46,7 +46,7 @@ Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_
     };
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.observer = &observer;
     request.cancel = task.cancel;
     HS_TRY(engine->run(request));

@@ -43,7 +43,7 @@ Result<std::vector<TokenInfo>> tokens_of(const Engine& engine, const std::string
 Result<at::Tensor> next_logits(const Engine& engine, const std::vector<TokenInfo>& tokens, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::single(ids_of(tokens));
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.cancel = cancel;
   HS_ASSIGN(const RunResult run, engine.run(request));
   return run.logits[0];

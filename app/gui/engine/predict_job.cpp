@@ -18,14 +18,13 @@ struct Runs {
   bool cached = false;
 };
 
-Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t>& tokens,
-                            std::optional<ResidualStart> start, std::vector<Intervention> interventions,
-                            const TaskContext& task) {
+Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t>& tokens, std::vector<RowGroup> rows,
+                            std::vector<Intervention> interventions, const TaskContext& task) {
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  request.start = std::move(start);
+  request.rows = std::move(rows);
   request.interventions = std::move(interventions);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.cancel = task.cancel;
   HS_ASSIGN(const RunResult run, engine.run(request));
   return run.logits[0];
@@ -50,8 +49,8 @@ Result<Runs> run_both(EngineState& state, const PredictRequest& request, const T
   int first = engine->config().n_layers;
   for (const Intervention& intervention : interventions)
     first = std::min(first, intervention.site.layer);
-  const ResidualStart start{first, clean->resid_pre[static_cast<std::size_t>(first)]};
-  HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, start, std::move(interventions), task));
+  const RowGroup start = RowGroup::from_residual(first, clean->resid_pre[static_cast<std::size_t>(first)]);
+  HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {start}, std::move(interventions), task));
   return runs;
 }
 

@@ -76,8 +76,7 @@ Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& t
   observer.tile = [&](const PatternTile& tile) { recorder.record(tile); };
   RunRequest request;
   request.batch = TokenBatch::single(task.ids);
-  request.stop_layer = recorder.last_layer() + 1; // nobody looks at what comes after
-  request.logits = LogitRows::none;
+  request.until = BeforeLayer{recorder.last_layer() + 1}; // nobody looks at what comes after
   request.observer = &observer;
   request.cancel = progress.cancel;
   const auto ran = engine.run(request);

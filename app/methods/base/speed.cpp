@@ -10,7 +10,7 @@ namespace headscope::methods {
 Result<double> seconds_per_token(const Engine& engine, const TokenRows& rows, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(rows, TokenBatch::Side::right);
-  request.logits = LogitRows::last;
+  request.until = LogitRows::last;
   request.cancel = cancel;
   HS_TRY(engine.run(request));
   const auto begin = std::chrono::steady_clock::now();

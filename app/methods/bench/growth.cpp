@@ -60,7 +60,7 @@ private:
   Status forward() const {
     RunRequest request;
     request.batch = TokenBatch::pad(tokens_, TokenBatch::Side::right);
-    request.logits = LogitRows::last;
+    request.until = LogitRows::last;
     request.cancel = task_.cancel;
     if (plan_.what == GrowthKind::statistics) request.statistics = &statistics_;
     HS_TRY(engine_.run(request));

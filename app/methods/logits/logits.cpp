@@ -18,7 +18,7 @@ Result<at::Tensor> logits_at(const Engine& engine, const std::vector<std::int64_
   request.batch = TokenBatch::single(ids);
   request.cancel = context.cancel;
   const bool last = positions.size() == 1 && positions[0] + 1 == static_cast<std::int64_t>(ids.size());
-  request.logits = last ? LogitRows::last : LogitRows::all;
+  request.until = last ? LogitRows::last : LogitRows::all;
   HS_ASSIGN(const RunResult result, engine.run(request));
   HS_TRY(check_finite(result.logits, engine.model()));
   if (last) return result.logits.to(at::kCPU, at::kFloat);

@@ -145,7 +145,7 @@ Status write_activations(store::ResultWriter& writer, const Plan& plan, const st
   RunRequest request;
   request.batch = TokenBatch::single(prompt.token_ids);
   request.capture = plan.capture;
-  request.logits = LogitRows::none;
+  request.until = LogitRows::none;
   request.cancel = run.task.cancel;
   HS_ASSIGN(const RunResult result, run.engine.run(request));
   for (const auto& [site, value] : result.cache.all())

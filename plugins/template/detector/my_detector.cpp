@@ -39,7 +39,7 @@ public:
     };
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
-    request.logits = LogitRows::none;
+    request.until = LogitRows::none;
     request.statistics = &statistics;
     request.cancel = run.task.cancel;
     HS_TRY(run.engine.run(request));
