@@ -13,6 +13,7 @@
 #include "plugins/detectors/retrieval_score.h"
 #include "tests/analysis/tiny_model.h"
 #include "tests/analysis/word_tokenizer.h"
+#include "tests/new_folder.h"
 
 namespace headscope {
 namespace {
@@ -160,8 +161,7 @@ TEST(CopyCounter, LooksAtTheLastQueryOfATile) {
 class RetrievalDetectorTest : public testing::Test {
 protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("headscope_retrieval_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
+    folder_ = test::new_folder();
     std::ofstream out(text());
     for (int i = 0; i < 300; ++i)
       out << (i == 0 ? "" : " ") << "word" << (i * i * 7 + i) % 31 << (i % 5 == 4 ? "." : "");
