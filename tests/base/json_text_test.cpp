@@ -10,6 +10,7 @@
 
 #include "core/base/limits.h"
 #include "core/base/text_file.h"
+#include "tests/new_folder.h"
 
 namespace headscope {
 namespace {
@@ -56,8 +57,7 @@ TEST(JsonText, DepthIsBounded) {
 }
 
 TEST(TextFile, OnlyRegularFilesWhereOneIsMeant) {
-  const std::string folder = testing::TempDir() + "text_file_" + std::to_string(::getpid());
-  std::filesystem::create_directory(folder);
+  const std::string folder = test::new_folder();
   const std::string pipe = folder + "/pipe";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
   for (const std::string& path : {pipe, std::string("/dev/zero"), folder}) {

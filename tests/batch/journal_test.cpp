@@ -13,6 +13,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/batch/shard.h"
+#include "tests/new_folder.h"
 
 namespace headscope {
 namespace {
@@ -27,7 +28,6 @@ std::string bytes_of(const std::string& path) {
 
 class JournalTest : public testing::Test {
 protected:
-  void SetUp() override { std::filesystem::create_directory(folder); }
   void TearDown() override { std::filesystem::remove_all(folder); }
 
   std::string made(int cells) const {
@@ -40,7 +40,7 @@ protected:
   void write(const std::string& bytes) const { std::ofstream(path, std::ios::binary) << bytes; }
   static nlohmann::json result(int i) { return {{"effects", {0.1 * i, -1e-300, 3.5}}, {"n", i}}; }
 
-  const std::string folder = testing::TempDir() + "headscope-journal-" + std::to_string(::getpid());
+  const std::string folder = test::new_folder();
   const std::string path = folder + "/r.h5.journal";
   const JournalHeader header{"abc", 10, "2026-01-01T00:00:00Z", "headscope run x.toml", "x.toml", "[model]\n", "r.h5"};
 };

@@ -9,6 +9,7 @@
 #include "core/circuits/export.h"
 #include "core/store/result_file.h"
 #include "tests/circuits/golden.h"
+#include "tests/new_folder.h"
 
 namespace headscope {
 namespace {
@@ -58,7 +59,8 @@ const std::vector<GraphShape>& shapes() {
 }
 
 TEST(ScoredCircuits, GoThroughAFile) {
-  const std::string path = testing::TempDir() + "/headscope-circuit-" + std::to_string(::getpid()) + ".h5";
+  const std::filesystem::path folder = test::new_folder();
+  const std::string path = folder / "circuit.h5";
   for (const GraphShape& shape : shapes()) {
     const ScoredCircuit wanted = sample(shape);
     ASSERT_GT(wanted.circuit.size(), 0);
@@ -68,7 +70,7 @@ TEST(ScoredCircuits, GoThroughAFile) {
     const auto reader = must(store::ResultReader::open(path));
     expect_same(must(from_store(must(reader.graph("ioi")))), wanted);
   }
-  std::filesystem::remove(path);
+  std::filesystem::remove_all(folder);
 }
 
 TEST(ScoredCircuits, RefuseAGraphThatIsNotOfItsShape) {

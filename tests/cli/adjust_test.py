@@ -99,7 +99,7 @@ class Adjust(Case):
 @unittest.skipUnless(SMOLLM2.exists(), f"{SMOLLM2} is missing; run scripts/bootstrap")
 class Reproduction(Case):
     def test_merullo2024(self):
-        said = self.good("reproduce", "merullo2024", "--model", SMOLLM2, "--prompts", 1, timeout=280)
+        said = self.good("reproduce", "merullo2024", "--model", SMOLLM2, "--prompts", 1)
         self.assertTrue(said["complete"])
         self.assertFalse(said["published_model"])
         self.assertEqual(said["published_models"], ["GPT-2 medium"])

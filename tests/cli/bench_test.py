@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""headscope bench: what it counts, writes, draws and refuses. No time is tested."""
+"""headscope bench: what it counts, writes, draws and refuses."""
 import json
 import unittest
 
 import h5py
 
-from harness import GOLDEN, Case, run
+from harness import GOLDEN, TIMED, Case, run
 
 # The small llama: 2 layers, d_model 32, 4 heads of 8, 2 K/V heads, MLP of 48 with a gate, 101 tokens; float32.
 # Counted by hand for one prompt of 3 tokens, logits of the last token:
@@ -100,8 +100,8 @@ class Growth(Case):
 class Peak(Case):
     def test_of_the_processor(self):
         peak = self.good("bench", "peak", "--threads", 1)
-        self.assertGreater(peak["flop_per_s"], 1e8)
-        self.assertGreater(peak["bytes_per_s"], 1e8)
+        for rate in ("flop_per_s", "bytes_per_s"):
+            self.assertGreater(peak[rate], 1e8 if TIMED else 0)
         self.assertEqual((peak["dtype"], peak["product_size"]), ("float32", 2048))
         self.assertTrue(peak["machine"].endswith("1 thread"))
 

@@ -25,7 +25,7 @@ class Demo(unittest.TestCase):
         self.program("scripts/bootstrap", "")
         self.program("path/cmake", 'echo "-- Headscope: stand-in"')
         self.program("build/bin/headscope", SURVEY)
-        self.program("build/bin/headscope-gui", "exec sleep 60")
+        self.program("build/bin/headscope-gui", "exec /bin/sleep 10000")
         self.program("build/lib/headscope/plugins/a.so", "")
         self.program("build/models/SmolLM2-135M-Instruct.Q4_1.gguf", "weights")
 
@@ -40,7 +40,7 @@ class Demo(unittest.TestCase):
         env["PATH"] = f"{self.folder}/path:{env['PATH']}"
         if display:
             env["DISPLAY"] = display
-        result = subprocess.run([self.folder / "scripts/demo", *more], capture_output=True, text=True, env=env, check=False, timeout=60)
+        result = subprocess.run([self.folder / "scripts/demo", *more], capture_output=True, text=True, env=env, check=False, timeout=1200)
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 
@@ -69,13 +69,18 @@ class Demo(unittest.TestCase):
         self.assertNotIn("already", self.demo())
         self.assertEqual(self.surveys(), 3)
 
+    def window(self, text, looked_at_when):
+        """A stand-in of the window; the script looks after it when this is true, in place of after some seconds."""
+        self.program("build/bin/headscope-gui", "echo $$ >window.new; mv window.new window; " + text)
+        self.program("path/sleep", f"until [[ -s window ]] && {looked_at_when}; do /bin/sleep 0.05; done")
+
     def test_a_display_that_cannot_be_used(self):
-        self.program("build/bin/headscope-gui", "echo no display >&2; kill -ABRT $$")
+        self.window("echo no display >&2; kill -ABRT $$", "! kill -0 $(<window) 2>/dev/null")
         self.assertIn("could not be opened", self.demo(display=":77"))
         self.assertIn("no display", (self.folder / "results/demo/window.log").read_text())
 
     def test_a_window_is_not_waited_for(self):
-        self.program("build/bin/headscope-gui", "echo $$ >window; exec sleep 60")
+        self.window("exec /bin/sleep 10000", "true")
         self.assertIn("the window is open", self.demo(display=":0"))
         os.kill(int((self.folder / "window").read_text()), 15)
 

@@ -3,6 +3,7 @@
 
 HEADSCOPE names the program, HEADSCOPE_GOLDEN the folder tests/golden, HEADSCOPE_MODELS that of the packaged models.
 """
+import atexit
 import json
 import os
 import pathlib
@@ -18,6 +19,19 @@ GOLDEN = pathlib.Path(os.environ["HEADSCOPE_GOLDEN"])
 MODELS = pathlib.Path(os.environ["HEADSCOPE_MODELS"])
 SMOLLM2 = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
+# Set by scripts/test-timed alone: limits of time hold, and what is repeated at random is repeated in full.
+TIMED = bool(os.environ.get("HEADSCOPE_TIMED"))
+timed = unittest.skipUnless(TIMED, "limits of time are those of a quiet machine: scripts/test-timed")
+
+# Seconds that a call may take before it counts as hanging; on a busy machine every one is slow.
+PATIENCE = 1200
+
+# Plugins, models and verdicts on plugins: none of the user's, none of another test's.
+HOME = pathlib.Path(tempfile.mkdtemp(prefix="headscope-home-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+for kind in ("CACHE", "CONFIG", "DATA"):
+    os.environ[f"XDG_{kind}_HOME"] = str(HOME / kind.lower())
+
 # What docs/command-line.md promises.
 EXIT = {"invalid_argument": 2, "not_found": 3, "already_exists": 4, "io": 5, "corrupt": 6, "unsupported": 7,
         "mismatch": 8, "out_of_memory": 9, "device": 10, "cancelled": 130}
@@ -27,7 +41,7 @@ ALPHABET = "\x01\x02\x03\x04\t\n" + "".join(chr(c) for c in range(0x20, 0x7F))
 assert len(ALPHABET) == 101
 
 
-def run(*args, timeout=300, env=None, cwd=None, preexec_fn=None, stdin=None):
+def run(*args, timeout=PATIENCE, env=None, cwd=None, preexec_fn=None, stdin=None):
     return subprocess.run([PROGRAM, *map(str, args)], capture_output=True, timeout=timeout, check=False, cwd=cwd,
                           env={**os.environ, **(env or {})}, preexec_fn=preexec_fn, stdin=stdin)
 
@@ -84,9 +98,9 @@ class Case(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="headscope-cli-"))
         self.addCleanup(shutil.rmtree, self.folder, ignore_errors=True)
 
-    def small_model(self, name="llama", tokenizer=True):
-        """A copy of a small model of the reference data, with a tokenizer."""
-        folder = self.folder / name
+    def small_model(self, name="llama", tokenizer=True, where=None):
+        """A copy of a small model of the reference data, with a tokenizer; `where`: in another folder than the test's own."""
+        folder = (where or self.folder) / name
         if not folder.exists():
             shutil.copytree(GOLDEN / "models" / name, folder)
             folder.chmod(0o755)
@@ -99,6 +113,14 @@ class Case(unittest.TestCase):
         result = run(*args, "--json", **more)
         self.assertEqual(result.returncode, 0, result.stderr.decode(errors="replace"))
         return json.loads(result.stdout)
+
+    def document(self, process, output, errors):
+        """The JSON of a program that was started by hand and has ended; where it said none, how it ended."""
+        try:
+            return json.loads(output)
+        except json.JSONDecodeError:
+            said = errors if isinstance(errors, str) else (errors or b"").decode(errors="replace")
+            self.fail(f"no JSON; it ended with {process.returncode}\nstandard output: {output[-2000:]!r}\nstandard error: {said[-4000:]}")
 
     def bad(self, code, *args, file=None, field=None, **more):
         """The call fails with this code, in one line that names the file and the field; --json says the same."""

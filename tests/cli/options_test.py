@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Help, versions, and the rules that every command keeps."""
+import functools
 import json
 import re
 import unittest
@@ -12,10 +13,15 @@ COMMANDS = ["model info", "tokens", "logits", "generate", "detect", "ablate", "p
             "activations", "examples", "methods", "steer", "weights"]
 
 
+@functools.cache
+def help_of(command):
+    return run(*command.split(), "--help")
+
+
 class Help(Case):
     def test_every_command_ends_with_an_example(self):
         for command in COMMANDS:
-            result = run(*command.split(), "--help")
+            result = help_of(command)
             self.assertEqual(result.returncode, 0)
             self.assertEqual(result.stderr, b"")
             lines = result.stdout.decode().rstrip().splitlines()
@@ -34,11 +40,11 @@ class Help(Case):
             page = docs / "methods" / (command.replace(" ", "-") + ".md")
             text = common + (page.read_text() if page.exists() else "")
             self.assertIn(f"headscope {command}", text)
-            for option in re.findall(r"(?m)^  (?:-\w,)?(--[a-z][a-z-]+)", run(*command.split(), "--help").stdout.decode()):
+            for option in re.findall(r"(?m)^  (?:-\w,)?(--[a-z][a-z-]+)", help_of(command).stdout.decode()):
                 self.assertIn(f"`{option}", text, command)
 
     def test_a_model_is_named_in_one_of_two_ways(self):
-        self.assertNotIn(b"REQUIRED", run("model", "info", "--help").stdout)
+        self.assertNotIn(b"REQUIRED", help_of("model info").stdout)
         model = self.small_model()
         self.assertEqual(self.good("model", "info", model), self.good("model", "info", "--model", model))
         self.bad("invalid_argument", "model", "info", field="MODEL")
@@ -78,10 +84,10 @@ class Output(Case):
             self.assertIn(words, info)
 
     def test_detectors_and_their_options(self):
-        listed = {d["id"]: d for d in self.good("detect", "--list")}
+        listed, said = {d["id"]: d for d in self.good("detect", "--list")}, run("detect", "--list").stdout.decode()
         for name in ("retrieval", "successor", "sink", "induction", "previous", "duplicate"):
             self.assertTrue(listed[name]["options"])
-            self.assertIn(f"{name}.threshold", run("detect", "--list").stdout.decode())
+            self.assertIn(f"{name}.threshold", said)
 
     def test_chat_needs_a_template(self):
         self.bad("not_found", "logits", "--model", self.small_model(), "--prompt", "ab", "--chat", field="template")

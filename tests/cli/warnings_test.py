@@ -12,7 +12,6 @@ from harness import PROGRAM, Case, run
 
 CLEAN = "When Mary and John went to the store, John gave a drink to"
 CORRUPT = "When Mary and John went to the store, Mary gave a drink to"
-PAIR = ("--model", "smollm2", "--clean", CLEAN, "--corrupt", CORRUPT)
 NAMES = ("--answer", " Mary", "--wrong", " John")
 UNITS = {"logit_diff": "logit", "prob_diff": "1", "kl_divergence": "nat", "js_divergence": "nat", "answer_rank": "rank", "accuracy": "1"}
 
@@ -75,14 +74,14 @@ class Answers(Case):
 class References(Case):
     def test_donors_that_are_too_short_are_said_and_stored(self):
         out = self.folder / "r.h5"
-        got = self.good("ablate", "--model", "smollm2", "--prompt", CLEAN, *NAMES, "--heads", "0.0", "--method", "resample", "--reference",
-                        "Yes", "--out", out)
+        call = ("ablate", "--model", self.small_model(), "--prompt", "abcdefghijklmn", "--answer", "c", "--wrong", "d", "--heads", "0.0",
+                "--method", "resample", "--reference", "x")
+        got = self.good(*call, "--out", out)
         self.assertClose(got["replaced"], [1 / 14], 1e-6)
         self.assertIn("7.1 %", got["warnings"][0])
         with h5py.File(out) as file:
             self.assertClose(file["ablation/resample/replaced"][()], [1 / 14], 1e-6)
-        self.bad("mismatch", "ablate", "--model", "smollm2", "--prompt", CLEAN, *NAMES, "--heads", "0.0", "--method", "resample",
-                 "--reference", "Yes", "--phase", "prefill", field="reference")
+        self.bad("mismatch", *call, "--phase", "prefill", field="reference")
 
     def test_the_mean_of_one_prompt_is_its_own(self):
         model = self.small_model()
@@ -94,14 +93,15 @@ class References(Case):
 class Estimates(Case):
     def test_every_form_says_that_it_is_an_estimate(self):
         out, figures = self.folder / "e.h5", self.folder / "figures"
-        got = self.good("patch", *PAIR, *NAMES, "--estimate", "--out", out)
+        call = ("patch", "--model", self.small_model(), "--clean", "abcdef", "--corrupt", "abxdef", "--answer", "c", "--wrong", "d", "--estimate")
+        got = self.good(*call, "--out", out)
         self.assertTrue(got["estimated"])
-        self.assertIn("estimates from one gradient", got["warnings"][0])
-        self.assertIn("restored (estimated)", run("patch", *PAIR, *NAMES, "--estimate", "-q").stdout.decode())
+        self.assertTrue(any("estimates from one gradient" in line for line in got["warnings"]), got["warnings"])
+        self.assertIn("restored (estimated)", run(*call, "-q").stdout.decode())
         self.good("export", out, "--what", "patching", "--format", "csv,svg", "--out", figures)
         with open(figures / "patching-resid_pre.csv", newline="") as file:
             rows = list(csv.DictReader(file))
-        self.assertEqual(len(rows), 30 * 14)
+        self.assertEqual(len(rows), 2 * 6)
         exact = {(cell["layer"], cell["position"]): cell["exact"] for cell in got["checked"]}
         seen = {(int(row["layer"]), int(row["position"])): float(row["restored_exact"]) for row in rows if row["restored_exact"]}
         self.assertEqual(set(seen), set(exact))

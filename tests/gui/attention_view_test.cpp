@@ -2,7 +2,6 @@
 // The attention viewer and the hierarchy lens on the default model and on a stored map: what is where, in pixels.
 #include <QSignalSpy>
 #include <QTemporaryDir>
-#include <QTest>
 
 #include <cmath>
 
@@ -12,6 +11,7 @@
 #include "app/gui/views/hierarchy/hierarchy_view.h"
 #include "app/gui/views/view_list.h"
 #include "core/store/result_file.h"
+#include "tests/gui/patience.h"
 
 namespace headscope::gui {
 namespace {
@@ -26,9 +26,9 @@ bool close_to(const QColor& a, const QColor& b) {
 }
 
 void settle(Workspace& workspace, View& view) {
-  QTRY_VERIFY_WITH_TIMEOUT(workspace.settled() && view.settled(), 60000);
+  QTRY_VERIFY(workspace.settled() && view.settled());
   QCoreApplication::processEvents();
-  QTRY_VERIFY_WITH_TIMEOUT(workspace.settled() && view.settled(), 60000);
+  QTRY_VERIFY(workspace.settled() && view.settled());
 }
 
 constexpr std::int64_t stored_tokens = 600;
@@ -369,9 +369,9 @@ private:
     };
     connect(default_workspace_.get(), &Workspace::failed, this, failed);
     default_workspace_->open_model({"smollm2", "float32", "cpu"});
-    QTRY_VERIFY_WITH_TIMEOUT(default_workspace_->model(), 60000);
+    QTRY_VERIFY(default_workspace_->model());
     default_workspace_->set_prompt({std::string(words) + words, false, true});
-    QTRY_VERIFY_WITH_TIMEOUT(default_workspace_->live(), 60000);
+    QTRY_VERIFY(default_workspace_->live());
   }
 
   std::unique_ptr<Workspace> default_workspace_;

@@ -6,8 +6,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include <unistd.h>
-
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/edge_effect_job.h"
@@ -16,10 +14,12 @@
 #include "app/gui/engine/live_scores_job.h"
 #include "app/gui/engine/model_job.h"
 #include "app/gui/engine/predict_job.h"
-#include "core/analysis/head_ablation.h"
 #include "core/circuits/edge_scores.h"
 #include "core/engine/generate.h"
+#include "core/sweeps/head_ablation.h"
 #include "tests/gui/tiny_model.h"
+#include "tests/new_folder.h"
+#include "tests/sweeps/plain_sweeps.h"
 
 namespace headscope::gui {
 namespace {
@@ -54,10 +54,7 @@ protected:
     return rows;
   }
 
-  // One of each process: CTest runs these beside each other, and rewriting a file that another has mapped ends that
-  // one.
-  const std::filesystem::path folder_ =
-      std::filesystem::path(::testing::TempDir()) / ("headscope_engine_jobs_" + std::to_string(::getpid()));
+  const std::filesystem::path folder_ = headscope::test::new_folder();
   std::shared_ptr<EngineState> state_ = make_engine_state();
   ModelInfo info_;
   std::vector<std::int64_t> tokens_;

@@ -8,7 +8,6 @@
 #include <QSpinBox>
 #include <QTableView>
 #include <QTemporaryDir>
-#include <QTest>
 #include <QTextEdit>
 
 #include "app/gui/models/head_list_model.h"
@@ -20,6 +19,7 @@
 #include "app/gui/views/grid/score_panel.h"
 #include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/token_strip.h"
+#include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
 
 namespace headscope::gui {
@@ -61,12 +61,12 @@ private:
       QFAIL(qPrintable(what + QString::fromStdString(error.to_string())));
     });
     workspace.open_model({path, "float32", "cpu"});
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.model().has_value(), 20000);
+    QTRY_VERIFY(workspace.model().has_value());
   }
 
   static void give_prompt(Workspace& workspace, const std::string& text) {
     workspace.set_prompt({text, false, true});
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.live() && workspace.engine().idle(), 20000);
+    QTRY_VERIFY(workspace.live() && workspace.engine().idle());
   }
 
 private Q_SLOTS:
@@ -169,7 +169,7 @@ private Q_SLOTS:
     view.resize(700, 500);
     view.show();
     give_prompt(workspace, "Mary and John");
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.scores().find("live/entropy") != nullptr, 20000);
+    QTRY_VERIFY(workspace.scores().find("live/entropy") != nullptr);
     const HeadScores* sink = workspace.scores().find("live/sink_mass");
     QVERIFY(sink && sink->n_layers == 2 && sink->n_heads == 4);
     for (const float value : sink->values)
@@ -210,7 +210,7 @@ private Q_SLOTS:
     auto* strip = bar.findChild<TokenStrip*>();
     QTest::keyClicks(edit, QStringLiteral("Mary and"));
     QTest::keyClick(edit, Qt::Key_Return, Qt::ControlModifier);
-    QTRY_COMPARE_WITH_TIMEOUT(workspace.prompt().tokens().size(), 9U, 20000); // BOS and eight characters
+    QTRY_COMPARE(workspace.prompt().tokens().size(), 9U); // BOS and eight characters
     QCOMPARE(edit->toPlainText(), QStringLiteral("Mary and"));
     QCOMPARE(strip->count(), 9U);
     QVERIFY(workspace.prompt().tokens().front().special);
@@ -236,7 +236,7 @@ private Q_SLOTS:
                                        [](const auto* button) { return button->text() == QStringLiteral("Generate"); });
     QVERIFY(generate != buttons.end());
     QTest::mouseClick(*generate, Qt::LeftButton);
-    QTRY_COMPARE_WITH_TIMEOUT(workspace.prompt().tokens().size(), 11U, 20000);
+    QTRY_COMPARE(workspace.prompt().tokens().size(), 11U);
     const std::vector<std::int64_t> all = workspace.prompt().ids();
     QCOMPARE(bar.generated_count(), 6);
     workspace.selection().set_tokens(10, 2);
@@ -259,12 +259,12 @@ private Q_SLOTS:
     view.resize(600, 800);
     view.show();
     give_prompt(workspace, "Mary and John went");
-    QTRY_VERIFY_WITH_TIMEOUT(view.prediction() && workspace.engine().idle(), 20000);
+    QTRY_VERIFY(view.prediction() && workspace.engine().idle());
     const double clean = view.prediction()->clean_diff;
     QCOMPARE(view.prediction()->kl, 0.0);
     view.controls().add_named(QStringLiteral("0.1, 1"));
     QCOMPARE(workspace.ablation().heads().size(), 5U);
-    QTRY_VERIFY_WITH_TIMEOUT(view.prediction()->kl > 0.0 && workspace.engine().idle(), 20000);
+    QTRY_VERIFY(view.prediction()->kl > 0.0 && workspace.engine().idle());
     QCOMPARE(view.prediction()->clean_diff, clean);
     QVERIFY(view.prediction()->ablated_diff != clean);
     QVERIFY(view.prediction()->cached);
@@ -272,11 +272,11 @@ private Q_SLOTS:
     QCOMPARE(view.ablated_text().tokens.size(), 24U);
     workspace.undo().undo();
     QVERIFY(workspace.ablation().heads().empty());
-    QTRY_VERIFY_WITH_TIMEOUT(view.prediction()->kl == 0.0 && workspace.engine().idle(), 20000);
+    QTRY_VERIFY(view.prediction()->kl == 0.0 && workspace.engine().idle());
     workspace.undo().redo();
     QCOMPARE(workspace.ablation().heads().size(), 5U);
     workspace.ablation().set_method(AblationMethod::mean, Phase::decode);
-    QTRY_VERIFY_WITH_TIMEOUT(view.prediction()->kl > 0.0 && workspace.engine().idle(), 20000);
+    QTRY_VERIFY(view.prediction()->kl > 0.0 && workspace.engine().idle());
     view.controls().add_named(QStringLiteral("7.1")); // no such layer: said, and nothing changes
     QCOMPARE(workspace.ablation().heads().size(), 5U);
     QVERIFY(view.exported().has_value());

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The patching view and the lens view on a small random model, against core.
 #include <QSignalSpy>
-#include <QTest>
 
 #include <algorithm>
 #include <cmath>
@@ -16,8 +15,10 @@
 #include "app/gui/views/patching/token_rows.h"
 #include "core/analysis/direct_logit_attribution.h"
 #include "core/analysis/logit_lens.h"
-#include "core/analysis/patching.h"
+#include "core/sweeps/patching.h"
+#include "tests/gui/patience.h"
 #include "tests/gui/tiny_model_folder.h"
+#include "tests/sweeps/plain_sweeps.h"
 
 namespace headscope::gui {
 namespace {

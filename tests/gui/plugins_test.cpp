@@ -2,10 +2,10 @@
 // The list of plugins: those of this program, and refusals with their reasons.
 #include <QAbstractItemModelTester>
 #include <QTemporaryDir>
-#include <QTest>
 
 #include "app/gui/engine/detector_job.h"
 #include "app/gui/window/plugins_dialog.h"
+#include "tests/gui/patience.h"
 
 namespace headscope::gui {
 

@@ -10,7 +10,6 @@
 #include <QSpinBox>
 #include <QStandardItemModel>
 #include <QTemporaryDir>
-#include <QTest>
 #include <QValueAxis>
 
 #include "app/gui/models/evidence_model.h"
@@ -24,12 +23,11 @@
 #include "app/gui/views/runs/compare_panel.h"
 #include "app/gui/views/runs/runs_view.h"
 #include "core/store/result_file.h"
+#include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
 
 namespace headscope::gui {
 namespace {
-
-constexpr int wait_ms = 30000;
 
 // Scores 0, 0.1, 0.2, … and with `shift` one head that is not as in the other file.
 void write_run(const std::string& path, float shift) {
@@ -102,7 +100,7 @@ private:
   void open_tiny(Workspace& workspace) {
     const std::string path = make_tiny_model(folder_.filePath(QStringLiteral("tiny")).toStdString());
     workspace.open_model({path, "float32", "cpu"});
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.model().has_value(), wait_ms);
+    QTRY_VERIFY(workspace.model().has_value());
   }
 
   // Texts that fit the tiny model's context of 64.
@@ -126,7 +124,7 @@ private Q_SLOTS:
     QCOMPARE(view.options("induction").changed().size(), 2U);
     view.tick("induction", true);
     view.run_ticked();
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.scores().find("run/induction") != nullptr, wait_ms);
+    QTRY_VERIFY(workspace.scores().find("run/induction") != nullptr);
     const HeadScores& scores = *workspace.scores().find("run/induction");
     QCOMPARE(scores.values.size(), 8U);
     QCOMPARE(scores.source, std::string("live"));
@@ -139,7 +137,7 @@ private Q_SLOTS:
     workspace.selection().set_head({1, 2});
     QCOMPARE(view.evidence().model().rowCount(), 2);
     view.evidence().show_row(1);
-    QTRY_COMPARE_WITH_TIMEOUT(workspace.prompt().ids(), result.prompts[1].token_ids, wait_ms);
+    QTRY_COMPARE(workspace.prompt().ids(), result.prompts[1].token_ids);
     QCOMPARE(workspace.selection().query(), std::optional<int>(18));
     QCOMPARE(workspace.selection().key(), std::optional<int>(7));
     const auto& ids = result.prompts[1].token_ids;
@@ -154,10 +152,10 @@ private Q_SLOTS:
     make_small(view);
     view.tick("induction", true);
     view.run_ticked();
-    QTRY_VERIFY_WITH_TIMEOUT(view.answers().size() == 1, wait_ms);
+    QTRY_VERIFY(view.answers().size() == 1);
     const QString path = folder_.filePath(QStringLiteral("detectors.h5"));
     view.save(path, false);
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.engine().idle(), wait_ms);
+    QTRY_VERIFY(workspace.engine().idle());
     const auto reader = store::ResultReader::open(path.toStdString());
     QVERIFY(reader.ok());
     const auto scores = reader->scores("induction");
@@ -172,13 +170,13 @@ private Q_SLOTS:
       ++failures;
     });
     view.save(path, false);
-    QTRY_COMPARE_WITH_TIMEOUT(failures, 1, wait_ms);
+    QTRY_COMPARE(failures, 1);
     // Its evidence is there again when the file is opened.
     workspace.scores().clear();
     workspace.open_result(path);
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.result() && workspace.files().idle(), wait_ms);
+    QTRY_VERIFY(workspace.result() && workspace.files().idle());
     workspace.selection().set_head({0, 0});
-    QTRY_COMPARE_WITH_TIMEOUT(view.evidence().model().rowCount(), 2, wait_ms);
+    QTRY_COMPARE(view.evidence().model().rowCount(), 2);
   }
 
   void a_detector_that_cannot_run_is_an_error_and_nothing_else() {
@@ -191,7 +189,7 @@ private Q_SLOTS:
       if (box->accessibleName() == QStringLiteral("n")) box->setValue(500); // longer than the context
     view.tick("induction", true);
     view.run_ticked();
-    QTRY_COMPARE_WITH_TIMEOUT(failures, 1, wait_ms);
+    QTRY_COMPARE(failures, 1);
     QVERIFY(view.answers().empty());
     QTRY_VERIFY(workspace.engine().idle());
   }
@@ -239,7 +237,7 @@ private Q_SLOTS:
     view.show();
     QVERIFY(!view.masking().isVisible());
     workspace.open_result(path);
-    QTRY_COMPARE_WITH_TIMEOUT(view.masking().curves().size(), 1U, wait_ms);
+    QTRY_COMPARE(view.masking().curves().size(), 1U);
     QVERIFY(view.masking().isVisible());
     const MaskingCurve& curve = view.masking().curves().front();
     QCOMPARE(curve.counts, (std::vector<std::int64_t>{1, 5}));
@@ -252,7 +250,7 @@ private Q_SLOTS:
     QVERIFY(strongest);
     QCOMPARE(strongest->points(), (QList<QPointF>{{1.0, 0.5}, {5.0, 0.1}}));
     workspace.close_result();
-    QTRY_VERIFY_WITH_TIMEOUT(!view.masking().isVisible(), wait_ms);
+    QTRY_VERIFY(!view.masking().isVisible());
   }
 
   // ---- Runs
@@ -273,7 +271,7 @@ private Q_SLOTS:
     view.set_folder(folder.path());
     view.resize(800, 600);
     view.show();
-    QTRY_COMPARE_WITH_TIMEOUT(view.runs().rowCount(), 3, wait_ms);
+    QTRY_COMPARE(view.runs().rowCount(), 3);
     const int row_a = view.runs().row_of(a.toStdString()), row_b = view.runs().row_of(b.toStdString()),
               row_c = view.runs().row_of(broken.fileName().toStdString());
     QVERIFY(row_a >= 0 && row_b >= 0 && row_c >= 0);
@@ -285,7 +283,7 @@ private Q_SLOTS:
     QCOMPARE(view.runs().row_of(a.toStdString()), 2);
 
     view.compare().choose(a, b);
-    QTRY_VERIFY_WITH_TIMEOUT(view.compare().difference() && workspace.files().idle(), wait_ms);
+    QTRY_VERIFY(view.compare().difference() && workspace.files().idle());
     const ScoreDifference& difference = *view.compare().difference();
     QCOMPARE(difference.compared, 6);
     QCOMPARE(difference.difference.values[4], -5.0F);
@@ -299,7 +297,7 @@ private Q_SLOTS:
     const QByteArray before = file.readAll();
     file.close();
     view.select_run(view.runs().row_of(a.toStdString()));
-    QTRY_VERIFY_WITH_TIMEOUT(view.provenance().rowCount() > 0, wait_ms);
+    QTRY_VERIFY(view.provenance().rowCount() > 0);
     const auto model = view.provenance().findItems(QStringLiteral("model"));
     QCOMPARE(model.size(), 1);
     QCOMPARE(model.front()->child(0, 1)->text(), QStringLiteral("tiny"));
@@ -308,13 +306,13 @@ private Q_SLOTS:
     view.findChild<QPlainTextEdit*>()->setPlainText(QStringLiteral("Looks right.\nMore."));
     view.save_notes();
     QFile notes(a + QStringLiteral(".notes.md"));
-    QTRY_VERIFY_WITH_TIMEOUT(notes.exists() && workspace.files().idle(), wait_ms);
+    QTRY_VERIFY(notes.exists() && workspace.files().idle());
     QVERIFY(notes.open(QIODevice::ReadOnly));
     QCOMPARE(notes.readAll(), QByteArray("Looks right.\nMore."));
     QVERIFY(file.open(QIODevice::ReadOnly));
     QCOMPARE(file.readAll(), before); // the result itself is never changed
     view.open_run(view.runs().row_of(a.toStdString()));
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.result().has_value(), wait_ms);
+    QTRY_VERIFY(workspace.result().has_value());
     QVERIFY(workspace.scores().find("detector/planted"));
   }
 
@@ -324,7 +322,7 @@ private Q_SLOTS:
     RunsView view(workspace, nullptr);
     view.set_folder(folder.path());
     view.show();
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.files().idle(), wait_ms);
+    QTRY_VERIFY(workspace.files().idle());
     const auto labels = view.findChildren<QLabel*>();
     QVERIFY(std::any_of(labels.begin(), labels.end(), [](const QLabel* label) {
       return label->isVisible() && label->text().contains(QStringLiteral("headscope survey"));

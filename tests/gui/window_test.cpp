@@ -7,19 +7,20 @@
 #include <QListWidget>
 #include <QMimeData>
 #include <QTemporaryDir>
-#include <QTest>
+
+#include <atomic>
+#include <memory>
 
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/finder.h"
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/message_bar.h"
 #include "core/store/result_file.h"
+#include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
 
 namespace headscope::gui {
 namespace {
-
-constexpr int wait_ms = 30000;
 
 Session full_session() {
   Session session;
@@ -124,7 +125,7 @@ private Q_SLOTS:
   void heads_scores_and_tokens_are_found() {
     Workspace workspace;
     workspace.open_model({make_tiny_model(path("tiny").toStdString()), "float32", "cpu"}); // 2 layers of 4 heads
-    QTRY_VERIFY_WITH_TIMEOUT(workspace.model().has_value(), wait_ms);
+    QTRY_VERIFY(workspace.model().has_value());
     workspace.scores().put(scores_of("Induction heads", {0.1F, std::nanf(""), 0.9F, 0.5F}));
     workspace.prompt().set_stored("p", "", {token("The"), token(" cat"), token(" Category")});
     QVERIFY(find_in(workspace, {}).empty());
@@ -228,8 +229,8 @@ private Q_SLOTS:
     MainWindow window({});
     window.show();
     window.open_path(folder_.filePath(name));
-    QTRY_VERIFY_WITH_TIMEOUT(window.messages().text().contains(name), wait_ms);
-    QTRY_VERIFY_WITH_TIMEOUT(window.workspace().settled(), wait_ms);
+    QTRY_VERIFY(window.messages().text().contains(name));
+    QTRY_VERIFY(window.workspace().settled());
     QVERIFY(!window.workspace().model() && !window.workspace().result());
   }
 
@@ -249,7 +250,7 @@ private Q_SLOTS:
     QVERIFY(enter.isAccepted());
     QDropEvent drop(QPointF(100, 100), Qt::CopyAction, &files, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(&window, &drop);
-    QTRY_VERIFY_WITH_TIMEOUT(window.workspace().result().has_value(), wait_ms);
+    QTRY_VERIFY(window.workspace().result().has_value());
     QVERIFY(window.windowTitle().contains(QStringLiteral("dropped.h5")));
   }
 
@@ -257,14 +258,16 @@ private Q_SLOTS:
     auto window = std::make_unique<MainWindow>(path("closing.json"));
     window->show();
     window->open_path(QString::fromStdString(make_tiny_model(path("tiny").toStdString())));
+    const auto begun = std::make_shared<std::atomic<bool>>(false);
     window->workspace().engine().post<bool>({{}, QStringLiteral("Waiting")}, window.get(),
-                                            [](EngineState&, const JobContext<bool>& job) -> Result<bool> {
+                                            [begun](EngineState&, const JobContext<bool>& job) -> Result<bool> {
+                                              *begun = true;
                                               while (!job.task.cancel.cancelled())
                                                 QThread::msleep(1);
                                               return true;
                                             },
                                             {});
-    QTest::qWait(20);
+    QTRY_VERIFY(*begun);
     QVERIFY(window->close());
     window.reset(); // joins the thread
     QVERIFY(QFile::exists(path("closing.json")));

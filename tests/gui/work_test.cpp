@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The worker thread: newest wins, cancel, dropped answers, gone receivers, closing in the middle.
-#include <QTest>
 
 #include <atomic>
 #include <chrono>
 
 #include "app/gui/work/worker.h"
+#include "tests/gui/patience.h"
 
 namespace headscope::gui {
 namespace {
@@ -57,7 +57,7 @@ private Q_SLOTS:
                          return endless(job.task);
                        },
                        {[&](const Result<int>&) { ++old_answers; }, [&](int) { ++partials; }});
-    QTest::qWait(20); // one of them is running now, and has posted something
+    QTRY_VERIFY(partials > 0); // one of them is running now
     partials = 0;
     worker.post<int>({QStringLiteral("lane"), {}}, this,
                      [](Counter&, const JobContext<int>&) { return Result<int>(7); },
@@ -120,9 +120,9 @@ private Q_SLOTS:
     int answers = 0;
     worker->post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); },
                       {[&](const Result<int>&) { ++answers; }});
-    QTest::qWait(10);
+    QTRY_VERIFY(!worker->jobs().empty() && worker->jobs().front().running);
     worker.reset(); // joins
-    QTest::qWait(10);
+    QCoreApplication::processEvents();
     QCOMPARE(answers, 0);
   }
 

@@ -9,10 +9,9 @@
 #include <stdexcept>
 #include <string>
 
-#include <unistd.h>
-
 #include "core/plant/plant.h"
 #include "plugins/detectors/builtin.h"
+#include "tests/new_folder.h"
 
 namespace headscope::test {
 
@@ -27,9 +26,7 @@ template <typename T> T expect_value(Result<T> result) {
 class PlantedModel {
 public:
   explicit PlantedModel(const plant::PlantOptions& options)
-      : folder_(std::filesystem::temp_directory_path() /
-                ("headscope-planted-" + std::to_string(getpid()) + "-" + std::to_string(options.seed))),
-        plant_(expect_value(plant::write_plant(folder_.string(), options, true))) {
+      : folder_(test::new_folder()), plant_(expect_value(plant::write_plant(folder_.string(), options, true))) {
     LoadOptions load;
     load.threads = 1;
     load.require_tokenizer = true;

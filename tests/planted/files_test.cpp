@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/sha256.h"
+#include "tests/new_folder.h"
 #include "tests/planted/evaluate.h"
 
 namespace headscope::test {
@@ -42,7 +43,7 @@ protected:
     return digests;
   }
 
-  const fs::path folder_ = fs::temp_directory_path() / ("headscope-plant-files-" + std::to_string(getpid()));
+  const fs::path folder_ = test::new_folder();
 };
 
 // A change of these digests is a change of every model that a seed stands for: then the figure in docs is to be made

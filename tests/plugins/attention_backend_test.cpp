@@ -19,6 +19,7 @@ std::shared_ptr<const AttentionPlugin> double_backend() {
   static const PluginHost host = [] {
     HostOptions options;
     options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/backends"};
+    options.probe.time_limit = std::chrono::minutes(20); // on a busy machine a program starts slowly
     return PluginHost::load(options);
   }();
   auto found = host.attention("double");

@@ -17,7 +17,13 @@ namespace {
 
 using testing::HasSubstr;
 
-ChildOutcome run_shell(const std::string& script, ChildRequest request = {}) {
+ChildRequest patient() {
+  ChildRequest request;
+  request.time_limit = std::chrono::minutes(20);
+  return request;
+}
+
+ChildOutcome run_shell(const std::string& script, ChildRequest request = patient()) {
   request.command = {"sh", "-c", script};
   auto outcome = run_child(request);
   EXPECT_TRUE(outcome.ok());
@@ -25,7 +31,7 @@ ChildOutcome run_shell(const std::string& script, ChildRequest request = {}) {
 }
 
 TEST(ChildProcess, GivesWhatWasSaidAndHowItEnded) {
-  ChildRequest request;
+  ChildRequest request = patient();
   request.environment["HEADSCOPE_TEST_WORD"] = "two words";
   request.folder = "/";
   const ChildOutcome good = run_shell("pwd; echo \"$HEADSCOPE_TEST_WORD\"; echo bad >&2; cat", request); // no input
@@ -48,14 +54,14 @@ TEST(ChildProcess, KeepsTheEndOfLongOutput) {
 TEST(ChildProcess, EndsWithWhatItStartedWhenTheTimeIsOver) {
   ChildRequest request;
   request.time_limit = std::chrono::milliseconds(200);
-  const ChildOutcome outcome = run_shell("sleep 100 & sleep 100", request);
+  const ChildOutcome outcome = run_shell("sleep 10000 & sleep 10000", request);
   EXPECT_TRUE(outcome.timed_out);
   EXPECT_EQ(how_it_ended(outcome, request), "did not end within 1 s");
 }
 
 TEST(ChildProcess, IsCancelled) {
-  ChildRequest request;
-  request.command = {"sleep", "100"};
+  ChildRequest request = patient();
+  request.command = {"sleep", "10000"};
   std::thread later([token = request.cancel] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     token.cancel();
@@ -83,6 +89,7 @@ Result<DetectorResult> run_good_module(const std::string& fail) {
   HostOptions options;
   options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/modules/good"};
   options.probe.cache.clear();
+  options.probe.time_limit = std::chrono::minutes(20); // on a busy machine a program starts slowly
   HS_ASSIGN(const auto detector, PluginHost::load(options).detector("good"));
   OptionSet set(detector->options());
   HS_TRY(set.set("fail", fail));

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
-#include <memory>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,19 +26,29 @@ protected:
     std::ifstream in(HEADSCOPE_GOLDEN_DIR "/detectors/" + name + ".json");
     golden = nlohmann::json::parse(in);
     const std::string path = HEADSCOPE_SOURCE_DIR "/build/models/" + golden.at("model").get<std::string>();
+    if (path == loaded) return; // by the suite before
+    delete std::exchange(engine, nullptr);
+    loaded.clear();
+    known.clear();
     if (!std::filesystem::exists(path)) return;
     auto model = load_model(path, {});
     ASSERT_TRUE(model.ok()) << model.error().to_string();
-    engine = std::make_unique<Engine>(std::move(model).value());
+    engine = new Engine(std::move(model).value());
+    loaded = path;
   }
-  static void TearDownTestSuite() { engine.reset(); }
 
   void SetUp() override {
     if (!engine) GTEST_SKIP() << "build/models has no " << golden.at("model") << "; run scripts/bootstrap";
   }
 
-  // Text, where one is read, is the licence's.
-  static DetectorResult detect(const std::string& id, const Settings& set = {}) {
+  // Text, where one is read, is the licence's. What was found before is not looked for again.
+  static const DetectorResult& detect(const std::string& id, const Settings& set = {}) {
+    auto found = known.find({id, set});
+    if (found == known.end()) found = known.emplace(std::pair(id, set), detect_anew(id, set)).first;
+    return found->second;
+  }
+
+  static DetectorResult detect_anew(const std::string& id, const Settings& set) {
     for (const auto& detector : builtin_detectors()) {
       if (detector->id() != id) continue;
       EXPECT_TRUE(detector->check(*engine).ok()) << id;
@@ -131,7 +141,10 @@ protected:
   }
 
   static inline nlohmann::json golden;
-  static inline std::unique_ptr<Engine> engine;
+  // Of the model that was loaded last, for as long as the process lives.
+  static inline Engine* engine = nullptr;
+  static inline std::string loaded;
+  static inline std::map<std::pair<std::string, Settings>, DetectorResult> known;
 };
 
 } // namespace headscope::test

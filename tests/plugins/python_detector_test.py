@@ -4,7 +4,6 @@ import json
 import os
 import pathlib
 import shutil
-import time
 import unittest
 
 import h5py
@@ -84,10 +83,8 @@ json.dump(answer, open(sys.argv[2], "w"))
         self.add("""
 import os, sys
 os.mkfifo(sys.argv[2])
-""", timeout_s=30)
-        began = time.monotonic()
-        self.fails("answer")
-        self.assertLess(time.monotonic() - began, 25)
+""", timeout_s=600)
+        self.fails("answer")  # a reader that waited for it would wait for ever
 
     def test_template(self):
         for file in (TEMPLATE / "python").glob("first_token.*"):
@@ -179,10 +176,8 @@ headscope_plugin.main(plan, score)
         self.fails("is no JSON")
 
     def test_time_limit(self):
-        self.add("import time; time.sleep(60)", timeout_s=0.5)
-        began = time.monotonic()
+        self.add("import time; time.sleep(1000000)", timeout_s=0.5)
         self.fails("did not end within 1 s", code="unsupported")
-        self.assertLess(time.monotonic() - began, 30)
 
     def test_bad_manifests(self):
         for fields, words in (({"title": 3}, "title"), ({"threshold": "x"}, "threshold"), ({"options": 1}, "options"),

@@ -33,6 +33,7 @@ protected:
     fs::create_directory(folder_ / "plugins");
     options_.folders = {(folder_ / "plugins").string()};
     options_.probe.cache = (folder_ / "cache").string();
+    options_.probe.time_limit = std::chrono::minutes(20); // on a busy machine a program starts slowly
   }
   void TearDown() override { fs::remove_all(folder_); }
 

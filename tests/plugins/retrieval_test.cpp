@@ -12,6 +12,7 @@
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/retrieval_score.h"
 #include "tests/engine/tiny_model.h"
+#include "tests/new_folder.h"
 #include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
@@ -160,8 +161,7 @@ TEST(CopyCounter, LooksAtTheLastQueryOfATile) {
 class RetrievalDetectorTest : public testing::Test {
 protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("headscope_retrieval_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
+    folder_ = test::new_folder();
     std::ofstream out(text());
     for (int i = 0; i < 300; ++i)
       out << (i == 0 ? "" : " ") << "word" << (i * i * 7 + i) % 31 << (i % 5 == 4 ? "." : "");

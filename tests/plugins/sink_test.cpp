@@ -11,6 +11,7 @@
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/sink_statistics.h"
 #include "tests/engine/tiny_model.h"
+#include "tests/new_folder.h"
 #include "tests/prompts/word_tokenizer.h"
 
 namespace headscope {
@@ -90,8 +91,7 @@ TEST(SinkStatistics, LaterSinksLeaveOutTheFirstKeyAndThoseNearTheEnd) {
 class SinkDetectorTest : public testing::Test {
 protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / ("headscope_sink_" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder_);
+    folder_ = test::new_folder();
     std::ofstream out(text());
     for (int i = 0; i < 60; ++i)
       out << (i == 0 ? "" : " ") << "word" << (i * i * 7 + i) % 31 << (i % 5 == 4 ? "." : "");

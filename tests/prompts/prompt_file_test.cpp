@@ -11,6 +11,7 @@
 
 #include "core/prompts/csv.h"
 #include "core/prompts/tasks/task.h"
+#include "tests/new_folder.h"
 #include "tests/prompts/tokenizers.h"
 
 namespace headscope {
@@ -21,13 +22,12 @@ using testing::HasSubstr;
 
 class PromptFile : public testing::Test {
 protected:
-  void SetUp() override { std::filesystem::create_directory(folder); }
   void TearDown() override { std::filesystem::remove_all(folder); }
   std::string write(const std::string& name, const std::string& text) const {
     std::ofstream(folder + "/" + name) << text;
     return folder + "/" + name;
   }
-  const std::string folder = testing::TempDir() + "headscope-prompts-" + std::to_string(::getpid());
+  const std::string folder = test::new_folder();
 };
 
 TEST_F(PromptFile, CsvIsReadAsItIsWritten) {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "core/store/result_file.h"
+#include "tests/new_folder.h"
 
 namespace headscope::store {
 namespace {
@@ -18,7 +19,6 @@ namespace fs = std::filesystem;
 
 class ArrayFile : public testing::Test {
 protected:
-  void SetUp() override { fs::create_directories(folder_); }
   void TearDown() override { fs::remove_all(folder_); }
 
   // A .npy file of version 1 with this header dictionary.
@@ -39,7 +39,7 @@ protected:
     return read.ok() ? ErrorCode::internal : read.error().code;
   }
 
-  const fs::path folder_ = fs::temp_directory_path() / ("headscope-array-file-" + std::to_string(getpid()));
+  const fs::path folder_ = test::new_folder();
 };
 
 TEST_F(ArrayFile, NpyOfSingleAndDoublePrecision) {

@@ -12,6 +12,7 @@
 #include "core/store/trial.h"
 #include "tests/store/sample_writer.h"
 #include "tests/store/scratch.h"
+#include "tests/timed.h"
 
 namespace headscope::store {
 namespace {
@@ -40,6 +41,8 @@ std::string changed(std::string bytes, std::size_t within, std::mt19937& random)
 
 class Damage : public testing::Test {
 protected:
+  static int rounds() { return test::timed() ? 300 : 100; }
+
   Damage() {
     auto out = ResultWriter::create(scratch / "good.h5", {});
     EXPECT_TRUE(out.ok() && sample::write_all(*out).ok() && out->commit().ok());
@@ -62,7 +65,7 @@ TEST_F(Damage, WholeFileIsReadElsewhere) {
 
 TEST_F(Damage, EveryChangedByteIsSeen) {
   std::mt19937 random(1);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < rounds(); ++i) {
     put(scratch / "bad.h5", changed(good, good.size(), random));
     const auto in = ResultReader::open(scratch / "bad.h5");
     ASSERT_FALSE(in.ok()) << i;
@@ -74,7 +77,7 @@ TEST_F(Damage, EveryChangedByteIsSeen) {
 TEST_F(Damage, WithoutChecksumsNothingCrashes) {
   std::mt19937 random(2);
   const std::string old = good.substr(0, content);
-  for (int i = 0; i < 300; ++i) {
+  for (int i = 0; i < rounds(); ++i) {
     put(scratch / "bad.h5", changed(old, old.size(), random));
     const auto in = ResultReader::open(scratch / "bad.h5");
     if (!in.ok()) continue;

@@ -10,7 +10,6 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 
 import h5py
 import numpy as np
@@ -27,7 +26,7 @@ def check(condition, what):
 
 def probe(path):
     with open(path, "rb") as file:
-        done = subprocess.run([PROBE, "result"], stdin=file, capture_output=True, timeout=300)
+        done = subprocess.run([PROBE, "result"], stdin=file, capture_output=True, timeout=1200)
     check(done.returncode == 0, f"{path}: the probe ended with {done.returncode}")
     return json.loads(done.stdout or b"{}")
 
@@ -126,12 +125,6 @@ def main():
             f.create_dataset("sparse", shape=(1000, 1 << 14), dtype="<f4", chunks=(8, 1 << 10), compression="gzip")
             f.attrs["mine"] = "added with h5py"
         check(probe(path) == {}, f"what h5py added: {probe(path)}")
-        took = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            probe(path)
-            took.append(time.perf_counter() - begin)
-        print(f"a probe takes {1000 * min(took):.1f} ms")
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         check(usage.ru_maxrss < 400 * 1024, f"peak memory {usage.ru_maxrss} KiB")
     sys.exit(1 if FAILED else 0)

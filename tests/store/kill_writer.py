@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Kills a writer at random moments: the final name is absent, or is a file that h5py reads whole."""
+import math
 import os
 import random
 import subprocess
@@ -10,7 +11,8 @@ import time
 import h5py
 import numpy as np
 
-KILLS = 40
+KILLS = 40 if os.environ.get("HEADSCOPE_TIMED") else 16
+MOST = 400  # kills until each outcome has been seen
 
 
 def read_whole(path):
@@ -27,26 +29,63 @@ def read_whole(path):
     return count
 
 
+class Writer:
+    def __init__(self, program, path):
+        self.folder = os.path.dirname(path)
+        self.child = subprocess.Popen([program, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        os.set_blocking(self.child.stdout.fileno(), False)
+        self.said = b""
+
+    def files(self):
+        """How many it says it has written."""
+        try:
+            self.said += os.read(self.child.stdout.fileno(), 65536)
+        except BlockingIOError:  # nothing new
+            pass
+        return self.said.count(b"\n")
+
+    def bytes(self):
+        """Of the hidden file that it is writing; 0: there is none, or it has just got its name."""
+        hidden = f".run.h5.partial-{self.child.pid}"
+        try:
+            return max((entry.stat().st_size for entry in os.scandir(self.folder) if entry.name.startswith(hidden)), default=0)
+        except FileNotFoundError:
+            return 0
+
+    def until(self, files, size):
+        """Until it has written so many files, or has so much of another one."""
+        while self.child.poll() is None and self.files() < files and self.bytes() < size:
+            time.sleep(0.0002)
+
+    def kill(self):
+        self.child.kill()
+        _, errors = self.child.communicate()
+        assert not errors, errors
+
+
 def main():
     program = sys.argv[1]
-    seed = int(os.environ.get("HEADSCOPE_TEST_SEED", "1"))
-    rng = random.Random(seed)
-    absent = partials = 0
+    rng = random.Random(int(os.environ.get("HEADSCOPE_TEST_SEED", "1")))
+    kills = absent = partials = 0
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "run.h5")
-        begin = time.monotonic()
-        with subprocess.Popen([program, path], stdout=subprocess.PIPE) as child:
-            child.stdout.readline()
-            once = time.monotonic() - begin  # starting and writing one file
-            child.kill()
-        for i in range(KILLS):
-            if i % 2 == 0 and os.path.exists(path):
+        first = Writer(program, path)
+        first.until(1, math.inf)
+        first.kill()
+        size = os.path.getsize(path)
+        while kills < KILLS or kills < MOST and not (0 < absent < kills and partials):
+            # In turn: among the bytes of the first file, after a whole one, over that of an older run, and at any time.
+            if kills % 4 in (0, 3) and os.path.exists(path):
                 os.unlink(path)
-            child = subprocess.Popen([program, path], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-            time.sleep(rng.uniform(0, 2 * once))
-            child.kill()
-            _, errors = child.communicate()
-            assert not errors, errors
+            writer = Writer(program, path)
+            if kills % 4 == 3:
+                time.sleep(rng.uniform(0, 1))
+            else:
+                if kills % 4 == 1:
+                    writer.until(1, math.inf)
+                writer.until(3, rng.randrange(1, size))
+            writer.kill()
+            kills += 1
             left = [name for name in os.listdir(folder) if name != "run.h5"]
             assert len(left) <= 1, f"leftovers of killed runs were not removed: {left}"
             partials += len(left)
@@ -54,8 +93,8 @@ def main():
                 assert read_whole(path) > 20
             else:
                 absent += 1
-    print(f"{KILLS} kills, {absent} with no file, {partials} with an unfinished hidden file")
-    assert 0 < absent < KILLS and partials > 0, "the kills came all too early or too late"
+    print(f"{kills} kills, {absent} with no file, {partials} with an unfinished hidden file")
+    assert 0 < absent < kills and partials > 0, "not every outcome was seen"
 
 
 main()

@@ -4,6 +4,7 @@
 
 #include "core/io/gguf.h"
 #include "tests/text/golden.h"
+#include "tests/timed.h"
 
 namespace headscope::text {
 namespace {
@@ -40,7 +41,9 @@ std::unique_ptr<Tokenizer> load_real(const std::string& name, double limit_ms) {
     ADD_FAILURE() << tokenizer.error().to_string();
     return nullptr;
   }
-  EXPECT_LT(took, limit_ms * 10); // the aim is the limit in Release on an idle machine; ten times it is a defect
+  if (test::timed()) { // the aim is the limit in Release; ten times it is a defect
+    EXPECT_LT(took, limit_ms * 10);
+  }
   std::printf("[ MEASURED ] %s: tokenizer made in %.0f ms\n", name.c_str(), took);
   return *std::move(tokenizer);
 }
@@ -50,7 +53,9 @@ void expect_speed(const Tokenizer& tokenizer) {
   const auto start = Clock::now();
   const Ids ids = encode(tokenizer, text);
   const double took = milliseconds(start);
-  EXPECT_LT(took, 2000.0);
+  if (test::timed()) {
+    EXPECT_LT(took, 2000.0);
+  }
   EXPECT_EQ(tokenizer.decode(ids, true), text);
   std::printf("[ MEASURED ] 1 MiB of English: %zu tokens, %.1f MB/s\n", ids.size(),
               static_cast<double>(text.size()) / 1e3 / took);

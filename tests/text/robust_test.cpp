@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "tests/text/golden.h"
+#include "tests/timed.h"
 
 namespace headscope::text {
 namespace {
@@ -23,7 +24,7 @@ std::string repeat(std::string_view unit, std::size_t bytes) {
   return out;
 }
 
-// Quadratic work on a megabyte would take minutes; five seconds leave room for a sanitizer and a busy machine.
+// Quadratic work on a megabyte would take minutes.
 TEST(Robust, OneMegabyteOfOneThing) {
   for (const std::string name : {"gpt2", "llama3", "qwen2", "smollm", "llama2", "gemma", "unigram_bytes"}) {
     const auto tokenizer = load(golden_path(name));
@@ -33,7 +34,9 @@ TEST(Robust, OneMegabyteOfOneThing) {
       Ids ids;
       const double took = seconds([&] { ids = encode(*tokenizer, text); });
       EXPECT_FALSE(ids.empty()) << name << " " << unit; // few, where a normalizer fuses the spaces
-      EXPECT_LT(took, 5.0) << name << " '" << unit << "'";
+      if (test::timed()) {
+        EXPECT_LT(took, 5.0) << name << " '" << unit << "'";
+      }
     }
   }
 }
