@@ -54,6 +54,7 @@ void add_tasks(CLI::App& app, Commands& commands);
 void add_export(CLI::App& app, Commands& commands);
 void add_inspect(CLI::App& app, Commands& commands);
 void add_plant(CLI::App& app, Commands& commands);
+void add_results_compare(CLI::App& app, Commands& commands);
 void add_plugins(CLI::App& app, Commands& commands);
 void add_run(CLI::App& app, Commands& commands);
 void add_merge(CLI::App& app, Commands& commands);

@@ -155,6 +155,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_merge(app, commands);
   add_export(app, commands);
   add_inspect(app, commands);
+  add_results_compare(app, commands);
   add_plant(app, commands);
   add_plugins(app, commands);
   add_method_list(app, commands);

@@ -59,7 +59,8 @@ Verdict probe(const Manifest& manifest, const ProbeOptions& options) {
   const auto outcome = run_child(request);
   if (!outcome.ok()) return refusal("cannot be tried in a process of its own: " + outcome.error().to_string());
   Verdict verdict = read_answer(*outcome, request);
-  cache.write(verdict);
+  // A busy machine may be what took so long: that is asked again next time.
+  if (!outcome->timed_out) cache.write(verdict);
   return verdict;
 }
 

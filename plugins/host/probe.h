@@ -22,7 +22,7 @@ struct ProbeOptions {
   std::string program; // headscope, which knows `plugins probe`
   std::string cache;   // a folder that is made when missing; empty: no cache
   bool fresh = false;  // ask again, whatever the cache says
-  std::chrono::milliseconds time_limit{30000};
+  std::chrono::milliseconds time_limit{60000};
 };
 
 // Beside this program: "DIR/headscope".

@@ -42,22 +42,70 @@ function(headscope_library name)
   endif()
 endfunction()
 
-# headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): a GoogleTest
-# executable, one CTest entry a test case.
-function(headscope_test name)
-  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+# What tests include beside the headers of what they test. They are compiled with -O1: nothing in them is timed, and they
+# are half of what is built.
+function(headscope_share_test_headers name torch)
+  set(headers headscope_test_headers)
+  if(torch)
+    set(headers headscope_torch_test_headers)
+  endif()
+  if(NOT TARGET ${headers})
+    file(WRITE "${CMAKE_BINARY_DIR}/${headers}.cpp" "")
+    add_library(${headers} OBJECT "${CMAKE_BINARY_DIR}/${headers}.cpp")
+    target_compile_options(${headers} PRIVATE -O1)
+    target_link_libraries(${headers} PRIVATE headscope_options nlohmann_json::nlohmann_json GTest::gtest GTest::gmock)
+    target_precompile_headers(${headers} PRIVATE <filesystem> <fstream> <sstream> <gmock/gmock.h> <gtest/gtest.h> <nlohmann/json.hpp>)
+    if(torch)
+      target_link_libraries(${headers} PRIVATE headscope_torch)
+      target_precompile_headers(${headers} PRIVATE <ATen/ATen.h>)
+    endif()
+  endif()
+  target_link_libraries(${name} PRIVATE nlohmann_json::nlohmann_json)
+  target_compile_options(${name} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-O1>)
+  target_precompile_headers(${name} REUSE_FROM ${headers})
+endfunction()
+
+# A GoogleTest executable without an entry in CTest. TORCH: see above.
+function(headscope_test_program name)
+  cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE headscope_options ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     HEADSCOPE_SOURCE_DIR="${HEADSCOPE_TEST_ROOT}"
     HEADSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}"
     HEADSCOPE_GOLDEN_DIR="${HEADSCOPE_TEST_ROOT}/tests/golden")
+  headscope_share_test_headers(${name} ${arg_TORCH})
+endfunction()
+
+# headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): one CTest entry a test case.
+# A timeout only ends what hangs: no test may depend on how fast it runs.
+function(headscope_test name)
+  cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
+  set(torch "")
   if(arg_TORCH)
-    headscope_share_torch_headers(${name})
+    set(torch TORCH)
   endif()
+  headscope_test_program(${name} ${torch} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
   if(NOT arg_TIMEOUT)
-    set(arg_TIMEOUT 300)
+    set(arg_TIMEOUT 1500)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 60
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST DISCOVERY_TIMEOUT 1200
     PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()
+
+# headscope_test_in_parts(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] PARTS part=FILTER ...): one CTest entry
+# a part runs the cases that the filter names, in one process: where loading a model costs more than a case. They start
+# first, since they are long.
+function(headscope_test_in_parts name)
+  cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS;LABELS;PARTS" ${ARGN})
+  set(torch "")
+  if(arg_TORCH)
+    set(torch TORCH)
+  endif()
+  headscope_test_program(${name} ${torch} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
+  foreach(part IN LISTS arg_PARTS)
+    string(REGEX MATCH "^([^=]+)=(.+)$" _ "${part}")
+    add_test(NAME ${name}.${CMAKE_MATCH_1} COMMAND ${name} "--gtest_filter=${CMAKE_MATCH_2}")
+    set_tests_properties(${name}.${CMAKE_MATCH_1} PROPERTIES TIMEOUT 6000 LABELS "${arg_LABELS}" COST 1000)
+  endforeach()
 endfunction()

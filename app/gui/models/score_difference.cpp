@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/models/score_difference.h"
 
-#include <cmath>
 #include <limits>
 
-#include "core/scoring/rank_correlation.h"
+#include "core/scoring/value_comparison.h"
 
 namespace headscope::gui {
 
@@ -18,15 +17,10 @@ ScoreDifference compare_scores(const HeadScores& a, const HeadScores& b) {
   out.difference.description = a.description;
   out.difference.threshold.reset();
   out.difference.diverging = true;
-  std::vector<double> x, y;
-  for (std::size_t i = 0; i < a.values.size(); ++i) {
-    out.difference.values[i] = a.values[i] - b.values[i];
-    if (std::isnan(out.difference.values[i])) continue;
-    x.push_back(static_cast<double>(a.values[i]));
-    y.push_back(static_cast<double>(b.values[i]));
-  }
-  out.compared = static_cast<int>(x.size());
-  if (!x.empty()) out.correlation = rank_correlation(x, y);
+  const ValueComparison compared = compare_values(a.values, b.values);
+  out.difference.values = compared.difference;
+  out.compared = static_cast<int>(compared.compared);
+  out.correlation = compared.rank_correlation;
   return out;
 }
 

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The same measurement of two runs, cell by cell: scores of heads, effects of ablations, restored shares of patching.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+namespace headscope {
+
+struct ValueComparison {
+  std::vector<float> difference; // a - b, as many as given; NaN where either has none
+  std::size_t compared = 0;      // cells that both have
+  double correlation = 0.0;      // Pearson's over them; NaN: not defined
+  double rank_correlation = 0.0; // Spearman's over them; NaN: not defined
+  double mean_difference = 0.0;  // of a - b; NaN when nothing is compared
+  double mean_size = 0.0;        // of |a - b|
+  std::size_t largest = 0;       // the cell of the largest |a - b|, the first of equals
+};
+
+// Both of one length and order; NaN: not measured.
+ValueComparison compare_values(std::span<const float> a, std::span<const float> b);
+
+// How many of the `top` cells of largest size in `a` are among those of `b`, over `top`: 1 when the lists are the same.
+// Of cells that both have; NaN when there are none. Where there are fewer than `top`, all of them count.
+double top_overlap(std::span<const float> a, std::span<const float> b, std::size_t top);
+
+} // namespace headscope
