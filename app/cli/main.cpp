@@ -213,7 +213,11 @@ int main(int argc, char** argv) {
   try {
     return headscope::cli::run(argc, argv);
   } catch (const std::exception& exception) {
-    std::fprintf(stderr, "headscope: a defect of Headscope: %s\n", exception.what());
-    return headscope::exit_code(headscope::ErrorCode::internal);
+    headscope::cli::Console console;
+    console.json = headscope::cli::asks_for_json(argc, argv);
+    return headscope::cli::report(
+        headscope::make_error(headscope::ErrorCode::internal,
+                              std::string("a defect of Headscope: ").append(exception.what())),
+        console);
   }
 }

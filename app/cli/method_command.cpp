@@ -7,6 +7,7 @@
 
 #include "app/methods/methods.h"
 #include "app/methods/run.h"
+#include "core/base/crash_report.h"
 
 namespace headscope::cli {
 namespace {
@@ -109,6 +110,7 @@ void add_output_options(CLI::App& command, methods::OutputOptions& options, meth
 
 Status call(MethodCall& what, const Console& console) {
   HS_TRY(*what.wrong);
+  report_crashes();
   return methods::run_method(*what.method, what.model, what.output, console.context(), console.show());
 }
 

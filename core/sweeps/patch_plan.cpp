@@ -162,8 +162,7 @@ namespace {
 // What rounding leaves of a difference. Logits and ranks carry the rounding of large numbers; probabilities and
 // divergences of small ones.
 bool differ(double clean, double corrupt, MetricKind metric) {
-  const bool of_logits = metric == MetricKind::logit_diff || metric == MetricKind::answer_rank;
-  return std::abs(clean - corrupt) > (of_logits ? 1e-5 : 1e-8) * std::max({1.0, std::abs(clean), std::abs(corrupt)});
+  return std::abs(clean - corrupt) > info(metric).rounding * std::max({1.0, std::abs(clean), std::abs(corrupt)});
 }
 
 } // namespace

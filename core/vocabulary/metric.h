@@ -1,30 +1,56 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which metrics there are, and what is to be known of each: one table, from which parsing, help, units and checks come.
+// Metrics by their names, and what is to be known of each. Every metric is a file of its own in core/scoring/metrics,
+// from which the list is made; core/scoring holds what is declared here, so that whoever calls it links that.
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/vocabulary/named.h"
 
 namespace headscope {
 
-enum class MetricKind : std::uint8_t { logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank, accuracy };
-
 struct MetricInfo {
-  MetricKind kind;
   const char* name;
-  const char* units;    // of a value, and of the difference of two
-  const char* what;     // for --help and documents
-  bool needs_answers;   // a right answer for every prompt
-  bool needs_wrong;     // and a wrong one
-  bool needs_reference; // the logits of the unchanged run on the clean prompt
-  bool has_gradient;
-  bool lower_is_better;
+  const char* units;            // of a value, and of the difference of two
+  const char* what;             // for --help and documents
+  bool needs_answers = false;   // a right answer for every prompt
+  bool needs_wrong = false;     // and a wrong one
+  bool needs_reference = false; // the logits of the unchanged run on the clean prompt
+  bool has_gradient = false;
+  bool lower_is_better = false;
+  double rounding = 1e-8; // what rounding may leave of a difference, relative to the values
 };
 
-std::span<const MetricInfo> all_metrics();
+// A metric with its arithmetic: core/scoring/metric_definition.h.
+struct Metric;
+
+// The metrics that code asks for by name; every other one is found in the list by what the user wrote.
+namespace metrics {
+extern const Metric logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank, accuracy;
+}
+
+// Which metric.
+class MetricKind {
+public:
+  constexpr MetricKind() : metric_(&metrics::logit_diff) {}
+  constexpr explicit MetricKind(const Metric* metric) : metric_(metric) {}
+  constexpr const Metric& operator*() const { return *metric_; }
+  friend constexpr bool operator==(MetricKind, MetricKind) = default;
+
+  static const MetricKind logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank, accuracy;
+
+private:
+  const Metric* metric_;
+};
+inline constexpr MetricKind MetricKind::logit_diff{&metrics::logit_diff};
+inline constexpr MetricKind MetricKind::prob_diff{&metrics::prob_diff};
+inline constexpr MetricKind MetricKind::kl_divergence{&metrics::kl_divergence};
+inline constexpr MetricKind MetricKind::js_divergence{&metrics::js_divergence};
+inline constexpr MetricKind MetricKind::answer_rank{&metrics::answer_rank};
+inline constexpr MetricKind MetricKind::accuracy{&metrics::accuracy};
+
 const MetricInfo& info(MetricKind metric);
 
 template <> std::span<const Named<MetricKind>> names_of<MetricKind>();

@@ -162,6 +162,15 @@ class Killed(Slow):
         self.good("attention", "--model", self.small_model(), "--prompt", "abc", "--out", self.out)
         self.assertEqual(self.names(), ["r.h5"])
 
+    def test_a_crash_says_where(self):
+        process = self.start()
+        process.send_signal(signal.SIGSEGV)
+        process.communicate()
+        self.reader.join()
+        self.assertEqual(process.returncode, -signal.SIGSEGV)
+        self.assertIn("a defect of Headscope: SIGSEGV", self.said())
+        self.assertIn("headscope(", self.said())  # frames of the program
+
     def test_by_a_second_control_c_while_replacing(self):
         self.out.write_bytes(b"older results")
         process = self.start("--force")
