@@ -76,6 +76,7 @@ struct CellInput {
   const TaskSet* task = nullptr;
   std::string label; // of the task in the experiment; prompts are LABEL-0, LABEL-0-corrupt, ...
   std::string name;  // of the step: its group in the result file
+  std::string model; // short name where an experiment has several models, for results that are not named by their step
 };
 
 // A method cut into cells, for experiments. A cell is done or not; what it gives depends on the experiment only, never
