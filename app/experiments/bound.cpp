@@ -23,7 +23,7 @@ std::string hash_of(const nlohmann::json& all) {
 }
 
 // What results depend on in the model in memory and its prompts.
-void add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
+Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   const Model& model = bound.engine->model();
   all.push_back(model.identity.sha256());
   all.push_back(dtype_name(model.dtype));
@@ -31,6 +31,12 @@ void add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   for (const auto& [name, task] : bound.tasks)
     for (const TaskCase& each : task.cases)
       all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
+  for (const auto& step : bound.spec.steps) {
+    HS_ASSIGN(const std::vector<std::string> hashes, step->cells->file_hashes());
+    for (const std::string& hash : hashes)
+      all.push_back(hash);
+  }
+  return {};
 }
 
 // Of all that the result file says of a task's prompts: they are stored once where two models' are the same.
@@ -172,7 +178,7 @@ Result<BoundExperiment> bind_experiment(Experiment experiment, const Ranks& rank
     HS_TRY(bound.open(m, context));
     note_prompts(bound, ranks.rank() == 0, context);
     add_parts(bound);
-    add_to_fingerprint(bound, all);
+    HS_TRY(add_to_fingerprint(bound, all));
   }
   bound.fingerprint = hash_of(all);
   return bound;

@@ -20,6 +20,8 @@ public:
   }
   std::int64_t count() const override { return static_cast<std::int64_t>(plan_.size()); }
 
+  Result<std::vector<std::string>> file_hashes() const override { return methods::file_hashes(plan_); }
+
   // Detectors do not say beforehand what they will run: as ten passes of 1,000 tokens.
   Cost cost() const override {
     const auto n = static_cast<double>(plan_.size());
