@@ -24,14 +24,6 @@ std::string flag_names(const Option& option) {
   return names;
 }
 
-// "zero, mean, resample or uniform"
-std::string choice_names(const Option& option) {
-  std::string names;
-  for (std::size_t i = 0; i < option.choices.size(); ++i)
-    names += (i == 0 ? "" : i + 1 < option.choices.size() ? ", " : " or ") + option.choices[i].name;
-  return names;
-}
-
 void limit(CLI::Option& flag, const Option& option) {
   if (option.least && option.most)
     flag.check(CLI::Range(*option.least, *option.most));
@@ -47,7 +39,7 @@ CLI::Option* add_choice(CLI::App& command, const Option& option, const ChoiceTar
         const Status status = target.set(text);
         if (!status.ok() && wrong->ok()) *wrong = make_error(status.error().code, status.error().message, {}, name);
       },
-      option.help + ": " + choice_names(option));
+      option.help + ": " + choice_names(option.choices));
   flag->default_str(option.default_text);
   return flag;
 }

@@ -17,152 +17,171 @@ void share_machine(methods::ModelOptions& model, const Ranks& ranks) {
   if (model.threads == 0 && model.device == "cpu") model.threads = std::max(1, cores / ranks.local_size());
 }
 
-std::string fingerprint_of(const BoundExperiment& bound) {
-  const Model& model = bound.engine->model();
-  nlohmann::json all = {bound.spec.text,         headscope_version(),     libtorch_version(),
-                        model.identity.sha256(), dtype_name(model.dtype), model.device.is_cuda() ? "cuda" : "cpu"};
-  for (const auto& [name, task] : bound.tasks)
-    for (const TaskCase& each : task.cases)
-      all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
+std::string hash_of(const nlohmann::json& all) {
   const std::vector<std::uint8_t> bytes = nlohmann::json::to_cbor(all);
   return sha256_hex(bytes.data(), bytes.size());
 }
 
-Status bind_steps(BoundExperiment& bound) {
-  bound.first_cells = {0};
+// What results depend on in the model in memory and its prompts.
+Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
+  const Model& model = bound.engine->model();
+  all.push_back(model.identity.sha256());
+  all.push_back(dtype_name(model.dtype));
+  all.push_back(model.device.is_cuda() ? "cuda" : "cpu");
+  for (const auto& [name, task] : bound.tasks)
+    for (const TaskCase& each : task.cases)
+      all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
   for (const auto& step : bound.spec.steps) {
-    methods::CellInput input{bound.engine.get(), nullptr, step->task, step->name};
-    if (step->cells->needs_task()) input.task = &bound.tasks.at(step->task);
-    const Status status = step->cells->bind(input);
-    if (!status.ok()) {
-      const Error& error = status.error();
-      const std::string field = "step " + step->name + (error.field.empty() ? "" : ": " + error.field);
-      return make_error(error.code, error.message, bound.spec.file, field);
+    HS_ASSIGN(const std::vector<std::string> hashes, step->cells->file_hashes());
+    for (const std::string& hash : hashes)
+      all.push_back(hash);
+  }
+  return {};
+}
+
+// Of all that the result file says of a task's prompts: they are stored once where two models' are the same.
+std::string hash_of_prompts(const Tokenizer& tokenizer, const TaskSet& task) {
+  nlohmann::json all = {methods::dropped_lines(task)};
+  for (const TaskCase& each : task.cases)
+    for (const auto* ids :
+         {&each.tokens.clean, &each.tokens.corrupt, &each.tokens.answers.answer, &each.tokens.answers.wrong}) {
+      nlohmann::json pieces = nlohmann::json::array();
+      for (const std::int64_t id : *ids)
+        pieces.push_back({id, tokenizer.piece(id), tokenizer.text(id)});
+      all.push_back({tokenizer.decode(*ids), std::move(pieces)});
     }
-    bound.first_cells.push_back(bound.first_cells.back() + step->cells->count());
-  }
-  return {};
+  return hash_of(all);
 }
 
-// /prompts, as the commands write them.
-Status store_task(store::ResultWriter& writer, const Model& model, const std::string& label, const TaskSet& task) {
-  for (std::size_t i = 0; i < task.cases.size(); ++i) {
-    const PatchPair& pair = task.cases[i].tokens;
-    const std::string id = label + "-" + std::to_string(i);
-    HS_TRY(writer.add_prompt(prompt_of(model, id, pair.clean, pair.answers)));
-    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
-  }
-  return {};
+// Of a step or task, at the experiment's file unless it says another.
+Error placed(const Error& error, const std::string& what, const std::string& name, const std::string& file) {
+  return make_error(error.code, error.message, error.file.empty() ? file : error.file,
+                    what + " " + name + (error.field.empty() ? "" : ": " + error.field));
 }
 
-Status store_experiment(store::ResultWriter& writer, const BoundExperiment& bound, const CellResults& done) {
-  store::Column names{"name", std::vector<std::string>(), "label", "name of the step"};
-  store::Column methods{"method", std::vector<std::string>(), "label", "what it does"};
-  store::Column tasks{"task", std::vector<std::string>(), "label", "the task it is done on, or nothing"};
-  store::Column firsts{"first_cell", std::vector<std::int64_t>(), "index", "its first cell"};
-  store::Column counts{"cells", std::vector<std::int64_t>(), "cell", "how many cells it has"};
+// The parts of the model in memory.
+void add_parts(BoundExperiment& bound) {
   for (std::size_t s = 0; s < bound.spec.steps.size(); ++s) {
     const Step& step = *bound.spec.steps[s];
-    std::get<std::vector<std::string>>(names.values).push_back(step.name);
-    std::get<std::vector<std::string>>(methods.values).push_back(step.id());
-    std::get<std::vector<std::string>>(tasks.values).push_back(step.task);
-    std::get<std::vector<std::int64_t>>(firsts.values).push_back(bound.first_cells[s]);
-    std::get<std::vector<std::int64_t>>(counts.values).push_back(step.cells->count());
+    Part part{bound.model, s, with_model(step.name, bound.spec.models[bound.model]), 0, {}};
+    part.first_cell = bound.parts.empty() ? 0 : bound.cells();
+    for (std::int64_t cell = 0; cell < step.cells->count(); ++cell)
+      part.waits.push_back(step.cells->waits(cell));
+    bound.parts.push_back(std::move(part));
   }
-  HS_TRY(writer.add_table("/experiment/steps", {{names, methods, tasks, firsts, counts}, {}}));
-  store::ArraySpec spec;
-  spec.dtype = store::DType::uint8;
-  spec.axes = {{"cell", {}}};
-  spec.shape = {bound.cells()};
-  spec.long_name = "1: the cell is finished";
-  std::vector<std::int64_t> finished(static_cast<std::size_t>(bound.cells()), 0);
-  for (const auto& [cell, result] : done)
-    finished[static_cast<std::size_t>(cell)] = 1;
-  HS_TRY(writer.add_array("/experiment/finished", spec, std::span<const std::int64_t>(finished)));
-  return writer.set_attributes(
-      "/experiment", {{"name", bound.spec.name}, {"text", bound.spec.text}, {"fingerprint", bound.fingerprint}});
 }
 
-std::vector<std::int64_t> seeds_of(const BoundExperiment& bound) {
-  std::vector<std::int64_t> seeds;
-  for (const ExperimentTask& task : bound.spec.tasks)
-    seeds.push_back(static_cast<std::int64_t>(task.options.seed));
-  return seeds;
+// What the user must know of the prompts of the model in memory, and what the summary says of them.
+void note_prompts(BoundExperiment& bound, bool aloud, const methods::Context& context) {
+  const ExperimentModel& model = bound.spec.models[bound.model];
+  for (const ExperimentTask& task : bound.spec.tasks) {
+    const TaskSet& made = bound.tasks.at(task.name);
+    std::vector<std::string> lines = methods::dropped_lines(made);
+    for (std::string& line : lines)
+      if (!model.name.empty()) line = model.name + ": " + line;
+    if (aloud) methods::note_dropped(lines, context);
+    if (!made.dropped.empty()) bound.dropped[with_model(task.name, model)] = made.dropped_by_reason();
+  }
 }
 
 } // namespace
 
-std::size_t BoundExperiment::step_of(std::int64_t cell) const {
-  const auto after = std::upper_bound(first_cells.begin(), first_cells.end(), cell);
-  return static_cast<std::size_t>(after - first_cells.begin()) - 1;
+Status BoundExperiment::make_tasks() {
+  const Tokenizer& tokenizer = *engine->model().tokenizer;
+  for (const ExperimentTask& task : spec.tasks) {
+    auto made = make_task(tokenizer, task.options.request());
+    if (!made.ok()) return placed(made.error(), "task", with_model(task.name, spec.models[model]), spec.file);
+    labels[task.name] = task.name;
+    if (several()) {
+      const std::string hash = hash_of_prompts(tokenizer, *made);
+      const bool as_first = first_prompts_.emplace(task.name, hash).first->second == hash;
+      if (!as_first) labels[task.name] = with_model(task.name, spec.models[model]);
+    }
+    tasks.emplace(task.name, std::move(*made));
+  }
+  return {};
+}
+
+Status BoundExperiment::bind_steps() {
+  fresh_ = false;
+  const std::string& short_name = spec.models[model].name;
+  for (const auto& step : spec.steps) {
+    const std::string name = with_model(step->name, spec.models[model]);
+    const auto label = labels.find(step->task);
+    methods::CellInput input{engine.get(), nullptr, label == labels.end() ? step->task : label->second, name,
+                             short_name};
+    if (step->cells->needs_task()) input.task = &tasks.at(step->task);
+    if (const Status status = step->cells->bind(input); !status.ok()) {
+      Error error = status.error();
+      error.file.clear(); // a mistake of the step, whatever the method says
+      return placed(error, "step", name, spec.file);
+    }
+  }
+  return {};
+}
+
+Status BoundExperiment::open(std::size_t wanted, const methods::Context& context) {
+  if (engine && model == wanted) return {};
+  if (!fresh_) { // steps are bound once; the text that was understood before is understood again
+    HS_ASSIGN(Experiment again, parse_experiment(spec.text, spec.file));
+    spec.steps = std::move(again.steps);
+    fresh_ = true;
+  }
+  tasks.clear();
+  labels.clear();
+  engine.reset();
+  model = wanted;
+  methods::ModelOptions how = load;
+  how.model = spec.models[wanted].path;
+  HS_ASSIGN(auto loaded, methods::load(how, context, true));
+  HS_ASSIGN(Engine opened, methods::open_engine(std::move(loaded), how));
+  engine = std::make_unique<Engine>(std::move(opened));
+  HS_TRY(make_tasks());
+  return bind_steps();
+}
+
+const Part& BoundExperiment::part_of(std::int64_t cell) const {
+  const auto after = std::upper_bound(parts.begin(), parts.end(), cell,
+                                      [](std::int64_t wanted, const Part& part) { return wanted < part.first_cell; });
+  return *std::prev(after);
 }
 
 bool BoundExperiment::waits(std::int64_t cell) const {
-  const std::size_t step = step_of(cell);
-  return spec.steps[step]->cells->waits(cell - first_cells[step]);
+  const Part& part = part_of(cell);
+  return part.waits[static_cast<std::size_t>(cell - part.first_cell)];
 }
 
-CellResults BoundExperiment::of_step(std::size_t step, const CellResults& all) const {
+CellResults BoundExperiment::of_part(const Part& part, const CellResults& all) {
   CellResults own;
-  for (auto it = all.lower_bound(first_cells[step]); it != all.end() && it->first < first_cells[step + 1]; ++it)
-    own.emplace(it->first - first_cells[step], it->second);
+  for (auto it = all.lower_bound(part.first_cell); it != all.end() && it->first < part.end(); ++it)
+    own.emplace(it->first - part.first_cell, it->second);
   return own;
 }
 
 Result<nlohmann::json> BoundExperiment::run(std::int64_t cell, const CellResults& all,
                                             const methods::Context& context) const {
-  const std::size_t step = step_of(cell);
-  const CellResults others = waits(cell) ? of_step(step, all) : CellResults{};
-  auto result = spec.steps[step]->cells->run(cell - first_cells[step], others, context);
-  if (result.ok()) return result;
-  const Error& error = result.error();
-  if (error.code == ErrorCode::cancelled) return error;
-  const std::string field = "step " + spec.steps[step]->name + (error.field.empty() ? "" : ": " + error.field);
-  return make_error(error.code, error.message, error.file.empty() ? spec.file : error.file, field);
+  const Part& part = part_of(cell);
+  const CellResults others = waits(cell) ? of_part(part, all) : CellResults{};
+  auto result = step_of(part).cells->run(cell - part.first_cell, others, context);
+  if (result.ok() || result.error().code == ErrorCode::cancelled) return result;
+  return placed(result.error(), "step", part.name, spec.file);
 }
 
 Result<BoundExperiment> bind_experiment(Experiment experiment, const Ranks& ranks, const methods::Context& context) {
   BoundExperiment bound;
   bound.spec = std::move(experiment);
-  methods::ModelOptions model = bound.spec.model;
-  share_machine(model, ranks);
-  HS_ASSIGN(const auto loaded, load(model, context, true));
-  HS_ASSIGN(Engine engine, methods::open_engine(loaded, model));
-  bound.engine = std::make_unique<Engine>(std::move(engine));
-  for (const ExperimentTask& task : bound.spec.tasks) {
-    auto made = make_task(*loaded->tokenizer, task.options.request());
-    if (!made.ok()) {
-      const Error& error = made.error();
-      const std::string field = "task " + task.name + (error.field.empty() ? "" : ": " + error.field);
-      return make_error(error.code, error.message, error.file.empty() ? bound.spec.file : error.file, field);
-    }
-    if (ranks.rank() == 0) methods::note_dropped(methods::dropped_lines(*made), context);
-    bound.tasks.emplace(task.name, std::move(*made));
+  bound.load = bound.spec.model;
+  bound.dropped = nlohmann::json::object();
+  share_machine(bound.load, ranks);
+  nlohmann::json all = {bound.spec.text, headscope_version(), libtorch_version()};
+  for (std::size_t m = 0; m < bound.spec.models.size(); ++m) {
+    HS_TRY(bound.open(m, context));
+    note_prompts(bound, ranks.rank() == 0, context);
+    add_parts(bound);
+    HS_TRY(add_to_fingerprint(bound, all));
   }
-  HS_TRY(bind_steps(bound));
-  bound.fingerprint = fingerprint_of(bound);
+  bound.fingerprint = hash_of(all);
   return bound;
-}
-
-Status write_result(const BoundExperiment& bound, const CellResults& done, const std::string& path, bool overwrite,
-                    const store::Provenance& provenance) {
-  store::ResultOptions how;
-  how.overwrite = overwrite;
-  how.provenance = provenance;
-  how.provenance.seeds = seeds_of(bound);
-  HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(path, how));
-  HS_TRY(store_model(writer, bound.engine->model(), option_attributes(bound.spec.model)));
-  for (const ExperimentTask& task : bound.spec.tasks) {
-    const TaskSet& made = bound.tasks.at(task.name);
-    store::Attributes used = option_attributes(task.options);
-    used.push_back({"dropped", methods::dropped_lines(made)});
-    HS_TRY(writer.set_options("task-" + task.name, used));
-    HS_TRY(store_task(writer, bound.engine->model(), task.name, made));
-  }
-  for (std::size_t s = 0; s < bound.spec.steps.size(); ++s)
-    HS_TRY(bound.spec.steps[s]->cells->store(writer, bound.of_step(s, done)));
-  HS_TRY(store_experiment(writer, bound, done));
-  return writer.commit(static_cast<std::int64_t>(done.size()) == bound.cells());
 }
 
 } // namespace headscope::experiments

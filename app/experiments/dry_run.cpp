@@ -33,39 +33,70 @@ double memory_of(const BoundExperiment& bound, double most_tokens) {
   return 4.0 * (weights + most_tokens * (of(config.d_model) + block));
 }
 
+// What the steps on one model cost, with what a forward pass takes there.
+struct Estimate {
+  methods::Cost cost;
+  double seconds = 0, seconds_per_token = 0, memory = 0;
+};
+
+Result<Estimate> estimate(const BoundExperiment& bound, nlohmann::json& steps,
+                          std::vector<std::vector<std::string>>& lines) {
+  Estimate out;
+  HS_ASSIGN(out.seconds_per_token, methods::seconds_per_token(*bound.engine, timed_rows(bound), {}));
+  for (const Part& part : bound.parts) {
+    if (part.model != bound.model) continue;
+    const Step& step = bound.step_of(part);
+    const methods::Cost cost = step.cells->cost();
+    const double seconds = cost.tokens * out.seconds_per_token;
+    steps.push_back({{"name", part.name},
+                     {"method", step.id()},
+                     {"task", step.task},
+                     {"cells", part.cells()},
+                     {"forwards", cost.forwards},
+                     {"seconds", seconds}});
+    if (bound.several()) steps.back()["model"] = bound.spec.models[part.model].name;
+    lines.push_back({part.name, step.id(), std::to_string(part.cells()), methods::fixed(cost.forwards, 0),
+                     methods::fixed(seconds, 1)});
+    out.cost.forwards += cost.forwards;
+    out.cost.tokens += cost.tokens;
+    out.cost.most_tokens = std::max(out.cost.most_tokens, cost.most_tokens);
+  }
+  out.seconds = out.cost.tokens * out.seconds_per_token;
+  out.memory = memory_of(bound, out.cost.most_tokens);
+  return out;
+}
+
 } // namespace
 
 Status dry_run(Experiment experiment, const methods::Context& context, const methods::Show& show) {
   HS_ASSIGN(const Ranks ranks, Ranks::join());
-  HS_ASSIGN(const BoundExperiment bound, bind_experiment(std::move(experiment), ranks, context));
-  HS_ASSIGN(const double seconds_per_token, methods::seconds_per_token(*bound.engine, timed_rows(bound), {}));
-  if (ranks.rank() != 0) return {};
+  HS_ASSIGN(BoundExperiment bound, bind_experiment(std::move(experiment), ranks, context));
   nlohmann::json steps = nlohmann::json::array();
   std::vector<std::vector<std::string>> lines = {{"step", "method", "cells", "forwards", "seconds"}};
-  methods::Cost all;
-  for (const auto& step : bound.spec.steps) {
-    const methods::Cost cost = step->cells->cost();
-    const double seconds = cost.tokens * seconds_per_token;
-    steps.push_back({{"name", step->name},
-                     {"method", step->id()},
-                     {"task", step->task},
-                     {"cells", step->cells->count()},
-                     {"forwards", cost.forwards},
-                     {"seconds", seconds}});
-    lines.push_back({step->name, step->id(), std::to_string(step->cells->count()), methods::fixed(cost.forwards, 0),
-                     methods::fixed(seconds, 1)});
-    all = {all.forwards + cost.forwards, all.tokens + cost.tokens, std::max(all.most_tokens, cost.most_tokens)};
+  Estimate all; // memory is that of the largest model: one is there at a time
+  for (std::size_t m = 0; m < bound.spec.models.size(); ++m) {
+    HS_TRY(bound.open(m, context));
+    HS_ASSIGN(const Estimate one, estimate(bound, steps, lines));
+    all.cost.forwards += one.cost.forwards;
+    all.seconds += one.seconds;
+    all.seconds_per_token += one.seconds_per_token / static_cast<double>(bound.spec.models.size());
+    all.memory = std::max(all.memory, one.memory);
   }
-  const double memory = memory_of(bound, all.most_tokens), seconds = all.tokens * seconds_per_token;
+  if (ranks.rank() != 0) return {};
   methods::Report report;
-  report.json = {{"dry_run", true},           {"name", bound.spec.name},
-                 {"cells", bound.cells()},    {"forwards", all.forwards},
-                 {"memory_bytes", memory},    {"seconds", seconds},
-                 {"processes", ranks.size()}, {"seconds_per_token", seconds_per_token},
+  report.json = {{"dry_run", true},
+                 {"name", bound.spec.name},
+                 {"cells", bound.cells()},
+                 {"forwards", all.cost.forwards},
+                 {"memory_bytes", all.memory},
+                 {"seconds", all.seconds},
+                 {"processes", ranks.size()},
+                 {"seconds_per_token", all.seconds_per_token},
                  {"steps", std::move(steps)}};
-  report.text = methods::aligned(lines) +
-                methods::printed("%lld cells, about %.0f forward passes, %.1f GB and %.0f s of one process here\n",
-                                 static_cast<long long>(bound.cells()), all.forwards, memory / 1e9, seconds);
+  report.text =
+      methods::aligned(lines) +
+      methods::printed("%lld cells, about %.0f forward passes, %.1f GB and %.0f s of one process here\n",
+                       static_cast<long long>(bound.cells()), all.cost.forwards, all.memory / 1e9, all.seconds);
   show(report);
   return {};
 }

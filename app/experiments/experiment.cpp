@@ -11,32 +11,19 @@
 namespace headscope::experiments {
 namespace {
 
-// A model that lies beside the experiment's file, as its task files do; else what the name means where the program
-// was started, or a packaged model.
-std::string model_beside(const std::string& experiment, const std::string& model) {
-  const std::filesystem::path path = beside(experiment, model);
-  std::error_code error;
-  const bool there = path.extension() == ".gguf" || path.extension() == ".safetensors"
-                         ? std::filesystem::is_regular_file(path, error)
-                         : std::filesystem::exists(path / "config.json", error);
-  return there ? path.string() : model;
-}
-
-Status read_model(TomlTable& root, const std::string& experiment, methods::ModelOptions& model) {
+Status read_model(TomlTable& root, Experiment& out) {
   auto table = root.table("model");
   HS_TRY(root.has("model") ? Status() : root.error_at("model", ErrorCode::invalid_argument, "is missing: [model]"));
   if (!table) return root.done();
-  table->read("path", model.model);
+  const std::vector<std::string> paths = read_model_paths(*table);
   methods::OptionList list;
-  methods::list_model_options(list, model);
+  methods::list_model_options(list, out.model);
   for (const methods::Option& option : list.all())
     if (option.name != "model") read_option(*table, option);
   HS_TRY(table->done());
-  if (!model.model.empty()) {
-    model.model = model_beside(experiment, model.model);
-    return {};
-  }
-  return table->error_at("path", ErrorCode::invalid_argument, "is missing: a folder, a .gguf file or a packaged model");
+  HS_ASSIGN(out.models, name_models(*table, out.file, paths));
+  out.model.model = out.models.front().path;
+  return {};
 }
 
 Result<ExperimentTask> read_task(TomlTable& table, const std::string& experiment) {
@@ -88,6 +75,29 @@ Status read_steps(TomlTable& table, Experiment& out) {
   return {};
 }
 
+// A step has a result of each model and a task may have prompts of each: with the models' names behind theirs no two
+// may be called the same.
+Status check_names_with_models(const TomlTable& root, const Experiment& out) {
+  std::set<std::pair<std::string, std::string>> results;
+  std::set<std::string> prompts;
+  for (const ExperimentTask& task : out.tasks)
+    prompts.insert(task.name);
+  const auto refuse = [&](const std::string& what, const std::string& name) {
+    return root.error_at("model", ErrorCode::invalid_argument,
+                         "two " + what + " would have the name " + name +
+                             " with the models' names behind theirs; rename a step or task");
+  };
+  for (const ExperimentModel& model : out.models) {
+    for (const auto& step : out.steps)
+      if (const std::string name = with_model(step->name, model); !results.emplace(step->id(), name).second)
+        return refuse("results", name);
+    for (const ExperimentTask& task : out.tasks)
+      if (const std::string name = with_model(task.name, model); !model.name.empty() && !prompts.insert(name).second)
+        return refuse("tasks", name);
+  }
+  return {};
+}
+
 } // namespace
 
 Result<Experiment> parse_experiment(const std::string& text, const std::string& file) {
@@ -96,7 +106,7 @@ Result<Experiment> parse_experiment(const std::string& text, const std::string& 
   out.file = file;
   out.text = text;
   root.read("name", out.name);
-  HS_TRY(read_model(root, file, out.model));
+  HS_TRY(read_model(root, out));
   if (auto output = root.table("output")) {
     output->read("file", out.out);
     HS_TRY(output->done());
@@ -113,6 +123,7 @@ Result<Experiment> parse_experiment(const std::string& text, const std::string& 
   for (TomlTable& table : steps)
     HS_TRY(read_steps(table, out));
   if (out.steps.empty()) return root.error_at("step", ErrorCode::invalid_argument, "there are none: [[step]]");
+  HS_TRY(check_names_with_models(root, out));
   if (out.name.empty()) out.name = std::filesystem::path(file).stem().string();
   return out;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "app/experiments/model_list.h"
 #include "app/experiments/step.h"
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/inputs/task_options.h"
@@ -20,7 +21,8 @@ struct ExperimentTask {
 struct Experiment {
   std::string file, text;
   std::string name, out;
-  methods::ModelOptions model;
+  methods::ModelOptions model;         // how each is loaded; its name is the first one's
+  std::vector<ExperimentModel> models; // at least one
   std::vector<ExperimentTask> tasks;
   std::vector<std::unique_ptr<Step>> steps; // not bound yet
 };

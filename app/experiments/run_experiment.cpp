@@ -82,7 +82,7 @@ std::vector<std::string> unborn_journals(const std::string& base) {
 
 class Run {
 public:
-  Run(const BoundExperiment& bound, const RunOptions& options, const Ranks& ranks, const methods::Context& context,
+  Run(BoundExperiment& bound, const RunOptions& options, const Ranks& ranks, const methods::Context& context,
       const methods::Show& show)
       : bound_(bound), options_(options), ranks_(ranks), context_(context), show_(show),
         out_(options.out.empty() ? bound.spec.out : options.out), base_(journal_base()) {}
@@ -182,8 +182,8 @@ private:
 
   // Whether what a cell waits for is there.
   bool ready(std::int64_t cell) const {
-    const std::size_t step = bound_.step_of(cell);
-    for (std::int64_t other = bound_.first_cells[step]; other < bound_.first_cells[step + 1]; ++other)
+    const Part& part = bound_.part_of(cell);
+    for (std::int64_t other = part.first_cell; other < part.end(); ++other)
       if (!bound_.waits(other) && !done_.contains(other)) return false;
     return true;
   }
@@ -205,11 +205,11 @@ private:
     const std::vector<std::int64_t> mine = my_cells(waiting);
     const TaskContext shown = context_.task();
     for (std::size_t i = 0; i < mine.size() && !context_.cancel.cancelled(); ++i) {
-      const Step& step = *bound_.spec.steps[bound_.step_of(mine[i])];
+      const Part& part = bound_.part_of(mine[i]);
       if (ranks_.rank() == 0)
         shown.report("cells", static_cast<std::int64_t>(i), static_cast<std::int64_t>(mine.size()));
       const Clock::time_point begin = Clock::now();
-      auto result = bound_.run(mine[i], done_, quiet_);
+      auto result = run_cell(mine[i], part);
       if (!result.ok() && result.error().code == ErrorCode::cancelled) return {};
       if (!result.ok()) {
         log_.say("failed " + result.error().to_string());
@@ -220,12 +220,18 @@ private:
       std::snprintf(line, sizeof line, "cell %lld of %lld, %.3f s: ", static_cast<long long>(mine[i]),
                     static_cast<long long>(bound_.cells()),
                     std::chrono::duration<double>(Clock::now() - begin).count());
-      log_.say(line + step.name);
+      log_.say(line + part.name);
     }
     if (ranks_.rank() == 0 && !mine.empty() && !context_.cancel.cancelled())
       shown.report("cells", static_cast<std::int64_t>(mine.size()), static_cast<std::int64_t>(mine.size()));
     context_.finish_progress();
     return {};
+  }
+
+  // Cells of one model follow one another, so that each model is loaded once.
+  Result<nlohmann::json> run_cell(std::int64_t cell, const Part& part) {
+    HS_TRY(bound_.open(part.model, quiet_));
+    return bound_.run(cell, done_, quiet_);
   }
 
   // What goes into the result file is what a later run would read from the journal, to the last bit of a NaN.
@@ -271,7 +277,9 @@ private:
     const bool complete = missing() == 0;
     store::Provenance provenance{headscope_version(), libtorch_version(), header_.command_line, {}, header_.created};
     // A file of that name is this experiment's own, made of the same journal before: begin() has seen to that.
-    HS_TRY(write_result(bound_, done_, out_, options_.force || resuming_, provenance));
+    methods::Context uninterrupted = quiet_; // what is done is written after Ctrl-C too
+    uninterrupted.cancel = {};
+    HS_TRY(write_result(bound_, done_, out_, options_.force || resuming_, provenance, uninterrupted));
     log_.say((complete ? "wrote " : "wrote what is finished to ") + out_);
     context_.note((complete ? "wrote " : "wrote what was done until now to ") + out_);
     summarise(out_, complete);
@@ -290,19 +298,17 @@ private:
     const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();
     nlohmann::json steps = nlohmann::json::array();
     std::vector<std::vector<std::string>> lines = {{"step", "method", "task", "cells", "finished"}};
-    for (std::size_t s = 0; s < bound_.spec.steps.size(); ++s) {
-      const Step& step = *bound_.spec.steps[s];
-      const auto finished = static_cast<std::int64_t>(bound_.of_step(s, done_).size());
-      steps.push_back({{"name", step.name},
+    for (const Part& part : bound_.parts) {
+      const Step& step = bound_.step_of(part);
+      const auto finished = static_cast<std::int64_t>(BoundExperiment::of_part(part, done_).size());
+      steps.push_back({{"name", part.name},
                        {"method", step.id()},
                        {"task", step.task},
-                       {"cells", step.cells->count()},
+                       {"cells", part.cells()},
                        {"finished", finished}});
-      lines.push_back({step.name, step.id(), step.task, std::to_string(step.cells->count()), std::to_string(finished)});
+      if (bound_.several()) steps.back()["model"] = bound_.spec.models[part.model].name;
+      lines.push_back({part.name, step.id(), step.task, std::to_string(part.cells()), std::to_string(finished)});
     }
-    nlohmann::json dropped = nlohmann::json::object();
-    for (const auto& [name, task] : bound_.tasks)
-      if (!task.dropped.empty()) dropped[name] = task.dropped_by_reason();
     show_({{{"file", file},
             {"name", bound_.spec.name},
             {"complete", complete},
@@ -311,11 +317,11 @@ private:
             {"processes", ranks_.size()},
             {"seconds", seconds},
             {"steps", std::move(steps)},
-            {"dropped", std::move(dropped)}},
+            {"dropped", bound_.dropped}},
            methods::aligned(lines)});
   }
 
-  const BoundExperiment& bound_;
+  BoundExperiment& bound_;
   const RunOptions& options_;
   const Ranks& ranks_;
   const methods::Context& context_;
@@ -340,7 +346,7 @@ Status run_experiment(Experiment experiment, const RunOptions& options, const me
   HS_ASSIGN(const Ranks ranks, Ranks::join());
   const methods::Context own = ranks.rank() == 0 ? context : context.silent();
   const auto work = [&]() -> Status {
-    HS_ASSIGN(const BoundExperiment bound, bind_experiment(std::move(experiment), ranks, own));
+    HS_ASSIGN(BoundExperiment bound, bind_experiment(std::move(experiment), ranks, own));
     return Run(bound, options, ranks, own, show).all();
   };
   const Status status = work();

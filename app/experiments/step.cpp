@@ -26,10 +26,14 @@ struct ReadKey {
 
 // An error of the method itself, which names the flag, at the key of that option.
 Error at_key(const TomlTable& table, const methods::OptionList& list, const Error& error) {
-  const std::string field = error.field.substr(0, error.field.find(' ')); // "--set sink.texts"
+  const std::size_t space = error.field.find(' '); // "--set sink.texts"
+  const std::string field = error.field.substr(0, space);
+  std::string message = error.message;
+  if (space != std::string::npos)
+    message = (error.file.empty() ? "" : error.file + ": ") + error.field.substr(space + 1) + ": " + message;
   for (const Option& option : list.all())
     if (field == option.flag() || field == option.name)
-      return table.error_at(option.key().c_str(), error.code, error.message);
+      return table.error_at(option.key().c_str(), error.code, message);
   return table.error_at("method", error.code, (error.field.empty() ? "" : error.field + ": ") + error.message);
 }
 
@@ -80,6 +84,7 @@ Result<std::unique_ptr<Step>> read_step(TomlTable& table, const std::string& exp
   step->method->options(list);
   read_options(table, list, experiment);
   HS_TRY(table.done());
+  step->method->place_files([&](const std::string& file) { return beside_if_there(experiment, file); });
   if (const Status status = step->method->check_options(); !status.ok()) return at_key(table, list, status.error());
   step->name = name.empty() ? (task.empty() ? id : task + "-" + id) : name;
   step->task = task;

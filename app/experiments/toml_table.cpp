@@ -75,7 +75,19 @@ Error TomlTable::error_at(const char* key, ErrorCode code, const std::string& me
   return located(state_->file, node ? *node : *state_->table, key, code, message);
 }
 
+Error TomlTable::error_in_list(const char* key, std::size_t index, ErrorCode code, const std::string& message) const {
+  const toml::node* node = state_->get(key);
+  const toml::array* list = node ? node->as_array() : nullptr;
+  const toml::node* element = list ? list->get(index) : nullptr;
+  return element ? located(state_->file, *element, key, code, message) : error_at(key, code, message);
+}
+
 bool TomlTable::has(const char* key) const { return state_->get(key) != nullptr; }
+
+bool TomlTable::is_list(const char* key) const {
+  const toml::node* node = state_->get(key);
+  return node && node->is_array();
+}
 
 namespace {
 

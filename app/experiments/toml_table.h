@@ -3,6 +3,7 @@
 // that a reader is a list of read() calls.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,6 +32,7 @@ public:
   void read(const char* key, std::vector<std::int64_t>& value);
 
   bool has(const char* key) const;
+  bool is_list(const char* key) const;
   std::optional<TomlTable> table(const char* key); // [key]
   std::vector<TomlTable> tables(const char* key);  // [[key]]
   // One table a combination of the lists in [sweep], with the values in place; `suffix` says which. Itself without.
@@ -39,6 +41,8 @@ public:
 
   // "line 3, column 5: key"; of the table itself where it has no such key.
   Error error_at(const char* key, ErrorCode code, const std::string& message) const;
+  // The same, at an element of the list that the key has.
+  Error error_in_list(const char* key, std::size_t index, ErrorCode code, const std::string& message) const;
   void fail(Error error);
   // The first error; else one about the first key that nobody read.
   Status done();

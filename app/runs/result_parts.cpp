@@ -12,9 +12,9 @@ std::string libtorch_version() { return TORCH_VERSION; }
 
 const char* dtype_name(at::ScalarType dtype) { return name_of(dtype); }
 
-Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options) {
+store::Attributes model_attributes(const Model& model) {
   const ModelConfig& config = model.config;
-  HS_TRY(writer.set_model({
+  return {
       {"name", model.identity.name},
       {"architecture", config.architecture},
       {"path", model.identity.path},
@@ -31,7 +31,11 @@ Status store_model(store::ResultWriter& writer, const Model& model, const store:
       {"d_mlp", config.d_mlp},
       {"d_vocab", config.d_vocab},
       {"n_ctx", config.n_ctx},
-  }));
+  };
+}
+
+Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options) {
+  HS_TRY(writer.set_model(model_attributes(model)));
   return writer.set_options("model", load_options);
 }
 
@@ -87,14 +91,25 @@ Status write_prompt(store::ResultWriter& writer, const std::string& detector, st
 
 } // namespace
 
+namespace {
+
+// A detector's evidence calls its prompts ID-N; where its group has another name, theirs begin with that.
+std::string prompt_name(const std::string& prompt, const std::string& detector, const std::string& group) {
+  return prompt.rfind(detector + "-", 0) == 0 ? group + prompt.substr(detector.size()) : prompt;
+}
+
+} // namespace
+
 Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,
-                      const std::string& haystack, const DetectorResult& result) {
-  const std::string id = detector.id();
+                      const std::string& haystack, const DetectorResult& result, const std::string& name) {
+  const std::string id = name.empty() ? detector.id() : name;
   store::Attributes used = options.attributes();
   used.push_back({"haystack", haystack.empty() ? std::string("generated from the seed") : haystack});
   HS_TRY(writer.set_options(id, used));
-  for (const store::Prompt& prompt : result.prompts)
-    HS_TRY(write_prompt(writer, id, prompt));
+  for (store::Prompt prompt : result.prompts) {
+    prompt.id = prompt_name(prompt.id, detector.id(), id);
+    HS_TRY(write_prompt(writer, id, std::move(prompt)));
+  }
   store::DetectorScores scores;
   scores.name = id;
   scores.n_layers = result.n_layers;

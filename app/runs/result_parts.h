@@ -16,6 +16,8 @@ std::string headscope_version();
 std::string libtorch_version();
 const char* dtype_name(at::ScalarType dtype); // "float32", …
 
+// What /model says of it.
+store::Attributes model_attributes(const Model& model);
 // /model, and how it was loaded as /options/model.
 Status store_model(store::ResultWriter& writer, const Model& model, const store::Attributes& load_options);
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids);
@@ -23,8 +25,8 @@ store::Prompt prompt_of(const Model& model, const std::string& id, const std::ve
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids,
                         const Answers& answers);
 
-// Scores, maps, findings, prompts and tables of one detector, and its options.
+// Scores, maps, findings, prompts and tables of one detector, and its options. `name`: of its group; empty: its id.
 Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,
-                      const std::string& haystack, const DetectorResult& result);
+                      const std::string& haystack, const DetectorResult& result, const std::string& name = {});
 
 } // namespace headscope

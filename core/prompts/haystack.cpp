@@ -7,6 +7,7 @@
 #include <iterator>
 #include <system_error>
 
+#include "core/base/sha256.h"
 #include "core/text/unicode.h"
 
 namespace headscope {
@@ -78,6 +79,13 @@ Result<std::string> load_haystack(const std::string& path) {
   }
   if (all.empty()) return make_error(ErrorCode::invalid_argument, "holds no text", path, "haystack");
   return all;
+}
+
+Result<std::string> haystack_sha256(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return sha256_file(path);
+  HS_ASSIGN(const std::string text, load_haystack(path));
+  return sha256_hex(text.data(), text.size());
 }
 
 std::vector<Needle> default_needles() {

@@ -19,6 +19,9 @@ std::string generated_haystack(std::uint64_t seed, std::size_t min_bytes);
 // blank line. Errors: not_found, io, invalid_argument (no text), corrupt (not UTF-8 text).
 Result<std::string> load_haystack(const std::string& path);
 
+// SHA-256 of a text file as it lies there; of a folder, of the text that load_haystack() makes of it.
+Result<std::string> haystack_sha256(const std::string& path);
+
 struct Needle {
   std::string name;
   std::string needle;      // the sentence put into the haystack

@@ -84,7 +84,8 @@ public:
 
   // /model: name, architecture, path (only its last part is kept), sha256, dtype, device, n_layers,
   // n_heads, n_kv_heads, d_model, d_head, d_vocab, quantisation, ...
-  Status set_model(const Attributes& attributes);
+  // With a name, of a file about several models: /models/NAME.
+  Status set_model(const Attributes& attributes, const std::string& name = {});
   // /options/STEP: every option of one step or detector.
   Status set_options(const std::string& step, const Attributes& options);
 

@@ -44,7 +44,8 @@ void append(Attributes& to, const Attributes& from) { to.insert(to.end(), from.b
 
 } // namespace
 
-Status ResultWriter::set_model(const Attributes& attributes) {
+Status ResultWriter::set_model(const Attributes& attributes, const std::string& name) {
+  if (!name.empty()) HS_TRY(check_name(name, state_->partial.final_path(), "/models"));
   Attributes kept = attributes;
   for (Attribute& attribute : kept) {
     auto* path = std::get_if<std::string>(&attribute.value);
@@ -52,7 +53,7 @@ Status ResultWriter::set_model(const Attributes& attributes) {
     std::filesystem::path full(*path); // whose folders are nobody else's business
     *path = (full.has_filename() ? full : full.parent_path()).filename().string();
   }
-  return set_attributes("/model", kept);
+  return set_attributes(name.empty() ? "/model" : "/models/" + name, kept);
 }
 
 Status ResultWriter::set_options(const std::string& step, const Attributes& options) {

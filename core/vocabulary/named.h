@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/base/or_list.h"
 #include "core/base/result.h"
 
 namespace headscope {
@@ -35,15 +36,7 @@ template <typename E> std::vector<std::string> name_list() {
 }
 
 // "zero, mean, resample or uniform"
-template <typename E> std::string all_names() {
-  const std::span<const Named<E>> names = names_of<E>();
-  std::string text;
-  for (std::size_t i = 0; i < names.size(); ++i) {
-    if (i > 0) text += i + 1 < names.size() ? ", " : " or ";
-    text += names[i].name;
-  }
-  return text;
-}
+template <typename E> std::string all_names() { return or_list(name_list<E>()); }
 
 // invalid_argument, at `field`, with the list of names, for any other. '-' is read as '_'.
 template <typename E> Result<E> parse_name(std::string_view text, const std::string& field) {

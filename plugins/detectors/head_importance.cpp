@@ -32,6 +32,7 @@ public:
         {"tokens", std::int64_t{24}, "tokens in a text", {}, 2},
         {"by_position", false, "one mean a position, over texts, instead of one over positions and texts"},
         {"seed", std::int64_t{0}, "of the generated text", {}, 0},
+        text_option(),
     };
   }
 
@@ -41,6 +42,8 @@ public:
     return {};
   }
 
+  Status check_options(const OptionSet& options) const override { return check_own_text(options, id()); }
+
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("measuring head importance", [&] { return measure(run); });
   }
@@ -49,6 +52,7 @@ private:
   Result<DetectorResult> measure(const DetectorRun& run) const {
     HS_ASSIGN(const auto rows, text_rows(run, run.options.integer("texts"), run.options.integer("tokens"),
                                          static_cast<std::uint64_t>(run.options.integer("seed"))));
+    HS_ASSIGN(const store::Attributes text, text_findings(run));
     std::vector<AblationPrompt> prompts;
     for (const auto& row : rows)
       prompts.push_back({row, {}});
@@ -65,8 +69,9 @@ private:
     result.complete = ablated.complete;
     result.findings = {{"texts", static_cast<std::int64_t>(rows.size())},
                        {"tokens", static_cast<std::int64_t>(rows.front().size())}};
+    result.findings.insert(result.findings.end(), text.begin(), text.end());
     if (static_cast<std::int64_t>(rows.size()) < run.options.integer("texts"))
-      result.message = run.haystack + " holds only " + std::to_string(rows.size()) + " texts";
+      result.message = text_source(run).path + " holds only " + std::to_string(rows.size()) + " texts";
     name_heads(result);
     for (std::size_t i = 0; i < rows.size(); ++i)
       result.prompts.push_back(prompt_evidence(run.engine, id() + "-" + std::to_string(i), rows[i]));

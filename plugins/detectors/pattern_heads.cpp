@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Induction, previous-token and duplicate-token heads: stripes on repeated random tokens.
+// Induction, previous-token and duplicate-token heads: stripes on repeated tokens, or likeness to an ideal pattern.
 #include <algorithm>
 #include <optional>
 
@@ -8,6 +8,8 @@
 #include "core/model/guard.h"
 #include "plugins/detectors/builtin.h"
 #include "plugins/detectors/detection_pattern.h"
+#include "plugins/detectors/own_pattern.h"
+#include "plugins/detectors/pattern_texts.h"
 #include "plugins/detectors/stripes.h"
 
 namespace headscope {
@@ -41,7 +43,11 @@ public:
   std::string reference() const override { return "TransformerLens: stripe means, and head_detector for mul and abs"; }
 
   std::vector<OptionSpec> options() const override {
-    return {
+    OptionSpec pattern{"pattern", std::string(),
+                       "mul and abs: P of your own: " + all_names<PatternRule>() +
+                           ", or a .npy or .csv file of [query, key]; measure is mul then unless set"};
+    pattern.file = true;
+    std::vector<OptionSpec> all = {
         {"threshold", 0.4, "heads with at least this score are named"},
         {"measure",
          std::string("stripe"),
@@ -50,12 +56,24 @@ public:
          {"stripe", "mul", "abs"}},
         {"exclude_bos", false, "mul and abs: without attention to the first token"},
         {"exclude_current_token", false, "mul and abs: without attention to the query's own token"},
-        {"batch", std::int64_t{10}, "number of texts", {}, 1},
-        {"n", std::int64_t{50}, "random tokens in a text, before they repeat", {}, 2},
-        {"low", std::int64_t{1000}, "smallest token id drawn (0 where the vocabulary ends before twice that)", {}, 0},
-        {"high", std::int64_t{9999}, "one more than the largest token id drawn", {}, 1},
-        {"seed", std::int64_t{0}, "of torch's CPU generator", {}, 0},
+        pattern,
     };
+    add_pattern_text_options(all);
+    return all;
+  }
+
+  Status check_options(const OptionSet& options) const override {
+    HS_TRY(check_pattern_texts(options, id()));
+    const bool own = !options.text("pattern").empty();
+    if (own && options.is_set("measure") && options.text("measure") == "stripe")
+      return make_error(ErrorCode::invalid_argument, "stripe compares with no pattern; give mul or abs", {},
+                        id() + ".measure");
+    if (own) HS_TRY(read_pattern(options.text("pattern"), id() + ".pattern"));
+    if (!repeats(options) && measure_of(options) == "stripe" && id() != "previous")
+      return make_error(ErrorCode::invalid_argument,
+                        "off leaves no stripe of " + id() + " heads; give " + id() + ".measure=mul or abs", {},
+                        id() + ".repeat");
+    return {};
   }
 
   Status check(const Engine& engine) const override {
@@ -69,17 +87,11 @@ public:
 
 private:
   Result<DetectorResult> measure(const DetectorRun& run) const {
-    const RepeatedTokens spec = tokens_for(run);
-    if (spec.low >= spec.high)
-      return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id() + ".low");
-    if (2 * spec.n > run.engine.config().n_ctx)
-      return make_error(ErrorCode::invalid_argument,
-                        "makes a text of " + std::to_string(2 * spec.n) +
-                            " tokens, which passes the model's context of " + std::to_string(run.engine.config().n_ctx),
-                        {}, id() + ".n");
-    const at::Tensor tokens = repeated_tokens(spec);
+    HS_TRY(check_options(run.options));
+    HS_ASSIGN(const PatternTexts texts, pattern_texts(run, id()));
     StripeMeans stripe(run.engine.config());
-    std::optional<SimilaritySum> likeness = similarity(run, tokens);
+    HS_ASSIGN(const std::optional<OwnPattern> own, own_pattern(run.options));
+    HS_ASSIGN(std::optional<SimilaritySum> likeness, similarity(run, texts.tokens, own));
     std::int64_t layers_done = 0;
     const auto report = [&](int layer) {
       layers_done = std::max<std::int64_t>(layers_done, layer + 1);
@@ -91,13 +103,13 @@ private:
       report(tile.layer);
     };
     AttentionStatisticsRequest statistics;
-    statistics.distances = {kind_.distance(spec.n)};
+    statistics.distances = {kind_.distance(texts.n)};
     statistics.done = [&](const AttentionStatistics& layer) {
       stripe.add(layer);
       report(layer.layer);
     };
     RunRequest request;
-    request.batch.tokens = tokens;
+    request.batch.tokens = texts.tokens;
     request.until = LogitRows::none;
     if (likeness)
       request.observer = &observer;
@@ -108,39 +120,56 @@ private:
     if (!ran.ok() && (ran.error().code != ErrorCode::cancelled || layers_done == 0)) return ran.error();
     DetectorResult result = empty_result(run.engine);
     result.scores = likeness ? likeness->means() : stripe.means();
-    result.description =
-        likeness ? "Likeness of the attention pattern to that of " + title() + ", on random tokens written twice"
-                 : kind_.description;
-    result.threshold = run.options.number("threshold");
     result.complete = ran.ok();
-    result.findings = {{"low", spec.low}, {"high", spec.high}}; // as drawn from, in a small vocabulary too
+    describe(run.options, texts, own, result);
     name_heads(result);
-    add_evidence(result, tokens, run.engine);
+    add_evidence(result, texts.tokens, run.engine);
     return result;
   }
 
-  // Nothing for the stripe measure.
-  std::optional<SimilaritySum> similarity(const DetectorRun& run, const at::Tensor& tokens) const {
-    const std::string& measure = run.options.text("measure");
-    if (measure == "stripe") return std::nullopt;
-    std::vector<at::Tensor> expected;
-    for (std::int64_t row = 0; row < tokens.size(0); ++row)
-      expected.push_back(detection_pattern(id(), tokens[row]));
-    return SimilaritySum(run.engine.config(), at::stack(expected),
-                         {measure == "mul" ? Similarity::mul : Similarity::abs, run.options.flag("exclude_bos"),
-                          run.options.flag("exclude_current_token")});
+  void describe(const OptionSet& options, const PatternTexts& texts, const std::optional<OwnPattern>& own,
+                DetectorResult& result) const {
+    result.threshold = options.number("threshold");
+    result.findings = texts.findings;
+    result.message = texts.message;
+    result.description = kind_.description;
+    if (measure_of(options) != "stripe")
+      result.description =
+          "Likeness of the attention pattern to that of " + (own ? own->name : title()) + ", on " + texts.what;
+    else if (!options.text("text").empty())
+      result.description += "; here on " + texts.what;
+    if (!own) return;
+    result.findings.insert(result.findings.end(), own->findings.begin(), own->findings.end());
+    if (!own->is_mask && measure_of(options) == "mul")
+      result.message += (result.message.empty() ? "" : "; ") + own->name +
+                        " has entries other than 0 and 1: mul is then no share of the attention";
   }
 
-  static RepeatedTokens tokens_for(const DetectorRun& run) {
-    RepeatedTokens spec;
-    spec.batch = run.options.integer("batch");
-    spec.n = run.options.integer("n");
-    spec.seed = static_cast<std::uint64_t>(run.options.integer("seed"));
-    const std::int64_t d_vocab = run.engine.config().d_vocab;
-    spec.high = std::min(run.options.integer("high"), d_vocab);
-    spec.low = run.options.integer("low");
-    if (spec.high == d_vocab && d_vocab < 2 * spec.low) spec.low = 0;
-    return spec;
+  static std::string measure_of(const OptionSet& options) {
+    return options.text("pattern").empty() || options.is_set("measure") ? options.text("measure") : "mul";
+  }
+
+  Result<std::optional<OwnPattern>> own_pattern(const OptionSet& options) const {
+    if (options.text("pattern").empty()) return std::optional<OwnPattern>{};
+    HS_ASSIGN(OwnPattern read, read_pattern(options.text("pattern"), id() + ".pattern"));
+    return std::optional<OwnPattern>{std::move(read)};
+  }
+
+  // Nothing for the stripe measure.
+  Result<std::optional<SimilaritySum>> similarity(const DetectorRun& run, const at::Tensor& tokens,
+                                                  const std::optional<OwnPattern>& own) const {
+    const std::string measure = measure_of(run.options);
+    if (measure == "stripe") return std::optional<SimilaritySum>{};
+    std::vector<at::Tensor> expected;
+    for (std::int64_t row = 0; row < tokens.size(0); ++row) {
+      HS_ASSIGN(at::Tensor ideal, own ? pattern_on(*own, tokens[row], id() + ".pattern")
+                                      : Result<at::Tensor>(detection_pattern(id(), tokens[row])));
+      expected.push_back(std::move(ideal));
+    }
+    return std::optional<SimilaritySum>(std::in_place, run.engine.config(), at::stack(expected),
+                                        SimilarityOptions{measure == "mul" ? Similarity::mul : Similarity::abs,
+                                                          run.options.flag("exclude_bos"),
+                                                          run.options.flag("exclude_current_token")});
   }
 
   // The texts, so that a score can be followed to what was run.

@@ -12,6 +12,8 @@
 #include "core/prompts/retrieval_prompt.h"
 #include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
+#include "plugins/detectors/own_needles.h"
+#include "plugins/detectors/text_rows.h"
 
 namespace headscope {
 namespace {
@@ -38,7 +40,12 @@ public:
         {"threshold", 0.1, "heads with at least this score are named", {}, 0.0},
         {"documents", std::int64_t{8}, "paragraphs of a prompt", {}, 1},
         {"words", std::int64_t{30}, "words of a paragraph, the needle aside", {}, 2},
-        {"needles", std::int64_t{3}, "needles, each asked for, at most 3; the others are among the paragraphs", {}, 1},
+        {"needles",
+         std::int64_t{3},
+         "needles, each asked for, at most 3; the others are among the paragraphs; of needle_file without this: all",
+         {},
+         1},
+        needle_file_option(),
         {"places", std::int64_t{2}, "places of the paragraph that is asked for, evenly spread", {}, 1},
         {"rows", std::string("prompt"),
          "queries that are averaged over: prompt: from the instruction on, as in the authors' code; query: the query "
@@ -60,13 +67,20 @@ public:
     return {};
   }
 
+  Status check_options(const OptionSet& options) const override {
+    HS_TRY(chosen_needles(options, id()));
+    return {};
+  }
+
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("finding query-focused retrieval heads", [&] { return search(run); });
   }
 
 private:
   static Result<DetectorResult> search(const DetectorRun& run) {
-    HS_ASSIGN(std::vector<Asked> plan, planned(run));
+    HS_ASSIGN(const ChosenNeedles chosen, chosen_needles(run.options, "qrhead"));
+    HS_ASSIGN(const store::Attributes text, text_findings(run));
+    HS_ASSIGN(std::vector<Asked> plan, planned(run, chosen.needles));
     std::size_t done = 0;
     for (; done < plan.size(); ++done) {
       run.task.report("query-focused heads", static_cast<std::int64_t>(done), std::ssize(plan));
@@ -78,11 +92,13 @@ private:
     const bool complete = done == plan.size();
     plan.resize(done);
     DetectorResult result = summarise(run, plan);
+    for (const store::Attributes& own : {chosen.findings, text})
+      result.findings.insert(result.findings.end(), own.begin(), own.end());
     result.complete = complete;
     return result;
   }
 
-  static Result<std::vector<Asked>> planned(const DetectorRun& run) {
+  static Result<std::vector<Asked>> planned(const DetectorRun& run, const std::vector<Needle>& needles) {
     const auto option = [&](const char* name) { return static_cast<std::size_t>(run.options.integer(name)); };
     std::string text;
     if (run.haystack.empty()) {
@@ -91,8 +107,6 @@ private:
     } else {
       HS_ASSIGN(text, load_haystack(run.haystack));
     }
-    std::vector<Needle> needles = default_needles();
-    needles.resize(std::min(needles.size(), option("needles")));
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
     const bool chat = uses_chat(tokenizer, run.options.text("chat"));
     HS_ASSIGN(const QueryRows rows, parse_name<QueryRows>(run.options.text("rows"), "rows"));

@@ -11,8 +11,10 @@
 #include "core/scoring/rank_correlation.h"
 #include "core/store/column_values.h"
 #include "plugins/detectors/builtin.h"
+#include "plugins/detectors/own_needles.h"
 #include "plugins/detectors/retrieval_properties.h"
 #include "plugins/detectors/retrieval_run.h"
+#include "plugins/detectors/text_rows.h"
 
 namespace headscope {
 namespace {
@@ -23,7 +25,7 @@ constexpr const char* summary =
 
 struct RunRecord {
   std::int64_t length = 0, depth = 0;
-  std::string needle;
+  Needle needle;
   RetrievalPrompt prompt;
   RetrievalRun outcome;
   bool kept = false;
@@ -45,7 +47,7 @@ store::Table runs_table(const std::vector<RunRecord>& records) {
       {"run", runs, "1", "the prompt is retrieval-N"},
       {"length", column(&Record::length), "token", "asked for"},
       {"depth", column(&Record::depth), "%", "of the needle in the context"},
-      {"needle", column(&Record::needle), "", "name of the needle"},
+      {"needle", column([](const Record& r) { return r.needle.name; }), "", "name of the needle"},
       {"tokens", column([](const Record& r) { return std::int64_t{std::ssize(r.prompt.ids)}; }), "token",
        "of the prompt"},
       {"needle_begin", column([](const Record& r) { return r.prompt.span.begin; }), "token",
@@ -91,7 +93,8 @@ public:
         {"length_max", std::int64_t{700}, "longest prompt in tokens", {}, 1},
         {"lengths", std::int64_t{3}, "number of lengths between them (the paper: 20)", {}, 1},
         {"depths", std::int64_t{3}, "number of depths from 0 to 100 % (the paper: 10)", {}, 1},
-        {"needles", std::int64_t{3}, "number of needles, at most 3", {}, 1},
+        {"needles", std::int64_t{3}, "number of needles, at most 3; of needle_file without this: all", {}, 1},
+        needle_file_option(),
         {"reserve", std::int64_t{200}, "tokens kept free for question and answer", {}, 0},
         {"new_tokens", std::int64_t{50}, "longest answer; a newline ends it", {}, 1},
         {"rouge", 0.5, "runs whose answer has at most this ROUGE-1 recall are not counted", {}, 0.0},
@@ -109,6 +112,11 @@ public:
     return {};
   }
 
+  Status check_options(const OptionSet& options) const override {
+    HS_TRY(chosen_needles(options, id()));
+    return {};
+  }
+
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("finding retrieval heads", [&] { return search(run); });
   }
@@ -116,8 +124,10 @@ public:
 private:
   static Result<DetectorResult> search(const DetectorRun& run) {
     HS_ASSIGN(const auto haystack, read_haystack(run));
-    std::vector<RunRecord> plan = planned(run);
-    HS_TRY(check_lengths(run, haystack));
+    HS_ASSIGN(const ChosenNeedles chosen, chosen_needles(run.options, "retrieval"));
+    HS_ASSIGN(const store::Attributes text, text_findings(run));
+    std::vector<RunRecord> plan = planned(run, chosen.needles);
+    HS_TRY(check_lengths(run, haystack, chosen.needles));
     bool complete = true;
     std::size_t done = 0;
     for (RunRecord& record : plan) {
@@ -132,6 +142,8 @@ private:
     plan.resize(done);
     if (!complete && done == 0) return make_error(ErrorCode::cancelled, "retrieval heads were cancelled");
     DetectorResult result = summarise(run, plan);
+    for (const store::Attributes& own : {chosen.findings, text})
+      result.findings.insert(result.findings.end(), own.begin(), own.end());
     result.complete = complete;
     return result;
   }
@@ -151,16 +163,16 @@ private:
     return run.engine.model().tokenizer->encode(text, {false, false});
   }
 
-  static std::vector<RunRecord> planned(const DetectorRun& run) {
+  static std::vector<RunRecord> planned(const DetectorRun& run, const std::vector<Needle>& needles) {
     std::vector<RunRecord> plan;
-    for (const Needle& needle : needles(run))
+    for (const Needle& needle : needles)
       for (const std::int64_t length :
            spread(run.options.integer("length_min"), run.options.integer("length_max"), run.options.integer("lengths")))
         for (const std::int64_t depth : spread(0, 100, run.options.integer("depths"))) {
           RunRecord record;
           record.length = length;
           record.depth = depth;
-          record.needle = needle.name;
+          record.needle = needle;
           plan.push_back(std::move(record));
         }
     return plan;
@@ -170,17 +182,12 @@ private:
     return headscope::uses_chat(*run.engine.model().tokenizer, run.options.text("chat"));
   }
 
-  static std::vector<Needle> needles(const DetectorRun& run) {
-    std::vector<Needle> chosen = default_needles();
-    chosen.resize(std::min(chosen.size(), static_cast<std::size_t>(run.options.integer("needles"))));
-    return chosen;
-  }
-
   // Before the first of perhaps hundreds of runs: the shortest prompt has room for the needle, the longest one and
   // its answer fit the model.
-  static Status check_lengths(const DetectorRun& run, const std::vector<std::int64_t>& haystack) {
+  static Status check_lengths(const DetectorRun& run, const std::vector<std::int64_t>& haystack,
+                              const std::vector<Needle>& needles) {
     const std::int64_t n_ctx = run.engine.config().n_ctx, answer = run.options.integer("new_tokens");
-    for (const Needle& needle : needles(run))
+    for (const Needle& needle : needles)
       for (const char* option : {"length_min", "length_max"}) {
         HS_ASSIGN(
             const RetrievalPrompt prompt,
@@ -199,13 +206,10 @@ private:
 
   static Status measure(const DetectorRun& run, const std::vector<std::int64_t>& haystack, RunRecord& record) {
     const Tokenizer& tokenizer = *run.engine.model().tokenizer;
-    Needle needle;
-    for (const Needle& known : default_needles())
-      if (known.name == record.needle) needle = known;
     HS_ASSIGN(record.prompt,
-              make_retrieval_prompt(tokenizer, haystack, needle,
+              make_retrieval_prompt(tokenizer, haystack, record.needle,
                                     {record.length, record.depth, run.options.integer("reserve"), uses_chat(run)}));
-    HS_ASSIGN(record.outcome, run_retrieval(run.engine, record.prompt, needle.real_needle,
+    HS_ASSIGN(record.outcome, run_retrieval(run.engine, record.prompt, record.needle.real_needle,
                                             run.options.integer("new_tokens"), run.task.cancel));
     record.kept = record.outcome.rouge > run.options.number("rouge");
     return {};
@@ -261,7 +265,7 @@ private:
     }
     std::vector<RetrievalEvidence> evidence;
     for (const RunRecord* record : kept)
-      evidence.push_back({record->length, record->needle, code ? &record->outcome.code : &record->outcome.set});
+      evidence.push_back({record->length, record->needle.name, code ? &record->outcome.code : &record->outcome.set});
     for (store::Attribute& property : retrieval_properties(evidence, result.threshold))
       result.findings.push_back(std::move(property));
     if (kept.empty())

@@ -40,6 +40,7 @@ public:
          0},
         {"bos", std::string("auto"), "begin each text as the tokenizer begins a prompt", {"auto", "off"}},
         {"seed", std::int64_t{0}, "of the generated text", {}, 0},
+        text_option(),
     };
   }
 
@@ -48,6 +49,8 @@ public:
       return make_error(ErrorCode::unsupported, "the model has no tokenizer to read text with", {}, id());
     return {};
   }
+
+  Status check_options(const OptionSet& options) const override { return check_own_text(options, id()); }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("finding attention sinks", [&] { return measure(run); });
@@ -59,6 +62,7 @@ private:
               text_rows(run, run.options.integer("texts"), run.options.integer("tokens"),
                         static_cast<std::uint64_t>(run.options.integer("seed")), run.options.text("bos") == "auto"));
     const auto length = static_cast<std::int64_t>(rows.front().size());
+    HS_ASSIGN(const store::Attributes text, text_findings(run));
     HS_ASSIGN(const double theta, later_threshold(run.options.text("theta"), length));
     SinkStatistics statistics(run.engine.config(), length);
     bool complete = true;
@@ -80,9 +84,10 @@ private:
     if (!complete && statistics.texts() == 0) return make_error(ErrorCode::cancelled, "attention sinks were cancelled");
     run.task.report("attention sinks", statistics.texts(), static_cast<std::int64_t>(rows.size()));
     DetectorResult result = summarise(run, statistics, theta);
+    result.findings.insert(result.findings.end(), text.begin(), text.end());
     result.complete = complete;
     if (static_cast<std::int64_t>(rows.size()) < run.options.integer("texts"))
-      result.message = run.haystack + " holds only " + std::to_string(rows.size()) + " texts of " +
+      result.message = text_source(run).path + " holds only " + std::to_string(rows.size()) + " texts of " +
                        std::to_string(length) + " tokens";
     add_evidence(result, rows, statistics.texts(), run.engine);
     return result;

@@ -76,6 +76,7 @@ public:
         {"texts", std::int64_t{6}, "number of texts", {}, 1},
         {"bos", std::string("auto"), "begin each text as the tokenizer begins a prompt", {"auto", "off"}},
         {"seed", std::int64_t{0}, "of the generated text", {}, 0},
+        text_option(),
     };
   }
 
@@ -84,6 +85,8 @@ public:
       return make_error(ErrorCode::unsupported, "the model has no tokenizer to read text with", {}, id());
     return {};
   }
+
+  Status check_options(const OptionSet& options) const override { return check_own_text(options, id()); }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("finding " + id() + " heads", [&] { return measure(run); });
@@ -104,6 +107,8 @@ private:
     const bool complete = shares.size() == pieces.size();
     pieces.resize(shares.size());
     DetectorResult result = summarise(run, pieces, shares);
+    HS_ASSIGN(const store::Attributes text, text_findings(run));
+    result.findings.insert(result.findings.end(), text.begin(), text.end());
     result.complete = complete;
     return result;
   }

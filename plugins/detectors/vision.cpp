@@ -43,7 +43,12 @@ public:
   std::vector<OptionSpec> options() const override {
     return {
         {"threshold", 0.5, "heads with at least this share of the largest divergence are named", {}, 0.0},
-        {"images", std::string(), "a .npy or HDF5 file with embeddings [token, d_model] or [image, token, d_model]"},
+        {"images",
+         std::string(),
+         "a .npy or HDF5 file with embeddings [token, d_model] or [image, token, d_model]",
+         {},
+         -1e18,
+         true},
         {"dataset", std::string("embeddings"), "of the HDF5 file"},
         {"random", std::int64_t{4}, "without a file: number of random images, where no token is an image", {}, 1},
         {"image_tokens", std::int64_t{16}, "tokens of a random image", {}, 1},

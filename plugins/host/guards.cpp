@@ -49,6 +49,10 @@ public:
     return walled(id_ + " (" + module_ + "): check", [&] { return inner_->check(engine); });
   }
 
+  Status check_options(const OptionSet& options) const override {
+    return walled(id_ + " (" + module_ + "): check_options", [&] { return inner_->check_options(options); });
+  }
+
   Result<DetectorResult> run(const DetectorRun& run) const override {
     auto result = walled(id_ + " (" + module_ + "): run", [&] { return inner_->run(run); });
     if (!result.ok()) return result;

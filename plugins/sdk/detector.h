@@ -35,6 +35,10 @@ public:
 
   // Errors are those of the engine; a cancelled run that has measured something is a result, not an error.
   virtual Result<DetectorResult> run(const DetectorRun& run) const = 0;
+
+  // What can be said of options before a model is loaded: that files which they name are there and hold what they
+  // should, and that options fit each other. The field begins with ID.OPTION.
+  virtual Status check_options(const OptionSet&) const { return {}; }
 };
 
 // Sizes set, every score NaN.

@@ -48,6 +48,10 @@ Result<OptionValue> parse(const OptionSpec& spec, const std::string& text) {
 
 } // namespace
 
+Error at_option(const Error& error, const std::string& option) {
+  return make_error(error.code, error.message, error.file, option + (error.field.empty() ? "" : ": " + error.field));
+}
+
 Status OptionSet::set(const std::string& name, const std::string& text) {
   std::string known;
   for (const OptionSpec& spec : specs_) {

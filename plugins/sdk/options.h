@@ -21,7 +21,11 @@ struct OptionSpec {
   std::string help;                      // one line
   std::vector<std::string> allowed = {}; // of a string; empty: any
   double least = -1e18;                  // of a number
+  bool file = false;                     // of a string: names, or may name, a file or folder that is read
 };
+
+// An error of the file that an option names, at that option: "retrieval.needle_file: line 3: answer".
+Error at_option(const Error& error, const std::string& option);
 
 class OptionSet {
 public:

@@ -290,7 +290,8 @@ class Errors(Experiments):
             folder = self.folder / path.stem
             folder.mkdir()
             (folder / path.name).write_text(text.replace('"smollm2"', '"missing.gguf"'))
-            self.bad("not_found", "run", folder / path.name, file="missing.gguf")  # all that is before the model is right
+            error = self.bad("not_found", "run", folder / path.name)  # all that is before the model is right
+            self.assertIn("missing.gguf", error["file"] + error["message"])  # of a list of models the place in the file is named
         self.assertEqual(methods, {"ablate", "adjust", "patch", "attribute", "paths", "circuit", "detect"})
 
 
@@ -404,6 +405,210 @@ class Scale(Experiments):
         result = self.go(folder, launcher=("mpirun", "-n", "2"), env=MPI)
         self.assertNotEqual(result.returncode, 0)
         self.assertIn(b"step pairs-patch", result.stderr)
+
+
+class Models(Experiments):
+    """`path` of [model] as a list: every step on every model, each as if it were alone."""
+    several = None  # the folder of a run on two models that nothing disturbed, and its summary
+    NAMES = ("first", "second")
+    STEPS = STEPS.replace('"successor"', '"duplicate"')
+    # Where each method keeps what a step gives; a detector's group has its own name and not the step's.
+    GROUPS = {"ablate": "ablation", "patch": "patching", "attribute": "logit_attribution", "adjust": "adjustment", "paths": "paths", "circuit": "graph"}
+
+    def second(self):
+        """A checkpoint of the same shape: other weights, the same tokenizer."""
+        folder = Experiments.shared / "second"
+        if not folder.exists():
+            shutil.copytree(self.model, folder)
+            data = bytearray((folder / "model.safetensors").read_bytes())
+            values = np.frombuffer(data, "<f4", offset=8 + int.from_bytes(data[:8], "little"))
+            values *= 1 + 0.1 * np.sin(np.arange(values.size, dtype=np.float32))
+            (folder / "model.safetensors").write_bytes(data)
+        return folder
+
+    def place_models(self, name, steps=None, paths='["first", "second"]', where=None, **more):
+        folder = self.place(name, HEAD.replace('"model"', paths) + (steps or self.STEPS), where=where)
+        for model, target in {"first": self.model, "second": self.second(), **more}.items():
+            (folder / model).symlink_to(target)
+        return folder
+
+    def both(self):
+        if Models.several is None:
+            folder = self.place_models("both", where=Experiments.shared)
+            Models.several = folder, self.done(folder)
+        return Models.several
+
+    def assertSameGroup(self, mine, theirs, where):
+        """Every number, text and attribute is the same to the last bit."""
+        self.assertEqual(list(mine), list(theirs), where)
+        compare = lambda a, b, what: np.testing.assert_array_equal(np.asarray(a), np.asarray(b), err_msg=f"{where}: {what}")
+        plain = lambda attributes: {k: v for k, v in attributes.items() if k not in ("DIMENSION_LIST", "REFERENCE_LIST")}
+        self.assertEqual(list(plain(mine.attrs)), list(plain(theirs.attrs)), where)
+        for name, value in plain(mine.attrs).items():
+            compare(value, theirs.attrs[name], name)
+        for name in mine:
+            if isinstance(mine[name], h5py.Group):
+                self.assertSameGroup(mine[name], theirs[name], f"{where}/{name}")
+            else:
+                compare(mine[name][()], theirs[name][()], name)
+
+    def test_each_model_has_what_it_would_have_alone(self):
+        folder, summary = self.both()
+        self.assertTrue(summary["complete"])
+        with h5py.File(folder / "r.h5") as file:
+            table = {name: list(column.asstr()[:] if column.dtype.kind == "O" else column[:]) for name, column in file["experiment/steps"].items()}
+            n = len(table["name"]) // 2
+            self.assertEqual(table["model"], ["first"] * n + ["second"] * n)  # cells of one model follow one another
+            np.testing.assert_array_equal(table["first_cell"], np.concatenate([[0], np.cumsum(table["cells"])[:-1]]))
+            self.assertEqual([(s["name"], s["model"]) for s in summary["steps"]], list(zip(table["name"], table["model"])))
+            self.assertTrue(file["experiment/finished"][:].all())
+            self.assertEqual(list(file["model"].attrs["models"]), list(self.NAMES))
+            self.assertEqual(file["model"].attrs["n_layers"], 2)
+            self.assertNotIn("sha256", file["model"].attrs)
+            self.assertEqual(list(file["options/model"].attrs["model"]), list(self.NAMES))
+            for model in self.NAMES:
+                alone = self.place_models(f"alone-{model}", paths=f'"{model}"')
+                steps = [(s["name"], s["method"]) for s in self.done(alone)["steps"]]
+                self.assertEqual([name for name, of in zip(table["name"], table["model"]) if of == model], [f"{name}-{model}" for name, _ in steps])
+                with h5py.File(alone / "r.h5") as single:
+                    self.assertSameGroup(file[f"models/{model}"], single["model"], "model")
+                    for name, method in steps:
+                        if method != "detect":
+                            group = self.GROUPS[method]
+                            self.assertSameGroup(file[f"{group}/{name}-{model}"], single[f"{group}/{name}"], name)
+                    for detector in single["detectors"]:
+                        self.assertSameGroup(file[f"detectors/{detector}-{model}"], single[f"detectors/{detector}"], detector)
+                        self.assertSameGroup(file[f"options/{detector}-{model}"], single[f"options/{detector}"], detector)
+                    for prompt in single["prompts"]:  # those of a task are the same under both tokenizers
+                        name = prompt if prompt.startswith("pairs-") else prompt.replace("-", f"-{model}-", 1)
+                        self.assertSameGroup(file[f"prompts/{name}"], single[f"prompts/{prompt}"], prompt)
+            one, other = (file[f"ablation/heads-zero-{model}/effects"][:] for model in self.NAMES)
+            self.assertGreater(np.abs(one - other).max(), 1e-4)  # they are two models
+
+    def test_a_list_of_one_is_that_model(self):
+        step = '[[step]]\nmethod = "attribute"\ntask = "pairs"\n'
+        text, one = self.place_models("text", step, paths='"first"'), self.place_models("list", step, paths='["first"]')
+        for folder in (text, one):
+            self.done(folder)
+        with h5py.File(text / "r.h5") as a, h5py.File(one / "r.h5") as b:
+            self.assertSameGroup(a["logit_attribution"], b["logit_attribution"], "results")
+            self.assertSameGroup(a["model"], b["model"], "model")
+            self.assertNotIn("models", b)
+
+    def test_other_tokenizers_and_shapes(self):
+        turned = self.folder / "turned"
+        shutil.copytree(self.model, turned)
+        tokenizer = json.loads((turned / "tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        tokenizer["model"]["vocab"] = {piece: len(vocabulary) - 1 - i for piece, i in vocabulary.items()}
+        (turned / "tokenizer.json").write_text(json.dumps(tokenizer))
+        folder = self.place_models("turned-too", '[[step]]\nname = "direct"\nmethod = "attribute"\ntask = "pairs"\n', paths='["first", "turned"]', turned=turned)
+        self.done(folder)
+        with h5py.File(folder / "r.h5") as file:
+            self.assertEqual(file["prompts/pairs-0/text"].asstr()[()], file["prompts/pairs-turned-0/text"].asstr()[()])
+            np.testing.assert_array_equal(file["prompts/pairs-0/token_ids"][:], 100 - file["prompts/pairs-turned-0/token_ids"][:])
+            self.assertEqual(list(file["logit_attribution/direct-turned/prompt"].asstr()[:]), [f"pairs-turned-{i}" for i in range(self.count)])
+        planted = self.folder / "planted"
+        self.good("plant", "--out", planted, "--seed", 1, "--layers", 3)
+        detect = '[[step]]\nmethod = "detect"\ndetectors = ["previous"]\nset = ["previous.n=20"]\n'
+        folder = self.place("shapes", '[model]\npath = ["first", "planted"]\nthreads = 1\n' + detect)
+        (folder / "first").symlink_to(self.model)
+        (folder / "planted").symlink_to(planted)
+        self.done(folder)
+        with h5py.File(folder / "r.h5") as file:
+            self.assertEqual(file["detectors/previous-first/scores"].shape, (2, 4))
+            self.assertEqual(file["detectors/previous-planted/scores"].shape[0], 3)
+            self.assertNotIn("n_layers", file["model"].attrs)  # what they do not have in common is in /models
+            self.assertEqual(file["models/planted"].attrs["n_layers"], 3)
+
+    def test_names_of_checkpoints(self):
+        step = '[[step]]\nname = "direct"\nmethod = "attribute"\ntask = "pairs"\n'
+        folder = self.place_models("runs", step, paths='["run-a/ckpt", "run-b/ckpt"]')
+        for run, model in (("run-a", "first"), ("run-b", "second")):
+            (folder / run).mkdir()
+            (folder / run / "ckpt").symlink_to((folder / model).resolve())
+        self.assertEqual([s["name"] for s in self.done(folder)["steps"]], ["direct-run-a-ckpt", "direct-run-b-ckpt"])
+
+    def test_dry_run(self):
+        folder = self.place_models("dry")
+        planned, alone = self.done(folder, "--dry-run"), self.done(self.place_models("dry-alone", paths='"first"'), "--dry-run")
+        self.assertEqual(planned["cells"], 2 * alone["cells"])
+        self.assertEqual(planned["forwards"], 2 * alone["forwards"])
+        self.assertEqual(planned["memory_bytes"], alone["memory_bytes"])  # one is in memory at a time
+        self.assertEqual([s["model"] for s in planned["steps"]], [m for m in self.NAMES for _ in alone["steps"]])
+
+    def test_kills_shards_and_parts(self):
+        whole = self.both()[0]
+        shards = self.place_models("shards")
+        for i in range(2):
+            self.done(shards, "--shard", f"{i}/2")
+        journals = sorted(shards.glob("*.shard-*.journal"))
+        sizes = sum(size_of(journal) for journal in journals)
+        merged = run("merge", *journals, "--json", cwd=shards, env=ENVIRONMENT)
+        self.assertEqual(merged.returncode, 0, merged.stderr.decode())
+        self.same(whole, shards)
+        killed = self.place_models("killed")
+        for share in (0.1, 0.3, 0.6, 0.8):  # in the first model and in the second
+            process = subprocess.Popen([PROGRAM, "run", "e.toml", "--out", "r.h5", "--json"], cwd=killed, stdout=subprocess.DEVNULL,
+                                       stderr=subprocess.DEVNULL, env={**os.environ, **ENVIRONMENT})
+            while process.poll() is None and size_of(killed / "r.h5.journal") < share * sizes:
+                time.sleep(0.0005)
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            if (killed / "r.h5").exists():
+                break
+        if not (killed / "r.h5").exists() or (killed / "r.h5.journal").exists():
+            self.done(killed)
+        self.same(whole, killed)
+
+    def test_what_is_finished_of_one_model(self):
+        folder = self.place_models("begun")
+        self.done(folder, "--shard", "0/100000")  # the first cell of all
+        begun = self.good("merge", folder / "r.h5.shard-0-of-100000.journal", "--partial", cwd=folder)
+        self.assertFalse(begun["complete"])
+        with h5py.File(folder / "r.h5") as file:
+            self.assertEqual(list(file["models"]), ["first"])
+            self.assertIn("heads-zero-first", file["ablation"])
+            self.assertNotIn("heads-zero-second", file["ablation"])
+            self.assertEqual(file["experiment/finished"][:].sum(), 1)
+
+    @unittest.skipUnless(shutil.which("mpirun") and (pathlib.Path(PROGRAM).parent.parent / "lib" / "libheadscope_mpi.so").exists(),
+                         "Open MPI is not installed, or the program was built without it")
+    def test_ranks(self):
+        whole, folder = self.both()[0], self.place_models("ranks")
+        self.done(folder, launcher=("mpirun", "-n", "2"), env=MPI)
+        self.same(whole, folder)
+
+    def test_errors(self):
+        step = '[[step]]\nmethod = "attribute"\ntask = "pairs"\n'
+        cases = [('[]', "line 4, column 8: path", "empty list", "invalid_argument"),
+                 ('["first", "first"]', "line 4, column 18: path", "named twice", "invalid_argument"),
+                 ('["first", "./first/"]', "line 4, column 18: path", "named twice", "invalid_argument"),
+                 ('["first", "missing.gguf"]', "line 4, column 18: path", "missing.gguf", "not_found"),
+                 ('["first", ""]', "line 4, column 18: path", "empty", "invalid_argument"),
+                 ('["first", 3]', "line 4, column 8: path", "a whole number", "invalid_argument"),
+                 ('["model", "model.gguf"]', "line 4, column 18: path", "would have the name model", "invalid_argument")]
+        for i, (paths, place, message, code) in enumerate(cases):
+            with self.subTest(paths):
+                folder = self.place_models(f"bad{i}", step, paths=paths)
+                (folder / "model.gguf").write_bytes(b"GGUF")
+                error = self.bad(code, "run", folder / "e.toml", "--out", folder / "r.h5", file="e.toml")
+                self.assertIn(place, error["field"])
+                self.assertIn(message, error["message"])
+                self.assertEqual(list(folder.glob("r.h5*")), [])
+        names = "".join(f'[[step]]\nname = "{name}"\nmethod = "attribute"\ntask = "pairs"\n' for name in ("x", "x-a"))
+        folder = self.place_models("names", names, paths='["b", "a-b"]', **{"b": self.model, "a-b": self.second()})
+        error = self.bad("invalid_argument", "run", folder / "e.toml", "--out", folder / "r.h5", file="e.toml", field="model")
+        self.assertIn("x-a-b", error["message"])
+        # The second model is looked at before a cell of the first one runs, and the error says which one it is.
+        broken = self.folder / "broken"
+        shutil.copytree(self.model, broken)
+        (broken / "tokenizer.json").unlink()
+        folder = self.place_models("broken-too", step, paths='["first", "broken"]', broken=broken)
+        result = self.go(folder)
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("broken", json.loads(result.stdout)["error"]["file"])
+        self.assertEqual(list(folder.glob("r.h5*")), [])
 
 
 if __name__ == "__main__":

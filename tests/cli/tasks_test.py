@@ -59,6 +59,11 @@ class Tasks(Case):
         self.assertEqual(sorted(made["dropped"].values()), [1, 1])
         said = run("tasks", "make", path, "--model", SMOLLM2).stderr.decode()
         self.assertIn("1 dropped: an answer is not one token", said)
+        out = self.folder / "direct.h5"
+        self.good("attribute", "--task", path, "--model", SMOLLM2, "--out", out)
+        with h5py.File(out) as file:
+            self.assertIn("1 dropped: an answer is not one token", list(file["prompts"].attrs["dropped"]))
+            self.assertEqual(len(file["prompts"]), 1)
 
     def test_bad_requests(self):
         model = ("--model", SMOLLM2)

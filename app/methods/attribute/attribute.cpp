@@ -6,7 +6,6 @@
 #include "app/methods/attribute/attribute_store.h"
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/tokens_per_run.h"
-#include "app/runs/result_parts.h"
 #include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
@@ -68,13 +67,10 @@ public:
     for (const AblationPrompt& prompt : set.prompts)
       prompts.push_back({prompt.tokens, prompt.answers});
     HS_TRY(warn_unspaced(work.engine, set.rows(), set.unspaced, work.context));
+    if (work.writer) HS_TRY(store_prompts(*work.writer, model, set, work.context));
     HS_ASSIGN(const DirectLogitAttribution found,
               attribute_logits(work.engine, prompts, work.context.task(), options_.tokens_per_run));
-    if (work.writer) {
-      for (std::size_t i = 0; i < set.prompts.size(); ++i)
-        HS_TRY(work.writer->add_prompt(prompt_of(model, set.ids[i], set.prompts[i].tokens, set.prompts[i].answers)));
-      HS_TRY(store_attribution(*work.writer, "/logit_attribution", set.ids, found));
-    }
+    if (work.writer) HS_TRY(store_attribution(*work.writer, "/logit_attribution", set.ids, found));
     return Report{to_json(found), strongest(found)};
   }
 

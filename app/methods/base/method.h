@@ -76,6 +76,7 @@ struct CellInput {
   const TaskSet* task = nullptr;
   std::string label; // of the task in the experiment; prompts are LABEL-0, LABEL-0-corrupt, ...
   std::string name;  // of the step: its group in the result file
+  std::string model; // short name where an experiment has several models, for results that are not named by their step
 };
 
 // A method cut into cells, for experiments. A cell is done or not; what it gives depends on the experiment only, never
@@ -87,6 +88,8 @@ public:
   // Checks the options against model and task, and counts the cells.
   virtual Status bind(const CellInput& input) = 0;
   virtual std::int64_t count() const = 0;
+  // SHA-256 of files whose content its results depend on, beside model, task and options.
+  virtual Result<std::vector<std::string>> file_hashes() const { return std::vector<std::string>{}; }
   // Whether a cell takes the results of all others, so that it comes last.
   virtual bool waits(std::int64_t) const { return false; }
   virtual Cost cost() const = 0;
@@ -110,6 +113,8 @@ public:
   virtual store::Attributes recorded_inputs() const { return {}; }
   // Its own options.
   virtual void options(OptionList& list) = 0;
+  // Puts what `where` says in place of each file that an option names inside of its text.
+  virtual void place_files(const std::function<std::string(const std::string&)>&) {}
   // What can be said before a model is loaded: of its own options, and of its inputs.
   virtual Status check_options() { return {}; }
   virtual Status check_inputs() { return {}; }

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <sstream>
 
+#include "core/base/or_list.h"
+
 namespace headscope::methods {
 namespace {
 
@@ -53,6 +55,13 @@ std::vector<double> numbers_of(const OptionTarget& target) {
 }
 
 } // namespace
+
+std::string choice_names(const std::vector<Choice>& choices) {
+  std::vector<std::string> names;
+  for (const Choice& choice : choices)
+    names.push_back(choice.name);
+  return or_list(names);
+}
 
 Option::Option(std::string name_, OptionTarget target_, std::string help_)
     : name(std::move(name_)), target(std::move(target_)), help(std::move(help_)), default_text(text_of(target)) {}
@@ -198,15 +207,13 @@ Option& OptionList::add_choice(std::string name, std::string& target, std::vecto
   const std::string field = name;
   ChoiceTarget bound{[&target] { return target; },
                      [&target, choices, field](const std::string& text) -> Status {
-                       std::string names;
-                       for (std::size_t i = 0; i < choices.size(); ++i) {
-                         if (choices[i].name == text) {
+                       for (const Choice& choice : choices)
+                         if (choice.name == text) {
                            target = text;
                            return {};
                          }
-                         names += (i == 0 ? "" : i + 1 < choices.size() ? ", " : " or ") + choices[i].name;
-                       }
-                       return make_error(ErrorCode::invalid_argument, text + " is not one of " + names, {}, field);
+                       return make_error(ErrorCode::invalid_argument, text + " is not one of " + choice_names(choices),
+                                         {}, field);
                      }};
   return add_choice(std::move(name), std::move(bound), std::move(choices), std::move(help));
 }

@@ -24,6 +24,8 @@ struct Choice {
   std::string name;
   std::string what; // one sentence, or empty
 };
+// "zero, mean, resample or uniform"
+std::string choice_names(const std::vector<Choice>& choices);
 
 // One of a list of names: a text to everybody outside.
 struct ChoiceTarget {

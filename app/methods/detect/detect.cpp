@@ -64,6 +64,10 @@ public:
     return {};
   }
 
+  void place_files(const std::function<std::string(const std::string&)>& where) override {
+    place_option_files(options_, where);
+  }
+
   std::optional<Report> answer_alone() override {
     if (!list_) return std::nullopt;
     Report report{nlohmann::json::array(), {}};

@@ -14,10 +14,13 @@ public:
   bool needs_task() const override { return false; }
   Status bind(const CellInput& input) override {
     engine_ = input.engine;
+    model_ = input.model;
     HS_ASSIGN(plan_, plan_detectors(options_));
     return {};
   }
   std::int64_t count() const override { return static_cast<std::int64_t>(plan_.size()); }
+
+  Result<std::vector<std::string>> file_hashes() const override { return methods::file_hashes(plan_); }
 
   // Detectors do not say beforehand what they will run: as ten passes of 1,000 tokens.
   Cost cost() const override {
@@ -40,11 +43,12 @@ public:
   Status store(store::ResultWriter& writer, const CellResults& done) const override {
     for (const auto& [cell, result] : done) {
       const DetectorPlan& entry = plan_[static_cast<std::size_t>(cell)];
+      const std::string name = entry.detector->id() + (model_.empty() ? "" : "-" + model_);
       if (result.contains("skipped"))
-        HS_TRY(writer.set_options(entry.detector->id(), {{"skipped", result.at("skipped").get<std::string>()}}));
+        HS_TRY(writer.set_options(name, {{"skipped", result.at("skipped").get<std::string>()}}));
       else
-        HS_TRY(
-            write_detector(writer, *entry.detector, entry.options, options_.haystack, detector_from_payload(result)));
+        HS_TRY(write_detector(writer, *entry.detector, entry.options, options_.haystack, detector_from_payload(result),
+                              name));
     }
     return {};
   }
@@ -53,6 +57,7 @@ private:
   const DetectOptions& options_;
   std::vector<DetectorPlan> plan_;
   const Engine* engine_ = nullptr;
+  std::string model_;
 };
 
 } // namespace

@@ -2,16 +2,17 @@
 #include "app/methods/detect/detect_run.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "app/runs/result_parts.h"
 #include "core/base/text_file.h"
+#include "core/prompts/haystack.h"
 #include "plugins/host/plugin_host.h"
 
 namespace headscope::methods {
 
 void list_detect_options(OptionList& list, DetectOptions& options) {
-  list.add("detectors", options.detectors, "Names, comma-separated, or all; the page of detect names them")
-      .by_comma();
+  list.add("detectors", options.detectors, "Names, comma-separated, or all; the page of detect names them").by_comma();
   list.add("set", options.set, "An option of a detector: NAME.OPTION=VALUE; may be repeated");
   list.add("haystack", options.haystack, "A text file or folder to read text from (default: generated from a seed)")
       .reads_file();
@@ -86,13 +87,41 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
   }
   for (const std::string& text : options.set)
     HS_TRY(set_option(plan, text));
+  for (const DetectorPlan& entry : plan)
+    if (const Status fit = entry.detector->check_options(entry.options); !fit.ok())
+      return make_error(fit.error().code, fit.error().message, fit.error().file, "--set " + fit.error().field);
   return plan;
+}
+
+void place_option_files(DetectOptions& options, const std::function<std::string(const std::string&)>& where) {
+  const auto host = plugin::PluginHost::load();
+  for (std::string& text : options.set) {
+    const auto dot = text.find('.'), equals = text.find('=');
+    if (dot == std::string::npos || equals == std::string::npos || dot > equals || equals + 1 == text.size()) continue;
+    const auto found = host.detector(text.substr(0, dot));
+    if (!found.ok()) continue; // whoever makes the plan says so
+    const std::string name = text.substr(dot + 1, equals - dot - 1);
+    for (const OptionSpec& spec : (*found)->options())
+      if (spec.file && spec.name == name) text = text.substr(0, equals + 1) + where(text.substr(equals + 1));
+  }
+}
+
+Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& plan) {
+  std::vector<std::string> hashes;
+  for (const DetectorPlan& entry : plan)
+    for (const OptionSpec& spec : entry.options.specs()) {
+      std::error_code error;
+      if (!spec.file || !std::filesystem::exists(entry.options.text(spec.name), error)) continue;
+      HS_ASSIGN(std::string hash, haystack_sha256(entry.options.text(spec.name)));
+      hashes.push_back(std::move(hash));
+    }
+  return hashes;
 }
 
 bool defaults_do_not_fit(const DetectorPlan& plan, const Error& error) {
   const std::string own = plan.detector->id() + ".";
   return error.code == ErrorCode::invalid_argument && error.field.compare(0, own.size(), own) == 0 &&
-         !plan.options.is_set(error.field.substr(own.size()));
+         !plan.options.is_set(error.field.substr(own.size(), error.field.find(':') - own.size()));
 }
 
 std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan) {

@@ -2,6 +2,7 @@
 // Runs detectors on a model and puts what they find into a result file.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,8 +32,12 @@ struct DetectorPlan {
   bool named = true; // false: one of `all`, which the others do without if it fails
 };
 
-// The named detectors with their options set. Errors name the detector or option and list what there is.
+// The named detectors with their options set and checked. Errors name the detector or option and list what there is.
 Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
+// Puts what `where` says in place of each file that `set` names.
+void place_option_files(DetectOptions& options, const std::function<std::string(const std::string&)>& where);
+// SHA-256 of each file that an option names: what is measured depends on it.
+Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& plan);
 // Says which plugins were refused: `all` is without them.
 void note_refused_plugins(const Context& context);
 

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace headscope {
+
+// "zero, mean, resample or uniform"
+std::string or_list(const std::vector<std::string>& names);
+
+} // namespace headscope
