@@ -44,17 +44,6 @@ Status bind_steps(BoundExperiment& bound) {
   return {};
 }
 
-// /prompts, as the commands write them.
-Status store_task(store::ResultWriter& writer, const Model& model, const std::string& label, const TaskSet& task) {
-  for (std::size_t i = 0; i < task.cases.size(); ++i) {
-    const PatchPair& pair = task.cases[i].tokens;
-    const std::string id = label + "-" + std::to_string(i);
-    HS_TRY(writer.add_prompt(prompt_of(model, id, pair.clean, pair.answers)));
-    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
-  }
-  return {};
-}
-
 Status store_experiment(store::ResultWriter& writer, const BoundExperiment& bound, const CellResults& done) {
   store::Column names{"name", std::vector<std::string>(), "label", "name of the step"};
   store::Column methods{"method", std::vector<std::string>(), "label", "what it does"};

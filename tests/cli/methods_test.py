@@ -13,7 +13,7 @@ from harness import GOLDEN, PROGRAM, Case, run
 
 ROOT = GOLDEN.parents[1]
 # Options of the face and not of a method.
-FACE = {"--json", "--quiet", "--help", "--out", "--force"}
+FACE = {"--json", "--quiet", "--help", "--out", "--force", "--resumable"}
 
 
 def methods():
