@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A method run cell by cell, as an experiment runs it, with a journal beside its result file: what a cancel or a kill
-// leaves is gone on from by the same call. The file is that of an experiment with this one step.
+// leaves is gone on from by the same call. Groups of the file are those of a step that has the method's name.
 #pragma once
 
 #include <cstdint>

@@ -51,7 +51,7 @@ Status store_options(store::ResultWriter& writer, Method& method) {
 
 Status check_method(Method& method, Checked what) {
   OptionList list;
-  if (what == Checked::all) method.inputs(list);
+  method.inputs(list);
   method.options(list);
   HS_TRY(list.check());
   if (what == Checked::all) HS_TRY(method.check_inputs());

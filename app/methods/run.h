@@ -19,7 +19,7 @@ Status run_method(Method& method, const ModelOptions& model, const OutputOptions
 Status run_method(Method& method, const Engine& engine, const ModelOptions& model, const OutputOptions& output,
                   const Context& context, const Show& show);
 
-// What of a method is checked; an experiment and an estimate have tasks in place of its inputs.
+// An estimate takes the task among the inputs, and does not ask whether the others go with it.
 enum class Checked : std::uint8_t { all, own_options };
 // Options of a method within their bounds, and what the method itself can say without a model.
 Status check_method(Method& method, Checked what = Checked::all);

@@ -85,9 +85,10 @@ MethodForm::MethodForm(std::unique_ptr<methods::Method> method)
         output == methods::Output::required;
     outputs_.add("force", output_.force, "Replace an existing file");
     if (has_cells_)
-      outputs_.add("resumable", output_.resumable,
-                   "Keep what is finished in a journal beside the file, and go on from there the next time; takes the "
-                   "prompts of a task, and stores what an experiment of this one step would");
+      outputs_.add(
+          "resumable", output_.resumable,
+          "Keep what is finished in a journal beside the file, and go on from there the next time; the prompts "
+          "are those of a task, and the report says only how far it is");
   }
   for (const Option& option : inputs_.all())
     add(option, FieldPart::input);
