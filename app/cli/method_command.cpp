@@ -93,11 +93,15 @@ struct MethodCall {
   std::shared_ptr<Status> wrong = std::make_shared<Status>();
 };
 
-void add_output_options(CLI::App& command, methods::OutputOptions& options, methods::Output output) {
+void add_output_options(CLI::App& command, methods::OutputOptions& options, methods::Method& method) {
+  const methods::Output output = method.info().output;
   if (output == methods::Output::none) return;
   auto* out = command.add_option("--out,-o", options.path, "The HDF5 result file to write");
   if (output == methods::Output::required) out->required();
   command.add_flag("--force", options.force, "Replace an existing file");
+  if (method.cells())
+    command.add_flag("--resumable", options.resumable,
+                     "Keep what is finished in OUT.journal, from which the same call goes on");
 }
 
 Status call(MethodCall& what, const Console& console) {
@@ -139,7 +143,7 @@ void add_method(CLI::App& app, Commands& commands, std::unique_ptr<methods::Meth
   what->method->inputs(list);
   what->method->options(list);
   add_options(*command, list, what->wrong);
-  add_output_options(*command, what->output, info.output);
+  add_output_options(*command, what->output, *what->method);
   command->callback([&commands, command, what] {
     if (!command->get_subcommands().empty()) return; // "circuit export" is no circuit
     commands.chosen = [what](const Console& console) { return call(*what, console); };

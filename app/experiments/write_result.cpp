@@ -9,17 +9,6 @@
 namespace headscope::experiments {
 namespace {
 
-// /prompts, as the commands write them.
-Status store_task(store::ResultWriter& writer, const Model& model, const std::string& label, const TaskSet& task) {
-  for (std::size_t i = 0; i < task.cases.size(); ++i) {
-    const PatchPair& pair = task.cases[i].tokens;
-    const std::string id = label + "-" + std::to_string(i);
-    HS_TRY(writer.add_prompt(prompt_of(model, id, pair.clean, pair.answers)));
-    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
-  }
-  return {};
-}
-
 // Those of the model in memory that no model before it had.
 Status store_tasks(store::ResultWriter& writer, const BoundExperiment& bound, std::set<std::string>& stored) {
   for (const ExperimentTask& task : bound.spec.tasks) {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/methods/run.h"
 
+#include "app/methods/resumable.h"
 #include "app/runs/result_parts.h"
 
 namespace headscope::methods {
 namespace {
 
-// What the result says that it was made with.
-Status store_options(store::ResultWriter& writer, Method& method) {
-  OptionList own;
-  method.options(own);
-  store::Attributes used = method.recorded_inputs();
-  const store::Attributes options = own.attributes();
-  used.insert(used.end(), options.begin(), options.end());
-  return writer.set_options(method.info().group(), used);
+// Of a resumable run none: its file is made of the journal.
+Result<std::optional<store::ResultWriter>> open_result(Method& method, const OutputOptions& output,
+                                                       const Context& context) {
+  if (!output.resumable) return open_output(output, context, method.seeds());
+  HS_TRY(check_resumable(method, output));
+  return std::optional<store::ResultWriter>{};
 }
 
 Status run_opened(Method& method, const Engine& engine, const ModelOptions& model,
                   std::optional<store::ResultWriter>& writer, const OutputOptions& output, const Context& context,
                   const Show& show) {
+  if (output.resumable) return run_resumable(method, engine, model, output, context, show);
   if (writer) HS_TRY(store_model(*writer, engine.model(), option_attributes(model)));
   HS_ASSIGN(const Report report, method.run({engine, writer ? &*writer : nullptr, context, output.path}));
   context.finish_progress();
@@ -40,12 +40,21 @@ bool answered(Method& method, const Show& show) {
 
 } // namespace
 
-Status check_method(Method& method) {
-  OptionList all;
-  method.inputs(all);
-  method.options(all);
-  HS_TRY(all.check());
-  HS_TRY(method.check_inputs());
+Status store_options(store::ResultWriter& writer, Method& method) {
+  OptionList own;
+  method.options(own);
+  store::Attributes used = method.recorded_inputs();
+  const store::Attributes options = own.attributes();
+  used.insert(used.end(), options.begin(), options.end());
+  return writer.set_options(method.info().group(), used);
+}
+
+Status check_method(Method& method, Checked what) {
+  OptionList list;
+  method.inputs(list);
+  method.options(list);
+  HS_TRY(list.check());
+  if (what == Checked::all) HS_TRY(method.check_inputs());
   return method.check_options();
 }
 
@@ -63,7 +72,7 @@ Status run_method(Method& method, const ModelOptions& model, const OutputOptions
   if (model.model.empty())
     return make_error(ErrorCode::invalid_argument,
                       "is required; see headscope " + std::string(method.info().id) + " --help", {}, "--model");
-  HS_ASSIGN(auto writer, open_output(output, context, method.seeds()));
+  HS_ASSIGN(auto writer, open_result(method, output, context));
   HS_ASSIGN(const auto loaded, load(model, context, method.info().needs_tokenizer));
   HS_ASSIGN(const Engine engine, open_engine(loaded, model));
   return run_opened(method, engine, model, writer, output, context, show);
@@ -73,7 +82,7 @@ Status run_method(Method& method, const Engine& engine, const ModelOptions& mode
                   const Context& context, const Show& show) {
   HS_TRY(check_method(method));
   if (answered(method, show)) return {};
-  HS_ASSIGN(auto writer, open_output(output, context, method.seeds()));
+  HS_ASSIGN(auto writer, open_result(method, output, context));
   return run_opened(method, engine, model, writer, output, context, show);
 }
 

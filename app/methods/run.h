@@ -11,6 +11,7 @@
 namespace headscope::methods {
 
 // Everything that can be refused is refused before the model is loaded. cancelled after what was done is stored.
+// A resumable run (resumable.h) reports only how far it is.
 Status run_method(Method& method, const ModelOptions& model, const OutputOptions& output, const Context& context,
                   const Show& show);
 
@@ -18,7 +19,12 @@ Status run_method(Method& method, const ModelOptions& model, const OutputOptions
 Status run_method(Method& method, const Engine& engine, const ModelOptions& model, const OutputOptions& output,
                   const Context& context, const Show& show);
 
+// An estimate takes the task among the inputs, and does not ask whether the others go with it.
+enum class Checked : std::uint8_t { all, own_options };
 // Options of a method within their bounds, and what the method itself can say without a model.
-Status check_method(Method& method);
+Status check_method(Method& method, Checked what = Checked::all);
+
+// What the result says that the method was run with.
+Status store_options(store::ResultWriter& writer, Method& method);
 
 } // namespace headscope::methods

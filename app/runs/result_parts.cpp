@@ -65,6 +65,16 @@ store::Prompt prompt_of(const Model& model, const std::string& id, const std::ve
   return prompt;
 }
 
+Status store_task(store::ResultWriter& writer, const Model& model, const std::string& label, const TaskSet& task) {
+  for (std::size_t i = 0; i < task.cases.size(); ++i) {
+    const PatchPair& pair = task.cases[i].tokens;
+    const std::string id = label + "-" + std::to_string(i);
+    HS_TRY(writer.add_prompt(prompt_of(model, id, pair.clean, pair.answers)));
+    HS_TRY(writer.add_prompt(prompt_of(model, id + "-corrupt", pair.corrupt, pair.answers)));
+  }
+  return {};
+}
+
 namespace {
 
 Status write_map(store::ResultWriter& writer, const std::string& detector, const DetectorResult& result,

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/model/model.h"
+#include "core/prompts/tasks/task.h"
 #include "core/scoring/metric.h"
 #include "core/store/result_file.h"
 #include "plugins/sdk/detector.h"
@@ -24,6 +25,9 @@ store::Prompt prompt_of(const Model& model, const std::string& id, const std::ve
 // With the attributes answer_ids, wrong_ids and their texts answers, wrongs.
 store::Prompt prompt_of(const Model& model, const std::string& id, const std::vector<std::int64_t>& ids,
                         const Answers& answers);
+
+// /prompts/LABEL-0, LABEL-0-corrupt, ... of a task whose cells are run.
+Status store_task(store::ResultWriter& writer, const Model& model, const std::string& label, const TaskSet& task);
 
 // Scores, maps, findings, prompts and tables of one detector, and its options. `name`: of its group; empty: its id.
 Status write_detector(store::ResultWriter& writer, const Detector& detector, const OptionSet& options,

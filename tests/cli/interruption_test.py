@@ -147,6 +147,42 @@ class InterruptedJson(Slow):
             self.assertIn("complete", found)
 
 
+class Resumable(Slow):
+    """A method cut into cells, with a journal beside its file."""
+    def setUp(self):
+        super().setUp()
+        self.call = [PROGRAM, "ablate", "--model", str(SMOLLM2), "--ioi", "8", "--heads", "20-29", "--resumable", "--out", str(self.out)]
+
+    def effects(self, path):
+        with h5py.File(path) as f:
+            return bool(f.attrs["complete"]), f["ablation/ablate/effects"][:]
+
+    def test_goes_on_where_it_stopped(self):
+        document, _ = self.stopped(signal.SIGINT, measured=r"cells +\[[#.]+\] +[1-9]")
+        self.assertIs(document["complete"], False)
+        self.assertTrue(0 < document["finished"] < document["cells"], document)
+        self.assertEqual(self.names(), ["r.h5", "r.h5.journal"])
+        complete, part = self.effects(self.out)
+        self.assertFalse(complete)
+        self.bad("mismatch", *self.call[1:], "--seed", "1", file="r.h5.journal", field="--out")
+        resumed = self.good(*self.call[1:])
+        self.assertEqual((resumed["resumed"], resumed["finished"]), (document["finished"], document["cells"]))
+        self.assertEqual(self.names(), ["r.h5"])
+        complete, whole = self.effects(self.out)
+        self.assertTrue(complete)
+        done = np.isfinite(part)
+        self.assertTrue(np.array_equal(part[done], whole[done]))
+        again = self.folder / "again.h5"
+        self.good(*self.call[1:-1], again)
+        self.assertTrue(np.array_equal(self.effects(again)[1], whole, equal_nan=True))
+
+    def test_refuses_what_cells_cannot_do(self):
+        self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--prompt", "a", "--resumable", "--out", self.out, field="--task")
+        self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--ioi", "4", "--resumable", field="--out")
+        self.bad("unsupported", *self.call[1:], "--together", field="--together")
+        self.assertEqual(self.names(), [])
+
+
 class Killed(Slow):
     def test_leaves_nothing_under_the_name(self):
         process = self.start()

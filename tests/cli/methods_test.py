@@ -8,12 +8,13 @@ import sys
 import unittest
 
 import h5py
+import numpy as np
 
 from harness import GOLDEN, PROGRAM, Case, run
 
 ROOT = GOLDEN.parents[1]
 # Options of the face and not of a method.
-FACE = {"--json", "--quiet", "--help", "--out", "--force"}
+FACE = {"--json", "--quiet", "--help", "--out", "--force", "--resumable"}
 
 
 def methods():
@@ -99,6 +100,41 @@ class Records(Case):
                             + ('task = "ioi"\n' if task else "") + "\n".join(lines) + '\nnobody_reads_this = 1\n')
             error = json.loads(run("run", toml, "--out", self.folder / "e.h5", "--json").stdout)["error"]
             self.assertIn("nobody_reads_this", error["field"], f"{method['id']}: {error}")
+
+
+def numbers(path):
+    """{(group, name, shape): array} of what was measured."""
+    found = {}
+
+    def take(name, node):
+        parts = name.split("/")
+        if isinstance(node, h5py.Dataset) and node.dtype.kind == "f" and parts[0] not in ("prompts", "options"):
+            found[parts[0], parts[-1], node.shape] = node[()]
+    with h5py.File(path) as file:
+        file.visititems(take)
+    return found
+
+
+class Resumable(Case):
+    """Cell by cell a method measures what it does at once; how such a run is gone on with is in interruption_test.py."""
+    MORE = {"adjust": ["--steer", "0.1=first", "--seeds", "1"], "circuit": ["--steps", "2", "--top-n", "8"],
+            "detect": ["--detectors", "induction", "--set", "induction.n=12"]}
+
+    def test_every_method_with_cells_measures_the_same(self):
+        model, pairs = self.small_model(), self.folder / "pairs.csv"
+        pairs.write_text("clean,corrupted,answer,wrong\nabcab,abdab,c,d\nxyzxy,xywxy,z,w\n")
+        for name in [method["id"] for method in methods() if method["in_experiments"]]:
+            call = [name, "--model", model, *self.MORE.get(name, []), *([] if name == "detect" else ["--task", pairs])]
+            at_once, by_cells = self.folder / f"{name}.h5", self.folder / f"{name}-cells.h5"
+            self.good(*call, "--out", at_once)
+            report = self.good(*call, "--out", by_cells, "--resumable")
+            self.assertEqual((report["complete"], report["finished"], report["resumed"]), (True, report["cells"], 0), name)
+            self.assertFalse(by_cells.with_name(f"{name}-cells.h5.journal").exists())
+            wanted, got = numbers(at_once), numbers(by_cells)
+            self.assertEqual(set(got), set(wanted), name)
+            self.assertTrue(wanted, name)
+            for key, values in wanted.items():
+                np.testing.assert_allclose(got[key], values, atol=1e-5, err_msg=f"{name} {key}")
 
 
 if __name__ == "__main__":

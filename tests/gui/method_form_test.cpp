@@ -12,6 +12,8 @@
 #include "app/gui/forms/option_text.h"
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/methods.h"
+#include "core/batch/journal.h"
+#include "tests/new_folder.h"
 
 namespace headscope::gui {
 namespace {
@@ -64,6 +66,7 @@ struct ParsedMethod {
     if (method->info().output != methods::Output::none) {
       app.add_option("--out", output.path);
       app.add_flag("--force", output.force);
+      app.add_flag("--resumable", output.resumable);
     }
     std::vector<std::string> words = shell_words(line);
     std::istringstream id("headscope " + std::string(method->info().id));
@@ -107,6 +110,14 @@ std::string other_text(const FormField& field) {
   return field.flag.rfind("--", 0) == 0 ? "-it's \"so\"" : "it's so";
 }
 
+// Nothing of a field is known by its name.
+void expect_as_the_option_says(const FormField& field, const methods::Option& option) {
+  EXPECT_EQ(field.kind == FieldKind::text, option.is_prose) << field.name;
+  EXPECT_EQ(field.reads_file, option.file) << field.name;
+  EXPECT_EQ(field.saves_file, option.to_file) << field.name;
+  EXPECT_EQ(field.file_kinds, option.file_kinds) << field.name;
+}
+
 class EveryMethod : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(EveryMethod, HasAFieldForEveryOption) {
@@ -125,10 +136,13 @@ TEST_P(EveryMethod, HasAFieldForEveryOption) {
     EXPECT_EQ(form.field_of(make_error(ErrorCode::internal, "", {}, field.flag + " x")), &field);
   }
   for (const methods::Option& option : list.all())
+    if (const FormField* field = form.field(option.name)) expect_as_the_option_says(*field, option);
+  for (const methods::Option& option : list.all())
     EXPECT_EQ(names.count(option.name), option.offered == methods::Offered::experiment ? 0U : 1U) << option.name;
   EXPECT_EQ(form.field("force") != nullptr,
             method->info().output != methods::Output::none || list.find("force") != nullptr);
-  EXPECT_EQ(form.can_estimate(), method->cells() != nullptr);
+  EXPECT_EQ(form.has_cells(), method->cells() != nullptr);
+  EXPECT_EQ(form.field("resumable") != nullptr, method->cells() != nullptr);
   EXPECT_TRUE(form.request({}).values.empty());
 }
 
@@ -172,6 +186,7 @@ TEST_P(EveryMethod, ShowsACommandThatTheCommandLineReads) {
   const MethodRequest request = form.request(model);
   EXPECT_EQ(parsed.output.path, request.out);
   EXPECT_EQ(parsed.output.force, request.replace);
+  EXPECT_EQ(parsed.output.resumable, request.resumable);
   EXPECT_EQ(request.command_line, form.command(model));
   // And the engine's thread gets the same from the request.
   const auto made = method_of(request);
@@ -230,6 +245,55 @@ TEST(MethodForm, FindsTheFieldOfAnError) {
   EXPECT_EQ(field(""), nullptr);
   const MethodForm reproduce = form_of("reproduce");
   EXPECT_NE(reproduce.field_of(make_error(ErrorCode::internal, "", {}, "EXPERIMENT")), nullptr);
+}
+
+TEST(MethodForm, KnowsPromptsAndFilesByTheirOptions) {
+  const MethodForm patch = form_of("patch"), ablate = form_of("ablate"), steer = form_of("steer");
+  for (const FormField* prompt : {patch.field("clean"), patch.field("corrupt"), ablate.field("prompt")})
+    EXPECT_EQ(prompt->kind, FieldKind::text);
+  EXPECT_EQ(patch.field("answer")->kind, FieldKind::line);
+  EXPECT_TRUE(steer.field("save_vector")->saves_file);
+  EXPECT_EQ(steer.field("save_vector")->file_kinds, "*.npy");
+  EXPECT_EQ(steer.field("out")->file_kinds, "*.h5");
+  EXPECT_TRUE(form_of("bench growth").field("out")->saves_file);
+}
+
+TEST(MethodForm, TakesAPromptWithItsTemplateAndBos) {
+  MethodForm form = form_of("patch");
+  const auto filled = form.fill_prompt("clean", "hello", false, true);
+  EXPECT_EQ(filled, (std::vector<std::string>{"clean", "chat", "no_bos"}));
+  EXPECT_EQ(form.text("clean"), "hello");
+  EXPECT_EQ(form.text("chat"), "false");
+  EXPECT_EQ(form.text("no_bos"), "true");
+  EXPECT_EQ(form.text("corrupt"), "");
+}
+
+TEST(MethodForm, FindsTheRunThatItWouldGoOnFrom) {
+  const std::filesystem::path folder = test::new_folder();
+  const std::string out = (folder / "r.h5").string();
+  MethodForm form = form_of("ablate");
+  for (const auto& [name, text] : {std::pair("task", std::string("ioi")), {"out", out}, {"resumable", "true"}})
+    form.set_text(name, text);
+  const MethodRequest request = form.request({});
+  EXPECT_TRUE(request.resumable);
+  EXPECT_FALSE(unfinished(request, "a model")); // there is no journal
+  const auto method = method_of(request);
+  ASSERT_TRUE(method.ok());
+  JournalHeader header;
+  header.cells = 8;
+  header.text = methods::resumable_text(**method, "a model");
+  auto journal = Journal::create(out + ".journal", header);
+  ASSERT_TRUE(journal.ok());
+  ASSERT_TRUE(journal->append(0, {{"x", 1}}).ok() && journal->append(3, {{"x", 2}}).ok());
+  EXPECT_EQ(unfinished(request, "a model"), (methods::Unfinished{2, 8}));
+  EXPECT_FALSE(unfinished(request, "another model"));
+  form.set_text("seed", "1");
+  EXPECT_FALSE(unfinished(form.request({}), "a model"));
+  form.set_text("seed", "0");
+  EXPECT_TRUE(unfinished(form.request({}), "a model"));
+  form.set_text("resumable", "false");
+  EXPECT_FALSE(unfinished(form.request({}), "a model"));
+  std::filesystem::remove_all(folder);
 }
 
 TEST(OptionText, ReadsLists) {

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The forms of the window: every method that a tiny model can do runs through its form and shows a result; errors stand
+// The forms of the window: every method runs through its form on a tiny model and shows a result, or why this model
+// has none; a cancelled run is gone on with; errors stand
 // at their fields; what is out of date is said to be.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include <QComboBox>
 #include <QFile>
+#include <QJsonDocument>
+#include <QJsonObject>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
@@ -16,6 +20,7 @@
 #include "app/gui/views/methods/form_panel.h"
 #include "app/gui/views/methods/method_result.h"
 #include "app/gui/views/methods/methods_view.h"
+#include "app/methods/methods.h"
 #include "core/store/result_file.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
@@ -87,44 +92,127 @@ private:
     QTRY_VERIFY(!view.running());
   }
 
+  // What each method is asked on the tiny model.
+  struct Row {
+    const char* id;
+    Values values;
+    const char* refusal = ""; // of what this model cannot do: a part of the error that the form shows
+  };
+  std::vector<Row> rows() const {
+    const Values own_model = {{"model", model_}, {"len", "8"}};
+    return {
+        {"ablate", with(answers, {{"out", path("ablate.h5")}})},
+        {"activations", with(one_prompt, {{"names", "z"}, {"out", path("activations.h5")}})},
+        {"adjust", {{"task", path("pairs.csv")}, {"steer", "0.1=first"}, {"seeds", "1"}}},
+        {"attention", with(one_prompt, {{"heads", "0.1"}, {"out", path("attention.h5")}})},
+        {"attribute", answers},
+        {"bench compare", {{"A", path("growth.json")}, {"B", path("growth.json")}}},
+        {"bench eap-ig", with(own_model, {{"count", "1"}, {"steps", "1"}})},
+        {"bench growth", {{"model", model_}, {"tokens", "8"}}},
+        {"bench load", {{"model", HEADSCOPE_GOLDEN_DIR "/models/llama.gguf"}}},
+        {"bench peak", {}},
+        {"bench sweep", with(own_model, {{"batch", "1"}, {"heads", "2"}})},
+        {"calibrate", {{"task", "repeated"}, {"count", "2"}}},
+        {"circuit", with(pair, {{"steps", "1"}, {"top_n", "8"}, {"out", path("circuit.h5")}})},
+        {"circuit benchmark", with(pair, {{"methods", "eap"}, {"random", "1"}, {"out", path("benchmark.h5")}})},
+        {"detect", {{"detectors", "induction"}, {"set", "induction.n=12\ninduction.batch=2"}}},
+        {"examples", {{"corpus", path("corpus.txt")}, {"length", "20"}, {"head", "0.1"}, {"out", path("examples.h5")}}},
+        {"generate", with(one_prompt, {{"max_new_tokens", "4"}})},
+        {"lens", with(one_prompt, {{"token", "c"}})},
+        {"logits", with(one_prompt, {{"top", "3"}})},
+        {"mask",
+         {{"heads", "0.0,1.1"},
+          {"task", "repeated"},
+          {"method", "zero"},
+          {"counts", "1"},
+          {"seeds", "1"},
+          {"count", "2"}}},
+        {"patch", pair},
+        {"paths", with(pair, {{"senders", "0.1"}, {"receivers", "logits"}})},
+        {"reproduce", {{"EXPERIMENT", "gu2025"}}},
+        {"steer", with(one_prompt, {{"positive", "aa"}, {"negative", "bb"}, {"layers", "1"}, {"coefficient", "2"}})},
+        // Its prompts are about people, and a vocabulary of letters has no names.
+        {"survey", {{"out", path("refused.h5")}}, "names are single tokens"},
+        {"weights", {{"singular", "0.1"}, {"out", path("weights.h5")}}},
+    };
+  }
+
+  static void check_refusal(MethodsView& view, const QString& refusal) {
+    QVERIFY(view.answer()->error.has_value() && !view.answer()->complete);
+    QVERIFY2(view.result().messages().contains(refusal), qPrintable(view.result().messages()));
+    QVERIFY(view.answer()->file.empty());
+    QVERIFY(button(view, "Run")->isEnabled());
+  }
+
+  // A file of so many different pairs of five letters.
+  std::string many_pairs(int count) const {
+    QByteArray lines = "clean,corrupted,answer,wrong\n";
+    for (int i = 0; i < count; ++i) {
+      const auto letter = [](int n) { return static_cast<char>('a' + n % 26); };
+      const char a = letter(i), b = letter(i + 1 + i / 26), c = letter(i + 7 + i / 52), d = letter(i + 11 + i / 52);
+      const char clean[] = {a, b, c, a, b, ',', a, b, d, a, b, ',', c, ',', d, '\n'};
+      lines.append(clean, sizeof clean);
+    }
+    const std::string file = path("many.csv");
+    write(QString::fromStdString(file), lines);
+    return file;
+  }
+
+  // Presses Run, and Cancel when the first cells are finished. A machine that was through by then gets more to do.
+  void cancel_in_the_middle(Workspace& workspace, MethodsView& view) const {
+    for (int pairs = 400; !view.answer() || view.answer()->complete; pairs *= 2) {
+      fill(view, {{"task", many_pairs(pairs)}, {"force", pairs == 400 ? "false" : "true"}});
+      button(view, "Run")->click();
+      QVERIFY(view.running());
+      const auto some_done = [&workspace] {
+        const std::vector<JobStatus> jobs = workspace.engine().jobs();
+        return !jobs.empty() && jobs[0].running && jobs[0].done > 0;
+      };
+      QTRY_VERIFY(some_done() || !view.running());
+      button(view, "Cancel")->click();
+      QTRY_VERIFY(!view.running());
+    }
+  }
+
 private Q_SLOTS:
   void initTestCase() {
     model_ = long_model("tiny", "llama");
     QVERIFY(!model_.empty());
     write(QString::fromStdString(path("pairs.csv")),
           "clean,corrupted,answer,wrong\nabcab,abdab,c,d\nxyzxy,xywxy,z,w\n");
+    write(QString::fromStdString(path("corpus.txt")), QByteArray("the cat sat on the mat. ").repeated(20));
+    // What bench growth writes of one length.
+    write(QString::fromStdString(path("growth.json")),
+          R"({"what": "forward", "model": "tiny", "dtype": "float32", "machine": "one", "batch": 1, "skipped": [],
+              "peak_flop_per_s": 1e9, "peak_bytes_per_s": 1e9, "rows": [{"axis": "tokens", "tokens": 8, "heads": 4,
+              "layers": 2, "seconds": 0.5, "memory_bytes": 1024, "flop": 1e6, "bytes": 1e6, "flop_per_s": 2e6,
+              "bytes_per_s": 2e6, "flop_share": 0.002, "bytes_share": 0.002}]})");
   }
 
   // ---- Running
 
+  void every_method_has_a_row() {
+    const std::vector<Row> known = rows();
+    const auto has_row = [&](const std::string& id) {
+      return std::any_of(known.begin(), known.end(), [&](const Row& row) { return id == row.id; });
+    };
+    const auto all = methods::all_methods();
+    for (const auto& method : all)
+      QVERIFY2(has_row(method->info().id), method->info().id);
+    QCOMPARE(known.size(), all.size());
+  }
+
   void a_method_runs_through_its_form_data() {
     QTest::addColumn<QString>("id");
     QTest::addColumn<Values>("values");
-    const auto row = [](const char* id, const Values& values) {
-      QTest::newRow(id) << QString::fromLatin1(id) << values;
-    };
-    row("logits", with(one_prompt, {{"top", "3"}}));
-    row("generate", with(one_prompt, {{"max_new_tokens", "4"}}));
-    row("lens", with(one_prompt, {{"token", "c"}}));
-    row("attention", with(one_prompt, {{"heads", "0.1"}, {"out", path("attention.h5")}}));
-    row("attribute", answers);
-    row("ablate", with(answers, {{"out", path("ablate.h5")}}));
-    row("patch", pair);
-    row("paths", with(pair, {{"senders", "0.1"}, {"receivers", "logits"}}));
-    row("circuit", with(pair, {{"steps", "1"}, {"top_n", "8"}, {"out", path("circuit.h5")}}));
-    row("adjust", {{"task", path("pairs.csv")}, {"steer", "0.1=first"}, {"seeds", "1"}});
-    row("detect", {{"detectors", "induction"}, {"set", "induction.n=12\ninduction.batch=2"}});
-    row("mask", {{"heads", "0.0,1.1"},
-                 {"task", "repeated"},
-                 {"method", "zero"},
-                 {"counts", "1"},
-                 {"seeds", "1"},
-                 {"count", "2"}});
-    row("bench load", {{"model", HEADSCOPE_GOLDEN_DIR "/models/llama.gguf"}});
+    QTest::addColumn<QString>("refusal");
+    for (const Row& row : rows())
+      QTest::newRow(row.id) << QString::fromLatin1(row.id) << row.values << QString::fromLatin1(row.refusal);
   }
   void a_method_runs_through_its_form() {
     QFETCH(QString, id);
     QFETCH(Values, values);
+    QFETCH(QString, refusal);
     Workspace workspace;
     open(workspace, model_);
     MethodsView view(workspace, nullptr);
@@ -135,6 +223,7 @@ private Q_SLOTS:
     run(view);
     QVERIFY(view.answer().has_value());
     const MethodAnswer& answer = *view.answer();
+    if (!refusal.isEmpty()) return check_refusal(view, refusal);
     QVERIFY2(!answer.error, answer.error ? answer.error->to_string().c_str() : "");
     QVERIFY(answer.complete);
     QVERIFY(!view.result().text().isEmpty());
@@ -201,6 +290,65 @@ private Q_SLOTS:
     QVERIFY(view.answer() && view.answer()->error && !view.answer()->complete);
     QVERIFY(!view.result().messages().isEmpty());
     QVERIFY(button(view, "Run")->isEnabled());
+  }
+
+  void a_cancelled_run_is_gone_on_with() {
+    Workspace workspace;
+    open(workspace, model_);
+    MethodsView view(workspace, nullptr);
+    view.choose("ablate");
+    fill(view, {{"out", path("part.h5")}, {"resumable", "true"}});
+    cancel_in_the_middle(workspace, view);
+    QVERIFY(view.answer()->error && view.answer()->error->code == ErrorCode::cancelled);
+    QCOMPARE(view.answer()->file, path("part.h5")); // what was done is there
+    const auto effects = [](const std::string& file) {
+      const auto reader = store::ResultReader::open(file);
+      const auto array = reader.ok() ? reader->array("/ablation/ablate/effects") : reader.error();
+      return array.ok() ? array->values : std::vector<double>();
+    };
+    const auto is_missing = [](double value) { return std::isnan(value); };
+    const std::vector<double> part = effects(path("part.h5"));
+    QVERIFY(std::any_of(part.begin(), part.end(), is_missing) && !std::all_of(part.begin(), part.end(), is_missing));
+    QTRY_VERIFY(view.resumes());
+    QVERIFY(button(view, "Resume")->toolTip().contains(QStringLiteral("cells are finished")));
+    fill(view, {{"seed", "1"}}); // that would be another run
+    QVERIFY(!view.resumes() && button(view, "Run"));
+    fill(view, {{"seed", "0"}});
+    QTRY_VERIFY(view.resumes());
+    button(view, "Resume")->click();
+    QTRY_VERIFY(!view.running());
+    QVERIFY2(view.answer()->complete, qPrintable(view.result().messages()));
+    const QJsonObject said = QJsonDocument::fromJson(QByteArray::fromStdString(view.answer()->json)).object();
+    QVERIFY(said[QStringLiteral("resumed")].toInt() > 0);
+    QCOMPARE(said[QStringLiteral("finished")].toInt(), said[QStringLiteral("cells")].toInt());
+    QVERIFY(!QFile::exists(QString::fromStdString(path("part.h5.journal"))));
+    fill(view, {{"out", path("whole.h5")}, {"force", "false"}});
+    QVERIFY(!view.resumes());
+    run(view);
+    const std::vector<double> whole = effects(path("whole.h5"));
+    QCOMPARE(whole.size(), part.size());
+    QVERIFY(std::none_of(whole.begin(), whole.end(), is_missing));
+    QCOMPARE(effects(path("part.h5")), whole);
+  }
+
+  void what_cells_cannot_do_is_said_at_its_field() {
+    Workspace workspace;
+    open(workspace, model_);
+    MethodsView view(workspace, nullptr);
+    view.choose("ablate");
+    fill(view, with(answers, {{"out", path("cells.h5")}, {"resumable", "true"}}));
+    run(view); // the prompt is not of a task
+    QVERIFY(view.panel().editor("task").problem().contains(QStringLiteral("task")));
+    fill(view, {{"prompt", ""}, {"task", path("pairs.csv")}, {"together", "true"}});
+    run(view);
+    QVERIFY(view.panel().editor("together").problem().contains(QStringLiteral("cells")));
+    fill(view, {{"together", "false"}});
+    run(view);
+    QVERIFY2(!view.answer()->error, qPrintable(view.result().messages()));
+    fill(view, {{"together", "true"}});
+    button(view, "Estimate")->click();
+    QTRY_VERIFY(!view.running());
+    QVERIFY(view.estimate().isEmpty() && !view.panel().editor("together").problem().isEmpty());
   }
 
   void an_estimate_takes_the_prompts_of_a_task() {

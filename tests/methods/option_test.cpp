@@ -77,5 +77,21 @@ TEST(Options, AResultRecordsTheValuesOfNow) {
   EXPECT_EQ(list.find("count")->default_text, "3");
 }
 
+TEST(Options, SayWhatATextIs) {
+  std::string prompt, from, to, plain;
+  OptionList list;
+  list.add("prompt", prompt, "A prompt").prose();
+  list.add("from", from, "A file").reads_file();
+  list.add("to", to, "Another").writes_file("*.npy");
+  list.add("plain", plain, "A text");
+  const auto said = [&](const char* name, const char* key) { return list.find(name)->to_json().at(key).get<bool>(); };
+  for (const char* name : {"prompt", "from", "to", "plain"}) {
+    EXPECT_EQ(said(name, "prose"), name == std::string("prompt")) << name;
+    EXPECT_EQ(said(name, "reads_file"), name == std::string("from")) << name;
+    EXPECT_EQ(said(name, "writes_file"), name == std::string("to")) << name;
+  }
+  EXPECT_EQ(list.find("to")->file_kinds, "*.npy");
+}
+
 } // namespace
 } // namespace headscope::methods

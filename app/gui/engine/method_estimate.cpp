@@ -3,9 +3,10 @@
 
 #include "app/gui/engine/engine_state.h"
 #include "app/gui/engine/method_job.h"
-#include "app/gui/forms/option_text.h"
 #include "app/methods/base/speed.h"
 #include "app/methods/inputs/task_options.h"
+#include "app/methods/resumable.h"
+#include "app/methods/run.h"
 
 namespace headscope::gui {
 namespace {
@@ -20,26 +21,12 @@ TokenRows timed_rows(const Engine& engine, const std::optional<TaskSet>& set) {
   return rows;
 }
 
-// The task among the method's inputs, read from the request's texts.
-Result<TaskSet> task_of(const Engine& engine, const MethodRequest& request) {
-  methods::TaskOptions task;
-  methods::OptionList list;
-  methods::list_task_options(list, task);
-  for (const methods::Option& option : list.all())
-    if (const auto given = request.values.find(option.name); given != request.values.end())
-      HS_TRY(set_option(option, given->second));
-  if (!task.given())
+Result<TaskSet> task_of(const Engine& engine, const methods::Method& method) {
+  const methods::TaskOptions* task = method.task();
+  if (!task || !task->given())
     return make_error(ErrorCode::invalid_argument, "an estimate takes the prompts of a task; name one", {}, "--task");
-  HS_TRY(list.check());
-  HS_TRY(methods::check_task(task));
-  return make_task(*engine.model().tokenizer, task.request());
-}
-
-Status check_own_options(methods::Method& method) {
-  methods::OptionList own;
-  method.options(own);
-  HS_TRY(own.check());
-  return method.check_options();
+  HS_TRY(methods::check_task(*task));
+  return make_task(*engine.model().tokenizer, task->request());
 }
 
 } // namespace
@@ -48,13 +35,12 @@ Result<MethodEstimate> estimate_method(const EngineState& state, const MethodReq
                                        const TaskContext& task) {
   HS_ASSIGN(const Engine* engine, open_engine(state));
   HS_ASSIGN(const std::unique_ptr<methods::Method> method, method_of(request));
+  HS_TRY(methods::check_cells(*method));
+  HS_TRY(methods::check_method(*method, methods::Checked::own_options));
   const std::unique_ptr<methods::Cells> cells = method->cells();
-  if (!cells)
-    return make_error(ErrorCode::unsupported, "is not cut into cells, by which an estimate counts", {}, request.id);
-  HS_TRY(check_own_options(*method));
   std::optional<TaskSet> set;
   if (cells->needs_task()) {
-    HS_ASSIGN(set, task_of(*engine, request));
+    HS_ASSIGN(set, task_of(*engine, *method));
   }
   HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id}));
   task.report("timing a forward pass", 0, 0);

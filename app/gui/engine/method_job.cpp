@@ -86,8 +86,8 @@ Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request
     answer.json = report.json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
     answer.complete = report.complete;
   };
-  const Status status =
-      run_anywhere(state, **method, {request.out, request.replace}, context_of(task, answer), show, answer);
+  const Status status = run_anywhere(state, **method, {request.out, request.replace, request.resumable},
+                                     context_of(task, answer), show, answer);
   if (!status.ok()) answer.error = status.error();
   answer.complete = answer.complete && status.ok();
   if (const auto now = written_at(request.out); now && now != before) answer.file = request.out;

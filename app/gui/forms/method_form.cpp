@@ -12,18 +12,18 @@ namespace {
 using methods::Option;
 using methods::OptionList;
 
-// Option says of a text only that it is one; these are prompts, which may have several lines.
-bool is_prompt(const Option& option) {
-  return option.name == "prompt" || option.name == "clean" || option.name == "corrupt";
-}
-
 FieldKind kind_of(const Option& option) {
   const std::string type = option.type();
   if (type == "flag") return FieldKind::flag;
   if (type == "choice") return FieldKind::choice;
   if (type == "integer" || type == "number") return FieldKind::number;
-  if (type == "text") return is_prompt(option) ? FieldKind::text : FieldKind::line;
+  if (type == "text") return option.is_prose ? FieldKind::text : FieldKind::line;
   return parted_by_commas(option) ? FieldKind::words : FieldKind::lines;
+}
+
+// How the form calls what is no option of the method: where its file goes.
+std::string output_label(const std::string& name) {
+  return name == "out" ? "File" : name == "force" ? "Replace" : "Resumable";
 }
 
 // "mean_by_position" as "Mean by position", "EXPERIMENT" as "Experiment".
@@ -66,20 +66,29 @@ FormField field_from(const Option& option, FieldPart part) {
   field.required = option.required;
   field.whole = field.type == "integer";
   field.reads_file = option.file;
-  field.saves_file = part == FieldPart::output && field.kind == FieldKind::line;
-  if (part == FieldPart::output) field.label = field.saves_file ? "File" : "Replace";
+  field.saves_file = option.to_file;
+  field.file_kinds = option.file_kinds;
+  field.of_prompts = option.of_prompts;
+  if (part == FieldPart::output) field.label = output_label(option.name);
   field.tip = tip_of(field);
   return field;
 }
 
 } // namespace
 
-MethodForm::MethodForm(std::unique_ptr<methods::Method> method) : method_(std::move(method)) {
+MethodForm::MethodForm(std::unique_ptr<methods::Method> method)
+    : method_(std::move(method)), has_cells_(method_->cells() != nullptr) {
   method_->inputs(inputs_);
   method_->options(options_);
   if (const methods::Output output = info().output; output != methods::Output::none) {
-    outputs_.add("out", output_.path, "The HDF5 result file to write").required = output == methods::Output::required;
+    outputs_.add("out", output_.path, "The HDF5 result file to write").writes_file("*.h5").required =
+        output == methods::Output::required;
     outputs_.add("force", output_.force, "Replace an existing file");
+    if (has_cells_)
+      outputs_.add(
+          "resumable", output_.resumable,
+          "Keep what is finished in a journal beside the file, and go on from there the next time; the prompts "
+          "are those of a task, and the report says only how far it is");
   }
   for (const Option& option : inputs_.all())
     add(option, FieldPart::input);
@@ -87,7 +96,6 @@ MethodForm::MethodForm(std::unique_ptr<methods::Method> method) : method_(std::m
     add(option, FieldPart::option);
   for (const Option& option : outputs_.all())
     add(option, FieldPart::output);
-  can_estimate_ = method_->cells() != nullptr;
 }
 
 void MethodForm::add(const Option& option, FieldPart part) {
@@ -127,6 +135,21 @@ void MethodForm::reset() {
     texts_[each.name] = each.standard;
 }
 
+std::vector<std::string> MethodForm::fill_prompt(const std::string& name, const std::string& text, bool chat,
+                                                 bool no_bos) {
+  std::vector<std::string> filled;
+  const auto fill = [&](const std::string& field, const std::string& value) {
+    set_text(field, value);
+    filled.push_back(field);
+  };
+  fill(name, text);
+  for (const FormField& each : fields_) {
+    if (each.of_prompts == methods::OfPrompts::chat) fill(each.name, chat ? "true" : "false");
+    if (each.of_prompts == methods::OfPrompts::no_bos) fill(each.name, no_bos ? "true" : "false");
+  }
+  return filled;
+}
+
 std::string MethodForm::problem(const std::string& name) const {
   const Option& of = option(name);
   if (const Status reads = set_option(of, text(name)); !reads.ok()) return reads.error().message;
@@ -147,12 +170,13 @@ std::vector<std::pair<std::string, std::string>> MethodForm::problems() const {
 }
 
 MethodRequest MethodForm::request(const CommandModel& model) const {
-  MethodRequest request{info().id, {}, {}, false, command(model)};
+  MethodRequest request{info().id, {}, {}, false, false, command(model)};
   for (const FormField& each : fields_)
     if (each.part != FieldPart::output && changed(each.name)) request.values[each.name] = text(each.name);
   if (field("out") && field("out")->part == FieldPart::output) {
     request.out = text("out");
     request.replace = text("force") == "true";
+    request.resumable = has_cells_ && text("resumable") == "true";
   }
   return request;
 }

@@ -44,6 +44,8 @@ struct FormField {
   bool whole = false;      // of a number
   bool reads_file = false; // names a file
   bool saves_file = false;
+  std::string file_kinds; // of such a file: "*.npy", or empty
+  methods::OfPrompts of_prompts = methods::OfPrompts::nothing;
 };
 
 class MethodForm {
@@ -53,7 +55,7 @@ public:
   MethodForm& operator=(const MethodForm&) = delete;
 
   const methods::MethodInfo& info() const { return method_->info(); }
-  bool can_estimate() const { return can_estimate_; } // it can be cut into cells
+  bool has_cells() const { return has_cells_; } // can be estimated, and gone on with
   const std::vector<FormField>& fields() const { return fields_; }
   const FormField* field(const std::string& name) const;
   // The field that an error is about; null where it names none.
@@ -64,6 +66,8 @@ public:
   void set_text(const std::string& name, const std::string& text);
   bool changed(const std::string& name) const; // from the default
   void reset();
+  // A prompt with the template and BOS that it has elsewhere, so that the tokens are the same. The fields that change.
+  std::vector<std::string> fill_prompt(const std::string& name, const std::string& text, bool chat, bool no_bos);
 
   // What is wrong with a text as it stands; empty: nothing. Of a field that is still empty nothing is wrong.
   std::string problem(const std::string& name) const;
@@ -83,7 +87,7 @@ private:
   methods::OptionList inputs_, options_, outputs_;
   std::vector<FormField> fields_;
   std::map<std::string, std::string> texts_;
-  bool can_estimate_ = false;
+  bool has_cells_ = false;
 };
 
 } // namespace headscope::gui

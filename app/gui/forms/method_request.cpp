@@ -19,4 +19,11 @@ Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request)
   return method;
 }
 
+std::optional<methods::Unfinished> unfinished(const MethodRequest& request, const std::string& model_sha256) {
+  if (!request.resumable) return std::nullopt;
+  const auto method = method_of(request);
+  if (!method.ok()) return std::nullopt;
+  return methods::find_unfinished(request.out, methods::resumable_text(**method, model_sha256));
+}
+
 } // namespace headscope::gui

@@ -3,9 +3,11 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "app/methods/base/method.h"
+#include "app/methods/resumable.h"
 
 namespace headscope::gui {
 
@@ -14,6 +16,7 @@ struct MethodRequest {
   std::map<std::string, std::string> values; // by option, as text; those that are not the default
   std::string out;                           // the result file; empty: none
   bool replace = false;
+  bool resumable = false;   // cell by cell, with a journal: app/methods/resumable.h
   std::string command_line; // that does the same
 
   friend bool operator==(const MethodRequest&, const MethodRequest&) = default;
@@ -21,5 +24,9 @@ struct MethodRequest {
 
 // A new method with these values. not_found for a method or an option that there is not.
 Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request);
+
+// What is left of a run that this request would go on from on that model; nothing where there is no such run. Reads the
+// journal.
+std::optional<methods::Unfinished> unfinished(const MethodRequest& request, const std::string& model_sha256);
 
 } // namespace headscope::gui

@@ -64,6 +64,7 @@ public:
   }
 
   void inputs(OptionList& list) override { list_prompt_set_options(list, options_.prompts); }
+  const TaskOptions* task() const override { return &options_.prompts.task; }
   store::Attributes recorded_inputs() const override { return option_attributes(options_.prompts); }
 
   void options(OptionList& list) override {

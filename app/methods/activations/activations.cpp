@@ -331,7 +331,10 @@ public:
                     {{"hdf5", "into the result file"}, {"npy", "a folder of .npy files"}, {"safetensors", "one file"}},
                     "Where the arrays go")
         .from("0.2");
-    list.add("to", options_.to, "The folder of the .npy files, or the .safetensors file").from("0.2").unrecorded();
+    list.add("to", options_.to, "The folder of the .npy files, or the .safetensors file")
+        .from("0.2")
+        .unrecorded()
+        .writes_file();
     list.add("replace", options_.replace, "Replace existing files there").from("0.2").unrecorded();
     list.add("statistics", options_.statistics, "Means and mean squares over all tokens in place of activations")
         .from("0.2");

@@ -38,6 +38,7 @@ public:
   }
 
   void inputs(OptionList& list) override { list_task_options(list, options_.task); }
+  const TaskOptions* task() const override { return &options_.task; }
   store::Attributes recorded_inputs() const override { return option_attributes(options_.task); }
 
   void options(OptionList& list) override {

@@ -25,6 +25,8 @@ class ResultWriter;
 
 namespace headscope::methods {
 
+struct TaskOptions; // inputs/task_options.h
+
 // Whether a method writes a result file.
 enum class Output : std::uint8_t { none, optional, required };
 
@@ -109,6 +111,8 @@ public:
   virtual const MethodInfo& info() const = 0;
   // What it is asked about (prompts, pairs, a task); experiments take these from [[task]]. Bound to this object.
   virtual void inputs(OptionList&) {}
+  // The task among them, which its cells are made of; null: they need none, or there are none.
+  virtual const TaskOptions* task() const { return nullptr; }
   // What a result records of these.
   virtual store::Attributes recorded_inputs() const { return {}; }
   // Its own options.

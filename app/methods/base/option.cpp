@@ -112,6 +112,19 @@ Option& Option::reads_file() {
   file = true;
   return *this;
 }
+Option& Option::writes_file(std::string kinds) {
+  to_file = true;
+  file_kinds = std::move(kinds);
+  return *this;
+}
+Option& Option::prose() {
+  is_prose = true;
+  return *this;
+}
+Option& Option::says(OfPrompts what) {
+  of_prompts = what;
+  return *this;
+}
 Option& Option::unrecorded() {
   recorded = false;
   return *this;
@@ -187,6 +200,9 @@ nlohmann::json Option::to_json() const {
   nlohmann::json out = {{"name", name}, {"flag", flag()}, {"type", type()},          {"help", help},
                         {"unit", unit}, {"since", since}, {"default", default_text}, {"choices", std::move(names)}};
   out["positional"] = positional;
+  out["prose"] = is_prose;
+  out["reads_file"] = file;
+  out["writes_file"] = to_file;
   out["required"] = required;
   out["least"] = least ? nlohmann::json(*least) : nlohmann::json();
   out["most"] = most ? nlohmann::json(*most) : nlohmann::json();

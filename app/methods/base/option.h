@@ -38,6 +38,9 @@ using OptionTarget =
     std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::optional<std::int64_t>*,
                  std::vector<std::string>*, std::vector<std::int64_t>*, std::vector<double>*, ChoiceTarget>;
 
+// What an option says of the prompts beside it: whoever fills a prompt in for the user sets these too.
+enum class OfPrompts : std::uint8_t { nothing, chat, no_bos };
+
 // Which faces offer an option. What one of them leaves out it leaves out for a reason that the list gives.
 enum class Offered : std::uint8_t { everywhere, command_line, experiment };
 
@@ -60,7 +63,11 @@ public:
   std::string only_because; // why it is not offered everywhere
   bool comma = false;       // a list in one word: 1,2,5
   bool file = false;        // names a file that is read
-  bool positional = false;  // a word without a flag, shown by its name; these come in the list's order
+  bool to_file = false;     // names a file that is written
+  std::string file_kinds;   // of such a file: "*.npy", or empty
+  bool is_prose = false;    // a text as people write it, which may have several lines: a prompt
+  OfPrompts of_prompts = OfPrompts::nothing;
+  bool positional = false; // a word without a flag, shown by its name; these come in the list's order
   bool required = false, recorded = true;
 
   Option& in(std::string units);
@@ -74,6 +81,9 @@ public:
   Option& by_comma();
   Option& must();
   Option& reads_file();
+  Option& writes_file(std::string kinds = {});
+  Option& prose();
+  Option& says(OfPrompts what);
   Option& unrecorded();
   Option& without_flag();
 

@@ -14,6 +14,7 @@ namespace headscope::methods {
 struct OutputOptions {
   std::string path; // empty: no file
   bool force = false;
+  bool resumable = false; // cell by cell, with a journal beside the file: resumable.h
 };
 
 // Refuses an existing file or an unusable folder now, before any work. Nothing when no path is given.

@@ -102,7 +102,8 @@ public:
   void options(OptionList& list) override {
     list.add("A", options_.first, "A .json or .h5 file of bench growth").without_flag().must().reads_file();
     list.add("B", options_.second, "Another").without_flag().must().reads_file();
-    list.add("plot", options_.plot, "Draw both: growth.svg gives growth-tokens-seconds.svg and so on");
+    list.add("plot", options_.plot, "Draw both: growth.svg gives growth-tokens-seconds.svg and so on")
+        .writes_file("*.svg *.png *.pdf");
     list.add("force", options_.force, "Replace existing files");
   }
 

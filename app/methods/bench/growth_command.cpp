@@ -90,8 +90,9 @@ public:
     list.add("tokens_per_run", options_.tokens_per_run, "Of a sweep: tokens that go through at once; 0: by device")
         .in("token")
         .at_least(0);
-    list.add("out", options_.out, "Write the run to a .json or .h5 file").flags({"-o"});
-    list.add("plot", options_.plot, "Draw it: growth.svg gives growth-tokens-seconds.svg and so on");
+    list.add("out", options_.out, "Write the run to a .json or .h5 file").flags({"-o"}).writes_file("*.json *.h5");
+    list.add("plot", options_.plot, "Draw it: growth.svg gives growth-tokens-seconds.svg and so on")
+        .writes_file("*.svg *.png *.pdf");
     list.add("force", options_.force, "Replace existing files");
   }
 

@@ -105,10 +105,11 @@ store::Attributes option_attributes(const ModelOptions& options) {
 }
 
 void list_prompt_options(OptionList& list, PromptOptions& options) {
-  list.add("prompt", options.text, "The prompt").flags({"-p"});
+  list.add("prompt", options.text, "The prompt").flags({"-p"}).prose();
   list.add("prompt_file", options.file, "Read the prompt from a file").reads_file().excluding("prompt");
-  list.add("chat", options.chat, "Put the prompt into the model's chat template as the user's message");
-  list.add("no_bos", options.no_bos, "Add no BOS and no EOS");
+  list.add("chat", options.chat, "Put the prompt into the model's chat template as the user's message")
+      .says(OfPrompts::chat);
+  list.add("no_bos", options.no_bos, "Add no BOS and no EOS").says(OfPrompts::no_bos);
 }
 
 store::Attributes option_attributes(const PromptOptions& options) {

@@ -32,16 +32,16 @@ Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSe
 } // namespace
 
 void list_pair_set_options(OptionList& list, PairSetOptions& options) {
-  list.add("clean", options.clean, "The prompt that the answer belongs to");
-  list.add("corrupt", options.corrupt, "A prompt of as many tokens to which it does not");
+  list.add("clean", options.clean, "The prompt that the answer belongs to").prose();
+  list.add("corrupt", options.corrupt, "A prompt of as many tokens to which it does not").prose();
   list.add("answer", options.answer, "The right next token of the clean prompt, e.g. ' Mary'");
   list.add("wrong", options.wrong, "The wrong one, e.g. ' John'");
   list.add("prompts_file", options.file,
            "Pairs: .csv with the columns clean,corrupted,answer,wrong, .jsonl or .json with these fields")
       .reads_file();
   list_task_options(list, options.task);
-  list.add("chat", options.prompt.chat, "Put the prompts into the model's chat template");
-  list.add("no_bos", options.prompt.no_bos, "Add no BOS and no EOS");
+  list.add("chat", options.prompt.chat, "Put the prompts into the model's chat template").says(OfPrompts::chat);
+  list.add("no_bos", options.prompt.no_bos, "Add no BOS and no EOS").says(OfPrompts::no_bos);
 }
 
 Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {

@@ -41,6 +41,7 @@ public:
   }
 
   void inputs(OptionList& list) override { list_pair_set_options(list, options_.pairs); }
+  const TaskOptions* task() const override { return &options_.pairs.task; }
   store::Attributes recorded_inputs() const override { return option_attributes(options_.pairs); }
 
   void options(OptionList& list) override {

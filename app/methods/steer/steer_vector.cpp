@@ -161,7 +161,7 @@ void list_vector_options(OptionList& list, SteerVectorOptions& options) {
   list.add_choice("read_at", options.read_at, "Where the activation of a text is read").from("0.2");
   list.add("normalize", options.normalize, "Divide each vector by its norm, so that coefficients are norms")
       .from("0.2");
-  list.add("save_vector", options.save, "Write the vectors to this new .npy file").from("0.2");
+  list.add("save_vector", options.save, "Write the vectors to this new .npy file").from("0.2").writes_file("*.npy");
 }
 
 Status check_vector_options(const SteerVectorOptions& options, bool needed) {

@@ -141,11 +141,12 @@ void FieldEditor::add_file_button(QBoxLayout& row, const FormField& field) {
   button->setAccessibleName(tr("%1: %2").arg(as_qt(field.label), name));
   button->setFocusPolicy(Qt::StrongFocus);
   row.addWidget(button);
-  connect(button, &QToolButton::clicked, this, [this, name, saves = field.saves_file] {
-    // Whether a file may be replaced is the form's own field.
-    const QString path = saves ? QFileDialog::getSaveFileName(this, name, text(), tr("Results (*.h5)"), nullptr,
-                                                              QFileDialog::DontConfirmOverwrite)
-                               : QFileDialog::getOpenFileName(this, name, text());
+  const QString kinds = field.file_kinds.empty() ? QString() : tr("Files (%1)").arg(as_qt(field.file_kinds));
+  connect(button, &QToolButton::clicked, this, [this, name, kinds, saves = field.saves_file] {
+    // Whether a file may be replaced is a field of its own.
+    const QString path =
+        saves ? QFileDialog::getSaveFileName(this, name, text(), kinds, nullptr, QFileDialog::DontConfirmOverwrite)
+              : QFileDialog::getOpenFileName(this, name, text());
     if (!path.isEmpty()) set_text(path);
   });
 }

@@ -65,22 +65,16 @@ void FormPanel::take_edit(const std::string& name) {
   Q_EMIT edited();
 }
 
-void FormPanel::fill(const std::string& name, const QString& text) {
-  if (const auto found = editors_.find(name); found != editors_.end()) found->second->set_text(text);
-}
-
 void FormPanel::offer_prompt(const PromptRequest& prompt) {
   prompt_ = prompt;
   for (const auto& [name, editor] : editors_)
     editor->offer(QString::fromStdString(prompt.text));
 }
 
-// With the template and BOS of the prompt bar, so that the tokens are the same.
 void FormPanel::take_prompt(const std::string& name) {
-  const auto flag = [](bool on) { return on ? QStringLiteral("true") : QStringLiteral("false"); };
-  fill(name, QString::fromStdString(prompt_.text));
-  fill("chat", flag(prompt_.chat));
-  fill("no_bos", flag(!prompt_.chat && !prompt_.add_special));
+  for (const std::string& filled :
+       form_.fill_prompt(name, prompt_.text, prompt_.chat, !prompt_.chat && !prompt_.add_special))
+    editors_.at(filled)->set_text(QString::fromStdString(form_.text(filled)));
   go_to(name);
 }
 

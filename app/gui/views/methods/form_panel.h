@@ -41,7 +41,6 @@ private:
   void add_field(QFormLayout& rows, const FormField& field);
   void take_edit(const std::string& name);
   void take_prompt(const std::string& name);
-  void fill(const std::string& name, const QString& text);
   void go_to(const std::string& name);
 
   MethodForm& form_;

@@ -40,7 +40,10 @@ MethodsView::MethodsView(Workspace& workspace, QWidget* parent)
   fill_list();
   connect(list_, &QComboBox::currentIndexChanged, this, &MethodsView::show_page);
   connect(result_, &MethodResult::open_wanted, &workspace, &Workspace::open_result);
-  connect(&workspace, &Workspace::model_changed, this, &MethodsView::show_state);
+  connect(&workspace, &Workspace::model_changed, this, [this] {
+    look_for_journal();
+    show_state();
+  });
   connect(&workspace.prompt(), &PromptState::changed, this, &MethodsView::offer_prompt);
   connect(&workspace.engine(), &JobQueue::changed, this, &MethodsView::show_progress);
   new QShortcut(QKeySequence(Qt::CTRL | Qt::Key_Return), this, this, &MethodsView::run, Qt::WidgetWithChildrenShortcut);
@@ -167,12 +170,34 @@ void MethodsView::show_page() {
   about_->setText(QString::fromUtf8(shown.form->info().summary));
   about_->setToolTip(QString::fromUtf8(shown.form->info().example));
   result_->show_answer(shown.answer);
+  look_for_journal();
   show_state();
 }
 
 void MethodsView::take_edit(const std::string& id) {
   pages_.at(id).estimate.clear();
-  if (id == chosen_) show_state();
+  if (id != chosen_) return;
+  look_for_journal();
+  show_state();
+}
+
+// A journal may be large, and on a disk that is far: the thread of the files reads it.
+void MethodsView::look_for_journal() {
+  const QString lane = QStringLiteral("journal");
+  workspace().files().drop_lane(lane);
+  page().unfinished.reset();
+  const MethodRequest request = page().form->request(command_model());
+  if (!request.resumable || request.out.empty() || !workspace().model()) return;
+  using Found = std::optional<methods::Unfinished>;
+  workspace().files().post<Found>(
+      {lane, tr("Looking for an unfinished run")}, this,
+      [request, sha256 = workspace().model()->sha256](FileState&, const JobContext<Found>&) -> Result<Found> {
+        return unfinished(request, sha256);
+      },
+      {[this, id = request.id](Result<Found> found) {
+        pages_.at(id).unfinished = found.ok() ? *found : std::nullopt;
+        if (id == chosen_) show_state();
+      }});
 }
 
 void MethodsView::reset() { page().panel->reset(); }
@@ -197,6 +222,13 @@ QString MethodsView::why_not() const {
   return {};
 }
 
+QString MethodsView::run_tip() const {
+  if (!resumes()) return tr("Ctrl+Enter");
+  return tr("%1 of %2 cells are finished; goes on from them (Ctrl+Enter)")
+      .arg(page().unfinished->finished)
+      .arg(page().unfinished->cells);
+}
+
 QString MethodsView::stale_text() const {
   const std::optional<MethodAnswer>& answer = page().answer;
   if (!answer) return {};
@@ -214,9 +246,10 @@ void MethodsView::show_state() {
   if (running()) cancel_->setEnabled(true);
   if (running() && run_->hasFocus()) cancel_->setFocus();
   run_->setEnabled(reason.isEmpty());
-  run_->setToolTip(reason.isEmpty() ? tr("Ctrl+Enter") : reason);
+  run_->setText(resumes() ? tr("Resume") : tr("Run"));
+  run_->setToolTip(!reason.isEmpty() ? reason : run_tip());
   if (!running() && cancel_->hasFocus()) run_->setFocus();
-  const bool counts = page().form->can_estimate();
+  const bool counts = page().form->has_cells();
   count_->setEnabled(reason.isEmpty() && counts && workspace().model());
   count_->setToolTip(!counts                ? tr("This method cannot say beforehand what it costs")
                      : !workspace().model() ? tr("Open a model first")
@@ -271,6 +304,7 @@ void MethodsView::take_answer(MethodAnswer answer) {
   Page& asked = pages_.at(answer.request.id);
   asked.answer = std::move(answer);
   const std::optional<Error>& error = asked.answer->error;
+  if (&asked == &page()) look_for_journal();
   if (&asked == &page()) result_->show_answer(asked.answer);
   show_state();
   if (error && !say_at_field(asked, *error))

@@ -41,6 +41,7 @@ public:
   void estimate_cost();
   void cancel();
   void reset();
+  bool resumes() const { return page().unfinished.has_value(); } // Run goes on from a journal
   bool running() const { return job_ != 0; }
 
 protected:
@@ -53,6 +54,7 @@ private:
     FormPanel* panel = nullptr;
     std::optional<MethodAnswer> answer;
     QString estimate;
+    std::optional<methods::Unfinished> unfinished; // what Run would go on from
   };
 
   QWidget* make_left();
@@ -67,11 +69,13 @@ private:
   void take_estimate(const std::string& id, const Result<MethodEstimate>& estimate);
   bool say_at_field(const Page& asked, const Error& error);
   void take_edit(const std::string& id);
+  void look_for_journal(); // of a run that this form would go on from
   void offer_prompt();
   void show_state(); // buttons, command line, and whether the result is still of this form and model
   void show_progress();
   QString why_not() const; // it cannot run now; empty: it can
   QString stale_text() const;
+  QString run_tip() const;
   CommandModel command_model() const;
 
   std::map<std::string, Page> pages_;
