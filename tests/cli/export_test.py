@@ -369,6 +369,29 @@ class Export(Case):
         self.assertIn("K/V head and the heads that read it", said)
         self.assertIn("stroke-dasharray", (self.figures / "circuit.svg").read_text())
 
+    def test_what_circuits_share(self):
+        files = []
+        for top in (20, 60):
+            self.out = self.folder / f"{top}.h5"
+            self.circuit(top)
+            files.append(self.out)
+        (small, large), folder = files, self.folder / "compared"
+        plain = self.good("circuit", "compare", small, large)
+        got = self.good("circuit", "compare", small, large, "--out", folder, "--format", "svg,csv,npy")
+        self.assertEqual(got.pop("files"), [str(folder / f"circuit-compare.{end}") for end in ("svg", "csv", "npy")])
+        self.assertEqual(got, plain)
+        self.figures = folder
+        rows = {row["what"]: row for row in self.records("circuit-compare.csv")}
+        for what in ("edges", "nodes", "heads", "mlps"):
+            for column, key in (("in_first", "first"), ("in_second", "second"), ("both", "both"), ("jaccard", "jaccard"), ("of_first", "of_first")):
+                self.assertAlmostEqual(float(rows[what][column]), plain[what][key])
+        shares = np.load(folder / "circuit-compare.npy")
+        self.assertEqual(shares.shape, (4, 2, 2))
+        self.assertClose(shares[0, 0, 1], plain["edges"]["of_first"], 1e-6)
+        self.assertIn("What 2 circuits share", (folder / "circuit-compare.svg").read_text())
+        self.bad("already_exists", "circuit", "compare", small, large, "--out", folder, "--format", "csv", file=folder / "circuit-compare.csv")
+        self.bad("invalid_argument", "circuit", "compare", small, large, "--out", folder, "--format", "gif", field="--format")
+
     def test_a_curve_of_faithfulness(self):
         self.good("circuit", "--model", self.small_model(), "--clean", "abca", "--corrupt", "dbee", "--answer", "b", "--wrong", "f", "--method",
                   "eap", "--top-n", 12, "--curve", "--out", self.out)
