@@ -4,8 +4,10 @@
 #include <cstdio>
 
 #include "app/cli/circuit_files.h"
+#include "app/cli/overlap_files.h"
 #include "app/methods/base/values.h"
 #include "app/methods/circuit/circuit_read.h"
+#include "core/base/plain_text.h"
 
 namespace headscope::cli {
 namespace {
@@ -13,6 +15,7 @@ namespace {
 struct Options {
   std::vector<std::string> files;
   std::string name;
+  OverlapTarget target;
 };
 
 struct Compared {
@@ -77,23 +80,53 @@ void print_two(const ComputationalGraph& graph, const CircuitComparison& found) 
               joined(names_of(graph, found.second_only)).c_str());
 }
 
-Status compare_two(const std::vector<Compared>& all, const Console& console) {
+// "1 ioi": several may come from one task.
+std::vector<std::string> names_of(const std::vector<Compared>& all) {
+  std::vector<std::string> names;
+  for (const Compared& each : all)
+    names.push_back(std::to_string(names.size() + 1) + " " + each.circuit.name +
+                    (each.circuit.task.empty() ? "" : ", " + each.circuit.task));
+  return names;
+}
+
+// The files that were asked for.
+Result<std::vector<std::string>> write_files(const std::vector<Compared>& all, const OverlapTarget& target) {
+  if (target.folder.empty()) return std::vector<std::string>();
+  CircuitOverlaps overlaps{names_of(all), {}};
+  for (const Compared& first : all)
+    for (const Compared& second : all) {
+      HS_ASSIGN(CircuitComparison found,
+                compare_circuits(first.circuit.graph, first.circuit.circuit, second.circuit.circuit));
+      overlaps.between.push_back(std::move(found));
+    }
+  return write_overlaps(overlaps, target);
+}
+
+// Says what was found, and which files hold it.
+void finish(nlohmann::json document, const std::vector<std::string>& files, const Console& console) {
+  if (console.json) {
+    if (!files.empty()) document["files"] = files;
+    console.print(document);
+    return;
+  }
+  for (const std::string& file : files)
+    std::printf("%s\n", plain_text(file).c_str());
+}
+
+Status compare_two(const std::vector<Compared>& all, const std::vector<std::string>& files, const Console& console) {
   const ComputationalGraph& graph = all[0].circuit.graph;
   HS_ASSIGN(const CircuitComparison found, compare_circuits(graph, all[0].circuit.circuit, all[1].circuit.circuit));
-  if (!console.json) {
-    print_two(graph, found);
-    return {};
-  }
+  if (!console.json) print_two(graph, found);
   nlohmann::json document = to_json(found);
   document["shared_heads"] = names_of(graph, found.shared_heads);
   document["heads_of_first"] = names_of(graph, found.first_only);
   document["heads_of_second"] = names_of(graph, found.second_only);
-  console.print(document);
+  finish(std::move(document), files, console);
   return {};
 }
 
 // Which share of a row's heads and edges the columns' circuits have too.
-Status compare_many(const std::vector<Compared>& all, const Console& console) {
+Status compare_many(const std::vector<Compared>& all, const std::vector<std::string>& files, const Console& console) {
   nlohmann::json circuits = nlohmann::json::array(), pairs = nlohmann::json::array();
   std::vector<std::vector<std::string>> heads = {{"share of heads"}}, edges = {{"share of edges"}};
   for (std::size_t i = 0; i < all.size(); ++i) {
@@ -114,10 +147,8 @@ Status compare_many(const std::vector<Compared>& all, const Console& console) {
       pairs.back()["circuits"] = {i, j};
     }
   }
-  if (console.json)
-    console.print({{"circuits", circuits}, {"pairs", pairs}});
-  else
-    std::printf("%s\n%s", aligned(heads).c_str(), aligned(edges).c_str());
+  if (!console.json) std::printf("%s\n%s", aligned(heads).c_str(), aligned(edges).c_str());
+  finish({{"circuits", circuits}, {"pairs", pairs}}, files, console);
   return {};
 }
 
@@ -130,10 +161,15 @@ void add_circuit_compare(CLI::App& circuit, Commands& commands) {
   command->add_option("FILE", options->files, "Result files with circuits of one model, or one file with several")
       ->required();
   command->add_option("--name", options->name, "Of the graph in each file; default: the first");
+  command->add_option("--out,-o", options->target.folder, "Also write what is shared into this folder");
+  command->add_option("--format", options->target.formats, "png, svg, pdf, csv and npy, comma-separated")
+      ->capture_default_str();
+  command->add_flag("--force", options->target.overwrite, "Replace existing files");
   command->callback([&commands, options] {
     commands.chosen = [options](const Console& console) -> Status {
       HS_ASSIGN(const std::vector<Compared> all, read_all(*options));
-      return all.size() == 2 ? compare_two(all, console) : compare_many(all, console);
+      HS_ASSIGN(const std::vector<std::string> files, write_files(all, options->target));
+      return all.size() == 2 ? compare_two(all, files, console) : compare_many(all, files, console);
     };
   });
 }

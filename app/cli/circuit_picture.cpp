@@ -15,10 +15,10 @@ Status draw_circuits(const std::string& result_file, const std::vector<CircuitPi
   options.overwrite = overwrite;
   HS_ASSIGN(const auto reader, store::ResultReader::open(result_file));
   for (const CircuitPicture& picture : pictures) {
-    const ResultItem item{ResultPart::circuit, picture.graph, 0, picture.graph};
+    const ResultItem item{find_result_part("circuit"), picture.graph, 0, picture.graph};
     HS_ASSIGN(const figures::Format format, figures::parse_format(picture.format));
     HS_ASSIGN(const ResultFigure figure, figure_of(reader, item));
-    HS_TRY(figures::render(*figure.graph, picture.path, format, options, provenance_of(reader, result_file, item)));
+    HS_TRY(figures::render(*figure.figure, picture.path, format, options, provenance_of(reader, result_file, item)));
   }
   return {};
 }

@@ -25,6 +25,20 @@ Extent extent_of(std::span<const float> values, bool positive_only) {
   return extent;
 }
 
+// Not quite to the ends: white cells would be no cells on a white page.
+const ColorTable& gray_data() {
+  static const ColorTable table = [] {
+    constexpr double lightest = 0xF4, darkest = 0x08;
+    ColorTable gray{};
+    for (std::size_t i = 0; i < gray.size(); ++i) {
+      const double level = lightest + (darkest - lightest) * static_cast<double>(i) / 255.0;
+      gray[i] = static_cast<std::uint32_t>(std::lround(level)) * 0x010101U;
+    }
+    return gray;
+  }();
+  return table;
+}
+
 bool usable(const std::optional<double>& bound) { return !bound || std::isfinite(*bound); }
 
 Error bad_scale(std::string message) {
@@ -43,6 +57,9 @@ void resolve_diverging(const ColorScale& wanted, const Extent& data, ResolvedSca
   if (arm <= 0) arm = 1;
   scale.low = scale.center - arm;
   scale.high = scale.center + arm;
+  if (!wanted.cut || !wanted.low || !wanted.high) return;
+  scale.low = *wanted.low;
+  scale.high = *wanted.high;
 }
 
 void resolve_sequential(const ColorScale& wanted, const Extent& data, ResolvedScale& scale) {
@@ -62,6 +79,15 @@ void resolve_sequential(const ColorScale& wanted, const Extent& data, ResolvedSc
 
 } // namespace
 
+const ColorTable& colors_of(ColorMap map) {
+  switch (map) {
+  case ColorMap::viridis: return viridis_data;
+  case ColorMap::vik: return vik_data;
+  case ColorMap::gray: break;
+  }
+  return gray_data();
+}
+
 double ResolvedScale::position(double value) const {
   if (std::isnan(value)) return value;
   if (log) {
@@ -72,9 +98,21 @@ double ResolvedScale::position(double value) const {
 }
 
 std::uint32_t ResolvedScale::color(double value) const {
-  const auto& map = kind == ScaleKind::sequential ? viridis_data : vik_data;
-  const double at = position(value);
-  return map[std::isnan(at) ? 0 : static_cast<std::size_t>(std::lround(at * 255))];
+  const double share = position(value);
+  return color_at(std::isnan(share) ? 0.0 : share);
+}
+
+std::uint32_t ResolvedScale::color_at(double share) const {
+  double at = share;
+  if (kind == ScaleKind::diverging) {
+    // Of a cut scale the ends are not those of the colours: the longer arm has its end, the other as far as it goes.
+    const double above = high - center, below = center - low;
+    if (above != below) {
+      const double arm = std::max(std::abs(above), std::abs(below));
+      at = std::clamp((low + share * (high - low) - (center - arm)) / (2 * arm), 0.0, 1.0);
+    }
+  }
+  return colors_of(map)[static_cast<std::size_t>(std::lround(at * 255))];
 }
 
 bool ResolvedScale::stronger(double a, double b) const {
@@ -97,6 +135,7 @@ Result<ResolvedScale> resolve_scale(const ColorScale& wanted, std::span<const fl
   }
   ResolvedScale scale;
   scale.kind = wanted.kind;
+  scale.map = wanted.map.value_or(wanted.kind == ScaleKind::sequential ? ColorMap::viridis : ColorMap::vik);
   scale.log = logarithmic;
   const Extent data = extent_of(values, logarithmic);
   if (wanted.kind == ScaleKind::diverging)

@@ -36,15 +36,23 @@ enum class ScaleKind {
   diverging,  // vik: blue below the center, white at it, orange-brown above
 };
 
+enum class ColorMap {
+  viridis, // dark to bright, through hues
+  vik,     // of two hues, white between them
+  gray,    // white to black, for paper
+};
+
 // How values become colours. What is left out is taken from the data.
 struct ColorScale {
   ScaleKind kind = ScaleKind::sequential;
+  std::optional<ColorMap> map; // left out: viridis of a sequential scale, vik of a diverging one
   std::optional<double> low;
   std::optional<double> high;
   std::optional<double> center; // diverging only; 0 when left out. Both arms get the same length
-  bool log = false;             // sequential only; values <= 0 are drawn as the lowest colour
-  std::string label;            // what the values are, e.g. "attention weight"
-  std::string units;            // e.g. "logits"; empty: none
+  bool cut = false;  // diverging with both ends: only from low to high is shown, in the colours of equal arms
+  bool log = false;  // sequential only; values <= 0 are drawn as the lowest colour
+  std::string label; // what the values are, e.g. "attention weight"
+  std::string units; // e.g. "logits"; empty: none
 };
 
 // How several values that share one pixel become one.
@@ -74,8 +82,9 @@ struct HeatmapFigure {
   std::vector<std::string> y_ticks;
   bool causal_mask = false; // cells with col > row + cols - rows are left blank; needs cols >= rows
   ColorScale scale;
-  bool annotate_values = false; // write each value into its cell where the cells are large enough
-  bool square_cells = true;     // false: cells may be up to twice as wide as high
+  bool annotate_values = false;        // write each value into its cell where the cells are large enough
+  std::vector<std::string> cell_texts; // one for each cell, or none: written instead of values, shortened to fit
+  bool square_cells = true;            // false: cells may be up to twice as wide as high
   Reduction reduction = Reduction::strongest;
   std::vector<Mark> marks;
 };
@@ -140,9 +149,18 @@ struct FigureNode {
   bool marked = false; // with an outline in the accent colour
 };
 
+enum class EdgeLine { solid, dashed, dotted };
+
 struct FigureEdge {
   std::size_t src = 0, dst = 0; // indices of nodes
   double value = 0;             // its sign and size are its colour and width
+  EdgeLine line = EdgeLine::solid;
+  double port = 0; // where on its side of `dst` it ends: -1 left (top), 0 in the middle, 1 right (bottom)
+};
+
+// Two nodes that belong together: a thin line without a direction or a value.
+struct FigureTie {
+  std::size_t a = 0, b = 0; // indices of nodes
 };
 
 // A text on the left of the nodes (y), or with `across` above them (x): the name of a layer.
@@ -162,6 +180,9 @@ struct GraphFigure {
   double largest = 0; // |value| of full width and colour; 0: the largest of the edges
   std::string label;  // what an edge's value is
   std::string units;
+  std::vector<std::pair<EdgeLine, std::string>> line_names = {}; // what each kind of line is, for the legend
+  std::vector<FigureTie> ties = {};
+  std::string tie_name = {}; // what a tie is, for the legend
 };
 
 using Figure = std::variant<HeatmapFigure, PanelFigure, BarFigure, LineFigure, GraphFigure>;
@@ -177,7 +198,13 @@ struct RenderOptions {
   double scale = 2;  // device pixels in a CSS pixel, 0.25…16: a PNG is width * scale pixels wide, at 96 * scale dpi
   bool dark = false; // light text on a dark page
   bool overwrite = false;
+  std::string font = {}; // family of all texts; empty: DejaVu Sans
+  double font_size = 12; // of axis titles, in CSS pixels, 5…64; the other texts keep their proportion to it
 };
+
+// What render() would refuse of the options, whatever the figure: invalid_argument (not_found of a font that the
+// machine does not have), with the option as the field: "width", "scale", "font", "font_size".
+Status check_options(const RenderOptions& options);
 
 // Writes the figure. The file appears whole or not at all; an existing one is kept and reported as
 // already_exists unless options.overwrite. A figure whose parts do not fit each other is invalid_argument.

@@ -10,6 +10,7 @@ namespace headscope::figures {
 namespace {
 
 constexpr double thinnest = 0.8, thickest = 5.0;
+constexpr double port_share = 0.3; // of a node's side, from its middle to an outer port
 
 std::uint32_t mixed(std::uint32_t a, std::uint32_t b, double share_of_b) {
   std::uint32_t out = 0;
@@ -57,19 +58,19 @@ NodeInk faded_ink(NodeKind kind, bool dark) {
   return {mixed(ink.fill, page, 0.75), mixed(ink.line, page, 0.75), mixed(ink.text, page, 0.55)};
 }
 
-EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards) {
+EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards, double port) {
   GraphPoint from{src.x + src.width / 2, src.y + src.height / 2}, to{dst.x + dst.width / 2, dst.y + dst.height / 2};
   // A cubic whose two control points are aside goes aside by three quarters of that.
   const auto aside = [](double peak) { return peak / 0.75; };
   if (rightwards) {
     from.x = src.x + src.width;
-    to.x = dst.x;
+    to = {dst.x, to.y + port * port_share * dst.height};
     const double peak = detour(to.x - from.x, to.y - from.y, src.height, src.width);
     const double reach = std::max(std::abs(to.x - from.x) * (peak > 0 ? 0.15 : 0.45), 14.0);
     return {from, {from.x + reach, from.y - aside(peak)}, {to.x - reach, to.y - aside(peak)}, to};
   }
   from.y = src.y;
-  to.y = dst.y + dst.height;
+  to = {to.x + port * port_share * dst.width, dst.y + dst.height};
   const double peak = detour(from.y - to.y, to.x - from.x, src.width, src.height);
   const double reach = std::max(std::abs(to.y - from.y) * (peak > 0 ? 0.15 : 0.45), 14.0);
   return {from, {from.x - aside(peak), from.y - reach}, {to.x - aside(peak), to.y + reach}, to};

@@ -27,7 +27,8 @@ struct GraphPoint {
 };
 // The four control points of the cubic from node `src` to node `dst`.
 using EdgeCurve = std::array<GraphPoint, 4>;
-EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards);
+// `port`: where on its side of `dst` it ends, as of FigureEdge.
+EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards, double port = 0);
 
 Rect bounds_of(const std::vector<Rect>& rects);
 

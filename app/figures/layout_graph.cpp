@@ -30,6 +30,8 @@ Status check_graph(const GraphFigure& figure) {
   for (std::size_t i = 0; i < figure.edges.size(); ++i)
     if (std::max(figure.edges[i].src, figure.edges[i].dst) >= figure.nodes.size())
       return bad("edge " + std::to_string(i) + " has an end that is not a node", "edges");
+  for (const FigureTie& tie : figure.ties)
+    if (std::max(tie.a, tie.b) >= figure.nodes.size()) return bad("a tie has an end that is not a node", "ties");
   return {};
 }
 
@@ -41,15 +43,32 @@ double largest_of(const GraphFigure& figure) {
   return largest > 0 ? largest : 1;
 }
 
-// Lines of both signs, where there are both, at full and half strength.
-void add_legend(GraphBlock& block, const GraphFigure& figure, double width) {
-  if (figure.edges.empty()) return;
+struct LegendEntry {
+  std::string text;
+  SceneGraph::Key key; // without its box
+};
+
+// Lines of both signs, where there are both, at full and half strength; then the kinds of lines that are there, and
+// ties.
+std::vector<LegendEntry> legend_entries(const GraphFigure& figure, double largest) {
   bool negative = false, positive = false;
   for (const FigureEdge& edge : figure.edges)
     (edge.value < 0 ? negative : positive) = true;
   std::vector<double> shares;
   if (negative) shares = {-1, -0.5};
   if (positive) shares.insert(shares.end(), {0.5, 1});
+  const int decimals = decimals_for_range(largest);
+  std::vector<LegendEntry> entries;
+  for (const double share : shares)
+    entries.push_back({format_fixed(share * largest, decimals), {{}, share * largest, EdgeLine::solid, false}});
+  for (const auto& [line, name] : figure.line_names)
+    entries.push_back({clean_text(name), {{}, std::nullopt, line, false}});
+  if (!figure.ties.empty()) entries.push_back({clean_text(figure.tie_name), {{}, std::nullopt, EdgeLine::solid, true}});
+  return entries;
+}
+
+void add_legend(GraphBlock& block, const GraphFigure& figure, double width) {
+  if (figure.edges.empty()) return;
   double x = 0, y = block.height + key_gap;
   std::string what = figure.label;
   if (!figure.units.empty() && figure.units != "1") what += what.empty() ? figure.units : " (" + figure.units + ")";
@@ -58,15 +77,14 @@ void add_legend(GraphBlock& block, const GraphFigure& figure, double width) {
     block.width = std::max(block.width, text_width(FontRole::axis, line));
     y += line_height(FontRole::axis) + 2;
   }
-  const int decimals = decimals_for_range(block.graph.largest);
-  for (const double share : shares) {
-    const std::string text = format_fixed(share * block.graph.largest, decimals);
+  for (auto& [text, key] : legend_entries(figure, block.graph.largest)) {
     const double needed = key_length + label_gap + text_width(FontRole::tick, text);
     if (x > 0 && x + needed > std::max(width, needed)) {
       x = 0;
       y += line_height(FontRole::tick) + 2;
     }
-    block.graph.keys.push_back({{x, y, key_length, line_height(FontRole::tick)}, share * block.graph.largest});
+    key.box = {x, y, key_length, line_height(FontRole::tick)};
+    block.graph.keys.push_back(key);
     add_text(block.content, Role::legend, FontRole::tick, text, x + key_length + label_gap, y);
     x += needed + key_gap;
     block.width = std::max(block.width, x - key_gap);
@@ -92,7 +110,7 @@ Result<GraphBlock> make_graph(const GraphFigure& figure, double width) {
     else
       left = std::max(left, extent + band_gap);
   }
-  double scale = 1;
+  double scale = text_scale(); // labels of another size fit nodes of another size
   if (width > 0) scale = std::clamp((width - left) / all.width, 0.1, 4.0);
   block.graph.scale = scale;
   for (Rect& node : block.graph.nodes)

@@ -283,6 +283,8 @@ MapBlock make_map(const HeatmapFigure& figure, const ResolvedScale& scale, const
   map.place = {{0, 0, width, height}, figure.rows, figure.cols, {}, scale.low, scale.center, scale.high};
   map.scale = scale;
   map.separate_cells = std::min(size.width, size.height) >= 14 && figure.rows * figure.cols <= 4096;
+  map.cell_texts = map.separate_cells && !figure.cell_texts.empty() && size.width >= 24 &&
+                   size.height >= line_height(FontRole::cell);
   map.decimals = map.separate_cells ? annotation_decimals(figure, scale, size) : -1;
   content.maps.push_back(std::move(map));
   return block;

@@ -15,22 +15,13 @@ using Role = TextBox::Role;
 
 constexpr double min_page = 120, max_page = 20000;
 constexpr double min_scale = 0.25, max_scale = 16;
+constexpr double min_font = 5, max_font = 64;
 constexpr double panel_gap = 28;
 constexpr double bar_gap = 18;
 constexpr std::size_t max_panels = 400;
 
 Error bad(const std::string& message, const std::string& field) {
   return make_error(ErrorCode::invalid_argument, message, {}, field);
-}
-
-Status check_options(const RenderOptions& options) {
-  if (options.width != 0 && !(options.width >= min_page && options.width <= max_page)) {
-    return bad("the width must lie between 120 and 20000, or be 0", "width");
-  }
-  if (!(options.scale >= min_scale && options.scale <= max_scale)) {
-    return bad("the scale must lie between 0.25 and 16", "scale");
-  }
-  return {};
 }
 
 Error too_narrow(double needed) {
@@ -277,13 +268,26 @@ Result<Scene> make(const GraphFigure& figure, const RenderOptions& options) {
   };
   for (Rect& node : block.graph.nodes)
     move(node);
-  for (auto& [key, value] : block.graph.keys)
-    move(key);
+  for (SceneGraph::Key& key : block.graph.keys)
+    move(key.box);
   scene.graph = std::move(block.graph);
   return scene;
 }
 
 } // namespace
+
+Status check_options(const RenderOptions& options) {
+  if (options.width != 0 && !(options.width >= min_page && options.width <= max_page)) {
+    return bad("the width must lie between 120 and 20000, or be 0", "width");
+  }
+  if (!(options.scale >= min_scale && options.scale <= max_scale)) {
+    return bad("the scale must lie between 0.25 and 16", "scale");
+  }
+  if (!(options.font_size >= min_font && options.font_size <= max_font)) {
+    return bad("the size of texts must lie between 5 and 64 pixels", "font_size");
+  }
+  return check_fonts(options.font);
+}
 
 void Fragment::move(double dx, double dy) {
   for (SceneText& text : texts) {
@@ -353,6 +357,8 @@ Status check_map(const HeatmapFigure& figure) {
   };
   if (!matches(figure.x_ticks, figure.cols)) return bad("one label is needed for each column", "x_ticks");
   if (!matches(figure.y_ticks, figure.rows)) return bad("one label is needed for each row", "y_ticks");
+  if (!matches(figure.cell_texts, figure.rows * figure.cols))
+    return bad("one text is needed for each cell", "cell_texts");
   if (figure.causal_mask && figure.cols < figure.rows) {
     return bad("a causal mask needs at least as many columns as rows", "causal_mask");
   }
@@ -367,7 +373,6 @@ Status check_map(const HeatmapFigure& figure) {
 }
 
 Result<Scene> make_scene(const Figure& figure, const RenderOptions& options) {
-  HS_TRY(check_fonts());
   HS_TRY(check_options(options));
   return std::visit([&](const auto& kind) { return make(kind, options); }, figure);
 }
@@ -379,6 +384,7 @@ Rect HeatmapPlace::cell_rect(std::int64_t row, std::int64_t col) const {
 }
 
 Result<FigureLayout> layout(const Figure& figure, const RenderOptions& options) {
+  const Typeface typeface(options);
   HS_ASSIGN(Scene scene, make_scene(figure, options));
   FigureLayout result;
   result.width = scene.width;

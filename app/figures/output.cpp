@@ -188,6 +188,7 @@ Result<Format> parse_format(const std::string& name) {
 
 Result<std::string> render_bytes(const Figure& figure, Format format, const RenderOptions& options,
                                  const Provenance& provenance) {
+  const Typeface typeface(options);
   HS_ASSIGN(const Scene scene, make_scene(figure, options));
   const Labels labels{q(title_of(figure)), q(subtitle_of(figure))};
   const auto draw = format == Format::png ? draw_png : format == Format::svg ? draw_svg : draw_pdf;
@@ -196,6 +197,7 @@ Result<std::string> render_bytes(const Figure& figure, Format format, const Rend
 }
 
 Result<Pixels> render_rgba(const Figure& figure, const RenderOptions& options) {
+  const Typeface typeface(options);
   HS_ASSIGN(const Scene scene, make_scene(figure, options));
   HS_ASSIGN(QImage image, draw_image(scene, options));
   image.convertTo(QImage::Format_RGBA8888);

@@ -12,10 +12,40 @@ namespace headscope::figures {
 
 namespace {
 
-QPen edge_pen(double share, bool dark, double scale) {
-  QPen pen(QColor(QRgb(edge_color(share, dark))), edge_width(share) * scale);
+QPen styled(QColor color, double width, EdgeLine line) {
+  QPen pen(color, width);
   pen.setCapStyle(Qt::FlatCap);
+  // In pixels, so that thin and thick lines are dashed alike; Qt counts in widths of the pen.
+  const auto dash = [&](double on, double off) { pen.setDashPattern({on / width, off / width}); };
+  if (line == EdgeLine::dashed) dash(8, 4);
+  if (line == EdgeLine::dotted) dash(2.5, 2.5);
   return pen;
+}
+
+QPen edge_pen(double share, bool dark, double scale, EdgeLine line) {
+  return styled(QColor(QRgb(edge_color(share, dark))), edge_width(share) * scale, line);
+}
+
+QPen tie_pen(const Canvas& canvas) { return {canvas.colors.muted, 1}; }
+
+QPointF middle(const Rect& box) { return {box.x + box.width / 2, box.y + box.height / 2}; }
+
+// Behind the nodes, from middle to middle.
+void paint_ties(const Canvas& canvas, const SceneGraph& graph) {
+  canvas.painter.setPen(tie_pen(canvas));
+  for (const FigureTie& tie : graph.figure->ties)
+    canvas.painter.drawLine(middle(graph.nodes[tie.a]), middle(graph.nodes[tie.b]));
+}
+
+void paint_key(const Canvas& canvas, const SceneGraph& graph, const SceneGraph::Key& key, bool dark) {
+  if (key.tie)
+    canvas.painter.setPen(tie_pen(canvas));
+  else if (key.value)
+    canvas.painter.setPen(edge_pen(*key.value / graph.largest, dark, 1, key.line));
+  else
+    canvas.painter.setPen(styled(canvas.colors.text, 2, key.line));
+  const double y = key.box.y + key.box.height / 2;
+  canvas.painter.drawLine(QPointF(key.box.x, y), QPointF(key.box.x + key.box.width, y));
 }
 
 void paint_edges(const Canvas& canvas, const SceneGraph& graph, bool dark) {
@@ -28,10 +58,10 @@ void paint_edges(const Canvas& canvas, const SceneGraph& graph, bool dark) {
   for (const std::size_t i : order) {
     const FigureEdge& edge = figure.edges[i];
     if (!std::isfinite(edge.value)) continue;
-    const EdgeCurve c = edge_curve(graph.nodes[edge.src], graph.nodes[edge.dst], figure.rightwards);
+    const EdgeCurve c = edge_curve(graph.nodes[edge.src], graph.nodes[edge.dst], figure.rightwards, edge.port);
     QPainterPath path(QPointF(c[0].x, c[0].y));
     path.cubicTo(c[1].x, c[1].y, c[2].x, c[2].y, c[3].x, c[3].y);
-    canvas.painter.strokePath(path, edge_pen(edge.value / graph.largest, dark, graph.scale));
+    canvas.painter.strokePath(path, edge_pen(edge.value / graph.largest, dark, graph.scale, edge.line));
   }
 }
 
@@ -58,14 +88,12 @@ void paint_node(const Canvas& canvas, const FigureNode& node, const Rect& place,
 void paint_graph(const Canvas& canvas, const SceneGraph& graph) {
   const bool dark = canvas.colors.page.lightness() < 128;
   canvas.painter.save();
+  paint_ties(canvas, graph);
   paint_edges(canvas, graph, dark);
   for (std::size_t i = 0; i < graph.nodes.size(); ++i)
     paint_node(canvas, graph.figure->nodes[i], graph.nodes[i], dark);
-  for (const auto& [key, value] : graph.keys) {
-    canvas.painter.setPen(edge_pen(value / graph.largest, dark, 1));
-    const double y = key.y + key.height / 2;
-    canvas.painter.drawLine(QPointF(key.x, y), QPointF(key.x + key.width, y));
-  }
+  for (const SceneGraph::Key& key : graph.keys)
+    paint_key(canvas, graph, key, dark);
   canvas.painter.restore();
 }
 

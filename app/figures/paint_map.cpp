@@ -98,8 +98,13 @@ void paint_cell(const Canvas& canvas, const SceneMap& map, std::int64_t row, std
   }
   const std::uint32_t color = map.scale.color(value);
   canvas.painter.fillRect(area, QColor::fromRgb(0xff000000U | color));
-  if (map.decimals < 0) return;
-  const std::string text = format_fixed(value, map.decimals);
+  std::string text;
+  if (map.cell_texts)
+    text = shortened(FontRole::cell, figure.cell_texts[static_cast<std::size_t>(row * figure.cols + col)],
+                     area.width() - 2);
+  else if (map.decimals >= 0)
+    text = format_fixed(value, map.decimals);
+  if (text.empty()) return;
   canvas.painter.setFont(font(FontRole::cell));
   canvas.painter.setPen(text_on(color));
   canvas.painter.drawText(QPointF(area.center().x() - text_width(FontRole::cell, text) / 2,
@@ -167,10 +172,9 @@ void paint_color_bar(const Canvas& canvas, const SceneBar& bar) {
   const int height = std::max(2, static_cast<int>(std::lround(bar.box.height * canvas.dpr)));
   const int width = std::max(1, static_cast<int>(std::lround(bar.box.width * canvas.dpr)));
   QImage image(width, height, QImage::Format_RGB32);
-  const auto& colors = bar.scale.kind == ScaleKind::sequential ? viridis_data : vik_data;
   for (int y = 0; y < height; ++y) {
     const double share = 1 - static_cast<double>(y) / (height - 1);
-    const QRgb color = 0xff000000U | colors[static_cast<std::size_t>(std::lround(share * 255))];
+    const QRgb color = 0xff000000U | bar.scale.color_at(share);
     std::fill_n(reinterpret_cast<QRgb*>(image.scanLine(y)), width, color);
   }
   QPainter& painter = canvas.painter;
@@ -181,8 +185,8 @@ void paint_color_bar(const Canvas& canvas, const SceneBar& bar) {
     painter.setBrush(QColor::fromRgb(0xff000000U | color));
     painter.drawPolygon(QPolygonF({{box.left(), y}, {box.right(), y}, {box.center().x(), tip}}));
   };
-  if (bar.scale.clips_high) arrow(box.top() - 1, box.top() - 8, colors.back());
-  if (bar.scale.clips_low) arrow(box.bottom() + 1, box.bottom() + 8, colors.front());
+  if (bar.scale.clips_high) arrow(box.top() - 1, box.top() - 8, bar.scale.color_at(1));
+  if (bar.scale.clips_low) arrow(box.bottom() + 1, box.bottom() + 8, bar.scale.color_at(0));
   if (!bar.nan_swatch) return;
   painter.setRenderHint(QPainter::Antialiasing, false);
   paint_nan(canvas, to_qt(*bar.nan_swatch));

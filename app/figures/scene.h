@@ -31,6 +31,7 @@ struct SceneMap {
   ResolvedScale scale;
   bool separate_cells = false; // drawn one by one with a gap between; else as one raster image
   int decimals = -1;           // of the values written into cells; -1: none
+  bool cell_texts = false;     // the figure's texts are written into cells instead
 };
 
 struct SceneBar {
@@ -70,9 +71,15 @@ struct SceneChart {
 struct SceneGraph {
   const GraphFigure* figure = nullptr;
   std::vector<Rect> nodes;
-  double scale = 1;                          // drawn pixels in one of the figure
-  double largest = 1;                        // |value| of full width and colour
-  std::vector<std::pair<Rect, double>> keys; // of the legend: a line in the middle of each, and its value
+  double scale = 1;   // drawn pixels in one of the figure
+  double largest = 1; // |value| of full width and colour
+  struct Key {        // of the legend: a line in the middle of the box
+    Rect box;
+    std::optional<double> value; // none: in the colour of texts
+    EdgeLine line = EdgeLine::solid;
+    bool tie = false;
+  };
+  std::vector<Key> keys;
 };
 
 struct Scene {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/figures/style.h"
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include <QCoreApplication>
 #include <QFontDatabase>
@@ -15,6 +17,15 @@
 namespace headscope::figures {
 
 namespace {
+
+struct Face {
+  std::string family;
+  double scale = 1;
+};
+
+constexpr double usual_size = 12; // of axis titles
+
+thread_local Face face;
 
 struct FontSpec {
   double pixels;
@@ -82,21 +93,32 @@ const Palette& palette(bool dark) {
   return dark ? dark_one : light_one;
 }
 
+Typeface::Typeface(const RenderOptions& options) { face = {options.font, options.font_size / usual_size}; }
+
+Typeface::~Typeface() { face = {}; }
+
+double text_scale() { return face.scale; }
+
 QFont font(FontRole role) {
   const FontSpec wanted = spec(role);
-  QFont result(QStringList{QStringLiteral("DejaVu Sans"), QStringLiteral("sans-serif")});
-  result.setPixelSize(static_cast<int>(wanted.pixels));
+  QStringList families{QStringLiteral("DejaVu Sans"), QStringLiteral("sans-serif")};
+  if (!face.family.empty()) families.prepend(QString::fromStdString(face.family));
+  QFont result(families);
+  result.setPixelSize(std::max(1, static_cast<int>(std::lround(wanted.pixels * face.scale))));
   result.setWeight(wanted.bold ? QFont::Bold : QFont::Normal);
   result.setHintingPreference(QFont::PreferNoHinting);
   return result;
 }
 
-Status check_fonts() {
+Status check_fonts(const std::string& family) {
   if (!qobject_cast<QGuiApplication*>(QCoreApplication::instance())) {
     return make_error(ErrorCode::internal, "no FigureRuntime exists; create one in main() before the first figure");
   }
   if (QFontDatabase::families().isEmpty()) {
     return make_error(ErrorCode::not_found, "the machine has no font to label a figure; install fonts-dejavu-core");
+  }
+  if (!family.empty() && !QFontDatabase::hasFamily(QString::fromStdString(family))) {
+    return make_error(ErrorCode::not_found, "the machine has no font of the family '" + family + "'", {}, "font");
   }
   return {};
 }
@@ -133,8 +155,8 @@ bool is_invisible(char32_t character) {
 }
 
 bool has_glyph(char32_t character) {
-  static std::map<char32_t, bool> known;
-  const auto [place, is_new] = known.insert({character, false});
+  static std::map<std::pair<std::string, char32_t>, bool> known;
+  const auto [place, is_new] = known.insert({{face.family, character}, false});
   if (!is_new) return place->second;
   QTextLayout layout(QString::fromUcs4(&character, 1), font(FontRole::tick));
   layout.beginLayout();
@@ -158,6 +180,11 @@ std::string drawable_text(const std::string& text) {
       out += QStringLiteral("U+%1").arg(static_cast<uint>(character), 4, 16, QLatin1Char('0')).toUpper();
   }
   return out.toStdString();
+}
+
+std::string shortened(FontRole role, const std::string& text, double width) {
+  const QString whole = QString::fromStdString(clean_text(text));
+  return QFontMetricsF(font(role)).elidedText(whole, Qt::ElideRight, width).toStdString();
 }
 
 std::vector<std::string> wrap(FontRole role, const std::string& text, double width, int max_lines) {

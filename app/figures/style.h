@@ -9,6 +9,7 @@
 #include <QFont>
 #include <QString>
 
+#include "app/figures/figure.h"
 #include "core/base/result.h"
 
 namespace headscope::figures {
@@ -24,10 +25,21 @@ struct Palette {
 };
 const Palette& palette(bool dark);
 
+// While one lives, all texts of this thread are measured and drawn in the options' family and size.
+class Typeface {
+public:
+  explicit Typeface(const RenderOptions& options);
+  ~Typeface();
+  Typeface(const Typeface&) = delete;
+  Typeface& operator=(const Typeface&) = delete;
+};
+// How much larger than usual texts are.
+double text_scale();
+
 // Without hinting, so that a text has the same width in every format and at every scale.
 QFont font(FontRole role);
-// internal when no FigureRuntime exists, not_found when the machine has no font.
-Status check_fonts();
+// internal when no FigureRuntime exists, not_found when the machine has no font, or none of this family (not empty).
+Status check_fonts(const std::string& family);
 
 double text_width(FontRole role, const std::string& text);
 double line_height(FontRole role);
@@ -38,6 +50,9 @@ std::string clean_text(const std::string& bytes);
 
 // Characters that no font of the machine has become their names, U+4E2D, where Qt would draw boxes.
 std::string drawable_text(const std::string& text);
+
+// One line, elided where it is wider than width.
+std::string shortened(FontRole role, const std::string& text, double width);
 
 // The text in lines no wider than width, broken between words where possible; what does not fit in
 // max_lines is elided. No lines for an empty text.

@@ -87,6 +87,41 @@ Status check_table(const std::string& path, const Table& table, std::size_t& row
   return {};
 }
 
+Status check_records(const std::string& path, const Records& records) {
+  if (records.columns.empty()) return bad_table(path, "a table needs at least one column", "columns");
+  for (const RecordColumn& column : records.columns)
+    if (std::visit([](const auto& values) { return values.size(); }, column.values) != records.rows())
+      return bad_table(path, "the columns are of unequal lengths", column.name);
+  return {};
+}
+
+// "query" of an axis "query token".
+std::string axis_column(const std::string& axis, const char* fallback) {
+  const std::string_view suffix = " token";
+  std::string name = axis.empty() ? fallback : axis;
+  if (name.ends_with(suffix)) name.resize(name.size() - suffix.size());
+  return name;
+}
+
+// Of an axis the columns of its numbers and, where it has labels, of these.
+struct AxisColumns {
+  std::string name, label_name;
+  std::vector<double> numbers;
+  std::vector<std::string> labels;
+
+  AxisColumns(const std::string& axis, const char* fallback)
+      : name(axis_column(axis, fallback)), label_name(name + (name == axis ? "_label" : "_token")) {}
+  void add(std::int64_t at, const std::vector<std::string>& names) {
+    numbers.push_back(static_cast<double>(at));
+    if (!names.empty()) labels.push_back(names[static_cast<std::size_t>(at)]);
+  }
+  void put_into(Records& records) {
+    const bool labelled = !labels.empty();
+    records.add(name, std::move(numbers));
+    if (labelled) records.add(label_name, std::move(labels));
+  }
+};
+
 std::string name_or_index(const std::vector<std::string>& names, std::int64_t at) {
   return names.empty() ? std::to_string(at) : names[static_cast<std::size_t>(at)];
 }
@@ -115,6 +150,64 @@ Status write_csv(const std::string& path, const Table& table, const Provenance& 
     text += "\r\n";
   }
   return write_pair(path, text, provenance, options.overwrite);
+}
+
+std::size_t Records::rows() const {
+  if (columns.empty()) return 0;
+  return std::visit([](const auto& values) { return values.size(); }, columns.front().values);
+}
+
+Records& Records::add(std::string name, std::vector<double> values) {
+  columns.push_back({std::move(name), std::move(values)});
+  return *this;
+}
+
+Records& Records::add(std::string name, std::vector<std::string> texts) {
+  columns.push_back({std::move(name), std::move(texts)});
+  return *this;
+}
+
+Status write_csv(const std::string& path, const Records& records, const Provenance& provenance,
+                 const WriteOptions& options) {
+  HS_TRY(check_records(path, records));
+  std::string text;
+  for (std::size_t c = 0; c < records.columns.size(); ++c)
+    text += (c > 0 ? "," : "") + csv_field(records.columns[c].name);
+  text += "\r\n";
+  const std::size_t rows = records.rows();
+  for (std::size_t row = 0; row < rows; ++row) {
+    for (std::size_t c = 0; c < records.columns.size(); ++c) {
+      if (c > 0) text += ',';
+      const auto& values = records.columns[c].values;
+      if (const auto* numbers = std::get_if<std::vector<double>>(&values))
+        text += number((*numbers)[row]);
+      else
+        text += csv_field(std::get<std::vector<std::string>>(values)[row]);
+    }
+    text += "\r\n";
+  }
+  return write_pair(path, text, provenance, options.overwrite);
+}
+
+Status write_npy(const std::string& path, const Records& records, const Provenance& provenance,
+                 const WriteOptions& options) {
+  HS_TRY(check_records(path, records));
+  std::vector<const std::vector<double>*> columns;
+  std::string names;
+  for (const RecordColumn& column : records.columns) {
+    const auto* numbers = std::get_if<std::vector<double>>(&column.values);
+    if (numbers == nullptr) continue;
+    columns.push_back(numbers);
+    names += (names.empty() ? "" : ",") + column.name;
+  }
+  if (columns.empty()) return make_error(ErrorCode::unsupported, "holds texts alone; a CSV has room for them", path);
+  std::vector<float> values;
+  for (std::size_t row = 0; row < records.rows(); ++row)
+    for (const std::vector<double>* column : columns)
+      values.push_back(static_cast<float>((*column)[row]));
+  Provenance with_names = provenance;
+  with_names.add("columns", names);
+  return write_npy(path, {static_cast<std::int64_t>(records.rows()), std::ssize(columns)}, values, with_names, options);
 }
 
 Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const float> data,
@@ -154,6 +247,24 @@ Result<Table> to_table(const HeatmapFigure& figure) {
     }
   }
   return table;
+}
+
+Result<Records> to_records(const HeatmapFigure& figure, const std::string& value) {
+  HS_TRY(check_map(figure));
+  AxisColumns rows(figure.y_axis, "row"), cols(figure.x_axis, "column");
+  std::vector<double> values;
+  for (std::int64_t r = 0; r < figure.rows; ++r)
+    for (std::int64_t c = 0; c < figure.cols; ++c) {
+      if (masked(figure, r, c)) continue;
+      rows.add(r, figure.y_ticks);
+      cols.add(c, figure.x_ticks);
+      values.push_back(figure.values[static_cast<std::size_t>(r * figure.cols + c)]);
+    }
+  Records records;
+  rows.put_into(records);
+  cols.put_into(records);
+  records.add(value, std::move(values));
+  return records;
 }
 
 } // namespace headscope::figures

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "app/figures/figure.h"
@@ -37,6 +38,32 @@ Status write_csv(const std::string& path, const Table& table, const Provenance& 
 // NPY 1.0, little-endian float32, C order. The product of shape is data.size(); no shape is a scalar.
 Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const float> data,
                  const Provenance& provenance, const WriteOptions& options = {});
+
+// A table whose columns hold numbers or texts, one row an observation, as data frames have it.
+struct RecordColumn {
+  std::string name;
+  std::variant<std::vector<double>, std::vector<std::string>> values;
+};
+struct Records {
+  std::vector<RecordColumn> columns; // of one length
+
+  std::size_t rows() const;
+  Records& add(std::string name, std::vector<double> values);
+  Records& add(std::string name, std::vector<std::string> texts);
+};
+
+// As above. invalid_argument where columns are of unequal lengths.
+Status write_csv(const std::string& path, const Records& records, const Provenance& provenance,
+                 const WriteOptions& options = {});
+
+// The columns of numbers, [row, column]; their names are in the sidecar as "columns". unsupported when there is none.
+Status write_npy(const std::string& path, const Records& records, const Provenance& provenance,
+                 const WriteOptions& options = {});
+
+// A map with a row for each cell that is not masked: its row, its column, and the value, which is called `value`. Rows
+// and columns are numbers, with labels each also a text: `layer`, `head`; `query`, `query_token` (of an axis "query
+// token").
+Result<Records> to_records(const HeatmapFigure& figure, const std::string& value);
 
 // A map as a table: its tick labels as columns and row labels, masked cells empty. invalid_argument
 // for a map that render() does not accept. Values are widened to double, so float 0.1 reads 0.10000000149011612.

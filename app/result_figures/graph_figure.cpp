@@ -2,10 +2,54 @@
 #include "app/result_figures/graph_figure.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <numeric>
+#include <iterator>
 
 namespace headscope {
+namespace {
+
+struct InputLook {
+  const char *kind, *name;
+  figures::EdgeLine line;
+  double port;
+};
+constexpr InputLook input_looks[] = {{"q", "into q", figures::EdgeLine::solid, -1},
+                                     {"k", "into k", figures::EdgeLine::dashed, 0},
+                                     {"v", "into v", figures::EdgeLine::dotted, 1}};
+
+// Null of what is no head's input.
+const InputLook* look_of(const std::string& kind) {
+  for (const InputLook& look : input_looks)
+    if (kind == look.kind) return &look;
+  return nullptr;
+}
+
+// A K/V head receives k and v alone: those go to its two halves.
+double port_of(const InputLook& look, const store::GraphNode& dst) {
+  if (!is_kv_head(dst)) return look.port;
+  return look.port == 0 ? -0.7 : 0.7;
+}
+
+// Rows of edges of |score| >= threshold, strongest first.
+std::vector<std::size_t> strongest_first(const store::Graph& graph, double threshold) {
+  std::vector<std::size_t> order;
+  for (std::size_t i = 0; i < graph.edges.size(); ++i)
+    if (std::abs(graph.edges[i].score) >= threshold) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return std::abs(graph.edges[a].score) > std::abs(graph.edges[b].score);
+  });
+  return order;
+}
+
+// In a circuit a head that reads a K/V head may have no edge of its own; it is tied all the same.
+void add_ties(const store::Graph& graph, figures::GraphFigure& figure) {
+  for (const auto& [kv, head] : kv_readers(graph))
+    if (!figure.nodes[kv].faded) figure.ties.push_back({kv, head});
+  figure.tie_name = "K/V head and the heads that read it";
+}
+
+} // namespace
 
 store::Graph members_of(const store::Graph& graph) {
   store::Graph out{graph.name, graph.metric, graph.task, graph.units, {}, {}, graph.attributes};
@@ -35,27 +79,31 @@ figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& 
   figure.units = graph.units;
   for (figures::FigureNode& node : figure.nodes)
     node.faded = true;
+  std::array<bool, std::size(input_looks)> seen{};
   for (const store::GraphEdge& edge : graph.edges) {
     if (std::isfinite(edge.score)) figure.largest = std::max(figure.largest, std::abs(edge.score));
     if (!(std::abs(edge.score) >= threshold)) continue;
     const auto src = static_cast<std::size_t>(edge.src), dst = static_cast<std::size_t>(edge.dst);
-    figure.edges.push_back({src, dst, edge.score});
+    figures::FigureEdge drawn{src, dst, edge.score};
+    if (const InputLook* look = look_of(edge.kind)) {
+      drawn.line = look->line;
+      drawn.port = port_of(*look, graph.nodes[dst]);
+      seen[static_cast<std::size_t>(look - input_looks)] = true;
+    }
+    figure.edges.push_back(drawn);
     figure.nodes[src].faded = figure.nodes[dst].faded = false;
   }
+  for (std::size_t i = 0; i < seen.size(); ++i)
+    if (seen[i]) figure.line_names.emplace_back(input_looks[i].line, input_looks[i].name);
+  add_ties(graph, figure);
   return figure;
 }
 
 figures::Table graph_table(const store::Graph& graph, double threshold) {
-  std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < graph.edges.size(); ++i)
-    if (std::abs(graph.edges[i].score) >= threshold) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::abs(graph.edges[a].score) > std::abs(graph.edges[b].score);
-  });
   figures::Table table;
   table.row_header = "edge";
   table.columns = {"src_layer", "src_head", "dst_layer", "dst_head", "score"};
-  for (const std::size_t i : order) {
+  for (const std::size_t i : strongest_first(graph, threshold)) {
     const store::GraphEdge& edge = graph.edges[i];
     const store::GraphNode& src = graph.nodes[static_cast<std::size_t>(edge.src)];
     const store::GraphNode& dst = graph.nodes[static_cast<std::size_t>(edge.dst)];
@@ -65,6 +113,30 @@ figures::Table graph_table(const store::Graph& graph, double threshold) {
     table.values.push_back(edge.score);
   }
   return table;
+}
+
+figures::Records graph_records(const store::Graph& graph) {
+  std::vector<std::string> edges, sources, targets, kinds;
+  std::vector<double> src_layers, src_heads, dst_layers, dst_heads, scores;
+  for (const std::size_t i : strongest_first(graph, 0.0)) {
+    const store::GraphEdge& edge = graph.edges[i];
+    const store::GraphNode& src = graph.nodes[static_cast<std::size_t>(edge.src)];
+    const store::GraphNode& dst = graph.nodes[static_cast<std::size_t>(edge.dst)];
+    edges.push_back(src.name + " -> " + dst.name + (edge.kind.empty() ? "" : " (" + edge.kind + ")"));
+    sources.push_back(src.name);
+    targets.push_back(dst.name);
+    kinds.push_back(edge.kind);
+    src_layers.push_back(src.layer);
+    src_heads.push_back(src.head);
+    dst_layers.push_back(dst.layer);
+    dst_heads.push_back(dst.head);
+    scores.push_back(edge.score);
+  }
+  figures::Records records;
+  records.add("edge", std::move(edges)).add("src", std::move(sources)).add("dst", std::move(targets));
+  records.add("kind", std::move(kinds)).add("src_layer", std::move(src_layers)).add("src_head", std::move(src_heads));
+  records.add("dst_layer", std::move(dst_layers)).add("dst_head", std::move(dst_heads));
+  return records.add("score", std::move(scores));
 }
 
 } // namespace headscope

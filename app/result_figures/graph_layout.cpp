@@ -19,8 +19,6 @@ constexpr double node_height = 18, row_gap = 7, column_gap = 24;
 constexpr double character = 7.0, least_width = 38, most_width = 130; // of a node
 constexpr std::size_t most_in_row = 48;
 
-constexpr const char* kv_head = "kv_head"; // kind of a node whose `head` counts K/V heads
-
 constexpr int input_row = -1, output_row = std::numeric_limits<int>::max();
 
 // Its number among the heads of its layer; -1 for what is no head.
@@ -36,8 +34,25 @@ int row_of(const store::GraphNode& node) {
   }
 }
 
+// How many heads share a K/V head; 0: the graph does not say, or none does.
+int heads_per_kv(const store::Graph& graph) {
+  const auto count = [&](const char* name) {
+    const auto* value = store::find_attribute(graph.attributes, name);
+    const auto* number = value ? std::get_if<std::int64_t>(value) : nullptr;
+    return number && *number > 0 && *number < 65536 ? *number : 0;
+  };
+  const std::int64_t heads = count("n_heads"), shared = count("n_kv_heads");
+  return shared > 0 && heads > shared && heads % shared == 0 ? static_cast<int>(heads / shared) : 0;
+}
+
+// How many columns of heads a layer with this node has at least: a K/V head stands among those that read it.
+int columns_of(const store::GraphNode& node, int group) {
+  return is_kv_head(node) && node.head >= 0 && node.head < 65536 ? (node.head + 1) * group : head_of(node) + 1;
+}
+
 struct Columns {
   int heads = 0;    // columns that heads have in every layer
+  int group = 0;    // heads that share a K/V head; 0: not known
   double width = 0; // of a node
   double pitch() const { return width + column_gap; }
   double x(double column) const { return (column - (heads - 1) / 2.0) * pitch(); }
@@ -62,15 +77,23 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
   });
   const bool layer = row_of(graph.nodes[row[0]]) != input_row && row_of(graph.nodes[row[0]]) != output_row;
   if (layer && numbered(graph, row)) {
-    // What is no head goes after the heads, a little later in the layer: first the MLP, then each K/V head.
+    // A K/V head goes below the middle of the heads that read it. What else is no head goes after the heads, a little
+    // later in the layer: first the MLP, then K/V heads of which nobody knows who reads them.
+    const bool below = columns.group > 0 &&
+                       std::any_of(row.begin(), row.end(), [&](std::size_t i) { return is_kv_head(graph.nodes[i]); });
     double beside = columns.heads;
     for (const std::size_t i : row) {
-      const int head = head_of(graph.nodes[i]);
-      const bool shared = graph.nodes[i].kind == kv_head;
-      nodes[i].x = columns.x(head >= 0 ? head : shared ? columns.heads + 1 + graph.nodes[i].head : beside++);
-      nodes[i].y = head >= 0 ? 0.0 : -step * 0.4;
+      const int head = head_of(graph.nodes[i]), shared = is_kv_head(graph.nodes[i]) ? graph.nodes[i].head : -1;
+      const double foot = below ? -step : 0.0; // of the heads
+      if (below && shared >= 0) {
+        nodes[i].x = columns.x(shared * columns.group + (columns.group - 1) / 2.0);
+        nodes[i].y = 0.0;
+        continue;
+      }
+      nodes[i].x = columns.x(head >= 0 ? head : shared >= 0 ? columns.heads + 1 + shared : beside++);
+      nodes[i].y = head >= 0 ? foot : foot - step * 0.4;
     }
-    return 1;
+    return below ? 2 : 1;
   }
   const std::size_t rows = (row.size() + most_in_row - 1) / most_in_row;
   const std::size_t in_row = (row.size() + rows - 1) / rows;
@@ -99,7 +122,7 @@ void turn(GraphLayout& layout, double width) {
 
 NodeKind node_kind(const store::GraphNode& node) {
   if (node.kind == "group") return NodeKind::group;
-  if (node.kind == kv_head) return NodeKind::other;
+  if (is_kv_head(node)) return NodeKind::other;
   if (node.head >= 0) return NodeKind::head;
   if (contains(node.kind, "mlp")) return NodeKind::mlp;
   if (contains(node.kind, "output") || contains(node.kind, "logit")) return NodeKind::output;
@@ -107,11 +130,30 @@ NodeKind node_kind(const store::GraphNode& node) {
   return NodeKind::other;
 }
 
+bool is_kv_head(const store::GraphNode& node) { return node.kind == "kv_head"; }
+
+std::vector<std::pair<std::size_t, std::size_t>> kv_readers(const store::Graph& graph) {
+  std::vector<std::pair<std::size_t, std::size_t>> readers;
+  const int group = heads_per_kv(graph);
+  if (group == 0) return readers;
+  std::map<std::pair<int, int>, std::size_t> shared; // layer and number
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i)
+    if (is_kv_head(graph.nodes[i])) shared[{graph.nodes[i].layer, graph.nodes[i].head}] = i;
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    const int head = head_of(graph.nodes[i]);
+    if (head < 0) continue;
+    const auto found = shared.find({graph.nodes[i].layer, head / group});
+    if (found != shared.end()) readers.emplace_back(found->second, i);
+  }
+  return readers;
+}
+
 GraphLayout lay_out(const store::Graph& graph, bool rightwards) {
   GraphLayout layout;
   layout.rightwards = rightwards;
   Columns columns;
   columns.width = least_width;
+  columns.group = heads_per_kv(graph);
   std::map<int, Indices> rows;
   for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
     const store::GraphNode& node = graph.nodes[i];
@@ -122,7 +164,7 @@ GraphLayout lay_out(const store::Graph& graph, bool rightwards) {
   for (const auto& [row, indices] : rows)
     if (row != input_row && row != output_row && numbered(graph, indices))
       for (const std::size_t i : indices)
-        columns.heads = std::max(columns.heads, head_of(graph.nodes[i]) + 1);
+        columns.heads = std::max(columns.heads, columns_of(graph.nodes[i], columns.group));
   double y = 0;
   for (const auto& [row, indices] : rows) {
     const double high = place_row(graph, indices, columns, layout.nodes) * (node_height + row_gap);

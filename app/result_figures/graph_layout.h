@@ -3,6 +3,7 @@
 // nodes alone, so that edges can come and go without anything moving.
 #pragma once
 
+#include <utility>
 #include <vector>
 
 #include "app/figures/figure.h"
@@ -11,6 +12,10 @@
 namespace headscope {
 
 figures::NodeKind node_kind(const store::GraphNode& node);
+// Whether several heads of the layer share it: its `head` counts K/V heads.
+bool is_kv_head(const store::GraphNode& node);
+// Each K/V head with each head that reads it, as nodes; none where the graph does not say how many heads share one.
+std::vector<std::pair<std::size_t, std::size_t>> kv_readers(const store::Graph& graph);
 
 struct GraphLayout {
   std::vector<figures::FigureNode> nodes; // as in the graph

@@ -12,10 +12,15 @@
 namespace headscope {
 namespace {
 
-// The tokens of one pair are those of the positions; of several they are numbers, of the first pair's positions alone.
-bool one_pair(const store::PatchingSpec& spec) {
+// The names of the positions: tokens, of several pairs where all have the same one. Older files have numbers of the
+// first pair's positions there.
+bool names_positions(const store::PatchingSpec& spec) {
+  if (std::ssize(spec.clean_tokens) != spec.shape[1]) return false;
   const auto* pairs = store::find_attribute(spec.attributes, "pairs");
-  return pairs && *pairs == store::AttributeValue(std::int64_t{1}) && std::ssize(spec.clean_tokens) == spec.shape[1];
+  if (pairs && *pairs == store::AttributeValue(std::int64_t{1})) return true;
+  for (std::size_t i = 0; i < spec.clean_tokens.size(); ++i)
+    if (spec.clean_tokens[i] != std::to_string(i)) return true;
+  return false;
 }
 
 // Of more, a page of maps has no room for the cells.
@@ -184,7 +189,7 @@ std::optional<figures::PanelFigure> patching_panels(const PatchingPart& part, co
     HeatmapFigure map = map_of(spec.shape[0], spec.shape[2], "head", at_position(part.patching, position));
     map.scale.label = value_name(part);
     map.title = std::to_string(position);
-    if (one_pair(spec))
+    if (names_positions(spec) && spec.clean_tokens[static_cast<std::size_t>(position)] != "position " + map.title)
       map.title.append(" ").append(figures::token_label(spec.clean_tokens[static_cast<std::size_t>(position)]));
     panels.panels.push_back(std::move(map));
   }
@@ -199,7 +204,7 @@ figures::Table patching_table(const PatchingPart& part) {
   table.columns.emplace_back(part.estimated ? "restored_estimate" : "restored");
   if (part.estimated) table.columns.emplace_back("restored_exact");
   const std::vector<double> exact = exact_values(part);
-  const bool tokens = spec.axes[1] == "position" && one_pair(spec);
+  const bool tokens = spec.axes[1] == "position" && names_positions(spec);
   if (tokens) table.row_header = "token";
   for (std::size_t cell = 0; cell < part.patching.restored.size(); ++cell) {
     std::vector<std::int64_t> place(spec.shape.size());

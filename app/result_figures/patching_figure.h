@@ -37,9 +37,9 @@ figures::HeatmapFigure patching_map(const PatchingPart& part, const std::string&
 // With three axes: a map of layers by heads for each position, unless there are too many for a page.
 std::optional<figures::PanelFigure> patching_panels(const PatchingPart& part, const std::string& subtitle);
 
-// With three axes, and of estimates: one row a cell, with its place on each axis and, of one pair of prompts, the clean
-// prompt's token. Of estimates the value is called restored_estimate, and beside it stands the exact value where that
-// was measured (of one pair).
+// With three axes, and of estimates: one row a cell, with its place on each axis and the name of the position: the
+// clean prompt's token or, of several pairs that have others there, what they have in common. Of estimates the value is
+// called restored_estimate, and beside it stands the exact value where that was measured (of one pair).
 figures::Table patching_table(const PatchingPart& part);
 
 } // namespace headscope

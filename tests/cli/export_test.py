@@ -2,6 +2,7 @@
 """Figures and tables of result files: the files that are named, the numbers in them, where they come from."""
 import csv
 import json
+import re
 import struct
 import unittest
 import xml.dom.minidom
@@ -212,6 +213,192 @@ class Export(Case):
         self.good("export", self.out, "--out", self.folder / "large", "--heads", "0.3", "--scale", "2")
         large = struct.unpack(">II", (self.folder / "large" / "attention-0.3.png").read_bytes()[16:24])
         self.assertEqual(large, (2 * small[0], 2 * small[1]))
+
+    def numbers_said(self, name):
+        """The numbers among the texts of an SVG."""
+        return [float(text.replace("\u2212", "-")) for text in self.said(name) if re.fullmatch(r"[-\u2212]?[0-9.]+", text)]
+
+    def records(self, name):
+        with open(self.figures / name, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def test_a_range_of_colours(self):
+        self.attention()
+        self.export("--heads", "0.3", "--format", "svg", "--range", "2,7")
+        numbers = self.numbers_said("attention-0.3.svg")
+        self.assertTrue(numbers and min(numbers) >= 2 and 5 < max(numbers) <= 7, numbers)
+        for wrong in ("1", "2,1", "1,1", "a,b", "nan,1", "0,inf", "1,2,3", ","):
+            self.bad("invalid_argument", "export", self.out, "--out", self.folder / "none", f"--range={wrong}", field="--range")
+        self.assertFalse((self.folder / "none").exists())
+        self.export("--heads", "0.3", "--format", "svg", "--range=-1,0.5", "--color-map", "vik", "--force")
+        numbers = self.numbers_said("attention-0.3.svg")
+        self.assertTrue(min(numbers) < 0 and max(numbers) <= 0.5, numbers)
+
+    def test_width_font_and_title(self):
+        self.attention()
+        common = ("--heads", "0.3", "--format", "png,svg", "--scale", "1", "--force")
+        size = lambda: struct.unpack(">II", (self.figures / "attention-0.3.png").read_bytes()[16:24])
+        family = lambda: set(re.findall(r'font-family="([^"]*)"', (self.figures / "attention-0.3.svg").read_text()))
+        self.export(*common)
+        plain, usual = size(), family()
+        self.export(*common, "--width", "500")
+        self.assertEqual(size()[0], 500)
+        self.export(*common, "--font-size", "18")
+        self.assertGreater(size()[1], plain[1])
+        self.export(*common, "--title", "Heads & tails")
+        self.assertIn("Heads & tails", self.said("attention-0.3.svg"))
+        self.assertNotIn("Attention of head 0.3", self.said("attention-0.3.svg"))
+        self.export(*common, "--font", "DejaVu Sans Mono")
+        self.assertNotEqual(family(), usual)
+        self.assertIn("DejaVu Sans Mono", " ".join(family()))
+        self.export(*common)
+        self.assertEqual((size(), family()), (plain, usual))
+        wrong = ["export", self.out, "--out", self.folder / "none"]
+        self.bad("not_found", *wrong, "--font", "No Such Family", field="--font")
+        for option, value in (("--width", "50"), ("--width", "1e9"), ("--font-size", "1"), ("--font-size", "500"), ("--scale", "99")):
+            self.bad("invalid_argument", *wrong, option, value, field=option)
+        self.assertFalse((self.folder / "none").exists())
+
+    def test_color_maps(self):
+        self.attention()
+        fills = {}
+        for name in ("viridis", "vik", "gray"):
+            self.export("--heads", "0.3", "--format", "svg", "--color-map", name, "--force")
+            fills[name] = set(re.findall(r'fill="#([0-9a-f]{6})"', (self.figures / "attention-0.3.svg").read_text()))
+        self.assertIn("fde725", fills["viridis"])  # the first token sees itself with weight 1
+        self.assertIn("080808", fills["gray"])
+        self.assertFalse({"fde725"} & (fills["gray"] | fills["vik"]))
+        self.export("--heads", "0.3", "--format", "svg", "--force")
+        self.assertEqual(set(re.findall(r'fill="#([0-9a-f]{6})"', (self.figures / "attention-0.3.svg").read_text())), fills["viridis"])
+        self.bad("invalid_argument", "export", self.out, "--out", self.folder / "none", "--color-map", "rainbow", field="--color-map")
+
+    def test_signed_scores_are_told_from_zero(self):
+        self.good("detect", "--model", self.small_model(), "--detectors", "induction", "--set", "induction.n=10", "--out", self.out)
+        self.export("--what", "scores", "--format", "svg")
+        self.assertGreaterEqual(min(self.numbers_said("scores-induction.svg")), 0)
+        with h5py.File(self.out, "a") as f:
+            f["detectors/induction/scores"][0] = [-0.36, 0.9, 0, 0]
+        self.export("--what", "scores", "--format", "svg,csv", "--force")
+        self.assertLess(min(self.numbers_said("scores-induction.svg")), -0.5)  # the scale goes as far below 0 as above, no value does
+        self.assertEqual(float(self.read_csv("scores-induction.csv")[2][0][0]), np.float32(-0.36))
+
+    def test_long_tables(self):
+        self.attention()
+        self.export("--format", "csv", "--long")
+        with h5py.File(self.out) as f:
+            stored = f["attention/prompt-0/pattern"][:].astype(np.float32)
+        n = len(PROMPT)
+        for index, head in enumerate(("1.2", "0.3")):
+            rows = self.records(f"attention-{head}.csv")
+            self.assertEqual(list(rows[0]), ["prompt", "head", "query", "query_token", "key", "key_token", "weight"])
+            self.assertEqual([(int(r["query"]), int(r["key"])) for r in rows], [(q, k) for q in range(n) for k in range(q + 1)])
+            for row in rows:
+                self.assertEqual((row["prompt"], row["head"]), ("prompt-0", head))
+                self.assertEqual((row["query_token"], row["key_token"]), (PROMPT[int(row["query"])], PROMPT[int(row["key"])]))
+                self.assertEqual(np.float32(row["weight"]), stored[index][int(row["query"])][int(row["key"])])
+        self.out, self.figures = self.folder / "a.h5", self.folder / "ablation"
+        self.good("ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "e", "--out", self.out)
+        self.export("--format", "csv", "--long")
+        rows = self.records("ablation-zero.csv")
+        self.assertEqual(list(rows[0]), ["layer", "head", "value"])
+        with h5py.File(self.out) as f:
+            self.assertTrue(np.array_equal([np.float32(r["value"]) for r in rows], f["ablation/zero/mean"][:].ravel()))
+
+    def test_a_sheet_of_heads(self):
+        self.attention()
+        self.assertEqual(self.export("--sheet", "--format", "svg,png,csv,npy"), {f"attention-sheet.{end}" for end in ("svg", "png", "csv", "npy")})
+        said = self.said("attention-sheet.svg")
+        for text in ("1.2", "0.3", "Attention of 2 heads"):
+            self.assertIn(text, said)
+        self.assertEqual(said.count("attention weight"), 1)  # one scale for all
+        with h5py.File(self.out) as f:
+            stored = f["attention/prompt-0/pattern"][:].astype(np.float32)
+        self.assertTrue(np.array_equal(np.load(self.figures / "attention-sheet.npy"), stored))
+        rows = self.records("attention-sheet.csv")
+        self.assertEqual([r["head"] for r in rows], ["1.2"] * (len(rows) // 2) + ["0.3"] * (len(rows) // 2))
+        self.figures = self.folder / "one"
+        self.export("--sheet", "--heads", "0.3", "--format", "npy")
+        self.assertTrue(np.array_equal(np.load(self.figures / "attention-sheet.npy"), stored[1:]))
+        self.good("ablate", "--model", self.small_model(), "--prompt", "abc", "--answer", "d", "--wrong", "e", "--out", self.folder / "a.h5")
+        self.bad("not_found", "export", self.folder / "a.h5", "--out", self.folder / "none", "--sheet", field="--sheet")
+
+    def test_names_that_latex_takes(self):
+        self.attention()
+        self.assertEqual(self.export("--plain-names", "--name", "my_run.", "--format", "svg,csv"),
+                         {f"my-run-attention-{head}.{end}" for head in ("1-2", "0-3") for end in ("svg", "csv")})
+
+    def test_several_parts(self):
+        self.attention()
+        self.assertEqual(self.export("--what", "scores,attention", "--heads", "0.3", "--format", "npy"), {"attention-0.3.npy"})
+        self.bad("invalid_argument", "export", self.out, "--what", "attention,dreams", "--out", self.figures, field="--what")
+
+    def test_positions_of_several_pairs(self):
+        pairs = self.folder / "pairs.csv"
+        pairs.write_text("clean,corrupted,answer,wrong\nabxey,aXxey,b,f\nacxgy,aXxgy,c,f\n")
+        for site, axes in (("resid_pre", "layer_position"), ("z", "layer_position_head")):
+            self.out, self.figures = self.folder / f"{site}.h5", self.folder / site
+            self.good("patch", "--model", self.small_model(), "--prompts-file", pairs, "--site", site, "--axes", axes, "--out", self.out)
+            with h5py.File(self.out) as f:
+                self.assertEqual(list(f[f"patching/{site}/clean_tokens"].asstr()), ["a", "(answer)", "x", "position 3", "y"])
+                self.assertEqual(list(f[f"patching/{site}/corrupt_tokens"].asstr()), ["a", "X", "x", "position 3", "y"])
+            self.export("--format", "csv,svg")
+            self.assertIn("mean over 2 pairs", " ".join(self.said(f"patching-{site}.svg")))
+        self.assertLessEqual({"0 a", "1 (answer)", "2 x", "3", "4 y"}, set(self.said("patching-z.svg")))
+        self.assertEqual([row["token"] for row in self.records("patching-z.csv")][:8], ["a"] * 4 + ["(answer)"] * 4)
+        self.figures = self.folder / "resid_pre"
+        self.assertEqual(self.read_csv("patching-resid_pre.csv")[0], ["a", "(answer)", "x", "position 3", "y"])
+
+    def test_inputs_of_heads_in_a_circuit(self):
+        nodes, _ = self.circuit(top=40)
+        self.export("--what", "circuit", "--format", "csv,svg")
+        rows = self.records("circuit.csv")
+        with h5py.File(self.out) as f:
+            edges = f["graph/circuit/edges"]
+            names = f["graph/circuit/nodes/name"].asstr()[:]
+            stored = {(names[s], names[d], k): v for s, d, k, v, m in zip(edges["src"][:], edges["dst"][:], edges["kind"].asstr()[:],
+                                                                         edges["score"][:], edges["in_circuit"][:]) if m}
+        self.assertEqual({(r["src"], r["dst"], r["kind"]) for r in rows}, set(stored))
+        for row in rows:
+            self.assertAlmostEqual(float(row["score"]), stored[row["src"], row["dst"], row["kind"]], places=6)
+        said = self.said("circuit.svg")
+        kinds = {kind for _, _, kind in stored}
+        self.assertLessEqual({"q", "k", "v"}, kinds)
+        for kind in ("q", "k", "v"):
+            self.assertIn(f"into {kind}", said)
+        self.assertTrue(any(".kv" in node for node in nodes), nodes)
+        self.assertIn("K/V head and the heads that read it", said)
+        self.assertIn("stroke-dasharray", (self.figures / "circuit.svg").read_text())
+
+    def test_what_circuits_share(self):
+        files = []
+        for top in (20, 60):
+            self.out = self.folder / f"{top}.h5"
+            self.circuit(top)
+            files.append(self.out)
+        (small, large), folder = files, self.folder / "compared"
+        plain = self.good("circuit", "compare", small, large)
+        got = self.good("circuit", "compare", small, large, "--out", folder, "--format", "svg,csv,npy")
+        self.assertEqual(got.pop("files"), [str(folder / f"circuit-compare.{end}") for end in ("svg", "csv", "npy")])
+        self.assertEqual(got, plain)
+        self.figures = folder
+        rows = {row["what"]: row for row in self.records("circuit-compare.csv")}
+        for what in ("edges", "nodes", "heads", "mlps"):
+            for column, key in (("in_first", "first"), ("in_second", "second"), ("both", "both"), ("jaccard", "jaccard"), ("of_first", "of_first")):
+                self.assertAlmostEqual(float(rows[what][column]), plain[what][key])
+        shares = np.load(folder / "circuit-compare.npy")
+        self.assertEqual(shares.shape, (4, 2, 2))
+        self.assertClose(shares[0, 0, 1], plain["edges"]["of_first"], 1e-6)
+        self.assertIn("What 2 circuits share", (folder / "circuit-compare.svg").read_text())
+        self.bad("already_exists", "circuit", "compare", small, large, "--out", folder, "--format", "csv", file=folder / "circuit-compare.csv")
+        self.bad("invalid_argument", "circuit", "compare", small, large, "--out", folder, "--format", "gif", field="--format")
+
+    def test_a_curve_of_faithfulness(self):
+        self.good("circuit", "--model", self.small_model(), "--clean", "abca", "--corrupt", "dbee", "--answer", "b", "--wrong", "f", "--method",
+                  "eap", "--top-n", 12, "--curve", "--out", self.out)
+        self.assertEqual(self.export("--what", "circuit", "--format", "csv"), {"circuit.csv", "circuit-curve.csv"})
+        rows = [row for row in self.records("circuit-curve.csv") if row["ranking"] == "curve_signed"]
+        with h5py.File(self.out) as f:
+            self.assertTrue(np.allclose([float(row["faithfulness"]) for row in rows], f["graph/circuit/curve_signed/faithfulness"][:]))
 
     def test_existing_files_are_kept(self):
         self.attention()

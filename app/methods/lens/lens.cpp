@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/methods/lens/lens.h"
 
+#include <set>
+
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/model_options.h"
 #include "app/runs/result_parts.h"
@@ -71,6 +73,18 @@ std::string tables(const LogitLens& lens, const std::vector<std::int64_t>& ids, 
   return text;
 }
 
+// What the likeliest tokens are called: a file without the tokenizer still says it.
+store::Table token_table(const LogitLens& lens, const Tokenizer& tokenizer) {
+  std::set<std::int64_t> distinct(lens.top_ids.begin(), lens.top_ids.end());
+  distinct.erase(-1); // not measured
+  std::vector<std::string> texts;
+  for (const std::int64_t id : distinct)
+    texts.push_back(tokenizer.text(id));
+  return {{{"id", std::vector<std::int64_t>(distinct.begin(), distinct.end()), "token id", "a token of top_ids"},
+           {"text", std::move(texts), "text", "its text"}},
+          {}};
+}
+
 Status store_lens(store::ResultWriter& writer, const LogitLens& lens, const Tokenizer& tokenizer) {
   std::vector<std::string> places, positions, tokens;
   for (const HookSite& site : lens.sites)
@@ -93,6 +107,7 @@ Status store_lens(store::ResultWriter& writer, const LogitLens& lens, const Toke
   spec.dtype = store::DType::float32;
   HS_TRY(put("top_logits", lens.top_logits, "logit", "their logits"));
   HS_TRY(put("top_probabilities", lens.top_probabilities, "1", "their probabilities"));
+  HS_TRY(writer.add_table("/logit_lens/tokens", token_table(lens, tokenizer)));
   spec.axes.pop_back();
   spec.shape.pop_back();
   HS_TRY(put("kl_divergence", lens.kl_divergence, "nat", "KL divergence of the model from this place"));

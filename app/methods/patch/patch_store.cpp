@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/methods/patch/patch_store.h"
 
+#include <algorithm>
 #include <span>
 
 #include "app/methods/base/values.h"
@@ -24,12 +25,36 @@ store::Table checked_table(const AttributionPatching& estimate) {
           {}};
 }
 
-// Of several pairs, whose tokens differ, the numbers of the positions.
+using Row = std::vector<std::int64_t> PatchPair::*; // the clean or the corrupt prompt
+
+// Whether every pair's token at the position is one of these of its own.
+bool all_among(const std::vector<PatchPair>& pairs, Row row, std::size_t at, std::vector<std::int64_t> Answers::*list) {
+  return std::all_of(pairs.begin(), pairs.end(), [&](const PatchPair& pair) {
+    const std::vector<std::int64_t>& own = pair.answers.*list;
+    return at < (pair.*row).size() && std::find(own.begin(), own.end(), (pair.*row)[at]) != own.end();
+  });
+}
+
+// The token, where all pairs have the same one there; else what it is in all of them, or the position's number.
+std::string position_name(const Model& model, const std::vector<PatchPair>& pairs, Row row, std::size_t at) {
+  const std::vector<std::int64_t>& first = pairs.front().*row;
+  const bool same = at < first.size() && std::all_of(pairs.begin(), pairs.end(), [&](const PatchPair& pair) {
+                      return at < (pair.*row).size() && (pair.*row)[at] == first[at];
+                    });
+  if (same) return model.tokenizer->text(first[at]);
+  if (all_among(pairs, row, at, &Answers::answer)) return "(answer)";
+  if (all_among(pairs, row, at, &Answers::wrong)) return "(wrong answer)";
+  return std::string("position ").append(std::to_string(at));
+}
+
 void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store::PatchingSpec& spec) {
-  const PatchPair& pair = pairs.front();
-  for (const auto& [ids, texts] : {std::pair(&pair.clean, &spec.clean_tokens), {&pair.corrupt, &spec.corrupt_tokens}})
-    for (std::size_t i = 0; i < ids->size(); ++i)
-      texts->push_back(pairs.size() == 1 ? model.tokenizer->text((*ids)[i]) : std::to_string(i));
+  std::size_t length = 0;
+  for (const PatchPair& pair : pairs)
+    length = std::max(length, pair.clean.size());
+  for (std::size_t i = 0; i < length; ++i) {
+    spec.clean_tokens.push_back(position_name(model, pairs, &PatchPair::clean, i));
+    spec.corrupt_tokens.push_back(position_name(model, pairs, &PatchPair::corrupt, i));
+  }
 }
 
 // What the averages are made of: the metric of every pair on both prompts, and of every patched cell.
