@@ -94,15 +94,16 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
 }
 
 void place_option_files(DetectOptions& options, const std::function<std::string(const std::string&)>& where) {
+  if (options.set.empty()) return;
   const auto host = plugin::PluginHost::load();
   for (std::string& text : options.set) {
     const auto dot = text.find('.'), equals = text.find('=');
-    if (dot == std::string::npos || equals == std::string::npos || dot > equals || equals + 1 == text.size()) continue;
+    if (dot == std::string::npos || equals == std::string::npos || dot > equals) continue;
     const auto found = host.detector(text.substr(0, dot));
     if (!found.ok()) continue; // whoever makes the plan says so
-    const std::string name = text.substr(dot + 1, equals - dot - 1);
+    const std::string name = text.substr(dot + 1, equals - dot - 1), value = text.substr(equals + 1);
     for (const OptionSpec& spec : (*found)->options())
-      if (spec.file && spec.name == name) text = text.substr(0, equals + 1) + where(text.substr(equals + 1));
+      if (spec.name == name && names_file(spec, value)) text.replace(equals + 1, value.size(), where(value));
   }
 }
 
@@ -110,8 +111,9 @@ Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& pl
   std::vector<std::string> hashes;
   for (const DetectorPlan& entry : plan)
     for (const OptionSpec& spec : entry.options.specs()) {
-      std::error_code error;
-      if (!spec.file || !std::filesystem::exists(entry.options.text(spec.name), error)) continue;
+      if (!spec.file || !names_file(spec, entry.options.text(spec.name))) continue;
+      std::error_code error; // a word in another spelling is no file; a file that is missing was an error before
+      if (!std::filesystem::exists(entry.options.text(spec.name), error)) continue;
       HS_ASSIGN(std::string hash, haystack_sha256(entry.options.text(spec.name)));
       hashes.push_back(std::move(hash));
     }
