@@ -58,6 +58,17 @@ Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
   return make_error(ErrorCode::not_found, "no detector '" + id + "' is chosen", {}, "--set");
 }
 
+// Defaults are the detector's own: only what somebody set can be wrong before a model is there.
+Status check_options(const DetectorPlan& plan) {
+  const std::vector<OptionSpec>& specs = plan.options.specs();
+  const bool any = std::any_of(specs.begin(), specs.end(), [&](const auto& s) { return plan.options.is_set(s.name); });
+  const Status fit = any ? plan.detector->check_options(plan.options) : Status();
+  if (fit.ok()) return {};
+  const Error& error = fit.error();
+  return make_error(error.code, error.message, error.file,
+                    "--set " + (error.field.empty() ? plan.detector->id() : error.field));
+}
+
 } // namespace
 
 void note_refused_plugins(const Context& context) {
@@ -88,8 +99,7 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
   for (const std::string& text : options.set)
     HS_TRY(set_option(plan, text));
   for (const DetectorPlan& entry : plan)
-    if (const Status fit = entry.detector->check_options(entry.options); !fit.ok())
-      return make_error(fit.error().code, fit.error().message, fit.error().file, "--set " + fit.error().field);
+    HS_TRY(check_options(entry));
   return plan;
 }
 
