@@ -78,7 +78,7 @@ void note_prompts(BoundExperiment& bound, bool aloud, const methods::Context& co
     const TaskSet& made = bound.tasks.at(task.name);
     std::vector<std::string> lines = methods::dropped_lines(made);
     for (std::string& line : lines)
-      if (!model.name.empty()) line = model.name + ": " + line;
+      if (!model.name.empty()) line.insert(0, model.name + ": ");
     if (aloud) methods::note_dropped(lines, context);
     if (!made.dropped.empty()) bound.dropped[with_model(task.name, model)] = made.dropped_by_reason();
   }

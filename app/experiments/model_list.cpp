@@ -95,6 +95,7 @@ Result<std::vector<ExperimentModel>> name_models(const TomlTable& table, const s
     return table.error_at("path", ErrorCode::invalid_argument,
                           "is missing: a folder, a .gguf file or a packaged model");
   std::vector<ExperimentModel> models;
+  models.reserve(paths.size());
   for (const std::string& path : paths)
     models.push_back({path.empty() ? path : model_beside(experiment, path), {}});
   if (models.size() == 1) return models;

@@ -47,6 +47,7 @@ public:
                        "mul and abs: P of your own: " + all_names<PatternRule>() +
                            ", or a .npy or .csv file of [query, key]; measure is mul then unless set"};
     pattern.file = true;
+    pattern.words = name_list<PatternRule>();
     std::vector<OptionSpec> all = {
         {"threshold", 0.4, "heads with at least this score are named"},
         {"measure",

@@ -45,6 +45,7 @@ Result<PatternTexts> random_texts(const DetectorRun& run, const std::string& id)
 
 at::Tensor stacked(const std::vector<std::vector<std::int64_t>>& rows) {
   std::vector<at::Tensor> tensors;
+  tensors.reserve(rows.size());
   for (const auto& row : rows)
     tensors.push_back(at::tensor(row, at::kLong));
   return at::stack(tensors);

@@ -48,6 +48,10 @@ Result<OptionValue> parse(const OptionSpec& spec, const std::string& text) {
 
 } // namespace
 
+bool names_file(const OptionSpec& spec, const std::string& value) {
+  return spec.file && !value.empty() && std::find(spec.words.begin(), spec.words.end(), value) == spec.words.end();
+}
+
 Error at_option(const Error& error, const std::string& option) {
   return make_error(error.code, error.message, error.file, option + (error.field.empty() ? "" : ": " + error.field));
 }

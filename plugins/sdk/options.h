@@ -21,8 +21,12 @@ struct OptionSpec {
   std::string help;                      // one line
   std::vector<std::string> allowed = {}; // of a string; empty: any
   double least = -1e18;                  // of a number
-  bool file = false;                     // of a string: names, or may name, a file or folder that is read
+  bool file = false;                     // of a string: names a file or folder that is read
+  std::vector<std::string> words = {};   // of a file: values that are none, but names of something built in
 };
+
+// Whether the option's value is a file or folder.
+bool names_file(const OptionSpec& spec, const std::string& value);
 
 // An error of the file that an option names, at that option: "retrieval.needle_file: line 3: answer".
 Error at_option(const Error& error, const std::string& option);

@@ -175,6 +175,12 @@ class Patterns(Case):
         self.good("run", place / "e.toml", "--out", self.folder / "s.h5", "--shard", "0/1")
         np.save(place / "own.npy", np.tril(np.ones((24, 24)), -1))
         self.bad("mismatch", "merge", self.folder / "s.h5.shard-0-of-1.journal", file="s.h5.shard-0-of-1.journal")
+        (place / "first").mkdir()  # a rule's name is no folder's
+        (place / "e.toml").write_text(toml + 'set = ["previous.n=12", "previous.pattern=first"]\n')
+        self.good("run", place / "e.toml", "--out", self.folder / "first.h5")
+        scores, *_ = self.detect("previous", n=12, pattern="first")
+        with h5py.File(self.folder / "first.h5") as file:
+            np.testing.assert_array_equal(file["detectors/previous/scores"][:], scores)
         (place / "e.toml").write_text(toml + 'set = ["previous.n=12", "previous.pattern=none.npy"]\n')
         error = self.bad("not_found", "run", place / "e.toml", "--out", out, file="e.toml", field="line 7, column 7: set")
         self.assertIn("none.npy", error["message"])

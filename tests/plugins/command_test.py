@@ -68,6 +68,11 @@ class Command(harness.Case):
                          "good.fail=throw", env=env_of("modules/good"))
         self.assertIn("there is nothing to measure", error["message"])
 
+    def test_options_are_checked_before_the_model_is_loaded(self):
+        error = self.bad("unsupported", "detect", "--model", "none.gguf", "--detectors", "good", "--set", "good.fail=check", field="--set good",
+                         env=env_of("modules/good"))
+        self.assertIn("there is nothing to check", error["message"])
+
     def test_attention(self):
         files = []
         for name in ("default", "double"):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Detectors in Python: the template, scores of known data, and every way to go wrong."""
+import hashlib
 import json
 import os
 import pathlib
@@ -147,6 +148,26 @@ headscope_plugin.main(plan, score)
         self.answer(score={"scores": [[1.0] * heads] * rows})
         self.assertEqual(self.detect()["detectors"]["mine"]["scores"], [[1.0] * heads] * rows)
 
+    def test_an_option_that_names_a_file(self):
+        model = json.loads((self.small_model() / "config.json").read_text())
+        rows, heads = model["num_hidden_layers"], model["num_attention_heads"]
+        self.add(f"""
+import json, sys
+request = json.load(open(sys.argv[1]))
+score = float(open(request["options"]["numbers"]).read())
+answer = {PLAN!r} if request["phase"] == "plan" else {{"scores": [[score] * {heads}] * {rows}}}
+json.dump(answer, open(sys.argv[2], "w"))
+""", options=[{"name": "numbers", "default": "", "help": "a number", "file": True}])
+        (self.folder / "here.txt").write_text("0.25")
+        out = self.folder / "mine.h5"
+        found = self.good("detect", "--model", self.small_model(), "--detectors", "mine", "--set", "mine.numbers=here.txt", "--out", out, env=self.env,
+                          cwd=self.folder)  # not the folder that the script runs in
+        self.assertEqual(found["detectors"]["mine"]["scores"], [[0.25] * heads] * rows)
+        with h5py.File(out) as file:
+            self.assertEqual(file["detectors/mine"].attrs["numbers_sha256"], hashlib.sha256(b"0.25").hexdigest())
+        self.bad("not_found", "detect", "--model", "none.gguf", "--detectors", "mine", "--set", "mine.numbers=none.txt", file="none.txt",
+                 field="--set mine.numbers", env=self.env)
+
     def test_bad_answers(self):
         for score in (None, 7, [], {}, {"scores": 1}, {"scores": [[1.0]]}, {"scores": [["a", "b"]]}):
             with self.subTest(score):
@@ -181,7 +202,7 @@ headscope_plugin.main(plan, score)
 
     def test_bad_manifests(self):
         for fields, words in (({"title": 3}, "title"), ({"threshold": "x"}, "threshold"), ({"options": 1}, "options"),
-                              ({"options": [{"name": "n"}]}, "default"), ({"timeout_s": -1}, "timeout_s"),
+                              ({"options": [{"name": "n"}]}, "default"), ({"options": [{"name": "n", "default": 1, "file": True}]}, "file"), ({"timeout_s": -1}, "timeout_s"),
                               ({"options": [{"name": "threshold", "default": 1}]}, "two options"), ({"sdk": 1}, "SDK 1")):
             with self.subTest(fields):
                 self.add("pass", **fields)

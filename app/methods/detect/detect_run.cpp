@@ -58,6 +58,17 @@ Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
   return make_error(ErrorCode::not_found, "no detector '" + id + "' is chosen", {}, "--set");
 }
 
+// Defaults are the detector's own: only what somebody set can be wrong before a model is there.
+Status check_options(const DetectorPlan& plan) {
+  const std::vector<OptionSpec>& specs = plan.options.specs();
+  const bool any = std::any_of(specs.begin(), specs.end(), [&](const auto& s) { return plan.options.is_set(s.name); });
+  const Status fit = any ? plan.detector->check_options(plan.options) : Status();
+  if (fit.ok()) return {};
+  const Error& error = fit.error();
+  return make_error(error.code, error.message, error.file,
+                    "--set " + (error.field.empty() ? plan.detector->id() : error.field));
+}
+
 } // namespace
 
 void note_refused_plugins(const Context& context) {
@@ -88,21 +99,21 @@ Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options) {
   for (const std::string& text : options.set)
     HS_TRY(set_option(plan, text));
   for (const DetectorPlan& entry : plan)
-    if (const Status fit = entry.detector->check_options(entry.options); !fit.ok())
-      return make_error(fit.error().code, fit.error().message, fit.error().file, "--set " + fit.error().field);
+    HS_TRY(check_options(entry));
   return plan;
 }
 
 void place_option_files(DetectOptions& options, const std::function<std::string(const std::string&)>& where) {
+  if (options.set.empty()) return;
   const auto host = plugin::PluginHost::load();
   for (std::string& text : options.set) {
     const auto dot = text.find('.'), equals = text.find('=');
-    if (dot == std::string::npos || equals == std::string::npos || dot > equals || equals + 1 == text.size()) continue;
+    if (dot == std::string::npos || equals == std::string::npos || dot > equals) continue;
     const auto found = host.detector(text.substr(0, dot));
     if (!found.ok()) continue; // whoever makes the plan says so
-    const std::string name = text.substr(dot + 1, equals - dot - 1);
+    const std::string name = text.substr(dot + 1, equals - dot - 1), value = text.substr(equals + 1);
     for (const OptionSpec& spec : (*found)->options())
-      if (spec.file && spec.name == name) text = text.substr(0, equals + 1) + where(text.substr(equals + 1));
+      if (spec.name == name && names_file(spec, value)) text.replace(equals + 1, value.size(), where(value));
   }
 }
 
@@ -110,8 +121,9 @@ Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& pl
   std::vector<std::string> hashes;
   for (const DetectorPlan& entry : plan)
     for (const OptionSpec& spec : entry.options.specs()) {
-      std::error_code error;
-      if (!spec.file || !std::filesystem::exists(entry.options.text(spec.name), error)) continue;
+      if (!spec.file || !names_file(spec, entry.options.text(spec.name))) continue;
+      std::error_code error; // a word in another spelling is no file; a file that is missing was an error before
+      if (!std::filesystem::exists(entry.options.text(spec.name), error)) continue;
       HS_ASSIGN(std::string hash, haystack_sha256(entry.options.text(spec.name)));
       hashes.push_back(std::move(hash));
     }

@@ -11,7 +11,9 @@
 #include <unistd.h>
 
 #include "core/base/child_process.h"
+#include "core/base/text_file.h"
 #include "core/model/guard.h"
+#include "core/prompts/haystack.h"
 #include "plugins/host/folders.h"
 #include "plugins/host/json_fields.h"
 #include "plugins/host/python/answer.h"
@@ -52,6 +54,16 @@ Result<OptionValue> default_of(const nlohmann::json& option, const JsonFields& f
   return fields.wrong("default", "must be true or false, a number or a text");
 }
 
+// Whether the option's text names a file or folder.
+Result<bool> is_file(const nlohmann::json& option, const JsonFields& fields, const OptionSpec& spec) {
+  if (!option.contains("file")) return false;
+  if (!option.at("file").is_boolean()) return fields.wrong("file", "must be true or false");
+  const bool file = option.at("file").get<bool>();
+  if (file && !std::holds_alternative<std::string>(spec.standard))
+    return fields.wrong("file", "is for an option whose default is a text");
+  return file;
+}
+
 Result<std::vector<OptionSpec>> read_options(const nlohmann::json& json, const std::string& file) {
   const JsonFields top(json, file);
   HS_ASSIGN(const double threshold, top.number("threshold"));
@@ -68,6 +80,7 @@ Result<std::vector<OptionSpec>> read_options(const nlohmann::json& json, const s
     HS_ASSIGN(spec.standard, default_of(option, fields));
     HS_ASSIGN(spec.help, fields.text_or("help", ""));
     HS_ASSIGN(spec.least, fields.number_or("least", spec.least));
+    HS_ASSIGN(spec.file, is_file(option, fields, spec));
     options.push_back(std::move(spec));
   }
   return options;
@@ -89,6 +102,9 @@ Result<Spec> read_spec(const Manifest& manifest) {
   HS_ASSIGN(spec.options, read_options(json, manifest.file));
   return spec;
 }
+
+// The script runs in its own folder, where the user's relative paths mean something else.
+std::string from_anywhere(const std::string& path) { return path.empty() ? path : fs::absolute(path).string(); }
 
 // A folder for one exchange, gone when it is over.
 class Scratch {
@@ -123,6 +139,16 @@ public:
   std::vector<OptionSpec> options() const override { return spec_.options; }
   Status check(const Engine&) const override { return {}; }
 
+  Status check_options(const OptionSet& options) const override {
+    for (const OptionSpec& spec : spec_.options) {
+      if (!spec.file || options.text(spec.name).empty()) continue;
+      const std::string& path = options.text(spec.name);
+      if (const Status there = check_readable(path); !there.ok())
+        return at_option(make_error(there.error().code, there.error().message, path), id() + "." + spec.name);
+    }
+    return {};
+  }
+
   Result<DetectorResult> run(const DetectorRun& run) const override {
     return guarded("running " + spec_.script, [&] { return exchange(run); });
   }
@@ -144,8 +170,21 @@ private:
     if (result.description.empty()) result.description = spec_.description;
     result.threshold = run.options.number("threshold");
     result.prompts = plan.prompts;
+    HS_TRY(add_hashes(run.options, result));
     name_heads(result);
     return result;
+  }
+
+  // OPTION_sha256 of each file that an option names.
+  Status add_hashes(const OptionSet& options, DetectorResult& result) const {
+    for (const OptionSpec& spec : spec_.options) {
+      if (!spec.file || options.text(spec.name).empty()) continue;
+      HS_ASSIGN(const std::string hash, haystack_sha256(options.text(spec.name)));
+      const std::string name = spec.name + "_sha256";
+      std::erase_if(result.findings, [&](const store::Attribute& finding) { return finding.name == name; });
+      result.findings.push_back({name, hash});
+    }
+    return {};
   }
 
   // One run of the script: python3 SCRIPT REQUEST ANSWER.
@@ -179,10 +218,13 @@ private:
   }
 
   nlohmann::json first_request(const DetectorRun& run) const {
-    nlohmann::json request = {{"exchange", 1}, {"model", model_json(run.engine.model())}, {"haystack", run.haystack}};
+    nlohmann::json request = {
+        {"exchange", 1}, {"model", model_json(run.engine.model())}, {"haystack", from_anywhere(run.haystack)}};
     nlohmann::json options = nlohmann::json::object();
     for (const store::Attribute& option : run.options.attributes())
       std::visit([&](const auto& value) { options[option.name] = value; }, option.value);
+    for (const OptionSpec& spec : spec_.options)
+      if (spec.file) options[spec.name] = from_anywhere(run.options.text(spec.name));
     request["options"] = std::move(options);
     return request;
   }

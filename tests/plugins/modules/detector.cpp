@@ -64,9 +64,13 @@ public:
   std::vector<OptionSpec> options() const override {
     return {{"threshold", 0.5, "heads with at least this score are named"},
             {"score", 1.0, "of every head"},
-            {"fail", std::string("no"), "how to fail", {"no", "throw", "throw_other", "shape"}}};
+            {"fail", std::string("no"), "how to fail", {"no", "throw", "throw_other", "shape", "check"}}};
   }
   Status check(const Engine&) const override { return {}; }
+  Status check_options(const OptionSet& options) const override {
+    if (options.text("fail") == "check") throw std::runtime_error("there is nothing to check");
+    return {};
+  }
 
   Result<DetectorResult> run(const DetectorRun& run) const override {
     const std::string& fail = run.options.text("fail");
