@@ -200,8 +200,9 @@ Status finish(const Outcome& out, const Options& options, const Console& console
     return make_error(ErrorCode::unsupported, "cannot be had; there may be another --format of it (csv, npy)",
                       options.file, out.lacking.front());
   if (!out.lacking.empty()) {
-    const std::string more =
-        out.lacking.size() > 1 ? " and " + std::to_string(out.lacking.size() - 1) + " more like it" : std::string();
+    std::string more;
+    if (out.lacking.size() > 1)
+      more.append(" and ").append(std::to_string(out.lacking.size() - 1)).append(" more like it");
     console.note(out.lacking.front() + more + " cannot be had; there may be another --format (csv, npy)");
   }
   if (console.json) console.print({{"files", out.files}});
