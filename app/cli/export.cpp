@@ -165,8 +165,8 @@ Status make_folder(const std::string& folder) {
 // What was written and what could not be.
 struct Outcome {
   nlohmann::json files = nlohmann::json::array();
-  std::vector<std::string> without_picture;
-  std::optional<Error> skipped; // the last
+  std::vector<std::string> lacking; // "bench-growth as png"
+  std::optional<Error> skipped;     // the last
 };
 
 Status write_all(const store::ResultReader& reader, const Export& each, const std::vector<std::string>& formats,
@@ -180,8 +180,8 @@ Status write_all(const store::ResultReader& reader, const Export& each, const st
   if (!figure.ok()) return figure.error();
   const figures::Provenance provenance = provenance_of(reader, options.file, each.item);
   for (const std::string& format : formats) {
-    if (!figure->figure && !is_table_format(format)) {
-      out.without_picture.push_back(each.item.name);
+    if (!has_format(*figure, format)) {
+      out.lacking.push_back(each.item.name + " as " + format);
       continue;
     }
     const std::string path = path_of(each.item.name, format, options.target);
@@ -193,17 +193,18 @@ Status write_all(const store::ResultReader& reader, const Export& each, const st
   return {};
 }
 
-// Tables of texts and arrays of many axes have no picture: that is no error where something else was written.
+// Tables have no picture, texts no NPY: that is no error where something else was written.
 Status finish(const Outcome& out, const Options& options, const Console& console) {
-  const std::string hint = "no figure shows it; --format csv writes its numbers";
   if (out.files.empty() && out.skipped) return *out.skipped;
-  if (out.files.empty() && !out.without_picture.empty())
-    return make_error(ErrorCode::unsupported, hint, options.file, out.without_picture.front());
-  const std::set<std::string> names(out.without_picture.begin(), out.without_picture.end());
-  if (names.size() == 1) console.note(*names.begin() + ": " + hint);
-  if (names.size() > 1)
-    console.note(*names.begin() + " and " + std::to_string(names.size() - 1) +
-                 " more: no figure shows them; --format csv writes their numbers");
+  if (out.files.empty() && !out.lacking.empty())
+    return make_error(ErrorCode::unsupported, "cannot be had; there may be another --format of it (csv, npy)",
+                      options.file, out.lacking.front());
+  if (!out.lacking.empty()) {
+    std::string more;
+    if (out.lacking.size() > 1)
+      more.append(" and ").append(std::to_string(out.lacking.size() - 1)).append(" more like it");
+    console.note(out.lacking.front() + more + " cannot be had; there may be another --format (csv, npy)");
+  }
   if (console.json) console.print({{"files", out.files}});
   return {};
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/cli/export_target.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "app/figures/table.h"
@@ -60,6 +61,18 @@ Status write_long(const store::ResultReader& reader, const ResultItem& item, con
 } // namespace
 
 bool is_table_format(const std::string& format) { return format == "csv" || format == "npy"; }
+
+bool has_format(const ResultFigure& figure, const std::string& format) {
+  if (!is_table_format(format)) return figure.figure.has_value();
+  const bool is_map = map_of(figure) != nullptr;
+  if (format == "csv") return is_map || !std::holds_alternative<std::monostate>(figure.table);
+  const auto* records = std::get_if<figures::Records>(&figure.table);
+  if (figure.array || records == nullptr)
+    return figure.array || is_map || std::holds_alternative<figures::Table>(figure.table);
+  return std::any_of(records->columns.begin(), records->columns.end(), [](const figures::RecordColumn& column) {
+    return std::holds_alternative<std::vector<double>>(column.values);
+  });
+}
 
 std::string plain_name(const std::string& name) {
   std::string out;

@@ -22,6 +22,9 @@ struct ExportTarget {
 
 bool is_table_format(const std::string& format); // csv, npy
 
+// Whether the figure can be had in this format: there may be no picture of it, or no number in it.
+bool has_format(const ResultFigure& figure, const std::string& format);
+
 // Letters, digits and '-' alone; what stands between them is one '-'.
 std::string plain_name(const std::string& name);
 

@@ -32,7 +32,7 @@ std::vector<float> shares(const CircuitOverlaps& overlaps, const Kind& kind) {
 
 figures::PanelFigure picture(const CircuitOverlaps& overlaps) {
   figures::PanelFigure page;
-  page.title = "What " + std::to_string(overlaps.names.size()) + " circuits share";
+  page.title.append("What ").append(std::to_string(overlaps.names.size())).append(" circuits share");
   page.subtitle = "which share of what the row's circuit has the column's has too";
   page.columns = 2;
   for (const Kind& kind : kinds) {

@@ -82,9 +82,10 @@ struct HeatmapFigure {
   std::vector<std::string> y_ticks;
   bool causal_mask = false; // cells with col > row + cols - rows are left blank; needs cols >= rows
   ColorScale scale;
-  bool annotate_values = false;        // write each value into its cell where the cells are large enough
-  std::vector<std::string> cell_texts; // one for each cell, or none: written instead of values, shortened to fit
-  bool square_cells = true;            // false: cells may be up to twice as wide as high
+  bool annotate_values = false; // write each value into its cell where the cells are large enough
+  // One for each cell, or none: written instead of values, as labels of tokens, shortened to fit.
+  std::vector<std::string> cell_texts;
+  bool square_cells = true; // false: cells may be up to twice as wide as high
   Reduction reduction = Reduction::strongest;
   std::vector<Mark> marks;
 };

@@ -7,6 +7,7 @@
 
 #include "app/figures/paint.h"
 #include "app/figures/ticks.h"
+#include "app/figures/token_label.h"
 
 namespace headscope::figures {
 
@@ -100,7 +101,8 @@ void paint_cell(const Canvas& canvas, const SceneMap& map, std::int64_t row, std
   canvas.painter.fillRect(area, QColor::fromRgb(0xff000000U | color));
   std::string text;
   if (map.cell_texts)
-    text = shortened(FontRole::cell, figure.cell_texts[static_cast<std::size_t>(row * figure.cols + col)],
+    text = shortened(FontRole::cell,
+                     drawable_text(token_label(figure.cell_texts[static_cast<std::size_t>(row * figure.cols + col)])),
                      area.width() - 2);
   else if (map.decimals >= 0)
     text = format_fixed(value, map.decimals);

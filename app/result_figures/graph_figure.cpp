@@ -2,9 +2,9 @@
 #include "app/result_figures/graph_figure.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <iterator>
+#include <map>
+#include <set>
 
 namespace headscope {
 namespace {
@@ -29,6 +29,26 @@ const InputLook* look_of(const std::string& kind) {
 double port_of(const InputLook& look, const store::GraphNode& dst) {
   if (!is_kv_head(dst)) return look.port;
   return look.port == 0 ? -0.7 : 0.7;
+}
+
+// Edges of a look (null: of none) become lines of its kind; where a node gets several kinds they end side by side.
+void tell_inputs_apart(const store::Graph& graph, const std::vector<const InputLook*>& looks,
+                       figures::GraphFigure& figure) {
+  std::map<std::size_t, std::set<const InputLook*>> into; // of each node
+  std::set<const InputLook*> seen;
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    if (looks[i] == nullptr) continue;
+    into[figure.edges[i].dst].insert(looks[i]);
+    seen.insert(looks[i]);
+  }
+  for (std::size_t i = 0; i < looks.size(); ++i) {
+    if (looks[i] == nullptr) continue;
+    figures::FigureEdge& edge = figure.edges[i];
+    edge.line = looks[i]->line;
+    if (into[edge.dst].size() > 1) edge.port = port_of(*looks[i], graph.nodes[edge.dst]);
+  }
+  for (const InputLook& look : input_looks)
+    if (seen.count(&look) > 0) figure.line_names.emplace_back(look.line, look.name);
 }
 
 // Rows of edges of |score| >= threshold, strongest first.
@@ -79,22 +99,16 @@ figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& 
   figure.units = graph.units;
   for (figures::FigureNode& node : figure.nodes)
     node.faded = true;
-  std::array<bool, std::size(input_looks)> seen{};
+  std::vector<const InputLook*> looks;
   for (const store::GraphEdge& edge : graph.edges) {
     if (std::isfinite(edge.score)) figure.largest = std::max(figure.largest, std::abs(edge.score));
     if (!(std::abs(edge.score) >= threshold)) continue;
     const auto src = static_cast<std::size_t>(edge.src), dst = static_cast<std::size_t>(edge.dst);
-    figures::FigureEdge drawn{src, dst, edge.score};
-    if (const InputLook* look = look_of(edge.kind)) {
-      drawn.line = look->line;
-      drawn.port = port_of(*look, graph.nodes[dst]);
-      seen[static_cast<std::size_t>(look - input_looks)] = true;
-    }
-    figure.edges.push_back(drawn);
+    figure.edges.push_back({src, dst, edge.score});
+    looks.push_back(look_of(edge.kind));
     figure.nodes[src].faded = figure.nodes[dst].faded = false;
   }
-  for (std::size_t i = 0; i < seen.size(); ++i)
-    if (seen[i]) figure.line_names.emplace_back(input_looks[i].line, input_looks[i].name);
+  tell_inputs_apart(graph, looks, figure);
   add_ties(graph, figure);
   return figure;
 }

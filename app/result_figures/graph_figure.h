@@ -12,8 +12,8 @@ namespace headscope {
 // What belongs to the circuit, and nothing else.
 store::Graph members_of(const store::Graph& graph);
 
-// Edges of |score| >= threshold; nodes without one are faded. Edges into q, k and v end side by side, as lines of three
-// kinds, and K/V heads are tied to the heads that read them.
+// Edges of |score| >= threshold; nodes without one are faded. Edges into q, k and v are lines of three kinds, and end
+// side by side where a node gets several, and K/V heads are tied to the heads that read them.
 figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& layout, double threshold,
                                   const std::string& subtitle);
 

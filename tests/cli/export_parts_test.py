@@ -108,7 +108,7 @@ class Parts(Case):
                 self.assertTrue(tables, names)
                 for name in tables:
                     rows = self.rows(name, folder)
-                    self.assertTrue(rows, name)
+                    self.assertTrue(rows or name.startswith("evidence-"), name)  # a detector may have found nothing
                     self.assertTrue(all(None not in row and None not in row.values() for row in rows), name)
                 for name in names:
                     if name.endswith(".svg"):
@@ -131,7 +131,7 @@ class Parts(Case):
                     self.same(float(rows[f"a{layer}.h{head}"][name]), heads[prompt, layer, head])
                 self.same(float(rows[f"m{layer}"][name]), mlps[prompt, layer])
             self.same(float(rows["total"][name]), total[prompt])
-        self.same(float(rows["a1.h2"]["mean"]), heads[:, 1, 2].mean())
+        self.same(float(rows["a1.h2"]["mean"]), heads[:, 1, 2].astype(float).mean())
         self.assertEqual((rows["a1.h2"]["layer"], rows["a1.h2"]["head"], rows["m0"]["head"]), ("1", "2", ""))
         self.assertTrue(np.array_equal(np.load(self.folder / "out" / "attribution.npy"), heads.astype(np.float32)))
         said = self.said("attribution.svg")
@@ -163,7 +163,7 @@ class Parts(Case):
             effects, senders = file["paths/effects"][:], list(file["paths/sender"].asstr())
         rows = self.rows("paths.csv")
         self.assertEqual([row["sender"] for row in rows], senders)
-        self.same(self.column("paths.csv", "mean"), effects.mean(1))
+        self.same(self.column("paths.csv", "mean"), effects.astype(float).mean(1))
         self.same(self.column("paths.csv", "pair_1"), effects[:, 1])
         self.assertTrue(np.array_equal(np.load(self.folder / "out" / "paths.npy"), effects.astype(np.float32)))
         places = {row["sender"]: (row["layer"], row["head"]) for row in rows}
@@ -179,7 +179,7 @@ class Parts(Case):
         rows = self.rows("adjustment-logit_diff.csv")
         self.assertEqual([row["variant"] for row in rows], ["none", "adjusted", "random-0"])
         self.assertEqual(rows[1]["adjustments"], "1.2=first")
-        self.same(self.column("adjustment-logit_diff.csv", "mean"), stored.mean(1))
+        self.same(self.column("adjustment-logit_diff.csv", "mean"), stored.astype(float).mean(1))
 
     def test_weights(self):
         out = self.make("weights")
@@ -199,7 +199,7 @@ class Parts(Case):
         self.assertEqual(names, {"joint-zero.csv", "joint-zero-complete.csv"})
         with h5py.File(out) as file:
             group = file["ablation_joint/zero"]
-            self.same(self.column("joint-zero.csv", "effect"), group["ablated"][:] - group["clean"][:])
+            self.same(self.column("joint-zero.csv", "effect"), group["ablated"][:].astype(float) - group["clean"][:])
             self.same(self.column("joint-zero-complete.csv", "circuit_without"), group["completeness/circuit_without"][:])
 
     def test_steering(self):
@@ -207,7 +207,7 @@ class Parts(Case):
         self.export(out, "--what", "steering", "--format", "csv,svg")
         with h5py.File(out) as file:
             self.same(self.column("steering.csv", "coefficient"), file["steering/coefficients"][:])
-            self.same(self.column("steering.csv", "mean"), file["steering/metric"][:].mean(1))
+            self.same(self.column("steering.csv", "mean"), file["steering/metric"][:].astype(float).mean(1))
         self.assertIn("not steered", self.said("steering.svg"))
 
     def test_steps_of_an_experiment(self):

@@ -20,10 +20,10 @@ store::Graph grouped(bool says_how_many = true) {
   graph.metric = "logit_diff";
   graph.nodes.push_back({"input", -1, -1, "input"});
   for (int layer = 0; layer < 2; ++layer) {
-    const std::string name = "a" + std::to_string(layer);
+    const std::string name = std::string("a").append(std::to_string(layer));
     for (int head = 0; head < 4; ++head)
       graph.nodes.push_back({name + ".h" + std::to_string(head), layer, head, "head"});
-    graph.nodes.push_back({"m" + std::to_string(layer), layer, -1, "mlp"});
+    graph.nodes.push_back({std::string("m").append(std::to_string(layer)), layer, -1, "mlp"});
     for (int kv = 0; kv < 2; ++kv)
       graph.nodes.push_back({name + ".kv" + std::to_string(kv), layer, kv, "kv_head"});
   }

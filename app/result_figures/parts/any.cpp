@@ -10,6 +10,9 @@ namespace {
 
 using figures::Records;
 
+constexpr std::size_t most_points = 100000;                // of a line
+constexpr std::size_t most_records = std::size_t{1} << 22; // a row a number is much larger than the number
+
 std::string axis_name(const store::Array& array, std::size_t axis) {
   const std::string name = axis < array.spec.axes.size() ? array.spec.axes[axis].name : std::string();
   return name.empty() ? "axis_" + std::to_string(axis) : name;
@@ -64,13 +67,13 @@ Result<ResultFigure> array_figure(const store::ResultReader& reader, const std::
   HS_ASSIGN(const store::Array shape, reader.array(path));
   HS_ASSIGN(const store::Array array, array_of(reader, path, shape.spec.shape.size()));
   ResultFigure out{.name = name, .figure = std::nullopt};
-  if (array.spec.shape.size() == 1) out.figure = line_of(array);
+  if (array.spec.shape.size() == 1 && array.values.size() <= most_points) out.figure = line_of(array);
   if (array.spec.shape.size() == 2) {
     figures::HeatmapFigure map = map_of(array);
     map.scale.label = path.substr(path.find_last_of('/') + 1);
     map.scale.units = shown_units(array.spec.units);
     out.figure = std::move(map);
-  } else {
+  } else if (array.values.size() <= most_records) {
     out.table = records_of_array(array);
   }
   if (out.figure)
