@@ -89,7 +89,7 @@ private:
       HS_ASSIGN(task_, make_task(*engine_.model().tokenizer, method_.task()->request()));
       note_dropped(dropped_lines(*task_), context_);
     }
-    return cells_->bind({&engine_, task_ ? &*task_ : nullptr, task_ ? task_->name : "", method_.info().group()});
+    return cells_->bind({&engine_, task_ ? &*task_ : nullptr, task_ ? task_->name : "", method_.info().group(), {}});
   }
 
   // Goes on with the journal that is there, or begins one.
