@@ -42,7 +42,7 @@ Result<MethodEstimate> estimate_method(const EngineState& state, const MethodReq
   if (cells->needs_task()) {
     HS_ASSIGN(set, task_of(*engine, *method));
   }
-  HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id}));
+  HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id, {}}));
   task.report("timing a forward pass", 0, 0);
   HS_ASSIGN(const double seconds, methods::seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
   const methods::Cost cost = cells->cost();
