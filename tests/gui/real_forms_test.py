@@ -2,6 +2,7 @@
 """Forms of the real window by real key and mouse events: a method is chosen with the mouse, its fields are reached with
 Tab and typed into, Run is pressed. What came of it is read from the result file."""
 
+import itertools
 import json
 import pathlib
 import subprocess
@@ -58,11 +59,11 @@ class RealForms(RealWindow):
         if self.list_at:
             self.window.click(*self.list_at)
             return self.window.until(self.lists, "the list of methods")
-        for y in range(165, 260, 12):  # below the view's title, wherever fonts put it
-            self.window.click(700, y)
+        for place in itertools.product((700, 560, 840), range(165, 260, 12)):  # below the view's title, wherever fonts put it
+            self.window.click(*place)
             self.settled()
             if self.lists():
-                self.list_at = 700, y
+                self.list_at = place
                 return None
         return self.fail("the list of methods is not where it was looked for")
 
