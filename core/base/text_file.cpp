@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,16 +54,37 @@ Result<std::string> read_all(int fd, std::size_t expected, std::size_t most, con
   }
 }
 
+// A pipe with a writer is read as slowly as that writes; one that nobody has opened for writing is given a few seconds.
+// Returns what has been read meanwhile.
+Result<std::string> wait_for_writer(int fd, const std::string& path) {
+  constexpr int patience_ms = 5000;
+  pollfd pipe{fd, POLLIN, 0};
+  std::string begin;
+  if (::poll(&pipe, 1, patience_ms) == 0) {
+    // Where nothing came, a read ends at once without a writer, and would have to wait with one.
+    char byte = 0;
+    const ssize_t n = ::read(fd, &byte, 1);
+    if (n == 0) return make_error(ErrorCode::io, "is a pipe that nobody writes to", path);
+    if (n == 1) begin.push_back(byte);
+  }
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) return system_error(errno, path);
+  return begin;
+}
+
 Result<std::string> read_file(const std::string& path, std::size_t most, bool regular_only) {
   // Opening a pipe that nobody writes to waits; with O_NONBLOCK it does not, and fstat tells what it is.
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | (regular_only ? O_NONBLOCK : 0))};
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return system_error(errno, path);
   struct stat info {};
   if (::fstat(file.fd, &info) != 0) return system_error(errno, path);
   if (S_ISDIR(info.st_mode)) return make_error(ErrorCode::io, "is a folder, not a file", path);
   const bool regular = S_ISREG(info.st_mode);
   if (regular_only && !regular) return make_error(ErrorCode::io, "is not a regular file", path);
-  return read_all(file.fd, regular ? static_cast<std::size_t>(info.st_size) : 0, most, path);
+  if (regular) return read_all(file.fd, static_cast<std::size_t>(info.st_size), most, path);
+  HS_ASSIGN(std::string begin, wait_for_writer(file.fd, path));
+  HS_ASSIGN(const std::string rest, read_all(file.fd, 0, most - begin.size(), path));
+  return begin.append(rest);
 }
 
 } // namespace

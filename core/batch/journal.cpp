@@ -113,7 +113,7 @@ Result<JournalHeader> header_from_json(const nlohmann::json& json) {
 }
 
 Result<JournalContent> read_journal(const std::string& path) {
-  HS_ASSIGN(const std::string text, read_text_file(path));
+  HS_ASSIGN(const std::string text, read_regular_file(path));
   const std::string_view bytes = text;
   if (bytes.substr(0, magic.size()) != magic) return make_error(ErrorCode::corrupt, "is no journal of Headscope", path);
   std::size_t at = magic.size();

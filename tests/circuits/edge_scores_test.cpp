@@ -40,7 +40,8 @@ std::string name_of(const Case& c) {
 }
 
 const std::vector<Case>& cases() {
-  using enum MetricKind;
+  constexpr auto logit_diff = MetricKind::logit_diff, prob_diff = MetricKind::prob_diff,
+                 kl_divergence = MetricKind::kl_divergence;
   using enum ScoreMethod;
   using enum EdgeAblation;
   static const std::vector<Case> all = {

@@ -52,7 +52,7 @@ class ResultsCompare(Case):
         self.assertTrue(any("method is zero and mean" in line for line in got["warnings"]))
 
     def test_patchings(self):
-        one, two = self.made("a.h5", "patch", "--site", "resid_pre"), self.made("b.h5", "patch", "--site", "resid_pre", "--metric", "log_prob")
+        one, two = self.made("a.h5", "patch", "--site", "resid_pre"), self.made("b.h5", "patch", "--site", "resid_pre", "--metric", "prob_diff")
         got = self.good("results", "compare", one, two)
         pair, = got["pairs"]
         with h5py.File(one) as x, h5py.File(two) as y:

@@ -24,7 +24,8 @@ ResolvedScale scale_of(HeatmapFigure map) {
 }
 
 double text_height(const Figure& figure, const RenderOptions& options, TextBox::Role role) {
-  for (const TextBox& text : layout(figure, options).value().texts)
+  const FigureLayout placed = layout(figure, options).value();
+  for (const TextBox& text : placed.texts)
     if (text.role == role) return text.height;
   return 0;
 }
