@@ -54,22 +54,40 @@ Result<std::string> read_all(int fd, std::size_t expected, std::size_t most, con
   }
 }
 
-// A pipe with a writer is read as slowly as that writes; one that nobody has opened for writing is given a few seconds.
-// Returns what has been read meanwhile.
-Result<std::string> wait_for_writer(int fd, const std::string& path) {
-  constexpr int patience_ms = 5000;
+// Of a pipe from which nothing can be read: whether somebody wrote to it and has left.
+bool has_had_writer(int fd) {
   pollfd pipe{fd, POLLIN, 0};
-  std::string begin;
-  if (::poll(&pipe, 1, patience_ms) == 0) {
-    // Where nothing came, a read ends at once without a writer, and would have to wait with one.
-    char byte = 0;
-    const ssize_t n = ::read(fd, &byte, 1);
-    if (n == 0) return make_error(ErrorCode::io, "is a pipe that nobody writes to", path);
-    if (n == 1) begin.push_back(byte);
+  return ::poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLHUP) != 0;
+}
+
+// Waits until a pipe has something to read or its writer is gone. A signal that asks the program to stop ends it:
+// poll() is never taken up again after one.
+Status wait_for_pipe(int fd, int wait_ms, const std::string& path) {
+  pollfd pipe{fd, POLLIN, 0};
+  const int ready = ::poll(&pipe, 1, wait_ms);
+  if (ready < 0 && errno == EINTR) return make_error(ErrorCode::cancelled, "interrupted while waiting for it", path);
+  if (ready < 0) return system_error(errno, path);
+  return {};
+}
+
+// A pipe with a writer is read as slowly as that writes; one that nobody has opened for writing is given a few seconds.
+Result<std::string> read_pipe(int fd, std::size_t most, const std::string& path) {
+  constexpr int first_wait_ms = 5000, for_ever = -1;
+  std::string text;
+  std::array<char, 1 << 16> block{};
+  HS_TRY(wait_for_pipe(fd, first_wait_ms, path));
+  for (bool waited = false;; waited = true) {
+    const ssize_t n = read_some(fd, block.data(), block.size()); // without waiting: the descriptor is O_NONBLOCK
+    if (n < 0 && errno != EAGAIN) return system_error(errno, path);
+    if (n == 0 && !waited && !has_had_writer(fd))
+      return make_error(ErrorCode::io, "is a pipe that nobody writes to", path);
+    if (n == 0) return text;
+    if (n > 0 && text.size() + static_cast<std::size_t>(n) > most)
+      return make_error(ErrorCode::corrupt,
+                        "has more than " + std::to_string(most) + " bytes, the most that is read as one text", path);
+    if (n > 0) text.append(block.data(), static_cast<std::size_t>(n));
+    HS_TRY(wait_for_pipe(fd, for_ever, path));
   }
-  const int flags = ::fcntl(fd, F_GETFL);
-  if (flags < 0 || ::fcntl(fd, F_SETFL, flags & ~O_NONBLOCK) != 0) return system_error(errno, path);
-  return begin;
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t most, bool regular_only) {
@@ -81,10 +99,9 @@ Result<std::string> read_file(const std::string& path, std::size_t most, bool re
   if (S_ISDIR(info.st_mode)) return make_error(ErrorCode::io, "is a folder, not a file", path);
   const bool regular = S_ISREG(info.st_mode);
   if (regular_only && !regular) return make_error(ErrorCode::io, "is not a regular file", path);
-  if (regular) return read_all(file.fd, static_cast<std::size_t>(info.st_size), most, path);
-  HS_ASSIGN(std::string begin, wait_for_writer(file.fd, path));
-  HS_ASSIGN(const std::string rest, read_all(file.fd, 0, most - begin.size(), path));
-  return begin.append(rest);
+  if (S_ISFIFO(info.st_mode)) return read_pipe(file.fd, most, path);
+  if (!regular && ::fcntl(file.fd, F_SETFL, 0) != 0) return system_error(errno, path); // a terminal is waited for
+  return read_all(file.fd, regular ? static_cast<std::size_t>(info.st_size) : 0, most, path);
 }
 
 } // namespace

@@ -72,6 +72,15 @@ private:
   const GgufFile& file_;
 };
 
+// A SentencePiece vocabulary of a file that does not say which of its tokens begin and end a text has them where
+// Llama's has them, as llama.cpp takes it.
+void take_usual_ids(text::GgufTokenizerData& data) {
+  if (data.model != "llama" || data.tokens.size() < 3) return;
+  if (!data.unk) data.unk = 0;
+  if (!data.bos) data.bos = 1;
+  if (!data.eos) data.eos = 2;
+}
+
 } // namespace
 
 Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
@@ -106,6 +115,7 @@ Result<std::unique_ptr<Tokenizer>> load_tokenizer_gguf(const GgufFile& file) {
   HS_TRY(metadata.flag(base + "add_bos_token", data.add_bos));
   HS_TRY(metadata.flag(base + "add_eos_token", data.add_eos));
   HS_TRY(metadata.text("tokenizer.chat_template", data.chat_template));
+  take_usual_ids(data);
   return text::make_gguf_tokenizer(data);
 }
 
