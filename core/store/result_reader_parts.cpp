@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <optional>
 
 #include "core/store/half.h"
 #include "core/store/reader_state.h"
@@ -75,6 +76,45 @@ Result<int> small_index(std::int64_t value, std::int64_t least, const H5Location
                     place.path);
 }
 
+// A size of the model that the arrays are of; none: not said, as where models of several sizes are in the file.
+std::optional<std::int64_t> model_size(const Attributes& model, const std::string& name) {
+  const AttributeValue* value = find_attribute(model, name);
+  const auto* size = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
+  return size == nullptr ? std::nullopt : std::optional(*size);
+}
+
+Result<Attributes> model_of(const ResultReader::Impl& impl) {
+  HS_ASSIGN(const bool said, impl.has("/model"));
+  if (!said) return Attributes();
+  return impl.attributes("/model");
+}
+
+Status check_size(std::int64_t size, std::optional<std::int64_t> expected, const std::string& what,
+                  const H5Location& place) {
+  if (!expected || size == *expected) return {};
+  return make_error(ErrorCode::corrupt,
+                    "has " + std::to_string(size) + " " + what + "; its model has " + std::to_string(*expected),
+                    place.file, place.path);
+}
+
+// Of a map of all layers and heads.
+Status check_model(const ResultReader::Impl& impl, std::int64_t n_layers, std::int64_t n_heads,
+                   const H5Location& place) {
+  HS_ASSIGN(const Attributes model, model_of(impl));
+  HS_TRY(check_size(n_layers, model_size(model, "n_layers"), "layers", place));
+  return check_size(n_heads, model_size(model, "n_heads"), "heads", place);
+}
+
+// Of an array that older files lack.
+Status check_shape_of(const ResultReader::Impl& impl, const std::string& at,
+                      const std::vector<std::int64_t>& expected) {
+  HS_ASSIGN(const bool there, impl.has(at));
+  if (!there) return {};
+  HS_ASSIGN(const h5::Dataset found, impl.dataset(at));
+  HS_ASSIGN(const std::vector<std::int64_t> shape, impl.shape(found, at));
+  return check_shape(shape, expected, impl.place(at));
+}
+
 // "18.6".
 Result<HeadId> parse_head(const std::string& label, const H5Location& place) {
   if (const auto head = read_head_name(label)) return *head;
@@ -122,6 +162,7 @@ Result<DetectorScores> ResultReader::scores(const std::string& detector) const {
     HS_TRY(check_cells(shape, place, kMostHeads));
     scores.n_layers = shape[0];
     scores.n_heads = shape[1];
+    HS_TRY(check_model(*impl_, scores.n_layers, scores.n_heads, place));
     HS_ASSIGN(Attributes attributes, impl_->attributes(place.path));
     HS_TRY(extract(attributes, place, "units", scores.units));
     HS_TRY(extract(attributes, place, "description", scores.description));
@@ -153,6 +194,7 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
     HS_TRY(check_rank(shape, 3, impl_->place(place.path + "/effects")));
     spec.n_layers = shape[1];
     spec.n_heads = shape[2];
+    HS_TRY(check_model(*impl_, spec.n_layers, spec.n_heads, impl_->place(place.path + "/effects")));
     HS_ASSIGN(spec.prompts, impl_->strings(place.path + "/prompt"));
     HS_TRY(check_length(spec.prompts.size(), static_cast<std::size_t>(shape[0]), impl_->place(place.path + "/prompt")));
     HS_ASSIGN(ablation.clean, impl_->numbers<float>(place.path + "/clean", shape));
@@ -160,6 +202,9 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
     HS_ASSIGN(ablation.mean, impl_->numbers<float>(place.path + "/mean", shape));
     HS_TRY(check_shape(shape, {spec.n_layers, spec.n_heads}, impl_->place(place.path + "/mean")));
     HS_TRY(check_cells(shape, impl_->place(place.path + "/mean"), kMostHeads));
+    HS_TRY(check_shape_of(*impl_, place.path + "/count", shape));
+    for (const char* each : {"/donors", "/replaced"})
+      HS_TRY(check_shape_of(*impl_, place.path + each, {std::ssize(spec.prompts)}));
     HS_ASSIGN(spec.attributes, impl_->attributes(place.path));
     HS_TRY(extract(spec.attributes, place, "method", spec.method));
     HS_TRY(extract(spec.attributes, place, "phase", spec.phase));
@@ -185,6 +230,27 @@ Status check_patching(const PatchingSpec& spec, const H5Location& place) {
   return check_length(spec.corrupt_tokens.size(), positions, {place.file, place.path + "/corrupt_tokens"});
 }
 
+// Layers and heads are the model's; of k and v the heads are its K/V heads.
+Status check_patched_model(const ResultReader::Impl& impl, const PatchingSpec& spec, const H5Location& restored) {
+  HS_ASSIGN(const Attributes model, model_of(impl));
+  HS_TRY(check_size(spec.shape[0], model_size(model, "n_layers"), "layers", restored));
+  const auto kv_heads = model_size(model, "n_kv_heads");
+  if (spec.axes.back() != "head" || !kv_heads || spec.shape.back() == *kv_heads) return {};
+  return check_size(spec.shape.back(), model_size(model, "n_heads"), "heads", restored);
+}
+
+// What `restored` is made of: as many pairs as the group says, each of its shape.
+Status check_pairs(const ResultReader::Impl& impl, const PatchingSpec& spec, const H5Location& place) {
+  const AttributeValue* value = find_attribute(spec.attributes, "pairs");
+  const auto* pairs = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
+  if (pairs == nullptr) return {};
+  for (const char* each : {"/pair_clean", "/pair_corrupt"})
+    HS_TRY(check_shape_of(impl, place.path + each, {*pairs}));
+  std::vector<std::int64_t> patched = {*pairs};
+  patched.insert(patched.end(), spec.shape.begin(), spec.shape.end());
+  return check_shape_of(impl, place.path + "/pair_patched", patched);
+}
+
 } // namespace
 
 Result<Patching> ResultReader::patching(const std::string& name) const {
@@ -194,6 +260,9 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
     Patching patching;
     PatchingSpec& spec = patching.spec;
     spec.name = name;
+    HS_ASSIGN(const bool there, impl_->has(place.path));
+    HS_ASSIGN(const bool measured, impl_->has(array));
+    if (there && !measured) return make_error(ErrorCode::corrupt, "is missing", place.file, array);
     HS_ASSIGN(patching.restored, impl_->numbers<float>(array, spec.shape));
     HS_ASSIGN(const h5::Dataset found, impl_->dataset(array));
     HS_ASSIGN(spec.axes, h5::axis_names(found.get(), spec.shape.size(), impl_->place(array)));
@@ -206,6 +275,8 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
     HS_TRY(extract(spec.attributes, place, "clean", spec.clean));
     HS_TRY(extract(spec.attributes, place, "corrupt", spec.corrupt));
     HS_TRY(check_patching(spec, place));
+    HS_TRY(check_patched_model(*impl_, spec, impl_->place(array)));
+    HS_TRY(check_pairs(*impl_, spec, place));
     return patching;
   });
 }
@@ -249,9 +320,14 @@ Result<AttentionSpec> ResultReader::attention(const std::string& prompt) const {
     HS_ASSIGN(const auto pairs, impl_->numbers<std::int64_t>(folder + "/heads", pairs_shape));
     const H5Location heads = impl_->place(folder + "/heads");
     HS_TRY(check_shape(pairs_shape, {shape[0], 2}, heads));
+    HS_ASSIGN(const Attributes model, model_of(*impl_));
+    constexpr std::int64_t any = std::numeric_limits<std::int64_t>::max();
+    const std::int64_t n_layers = model_size(model, "n_layers").value_or(any);
+    const std::int64_t n_heads = model_size(model, "n_heads").value_or(any);
     for (std::size_t i = 0; i + 1 < pairs.size(); i += 2) {
       HS_ASSIGN(const int layer, small_index(pairs[i], 0, heads));
       HS_ASSIGN(const int head, small_index(pairs[i + 1], 0, heads));
+      HS_TRY(check_head({layer, head}, n_layers, n_heads, heads));
       spec.heads.push_back({layer, head});
     }
     HS_TRY(check_tokens(*impl_, spec, place));

@@ -54,7 +54,7 @@ class Foreign(Case):
         odd = "red\x1b[31m\u009b31m"
         with h5py.File(path, "r+") as file:
             group = file.create_group(f"detectors/{odd}")
-            scores = group.create_dataset("scores", data=np.zeros((2, 2), "<f4"))
+            scores = group.create_dataset("scores", data=np.zeros((2, 4), "<f4"))
             for key, value in {"units": "1", "description": odd, "higher_is": "stronger", odd: 1}.items():
                 scores.attrs[key] = value
             group.create_dataset("heads", data=[], dtype=h5py.string_dtype())
