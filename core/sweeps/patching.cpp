@@ -103,6 +103,38 @@ private:
   std::int64_t done_ = 0, total_ = 0; // cells
 };
 
+// A tenth of the mean size of the pairs' differences; NaN where none was measured.
+double small_difference(const PatchingResult& result) {
+  double sum = 0.0, measured = 0.0;
+  for (std::size_t i = 0; i < result.clean.size(); ++i)
+    if (const double size = std::abs(result.clean[i] - result.corrupt[i]); std::isfinite(size)) {
+      sum += size;
+      measured += 1.0;
+    }
+  return 0.1 * sum / measured;
+}
+
+// Mean of clean - corrupt over the pairs that have the cell; NaN where none has it.
+double difference_of_cell(const PatchingResult& result, std::size_t cell) {
+  const std::size_t cells = result.patched.size() / result.clean.size();
+  double sum = 0.0, measured = 0.0;
+  for (std::size_t pair = 0; pair < result.clean.size(); ++pair)
+    if (!std::isnan(result.patched[pair * cells + cell])) {
+      sum += result.clean[pair] - result.corrupt[pair];
+      measured += 1.0;
+    }
+  return sum / measured;
+}
+
+// "layer 1, position 5, head 2", as far as the axes go.
+std::string cell_text(const PatchingResult& result, std::size_t cell) {
+  const auto heads = static_cast<std::size_t>(result.n_heads), positions = static_cast<std::size_t>(result.n_positions);
+  std::string text = "layer " + std::to_string(cell / heads / positions);
+  if (result.axes != PatchAxes::layer_head) text += ", position " + std::to_string(cell / heads % positions);
+  if (result.axes != PatchAxes::layer_position) text += ", head " + std::to_string(cell % heads);
+  return text;
+}
+
 } // namespace
 
 std::vector<double> PatchingResult::mean_restored() const {
@@ -122,17 +154,19 @@ std::vector<double> PatchingResult::mean_restored() const {
   return out;
 }
 
+std::vector<std::int64_t> PatchingResult::pairs_of_cell() const {
+  const std::vector<double>& each = average == PatchAverage::mean_of_ratios ? restored : patched;
+  std::vector<std::int64_t> out(static_cast<std::size_t>(n_layers * n_positions * n_heads));
+  for (std::size_t i = 0; i < each.size(); ++i)
+    if (!std::isnan(each[i])) ++out[i % out.size()];
+  return out;
+}
+
 std::vector<std::int64_t> pairs_of_small_difference(const PatchingResult& result) {
-  const auto difference = [&](std::size_t i) { return std::abs(result.clean[i] - result.corrupt[i]); };
-  double sum = 0.0, measured = 0.0;
-  for (std::size_t i = 0; i < result.clean.size(); ++i)
-    if (std::isfinite(difference(i))) {
-      sum += difference(i);
-      measured += 1.0;
-    }
+  const double small = small_difference(result);
   std::vector<std::int64_t> pairs;
   for (std::size_t i = 0; i < result.clean.size(); ++i)
-    if (difference(i) < 0.1 * sum / measured) pairs.push_back(static_cast<std::int64_t>(i));
+    if (std::abs(result.clean[i] - result.corrupt[i]) < small) pairs.push_back(static_cast<std::int64_t>(i));
   return pairs;
 }
 
@@ -151,6 +185,46 @@ std::string small_difference_note(const PatchingResult& result) {
        << (result.average == PatchAverage::ratio_of_means
                ? "they weigh little in the ratio of means, but what each restores by itself says little"
                : "in the mean of ratios they weigh much: prefer ratio_of_means");
+  return text.str();
+}
+
+std::vector<std::size_t> cells_of_small_difference(const PatchingResult& result) {
+  std::vector<std::size_t> cells;
+  if (result.average == PatchAverage::mean_of_ratios || result.clean.empty()) return cells;
+  const double small = small_difference(result);
+  for (std::size_t cell = 0; cell < result.patched.size() / result.clean.size(); ++cell)
+    if (std::abs(difference_of_cell(result, cell)) < small) cells.push_back(cell);
+  return cells;
+}
+
+std::string small_cells_note(const PatchingResult& result) {
+  const std::vector<std::size_t> cells = cells_of_small_difference(result);
+  if (cells.empty()) return {};
+  const std::size_t least = *std::min_element(cells.begin(), cells.end(), [&](std::size_t a, std::size_t b) {
+    return std::abs(difference_of_cell(result, a)) < std::abs(difference_of_cell(result, b));
+  });
+  const std::vector<std::int64_t> pairs = result.pairs_of_cell();
+  std::ostringstream text;
+  text << cells.size() << " of " << pairs.size()
+       << " cells divide by less than a tenth of the mean size of the differences (" << cell_text(result, least)
+       << ": clean less corrupt is " << difference_of_cell(result, least) << " on average, " << pairs[least] << " of "
+       << result.n_pairs << " pairs); what they restore says little";
+  return text.str();
+}
+
+std::string unequal_lengths_note(const std::vector<PatchPair>& pairs, PatchAxes axes) {
+  if (axes == PatchAxes::layer_head || pairs.empty()) return {};
+  const auto shorter = [](const PatchPair& a, const PatchPair& b) { return a.clean.size() < b.clean.size(); };
+  const auto [least, most] = std::minmax_element(pairs.begin(), pairs.end(), shorter);
+  const std::size_t shortest = least->clean.size(), longest = most->clean.size();
+  if (shortest == longest) return {};
+  const auto have_last =
+      std::count_if(pairs.begin(), pairs.end(), [&](const PatchPair& pair) { return pair.clean.size() == longest; });
+  std::ostringstream text;
+  text << "pairs have " << shortest << " to " << longest << " tokens: ";
+  if (longest - shortest > 1) text << "positions from " << shortest << " on are of some pairs only, ";
+  text << "position " << longest - 1 << " is of " << have_last << " of " << pairs.size()
+       << " pairs, and positions count from the first token";
   return text.str();
 }
 

@@ -50,6 +50,8 @@ struct PatchingResult {
   // The mean over the pairs that were measured [layer, position, head_index], as `average` says; NaN where none was,
   // and where those pairs have nothing to restore.
   std::vector<double> mean_restored() const;
+  // How many pairs that mean is of, same axes: a position is only of those that are long enough.
+  std::vector<std::int64_t> pairs_of_cell() const;
 };
 
 // Pairs whose clean and corrupt metrics differ by less than a tenth of what they do on average: a ratio of their own
@@ -57,6 +59,15 @@ struct PatchingResult {
 std::vector<std::int64_t> pairs_of_small_difference(const PatchingResult& result);
 // One line about them, with the smallest; empty where there are none.
 std::string small_difference_note(const PatchingResult& result);
+
+// Cells of mean_restored() whose own denominator, the mean difference of the pairs that have them, is less than a tenth
+// of the mean size of all differences: few pairs have them, or pairs differ in both directions. None of a mean of
+// ratios, which divides by no mean.
+std::vector<std::size_t> cells_of_small_difference(const PatchingResult& result);
+// One line about them, with the smallest; empty where there are none.
+std::string small_cells_note(const PatchingResult& result);
+// One line about positions that only some pairs have; empty where all have them, and where no patch is of a position.
+std::string unequal_lengths_note(const std::vector<PatchPair>& pairs, PatchAxes axes);
 
 // One layer of some pairs has been measured.
 struct PatchingPart {

@@ -128,6 +128,38 @@ class Averages(Case):
         self.assertClose(ratios["restored"], wanted, 1e-3)
 
 
+    def test_cells_of_some_pairs_only_are_said_and_counted(self):
+        """The two long pairs are one with its answers exchanged, so that they leave nothing to divide by at the last position."""
+        model, rows, out = self.small_model(), self.folder / "pairs.csv", self.folder / "p.h5"
+        rows.write_text("clean,corrupted,answer,wrong\nabcdef,abxdef,c,d\nabcdefg,abxdefg,c,d\nabcdefg,abxdefg,d,c\n")
+        for axes in ("layer_position", "layer_position_head"):
+            call = ("patch", "--model", model, "--prompts-file", rows, "--site", "z", "--axes", axes)
+            got = self.good(*call, "--out", out, "--force")
+            with h5py.File(out) as file:
+                patching = file["patching/z"]
+                clean, corrupt, patched = (patching[name][()] for name in ("pair_clean", "pair_corrupt", "pair_patched"))
+                pairs, restored = patching["pairs_of_cell"][()], patching["restored"][()]
+            has = ~np.isnan(patched)
+            np.testing.assert_array_equal(pairs, has.sum(0))
+            self.assertEqual(got["pairs_of_cell"], pairs.tolist())
+            self.assertEqual({(at, int(n)) for at in range(7) for n in np.unique(pairs[:, at])}, {*((at, 3) for at in range(6)), (6, 2)})
+            clean, corrupt = (each.reshape(-1, *(1,) * (patched.ndim - 1)) for each in (clean, corrupt))
+            differences = (clean - corrupt) * has
+            below = np.abs(differences.sum(0) / pairs) < 0.1 * np.abs(clean - corrupt).mean()
+            self.assertTrue(below[:, 6].all() and not below[:, :6].any(), below)
+            self.assertClose(restored[:, :6], (patched - corrupt).sum(0)[:, :6] / differences.sum(0)[:, :6], 1e-4)
+            said = "\n".join(got["warnings"])
+            self.assertIn("pairs have 6 to 7 tokens: position 6 is of 2 of 3 pairs, and positions count from the first token", said)
+            self.assertIn(f"{below.sum()} of {below.size} cells divide by less than a tenth", said)
+            self.assertRegex(said, r"\(layer \d+, position 6.*2 of 3 pairs\)")
+            ratios = self.good(*call, "--average", "mean_of_ratios")
+            self.assertEqual(ratios["pairs_of_cell"], pairs.tolist())
+            self.assertFalse([line for line in ratios["warnings"] if "cells divide" in line])
+        by_head = self.good("patch", "--model", model, "--prompts-file", rows, "--site", "z", "--axes", "layer_head")
+        self.assertNotIn("pairs_of_cell", by_head)
+        self.assertFalse([line for line in by_head.get("warnings", []) if "position" in line])
+
+
 class Circuits(Case):
     def test_an_empty_circuit_says_how_many_edges_the_first_one_needs(self):
         model = self.small_model()

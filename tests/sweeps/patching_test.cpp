@@ -283,6 +283,33 @@ TEST(PatchingAverage, NamesPairsThatDifferLittle) {
   EXPECT_EQ(small_difference_note(even), "");
 }
 
+TEST(PatchingAverage, NamesCellsOfFewPairs) {
+  PatchingResult result = two_pairs();
+  EXPECT_EQ(result.pairs_of_cell(), (std::vector<std::int64_t>{2, 1}));
+  // The second cell divides by 0.19; a tenth of the mean size of the differences is 0.4095.
+  EXPECT_EQ(cells_of_small_difference(result), (std::vector<std::size_t>{1}));
+  EXPECT_THAT(small_cells_note(result), HasSubstr("1 of 2 cells"));
+  EXPECT_THAT(small_cells_note(result),
+              HasSubstr("(layer 0, position 1: clean less corrupt is 0.19 on average, 1 of 2"));
+  result.average = PatchAverage::mean_of_ratios;
+  EXPECT_EQ(small_cells_note(result), "");
+  EXPECT_EQ(result.pairs_of_cell(), (std::vector<std::int64_t>{2, 1}));
+  // Differences of 1.9 and 2 in both directions: 0.05 on average where both count.
+  result = two_pairs();
+  result.corrupt = {4.40 + 1.9, 6.0};
+  EXPECT_EQ(cells_of_small_difference(result), (std::vector<std::size_t>{0}));
+}
+
+TEST(PatchingAverage, NamesPositionsOfSomePairs) {
+  EXPECT_EQ(unequal_lengths_note(sample_pairs({5, 5, 6}), PatchAxes::layer_position),
+            "pairs have 5 to 6 tokens: position 5 is of 1 of 3 pairs, and positions count from the first token");
+  EXPECT_EQ(unequal_lengths_note(sample_pairs({8, 6, 8}), PatchAxes::layer_position_head),
+            "pairs have 6 to 8 tokens: positions from 6 on are of some pairs only, position 7 is of 2 of 3 pairs, and "
+            "positions count from the first token");
+  EXPECT_EQ(unequal_lengths_note(sample_pairs({5, 6}), PatchAxes::layer_head), "");
+  EXPECT_EQ(unequal_lengths_note(sample_pairs({6, 6}), PatchAxes::layer_position), "");
+}
+
 TEST(PatchingAverage, APairThatIsEqualOnBothPromptsRefusesNothing) {
   const Engine engine(test::tiny_model("gpt2"));
   auto pairs = sample_pairs();

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -17,8 +18,12 @@ template <typename T> nlohmann::json matrix(const std::vector<T>& values, std::s
   nlohmann::json out = nlohmann::json::array();
   for (std::size_t r = 0; r < rows; ++r) {
     nlohmann::json row = nlohmann::json::array();
-    for (std::size_t c = 0; c < cols; ++c)
-      row.push_back(number(static_cast<double>(values[r * cols + c])));
+    for (std::size_t c = 0; c < cols; ++c) {
+      if constexpr (std::is_integral_v<T>)
+        row.push_back(values[r * cols + c]);
+      else
+        row.push_back(number(static_cast<double>(values[r * cols + c])));
+    }
     out.push_back(std::move(row));
   }
   return out;

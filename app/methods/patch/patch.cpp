@@ -12,16 +12,15 @@
 namespace headscope::methods {
 namespace {
 
-// [layer][position], [layer][head] or [layer][position][head].
-nlohmann::json restored_json(const PatchingResult& result) {
+// A number a cell: [layer][position], [layer][head] or [layer][position][head].
+template <typename T> nlohmann::json cells_json(const PatchingResult& result, const std::vector<T>& cells) {
   const std::vector<std::int64_t> shape = shape_of(result);
-  const std::vector<double> restored = result.mean_restored();
   const auto layers = static_cast<std::size_t>(result.n_layers);
-  if (shape.size() == 2) return matrix(restored, layers, static_cast<std::size_t>(shape[1]));
+  if (shape.size() == 2) return matrix(cells, layers, static_cast<std::size_t>(shape[1]));
   nlohmann::json out = nlohmann::json::array();
   const auto per_layer = static_cast<std::ptrdiff_t>(result.n_positions * result.n_heads);
   for (std::ptrdiff_t layer = 0; layer < static_cast<std::ptrdiff_t>(layers); ++layer) {
-    const std::vector<double> part(restored.begin() + layer * per_layer, restored.begin() + (layer + 1) * per_layer);
+    const std::vector<T> part(cells.begin() + layer * per_layer, cells.begin() + (layer + 1) * per_layer);
     out.push_back(matrix(part, static_cast<std::size_t>(result.n_positions), static_cast<std::size_t>(result.n_heads)));
   }
   return out;
@@ -84,9 +83,11 @@ nlohmann::json to_json(const Patches& patches) {
                          {"units", units_of(result.metric)},
                          {"average", to_string(result.average)},
                          {"estimated", patches.estimate.has_value()},
-                         {"restored", restored_json(result)},
+                         {"restored", cells_json(result, result.mean_restored())},
                          {"pairs", pairs_json(result)},
                          {"complete", result.complete}};
+  if (const auto pairs = unequal_pairs_of_cell(result); !pairs.empty())
+    json["pairs_of_cell"] = cells_json(result, pairs);
   if (patches.estimate) {
     json["checked"] = checked_json(*patches.estimate);
     json["disagreements"] = patches.estimate->disagreements();
@@ -145,7 +146,9 @@ public:
     HS_TRY(warn_unspaced(work.engine, set.clean_rows(), set.unspaced, work.context));
     HS_ASSIGN(const Patches patches, patch(work, set.pairs, patching));
     const PatchingResult& result = patches.result;
-    if (const std::string small = small_difference_note(result); !small.empty()) work.context.warn(small);
+    for (const std::string& line :
+         {small_difference_note(result), unequal_lengths_note(set.pairs, result.axes), small_cells_note(result)})
+      if (!line.empty()) work.context.warn(line);
     if (work.writer) {
       HS_TRY(store_prompts(*work.writer, model, set));
       HS_TRY(store_patching(*work.writer, short_name(result.site), model, set.pairs, set.task, patching, patches));

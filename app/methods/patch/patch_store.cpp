@@ -78,7 +78,27 @@ Status store_each_pair(store::ResultWriter& writer, const std::string& folder, c
   return writer.add_array(folder + "/pair_patched", spec, std::span(result.patched));
 }
 
+Status store_pairs_of_cell(store::ResultWriter& writer, const std::string& folder, const store::PatchingSpec& patching,
+                           const PatchingResult& result) {
+  const std::vector<std::int64_t> pairs = unequal_pairs_of_cell(result);
+  if (pairs.empty()) return {};
+  store::ArraySpec spec;
+  for (const std::string& axis : patching.axes)
+    spec.axes.push_back({axis, {}});
+  spec.shape = patching.shape;
+  spec.units = "1";
+  spec.dtype = store::DType::int64;
+  spec.long_name = "pairs that restored is made of";
+  return writer.add_array(folder + "/pairs_of_cell", spec, std::span(pairs));
+}
+
 } // namespace
+
+std::vector<std::int64_t> unequal_pairs_of_cell(const PatchingResult& result) {
+  std::vector<std::int64_t> pairs = result.pairs_of_cell();
+  const auto other = [&](std::int64_t count) { return count != pairs.front(); };
+  return std::any_of(pairs.begin(), pairs.end(), other) ? pairs : std::vector<std::int64_t>{};
+}
 
 std::vector<std::string> axis_names(PatchAxes axes) {
   if (axes == PatchAxes::layer_position) return {"layer", "position"};
@@ -115,6 +135,7 @@ Status store_patching(store::ResultWriter& writer, const std::string& name, cons
     patching.restored.push_back(static_cast<float>(value));
   HS_TRY(writer.add_patching(patching));
   HS_TRY(store_each_pair(writer, "/patching/" + name, patching.spec, result));
+  HS_TRY(store_pairs_of_cell(writer, "/patching/" + name, patching.spec, result));
   if (!patches.estimate) return {};
   return writer.add_table("/patching/" + patching.spec.name + "/checked", checked_table(*patches.estimate));
 }

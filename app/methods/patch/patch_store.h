@@ -19,6 +19,8 @@ struct Patches {
 
 std::vector<std::string> axis_names(PatchAxes axes);
 std::vector<std::int64_t> shape_of(const PatchingResult& result);
+// How many pairs each cell is of; empty where that is the same for all.
+std::vector<std::int64_t> unequal_pairs_of_cell(const PatchingResult& result);
 
 // /patching/NAME, averaged over the pairs, with what every pair gave.
 Status store_patching(store::ResultWriter& writer, const std::string& name, const Model& model,
