@@ -101,7 +101,7 @@ class KilledWriters(Case):
         for call in (("ablate", *pairs), ("patch", *pairs), ("attribute", *pairs), ("paths", *pairs, "--senders", "0.1", "--receivers", "logits"),
                      ("circuit", *pairs, "--method", "eap", "--top-n", 8), ("attention", *one), ("lens", *one),
                      ("detect", *model, "--detectors", "induction", "--set", "induction.n=12", "--set", "induction.batch=2"),
-                     ("weights", *model), ("activations", *one, "--hooks", "resid_pre")):
+                     ("weights", *model), ("activations", *one, "--names", "resid_pre")):
             self.killed_everywhere(*call, "--out", "out/r.h5")
             shutil.rmtree(self.folder / "out")
 
@@ -153,13 +153,17 @@ class KilledWriters(Case):
         self.assertIn("r.h5", os.listdir(self.folder / "out"))
 
     def test_a_planted_model(self):
-        self.go("plant", "--out", "planted", "--seed", 5, "--layers", 3)
-        largest = max(map(len, self.contents(self.folder / "planted").values()))
-        for size in (1, 100, largest - 1):
-            result = run("plant", "--out", f"cut-{size}", "--seed", 5, "--layers", 3, cwd=self.folder, env=killed_after(size))
+        call = ("plant", "--seed", 5, "--layers", 3, "--out")
+        self.go(*call, "whole")
+        whole = self.contents(self.folder / "whole")
+        for size in (1, 100, max(map(len, whole.values())) - 1):
+            cut = self.folder / f"cut-{size}"
+            result = run(*call, cut.name, cwd=self.folder, env=killed_after(size))
             self.assertEqual(result.returncode, -signal.SIGKILL, result.stderr.decode())
-            self.assertFalse((self.folder / f"cut-{size}").exists(), "half a model")
-            self.go("plant", "--out", f"cut-{size}", "--seed", 5, "--layers", 3)
+            for name, written in self.contents(cut).items():
+                self.assertTrue(whole.get(name) == written or ".partial-" in name, name)
+            self.go(*call, cut.name)
+            self.assertEqual(self.contents(cut), whole)
 
 
 if __name__ == "__main__":
