@@ -138,6 +138,22 @@ TEST_F(GgufFileTokenizer, MostKeysMayBeMissing) {
   EXPECT_EQ((*tokenizer)->bos(), std::nullopt);
 }
 
+// As llama.cpp takes it (src/llama-vocab.cpp: the defaults of a vocabulary of the kind "llama").
+TEST_F(GgufFileTokenizer, SentencePieceHasLlamasIdsWhereItSaysNone) {
+  pairs_ = {{"general.architecture", string_value("llama")},
+            {"tokenizer.ggml.model", string_value("llama")},
+            {"tokenizer.ggml.tokens", list_value({"<unk>", "<s>", "</s>", "a", "\xE2\x96\x81",
+                                                  "\xE2\x96\x81"
+                                                  "a"})},
+            {"tokenizer.ggml.scores", list_value(f32, std::vector<float>{0, 0, 0, -3, -2, -1})},
+            {"tokenizer.ggml.token_type", list_value(i32, std::vector<std::int32_t>{2, 3, 3, 1, 1, 1})}};
+  const auto tokenizer = load_file();
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.error().to_string();
+  EXPECT_EQ((*tokenizer)->bos(), 1);
+  EXPECT_EQ((*tokenizer)->eos(), 2);
+  EXPECT_EQ(encode(**tokenizer, "a"), (Ids{1, 5}));
+}
+
 TEST_F(GgufFileTokenizer, NumbersThatAreNone) {
   const std::size_t size = all_["shared"][case_["tokens"].get<std::size_t>()].size();
   std::vector<float> values(size, 1.0F);
