@@ -105,8 +105,8 @@ Result<QByteArray> draw_svg(const Scene& scene, const RenderOptions& options, co
   generator.setResolution(96);
   generator.setSize(QSize(static_cast<int>(std::ceil(scene.width)), static_cast<int>(std::ceil(scene.height))));
   generator.setViewBox(QRectF(0, 0, std::ceil(scene.width), std::ceil(scene.height)));
-  generator.setTitle(labels.title);
-  generator.setDescription(labels.description);
+  generator.setTitle(labels.title.toHtmlEscaped()); // Qt writes both as they are
+  generator.setDescription(labels.description.toHtmlEscaped());
   QPainter painter;
   if (!painter.begin(&generator)) return make_error(ErrorCode::internal, "Qt could not start the SVG");
   paint_scene({painter, palette(options.dark), options.scale}, scene);

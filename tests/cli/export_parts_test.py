@@ -17,7 +17,7 @@ PAIRS = "clean,corrupted,answer,wrong\nabca,dbee,b,f\nabda,dbce,b,f\n"
 PROMPTS = "prompt,answer,wrong\nabc,d,e\nabf,d,e\n"
 
 # Groups of docs/file-format.md that say what a file is, and hold no result.
-NO_RESULTS = {"model", "options", "prompts", "experiment"}
+NO_RESULTS = {"model", "models", "options", "prompts", "experiment"}
 
 
 class Parts(Case):
