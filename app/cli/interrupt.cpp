@@ -21,12 +21,26 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
+// oneDNN's products for AVX-512 keep values below the stack pointer, beyond what a handler leaves alone: a signal in
+// the middle of one would overwrite them, and the product would write anywhere. So the handler has a stack of its own.
+void handle_on_own_stack(int signal) {
+  static char memory[1 << 16];
+  stack_t stack{};
+  stack.ss_sp = memory;
+  stack.ss_size = sizeof memory;
+  ::sigaltstack(&stack, nullptr);
+  struct sigaction action {};
+  action.sa_handler = on_signal;
+  action.sa_flags = SA_ONSTACK | SA_RESTART;
+  ::sigaction(signal, &action, nullptr);
+}
+
 } // namespace
 
 void catch_interrupts() {
   token(); // made before a signal can come
-  std::signal(SIGINT, on_signal);
-  std::signal(SIGTERM, on_signal);
+  handle_on_own_stack(SIGINT);
+  handle_on_own_stack(SIGTERM);
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error as a full disk is
 }
