@@ -154,14 +154,6 @@ Status check_targets(const std::vector<Export>& exports, const std::vector<std::
   return {};
 }
 
-Status make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error || !fs::is_directory(folder))
-    return make_error(ErrorCode::io, "cannot be made: " + error.message(), folder);
-  return {};
-}
-
 // What was written and what could not be.
 struct Outcome {
   nlohmann::json files = nlohmann::json::array();
@@ -220,7 +212,7 @@ Status run(Options options, const Console& console) {
     return make_error(ErrorCode::not_found, "holds nothing of that kind", options.file, "--what " + options.what);
   HS_TRY(keep_heads(items, split(options.heads), options.file));
   HS_ASSIGN(const std::vector<Export> exports, exports_of(items, options));
-  HS_TRY(make_folder(options.target.folder));
+  HS_TRY(figures::make_folder(options.target.folder));
   HS_TRY(check_targets(exports, formats, options));
   const TaskContext task = console.task();
   const std::int64_t count = std::ssize(exports);

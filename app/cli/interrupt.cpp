@@ -2,6 +2,7 @@
 #include "app/cli/interrupt.h"
 
 #include <csignal>
+#include <initializer_list>
 
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ extern "C" void on_signal(int signal) {
 
 // oneDNN's products for AVX-512 keep values below the stack pointer, beyond what a handler leaves alone: a signal in
 // the middle of one would overwrite them, and the product would write anywhere. So the handler has a stack of its own.
-void handle_on_own_stack(int signal) {
+void handle_on_own_stack(std::initializer_list<int> signals) {
   static char memory[1 << 16];
   stack_t stack{};
   stack.ss_sp = memory;
@@ -32,15 +33,15 @@ void handle_on_own_stack(int signal) {
   struct sigaction action {};
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK | SA_RESTART;
-  ::sigaction(signal, &action, nullptr);
+  for (const int signal : signals)
+    ::sigaction(signal, &action, nullptr);
 }
 
 } // namespace
 
 void catch_interrupts() {
   token(); // made before a signal can come
-  handle_on_own_stack(SIGINT);
-  handle_on_own_stack(SIGTERM);
+  handle_on_own_stack({SIGINT, SIGTERM});
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN); // a file that may not grow is an error as a full disk is
 }

@@ -114,10 +114,7 @@ Result<std::vector<std::string>> parse_formats(const std::string& text) {
 
 Result<std::vector<std::string>> write_overlaps(const CircuitOverlaps& overlaps, const OverlapTarget& target) {
   HS_ASSIGN(const auto formats, parse_formats(target.formats));
-  std::error_code error;
-  fs::create_directories(target.folder, error);
-  if (error || !fs::is_directory(target.folder))
-    return make_error(ErrorCode::io, "cannot be made: " + error.message(), target.folder);
+  HS_TRY(figures::make_folder(target.folder));
   std::vector<std::string> files;
   for (const std::string& format : formats) {
     files.push_back((fs::path(target.folder) / ("circuit-compare." + format)).string());

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The scores, ablations and patchings that two result files have in common, cell by cell.
 #include <algorithm>
-#include <cmath>
 #include <cstdio>
-#include <numeric>
 
 #include "app/cli/command.h"
+#include "core/base/or_list.h"
 #include "core/base/plain_text.h"
 #include "core/scoring/value_comparison.h"
 #include "core/store/result_file.h"
@@ -57,6 +56,15 @@ constexpr Kind kinds[] = {{"scores", "/detectors", read_scores},
                           {"ablation", "/ablation", read_ablation},
                           {"patching", "/patching", read_patching}};
 
+// "scores, ablation, patching or all"
+std::string kind_names() {
+  std::vector<std::string> names;
+  for (const Kind& kind : kinds)
+    names.emplace_back(kind.name);
+  names.emplace_back("all");
+  return or_list(names);
+}
+
 // "18.6" of a layer and a head, else "layer 3, position 4".
 std::string cell_name(const Measured& measured, std::size_t cell) {
   std::vector<std::int64_t> at(measured.shape.size());
@@ -90,12 +98,7 @@ std::vector<std::string> differences_of_meaning(const Pair& pair) {
 
 nlohmann::json to_json(const Pair& pair, std::int64_t top) {
   const ValueComparison found = compare_values(pair.first.values, pair.second.values);
-  std::vector<std::size_t> order(found.difference.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::erase_if(order, [&](std::size_t cell) { return !std::isfinite(found.difference[cell]); });
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::abs(found.difference[a]) > std::abs(found.difference[b]);
-  });
+  std::vector<std::size_t> order = strongest_first({found.difference.begin(), found.difference.end()}, Rank::by_size);
   order.resize(std::min(order.size(), static_cast<std::size_t>(top)));
   nlohmann::json cells = nlohmann::json::array();
   for (const std::size_t cell : order)
@@ -210,8 +213,8 @@ Status run(const Options& options, const Console& console) {
     return make_error(ErrorCode::invalid_argument, "needs --name, the one of the first file", {}, "--other");
   if (options.what != "all" &&
       std::none_of(std::begin(kinds), std::end(kinds), [&](const Kind& kind) { return options.what == kind.name; }))
-    return make_error(ErrorCode::invalid_argument,
-                      "'" + options.what + "' is not one of scores, ablation, patching or all", {}, "--what");
+    return make_error(ErrorCode::invalid_argument, "'" + options.what + "' is not one of " + kind_names(), {},
+                      "--what");
   HS_ASSIGN(auto reader, store::ResultReader::open(options.first));
   HS_ASSIGN(auto other, store::ResultReader::open(options.second));
   const Opened first{options.first, std::move(reader)}, second{options.second, std::move(other)};
@@ -237,7 +240,7 @@ void add_results_compare(CLI::App& app, Commands& commands) {
   auto options = std::make_shared<Options>();
   command->add_option("FIRST", options->first, "An HDF5 result file")->required();
   command->add_option("SECOND", options->second, "The one that it is compared with")->required();
-  command->add_option("--what", options->what, "scores, ablation, patching or all")->capture_default_str();
+  command->add_option("--what", options->what, kind_names())->capture_default_str();
   command->add_option("--name", options->name, "Only the detector, ablation or patching of this name");
   command->add_option("--other", options->other, "Its name in the second file, where that is another");
   command->add_option("--top", options->top, "Largest differences to list, and strongest cells to look for in both")

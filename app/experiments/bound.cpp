@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <thread>
 
+#include "app/methods/resumable.h"
 #include "app/runs/result_parts.h"
-#include "core/base/sha256.h"
 
 namespace headscope::experiments {
 namespace {
@@ -17,11 +17,6 @@ void share_machine(methods::ModelOptions& model, const Ranks& ranks) {
   if (model.threads == 0 && model.device == "cpu") model.threads = std::max(1, cores / ranks.local_size());
 }
 
-std::string hash_of(const nlohmann::json& all) {
-  const std::vector<std::uint8_t> bytes = nlohmann::json::to_cbor(all);
-  return sha256_hex(bytes.data(), bytes.size());
-}
-
 // What results depend on in the model in memory and its prompts.
 Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   const Model& model = bound.engine->model();
@@ -29,8 +24,7 @@ Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   all.push_back(dtype_name(model.dtype));
   all.push_back(model.device.is_cuda() ? "cuda" : "cpu");
   for (const auto& [name, task] : bound.tasks)
-    for (const TaskCase& each : task.cases)
-      all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
+    methods::add_to_fingerprint(all, task);
   for (const auto& step : bound.spec.steps) {
     HS_ASSIGN(const std::vector<std::string> hashes, step->cells->file_hashes());
     for (const std::string& hash : hashes)
@@ -50,7 +44,7 @@ std::string hash_of_prompts(const Tokenizer& tokenizer, const TaskSet& task) {
         pieces.push_back({id, tokenizer.piece(id), tokenizer.text(id)});
       all.push_back({tokenizer.decode(*ids), std::move(pieces)});
     }
-  return hash_of(all);
+  return fingerprint_of(all);
 }
 
 // Of a step or task, at the experiment's file unless it says another.
@@ -180,7 +174,7 @@ Result<BoundExperiment> bind_experiment(Experiment experiment, const Ranks& rank
     add_parts(bound);
     HS_TRY(add_to_fingerprint(bound, all));
   }
-  bound.fingerprint = hash_of(all);
+  bound.fingerprint = fingerprint_of(all);
   return bound;
 }
 

@@ -234,10 +234,10 @@ private:
     return bound_.run(cell, done_, quiet_);
   }
 
-  // What goes into the result file is what a later run would read from the journal, to the last bit of a NaN.
+  // What goes into the result file is what a later run would read from the journal.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
-    HS_ASSIGN(CellResults one, unpack_cells(pack_cells({{cell, result}})));
+    HS_ASSIGN(CellResults one, as_read_back(cell, result));
     new_.insert(*one.begin());
     done_.merge(one);
     return {};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/figures/files.h"
 
+#include <filesystem>
+
 #include <sys/stat.h>
 
 #include "core/base/partial_file.h"
@@ -16,6 +18,14 @@ Status check_writable(const std::string& path, bool overwrite) {
     return make_error(ErrorCode::already_exists, "the file exists and is kept; ask to overwrite it, or name another",
                       path);
   }
+  return {};
+}
+
+Status make_folder(const std::string& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (error || !std::filesystem::is_directory(folder))
+    return make_error(ErrorCode::io, "cannot be made: " + error.message(), folder);
   return {};
 }
 

@@ -16,4 +16,7 @@ Status write_atomically(const std::string& path, std::string_view bytes, bool ov
 // already_exists when path exists and overwrite is off; asked before the work of drawing.
 Status check_writable(const std::string& path, bool overwrite);
 
+// With those above it; io where it cannot be made.
+Status make_folder(const std::string& folder);
+
 } // namespace headscope::figures

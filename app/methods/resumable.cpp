@@ -9,7 +9,6 @@
 #include "app/methods/methods.h"
 #include "app/methods/run.h"
 #include "app/runs/result_parts.h"
-#include "core/base/sha256.h"
 #include "core/base/utc_time.h"
 
 namespace headscope::methods {
@@ -50,11 +49,8 @@ std::string fingerprint_of(const std::string& text, const Model& model, const Mo
                         how.center_writing_weights,
                         how.center_unembed,
                         how.fold_value_biases};
-  if (task)
-    for (const TaskCase& each : task->cases)
-      all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
-  const std::vector<std::uint8_t> bytes = nlohmann::json::to_cbor(all);
-  return sha256_hex(bytes.data(), bytes.size());
+  if (task) add_to_fingerprint(all, *task);
+  return headscope::fingerprint_of(all);
 }
 
 class ResumableRun {
@@ -153,10 +149,10 @@ private:
     return {};
   }
 
-  // What goes into the result file is what a later run would read from the journal, to the last bit of a NaN.
+  // What goes into the result file is what a later run would read from the journal.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
-    HS_ASSIGN(CellResults one, unpack_cells(pack_cells({{cell, result}})));
+    HS_ASSIGN(CellResults one, as_read_back(cell, result));
     done_.merge(one);
     return {};
   }
@@ -239,6 +235,11 @@ std::string resumable_text(Method& method, const std::string& model_sha256) {
   return all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+void add_to_fingerprint(nlohmann::json& all, const TaskSet& task) {
+  for (const TaskCase& each : task.cases)
+    all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
+}
+
 std::optional<Unfinished> find_unfinished(const std::string& out, const std::string& text) {
   if (out.empty()) return std::nullopt;
   const auto content = read_journal(journal_of(out));
@@ -248,7 +249,6 @@ std::optional<Unfinished> find_unfinished(const std::string& out, const std::str
 
 Status run_resumable(Method& method, const Engine& engine, const ModelOptions& model, const OutputOptions& output,
                      const Context& context, const Show& show) {
-  HS_TRY(check_resumable(method, output));
   return ResumableRun(method, engine, model, output, context).run(show);
 }
 

@@ -23,6 +23,9 @@ Status check_resumable(Method& method, const OutputOptions& output);
 // What a journal must agree in with a run that would go on from it: method, inputs, options and the model's SHA-256.
 std::string resumable_text(Method& method, const std::string& model_sha256);
 
+// What a task's prompts are, for the fingerprint of what is measured on them.
+void add_to_fingerprint(nlohmann::json& all, const TaskSet& task);
+
 struct Unfinished {
   std::int64_t finished = 0, cells = 0;
   friend bool operator==(const Unfinished&, const Unfinished&) = default;
@@ -30,7 +33,8 @@ struct Unfinished {
 // What is left beside this result file of a run of that text; nothing where there is no such journal.
 std::optional<Unfinished> find_unfinished(const std::string& out, const std::string& text);
 
-// Runs the cells that OUT.journal does not have. cancelled after what was done is stored; the journal then stays.
+// Runs the cells that OUT.journal does not have, after check_resumable(). cancelled after what was done is stored; the
+// journal then stays.
 Status run_resumable(Method& method, const Engine& engine, const ModelOptions& model, const OutputOptions& output,
                      const Context& context, const Show& show);
 

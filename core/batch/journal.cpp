@@ -12,6 +12,7 @@
 
 #include "core/base/crc32c.h"
 #include "core/base/partial_file.h"
+#include "core/base/sha256.h"
 #include "core/base/text_file.h"
 
 namespace headscope {
@@ -183,6 +184,15 @@ Result<CellResults> unpack_cells(const std::string& bytes) {
     if (!take_cell(body, cells)) break;
   if (at == bytes.size()) return cells;
   return make_error(ErrorCode::internal, "results of another process arrived damaged");
+}
+
+Result<CellResults> as_read_back(std::int64_t cell, const nlohmann::json& result) {
+  return unpack_cells(pack_cells({{cell, result}}));
+}
+
+std::string fingerprint_of(const nlohmann::json& all) {
+  const std::vector<std::uint8_t> bytes = nlohmann::json::to_cbor(all);
+  return sha256_hex(bytes.data(), bytes.size());
 }
 
 } // namespace headscope

@@ -67,5 +67,10 @@ private:
 // Many cells in one text, for another process.
 std::string pack_cells(const CellResults& cells);
 Result<CellResults> unpack_cells(const std::string& bytes);
+// A result as a later run reads it from the journal, to the last bit of a NaN.
+Result<CellResults> as_read_back(std::int64_t cell, const nlohmann::json& result);
+
+// SHA-256 of all that results depend on, for a header.
+std::string fingerprint_of(const nlohmann::json& all);
 
 } // namespace headscope

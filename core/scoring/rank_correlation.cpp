@@ -33,8 +33,7 @@ std::vector<double> ranks(const std::vector<double>& values) {
 
 } // namespace
 
-double rank_correlation(const std::vector<double>& a, const std::vector<double>& b) {
-  const std::vector<double> x = ranks(a), y = ranks(b);
+double correlation(const std::vector<double>& x, const std::vector<double>& y) {
   const double mx = mean(x), my = mean(y);
   double xy = 0.0, xx = 0.0, yy = 0.0;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -43,6 +42,10 @@ double rank_correlation(const std::vector<double>& a, const std::vector<double>&
     yy += (y[i] - my) * (y[i] - my);
   }
   return xy / std::sqrt(xx * yy);
+}
+
+double rank_correlation(const std::vector<double>& a, const std::vector<double>& b) {
+  return correlation(ranks(a), ranks(b));
 }
 
 } // namespace headscope

@@ -5,7 +5,10 @@
 
 namespace headscope {
 
-// Spearman's: the correlation of ranks, ties at their mean rank. Of one length; NaN when either has one value only.
+// Pearson's. Of one length; NaN when either has one value only.
+double correlation(const std::vector<double>& a, const std::vector<double>& b);
+
+// Spearman's: that of the ranks, ties at their mean rank.
 double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
 
 } // namespace headscope

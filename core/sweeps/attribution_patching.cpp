@@ -50,18 +50,8 @@ public:
   }
 
 private:
-  Result<Judge> judge_of(const std::vector<std::int64_t>& chunk) const {
-    Judge judge{options_.metric, {}, {}};
-    for (const std::int64_t pair : chunk)
-      judge.answers.push_back(plan_.answers[static_cast<std::size_t>(pair)]);
-    if (needs_reference(options_.metric)) {
-      HS_ASSIGN(judge.reference, last_logits(engine_, select_rows(plan_.clean, chunk), task_.cancel));
-    }
-    return judge;
-  }
-
   Status run_chunk(const std::vector<std::int64_t>& chunk) {
-    HS_ASSIGN(const Judge judge, judge_of(chunk));
+    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
     RunRequest source;
     source.batch = TokenBatch::pad(select_rows(plan_.source(), chunk), TokenBatch::Side::right);
     source.until = LogitRows::last;

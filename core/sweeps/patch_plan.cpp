@@ -137,6 +137,17 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
   return plan;
 }
 
+Result<Judge> judge_of(const Engine& engine, const PatchPlan& plan, const std::vector<std::int64_t>& chunk,
+                       const CancelToken& cancel) {
+  Judge judge{plan.metric, {}, {}};
+  for (const std::int64_t pair : chunk)
+    judge.answers.push_back(plan.answers[static_cast<std::size_t>(pair)]);
+  if (needs_reference(plan.metric)) {
+    HS_ASSIGN(judge.reference, last_logits(engine, select_rows(plan.clean, chunk), cancel));
+  }
+  return judge;
+}
+
 PatchingResult empty_result(const Engine& engine, const PatchPlan& plan) {
   PatchingResult result;
   result.site = plan.site;

@@ -42,6 +42,10 @@ struct PatchPlan {
 Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPair>& pairs,
                                 const PatchingOptions& options);
 
+// What measures the pairs of a chunk, one a row; the reference of metrics that need one is run on the clean prompts.
+Result<Judge> judge_of(const Engine& engine, const PatchPlan& plan, const std::vector<std::int64_t>& chunk,
+                       const CancelToken& cancel);
+
 // mismatch, with the tokens, for a pair whose prompts differ in length. `tokenizer` may be null.
 Status check_equal_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer);
 

@@ -39,19 +39,9 @@ private:
     return static_cast<std::int64_t>(plan_.cells(static_cast<std::int64_t>(row.size())).size());
   }
 
-  Result<Judge> judge_of(const std::vector<std::int64_t>& chunk) const {
-    Judge judge{options_.metric, {}, {}};
-    for (const std::int64_t pair : chunk)
-      judge.answers.push_back(plan_.answers[static_cast<std::size_t>(pair)]);
-    if (needs_reference(options_.metric)) {
-      HS_ASSIGN(judge.reference, last_logits(engine_, select_rows(plan_.clean, chunk), task_.cancel));
-    }
-    return judge;
-  }
-
   Status measure_unpatched() {
     for (const auto& chunk : chunk_rows(plan_.clean, 1, tokens_per_run(options_.tokens_per_run, engine_), false)) {
-      HS_ASSIGN(const Judge judge, judge_of(chunk));
+      HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
       std::vector<std::int64_t> rows(chunk.size());
       for (std::size_t i = 0; i < rows.size(); ++i)
         rows[i] = static_cast<std::int64_t>(i);
@@ -67,7 +57,7 @@ private:
   }
 
   Status patch_chunk(const std::vector<std::int64_t>& chunk) {
-    HS_ASSIGN(const Judge judge, judge_of(chunk));
+    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
     LayerWalk source(engine_, select_rows(plan_.source(), chunk), task_.cancel);
     LayerWalk destination(engine_, select_rows(plan_.destination(), chunk), task_.cancel);
     std::vector<std::vector<PatchCell>> cells;

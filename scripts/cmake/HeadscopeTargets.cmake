@@ -67,27 +67,23 @@ function(headscope_share_test_headers name torch)
   target_precompile_headers(${name} REUSE_FROM ${headers})
 endfunction()
 
-# A GoogleTest executable without an entry in CTest. TORCH: see above.
-function(headscope_test_program name)
-  cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS" ${ARGN})
+# A GoogleTest executable without an entry in CTest. `torch`: whether with Torch's headers, see above.
+function(headscope_test_program name torch)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE headscope_options ${arg_LIBS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE
     HEADSCOPE_SOURCE_DIR="${HEADSCOPE_TEST_ROOT}"
     HEADSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}"
     HEADSCOPE_GOLDEN_DIR="${HEADSCOPE_TEST_ROOT}/tests/golden")
-  headscope_share_test_headers(${name} ${arg_TORCH})
+  headscope_share_test_headers(${name} ${torch})
 endfunction()
 
 # headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): one CTest entry a test case.
 # A timeout only ends what hangs: no test may depend on how fast it runs.
 function(headscope_test name)
   cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
-  set(torch "")
-  if(arg_TORCH)
-    set(torch TORCH)
-  endif()
-  headscope_test_program(${name} ${torch} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
+  headscope_test_program(${name} ${arg_TORCH} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 1500)
   endif()
@@ -100,11 +96,7 @@ endfunction()
 # first, since they are long.
 function(headscope_test_in_parts name)
   cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS;LABELS;PARTS" ${ARGN})
-  set(torch "")
-  if(arg_TORCH)
-    set(torch TORCH)
-  endif()
-  headscope_test_program(${name} ${torch} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
+  headscope_test_program(${name} ${arg_TORCH} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})
   foreach(part IN LISTS arg_PARTS)
     string(REGEX MATCH "^([^=]+)=(.+)$" _ "${part}")
     add_test(NAME ${name}.${CMAKE_MATCH_1} COMMAND ${name} "--gtest_filter=${CMAKE_MATCH_2}")

@@ -11,7 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "plugins/detectors/builtin.h"
-#include "tests/new_folder.h"
+#include "tests/folder_test.h"
 
 namespace headscope {
 namespace {
@@ -45,19 +45,13 @@ TEST(PatternRules, AttendWhereTheySay) {
   EXPECT_THAT(rows_of("after_same_token", ids), ElementsAre("....", "....", ".1..", "..1."));
 }
 
-class PatternFiles : public testing::Test {
+class PatternFiles : public test::FolderTest {
 protected:
-  void TearDown() override { std::filesystem::remove_all(folder); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder / name, std::ios::binary) << text;
-    return (folder / name).string();
-  }
   Error refused(const std::string& name, const std::string& text) const {
     const auto read = read_pattern(write(name, text), "previous.pattern");
     EXPECT_FALSE(read.ok()) << text;
     return read.ok() ? Error{} : read.error();
   }
-  const std::filesystem::path folder = test::new_folder();
 };
 
 TEST_F(PatternFiles, CsvIsAQueryALine) {

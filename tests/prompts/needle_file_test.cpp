@@ -7,27 +7,21 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/new_folder.h"
+#include "tests/folder_test.h"
 
 namespace headscope {
 namespace {
 
 using testing::HasSubstr;
 
-class NeedleFiles : public testing::Test {
+class NeedleFiles : public test::FolderTest {
 protected:
-  void TearDown() override { std::filesystem::remove_all(folder); }
-  std::string write(const std::string& name, const std::string& text) const {
-    std::ofstream(folder / name, std::ios::binary) << text;
-    return (folder / name).string();
-  }
   // The error of a file with this text.
   Error refused(const std::string& name, const std::string& text) const {
     const auto read = read_needle_file(write(name, text));
     EXPECT_FALSE(read.ok()) << text;
     return read.ok() ? Error{} : read.error();
   }
-  const std::filesystem::path folder = test::new_folder();
 };
 
 TEST_F(NeedleFiles, SayTheSameInEveryForm) {

@@ -13,7 +13,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
 }
 
 Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  HS_ASSIGN(ResultFigure out, any_figure(reader, item.path, item.name));
+  HS_ASSIGN(ResultFigure out, any_figure(reader, item));
   // Which tokens the rows are of: no measurement, and no picture.
   if (item.path.ends_with("/token_ids") || item.path.ends_with("/positions")) out.figure.reset();
   return out;

@@ -118,7 +118,8 @@ const store::Node* node_at(const store::Node& root, std::string_view path) {
 
 } // namespace
 
-Result<ResultFigure> any_figure(const store::ResultReader& reader, const std::string& path, const std::string& name) {
+Result<ResultFigure> any_figure(const store::ResultReader& reader, const ResultItem& item) {
+  const std::string &path = item.path, &name = item.name;
   if (const auto attributes = reader.attributes(path); !attributes.ok() || !is_table(*attributes))
     return array_figure(reader, path, name);
   HS_ASSIGN(const store::Table table, reader.table(path));

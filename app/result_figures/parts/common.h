@@ -58,7 +58,7 @@ figures::Records records_of(const store::Table& table);
 void add_rows(figures::Records& records, const store::Array& array, const std::string& mean_name);
 
 // Any array or table of a file, whatever it is: a map of two axes, a line of one, else numbers alone.
-Result<ResultFigure> any_figure(const store::ResultReader& reader, const std::string& path, const std::string& name);
+Result<ResultFigure> any_figure(const store::ResultReader& reader, const ResultItem& item);
 // The arrays and tables under a group, but not groups or arrays for which `skip` says yes.
 using SkipPath = std::function<bool(const std::string& path)>;
 Result<ResultItems> items_under(const ResultPart& part, const store::ResultReader& reader, const std::string& group,

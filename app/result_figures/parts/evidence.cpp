@@ -20,13 +20,9 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items;
 }
 
-Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return any_figure(reader, item.path, item.name);
-}
-
 } // namespace
 
 extern const ResultPart evidence_part;
-const ResultPart evidence_part = {"evidence", "maps and tables of detectors", "/detectors", list, figure};
+const ResultPart evidence_part = {"evidence", "maps and tables of detectors", "/detectors", list, any_figure};
 
 } // namespace headscope

@@ -21,13 +21,9 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items_under(self, reader, "", "", known);
 }
 
-Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return any_figure(reader, item.path, item.name);
-}
-
 } // namespace
 
 extern const ResultPart other_part;
-const ResultPart other_part = {"other", "other arrays and tables", "", list, figure};
+const ResultPart other_part = {"other", "other arrays and tables", "", list, any_figure};
 
 } // namespace headscope

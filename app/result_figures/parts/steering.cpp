@@ -47,7 +47,7 @@ Result<ResultFigure> metric_figure(const store::ResultReader& reader, const Resu
 }
 
 Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return item.path == metric_path ? metric_figure(reader, item) : any_figure(reader, item.path, item.name);
+  return item.path == metric_path ? metric_figure(reader, item) : any_figure(reader, item);
 }
 
 } // namespace

@@ -34,10 +34,10 @@ figures::HeatmapFigure composition_map(const store::Array& array) {
 }
 
 Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  if (item.name == "weights-singular") return any_figure(reader, item.path, item.name);
+  if (item.name == "weights-singular") return any_figure(reader, item);
   HS_ASSIGN(const store::Array shape, reader.array(item.path));
   const std::size_t axes = shape.spec.shape.size();
-  if (axes != 2 && axes != 4) return any_figure(reader, item.path, item.name);
+  if (axes != 2 && axes != 4) return any_figure(reader, item);
   HS_ASSIGN(const store::Array array, array_of(reader, item.path, axes));
   figures::HeatmapFigure map =
       axes == 4 ? composition_map(array) : head_map(array.spec.shape[0], array.spec.shape[1], floats(array.values));
