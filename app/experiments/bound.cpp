@@ -25,11 +25,8 @@ Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   all.push_back(model.device.is_cuda() ? "cuda" : "cpu");
   for (const auto& [name, task] : bound.tasks)
     methods::add_to_fingerprint(all, task);
-  for (const auto& step : bound.spec.steps) {
-    HS_ASSIGN(const std::vector<std::string> hashes, step->cells->file_hashes());
-    for (const std::string& hash : hashes)
-      all.push_back(hash);
-  }
+  for (const auto& step : bound.spec.steps)
+    HS_TRY(methods::add_files_to_fingerprint(all, *step->method, *step->cells));
   return {};
 }
 

@@ -25,6 +25,8 @@ std::string resumable_text(Method& method, const std::string& model_sha256);
 
 // What a task's prompts are, for the fingerprint of what is measured on them.
 void add_to_fingerprint(nlohmann::json& all, const TaskSet& task);
+// The contents of the files that the method's own options name: a journal must not go on after one has changed.
+Status add_files_to_fingerprint(nlohmann::json& all, Method& method, const Cells& cells);
 
 struct Unfinished {
   std::int64_t finished = 0, cells = 0;

@@ -176,6 +176,19 @@ class Resumable(Slow):
         self.good(*self.call[1:-1], again)
         self.assertTrue(np.array_equal(self.effects(again)[1], whole, equal_nan=True))
 
+    def test_does_not_go_on_after_a_file_has_changed(self):
+        text = self.folder / "text.txt"
+        for named in (["--detectors", "previous,retrieval", "--set", f"previous.text={text}"], ["--detectors", "previous,retrieval", "--haystack", str(text)]):
+            with self.subTest(named):
+                text.write_text("the cat sat on the mat and the cat ran over the hills to the sea. " * 400)
+                self.call = [PROGRAM, "detect", "--model", str(SMOLLM2), *named, "--resumable", "--out", str(self.out)]
+                document, _ = self.stopped(signal.SIGINT, measured=r"cells +\[[#.]+\] +[1-9]")
+                self.assertEqual((document["finished"], document["cells"]), (1, 2))
+                text.write_text(text.read_text().replace("cat", "dog"))
+                self.bad("mismatch", *self.call[1:], file="r.h5.journal", field="--out")
+                for left in self.folder.glob("r.h5*"):
+                    left.unlink()
+
     def test_refuses_what_cells_cannot_do(self):
         self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--prompt", "a", "--resumable", "--out", self.out, field="--task")
         self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--ioi", "4", "--resumable", field="--out")
