@@ -14,6 +14,7 @@ struct AblationInput {
   std::vector<AblatedHead> heads;
   std::vector<std::string> reference; // texts whose activations mean and resample take; no others need them
   std::uint64_t seed = 0;             // of the choice of the text that resample takes
+  friend bool operator==(const AblationInput&, const AblationInput&) = default;
 };
 
 } // namespace headscope::gui

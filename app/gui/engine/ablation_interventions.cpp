@@ -25,14 +25,15 @@ Result<TokenRows> encode_reference(const Engine& engine, const std::vector<std::
   return rows;
 }
 
-Result<ReferenceActivations*> reference_of(EngineState& state, const std::vector<std::string>& texts) {
-  if (state.reference && state.reference->texts == texts) return state.reference.get();
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+// Shared, since a more urgent job may put other texts in their place while the means of these are made.
+Result<std::shared_ptr<ReferenceActivations>> reference_of(EngineState& state, const std::vector<std::string>& texts) {
+  if (state.reference && state.reference->texts == texts) return state.reference;
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(TokenRows rows, encode_reference(*engine, texts));
   state.reference = std::make_shared<ReferenceActivations>();
   state.reference->texts = texts;
   state.reference->rows = std::move(rows);
-  return state.reference.get();
+  return state.reference;
 }
 
 // With the means of all layers, so that the next head needs no run of the reference texts.
@@ -54,7 +55,7 @@ using Made = std::vector<std::pair<AblatedHead, Intervention>>;
 // Heads of one method and phase, in order of layers.
 Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                  const Group& group, const std::vector<HeadId>& heads, const TaskContext& task, Made& made) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const TokenRows prompts = {tokens};
   HeadAblationOptions options;
   options.method = group.first;
@@ -62,14 +63,15 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
   options.seed = input.seed;
   AblationSource* source = nullptr;
   std::optional<AblationSource> own;
+  std::shared_ptr<ReferenceActivations> kept;
   if (options.method == AblationMethod::mean) {
-    HS_ASSIGN(ReferenceActivations * reference, reference_of(state, input.reference));
-    HS_TRY(make_means(*engine, *reference, task));
-    reference->options.phase = options.phase;
-    source = &*reference->means;
+    HS_ASSIGN(kept, reference_of(state, input.reference));
+    HS_TRY(make_means(*engine, *kept, task));
+    kept->options.phase = options.phase;
+    source = &*kept->means;
   } else {
     if (options.method == AblationMethod::resample) {
-      HS_ASSIGN(const ReferenceActivations* reference, reference_of(state, input.reference));
+      HS_ASSIGN(const auto reference, reference_of(state, input.reference));
       options.reference = reference->rows;
     }
     HS_ASSIGN(AblationSource prepared, AblationSource::prepare(*engine, prompts, options, {}, task));
@@ -88,7 +90,7 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
 
 Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                       const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   std::map<Group, std::vector<HeadId>> groups;
   for (const AblatedHead& head : input.heads) {
     if (head.head.layer >= engine->config().n_layers || head.head.head >= engine->config().n_heads)

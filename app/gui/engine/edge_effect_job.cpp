@@ -37,7 +37,7 @@ std::string receiver_name(const EdgeRef& edge, const GraphShape& shape) {
 
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const ComputationalGraph graph(graph_shape(engine->config()));
   PathOptions options;
   options.through_mlps = false;

@@ -35,16 +35,17 @@ struct LayerAttention;       // layer_attention.h
 struct ReferenceActivations; // ablation_interventions.h
 
 struct EngineState {
-  std::optional<Engine> engine; // unset: no model is open
-  ModelRequest opened;          // how it was loaded
+  std::shared_ptr<const Engine> engine; // null: no model is open
+  ModelRequest opened;                  // how it was loaded
   std::optional<CleanRun> clean;
   std::optional<LongRun> long_run;
   std::vector<std::shared_ptr<LayerAttention>> attention; // newest last
   std::shared_ptr<ReferenceActivations> reference;        // of the texts that ablation took last
 };
 
-// not_found when no model is open.
-Result<const Engine*> open_engine(const EngineState& state);
+// not_found when no model is open. Shared, since a job that stands still for a more urgent one goes on with its own
+// model until it hears that it is cancelled.
+Result<std::shared_ptr<const Engine>> open_engine(const EngineState& state);
 
 // The clean run of these tokens, from the state or made now.
 Result<const CleanRun*> clean_run(EngineState& state, const std::vector<std::int64_t>& tokens,

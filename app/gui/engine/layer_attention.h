@@ -6,12 +6,14 @@
 #include <optional>
 #include <vector>
 
+#include "app/gui/engine/ablation_input.h"
 #include "app/gui/engine/engine_state.h"
 
 namespace headscope::gui {
 
 struct LayerAttention {
   std::vector<std::int64_t> tokens;
+  AblationInput ablation; // of layers before this one; what comes later does not change its attention
   int layer = 0;
   at::Tensor q; // [head_index, pos, d_head] float32, rotary applied
   at::Tensor k; // [kv_head_index, pos, d_head]
@@ -27,7 +29,8 @@ struct LayerAttention {
 
 // From the state, or by a run of the model as far as this layer.
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                        int layer, const TaskContext& task);
+                                                        int layer, const AblationInput& ablation,
+                                                        const TaskContext& task);
 
 // Weights [q_begin, q_end) x [k_begin, k_end) of a head, as the model's pattern: 0 where a query does not see a key.
 at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,

@@ -25,7 +25,7 @@ std::string row_name(HookSite site) { return std::string(short_name(site.point))
 } // namespace
 
 Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   LensMap map;
   LogitLensOptions options;
@@ -59,7 +59,7 @@ Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, c
 
 Result<AttributionMap> run_attribution(const EngineState& state, const AttributionRequest& request,
                                        const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   std::vector<std::int64_t> pair(2);
   if (request.answer.empty() || request.wrong.empty()) {

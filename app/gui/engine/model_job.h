@@ -27,6 +27,7 @@ struct PromptRequest {
   std::string text;
   bool chat = false;       // in the model's chat template, as the user's message
   bool add_special = true; // BOS as the model adds it; not with chat
+  friend bool operator==(const PromptRequest&, const PromptRequest&) = default;
 };
 
 // invalid_argument for an empty prompt, mismatch for one longer than the context.

@@ -111,7 +111,7 @@ PatchPair patch_pair(const PatchPairInfo& pair) {
 bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
 
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   PatchPairInfo pair;
   HS_ASSIGN(pair.clean, tokens_of(*engine, prompts.clean, prompts.add_special, "clean"));
@@ -138,7 +138,7 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
 
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
                               const TaskContext& task, const std::function<void(PatchMap)>& partial) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const PatchingOptions options, options_of(settings));
   const PatchPair wanted = patch_pair(pair);
   Clock::time_point next = Clock::now();

@@ -14,6 +14,9 @@ namespace headscope::gui {
 class MapLibrary : public QObject {
   Q_OBJECT
 public:
+  // Of which model live maps are: with the heads ablated that are, as it is, or what the ablation changes.
+  enum class Of : quint8 { ablated, clean, difference };
+
   explicit MapLibrary(Workspace& workspace, QObject* parent = nullptr);
 
   struct Choice {
@@ -22,6 +25,9 @@ public:
   };
   // The mean of these heads over the current prompt.
   Choice map_of(const std::vector<HeadId>& heads);
+  void set_of(Of of);
+  // What maps are made of that map_of() gives now.
+  Origin origin() const;
 
 Q_SIGNALS:
   void changed(); // the prompt, the model or the file is another: maps handed out before are old
@@ -32,11 +38,13 @@ private:
     std::shared_ptr<MapSource> map;
   };
   void forget();
+  bool follows_ablation() const { return of_ != Of::clean; }
   Choice live_map(const std::vector<HeadId>& heads);
   Choice stored_map(const std::vector<HeadId>& heads);
   std::shared_ptr<MapSource> keep(const std::vector<HeadId>& heads, std::shared_ptr<MapSource> map);
 
   Workspace& workspace_;
+  Of of_ = Of::ablated;
   std::list<Kept> kept_; // newest first
   std::shared_ptr<const std::vector<std::int64_t>> tokens_;
 };

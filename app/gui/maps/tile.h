@@ -17,10 +17,13 @@ namespace headscope::gui {
 constexpr std::int64_t tile_side = 256; // cells; that of the tiles in result files
 constexpr float masked_weight = -1.0F;  // of a cell whose keys all come after its queries
                                         // NaN: a weight that nobody has measured
+// The lowest of a signed map, which no masked cell is taken for.
+constexpr float lowest_difference = -0.99999994F;
 
 // The last query sees the last key; each query sees the keys up to its own position.
 struct MapShape {
   std::int64_t n_query = 0, n_key = 0;
+  bool is_signed = false; // a difference: of several weights the largest is the one of the largest size
   std::int64_t last_key(std::int64_t query) const { return query + n_key - n_query; }
   friend bool operator==(const MapShape&, const MapShape&) = default;
 };
@@ -47,8 +50,8 @@ struct Tile {
   std::int64_t rows = 0, cols = 0; // cells; fewer than tile_side at the map's edge
   // Row by row. Over the weights of the cell that are not masked; at level 0 `mean` is empty and `max` is both.
   std::vector<float> max, mean;
-  float highest_max = 0.0F, highest_mean = 0.0F;
-  bool complete = true; // false: cells that no weight has come to yet are NaN
+  float highest_max = 0.0F, highest_mean = 0.0F; // in size
+  bool complete = true;                          // false: cells that no weight has come to yet are NaN
 
   const std::vector<float>& values(Pooling pooling) const {
     return pooling == Pooling::mean && !mean.empty() ? mean : max;

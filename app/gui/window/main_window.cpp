@@ -13,6 +13,7 @@
 #include <QMimeData>
 #include <QScrollArea>
 #include <QStatusBar>
+#include <QToolButton>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -20,6 +21,7 @@
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/finder.h"
 #include "app/gui/window/job_bar.h"
+#include "app/gui/window/job_list.h"
 #include "app/gui/window/message_bar.h"
 #include "app/gui/window/plugins_dialog.h"
 #include "app/gui/window/prompt_bar.h"
@@ -30,6 +32,7 @@ namespace {
 
 constexpr int layout_version = 2; // a layout saved with another one is not taken
 constexpr double font_step = 1.1;
+constexpr int save_after_ms = 500; // of a change: a kill loses no more than that
 
 bool is_result(const QString& path) {
   return path.endsWith(QStringLiteral(".h5"), Qt::CaseInsensitive) ||
@@ -58,6 +61,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   add_prompt_bar();
   statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
+  add_job_list();
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
   connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
   connect(&workspace_, &Workspace::view_wanted, this, &MainWindow::raise_view);
@@ -73,6 +77,11 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
     connect(&workspace_, signal, this, &MainWindow::update_start_screen);
     connect(&workspace_, signal, this, &MainWindow::show_title);
   }
+  connect(&workspace_, &Workspace::in_force_changed, this, &MainWindow::save_soon);
+  connect(&workspace_.selection(), &Selection::heads_changed, this, &MainWindow::save_soon);
+  save_timer_.setSingleShot(true);
+  save_timer_.setInterval(save_after_ms);
+  connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
   set_look(session_.theme, session_.font_scale);
   resize(1280, 800);
   reset_layout();
@@ -83,6 +92,16 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
 }
 
 MainWindow::~MainWindow() = default;
+
+void MainWindow::add_job_list() {
+  auto* button = new QToolButton;
+  button->setText(tr("Jobs"));
+  button->setToolTip(tr("All that is computed or waits to be"));
+  auto* list = new JobList({&workspace_.files(), &workspace_.engine()}, this);
+  list->setObjectName(QStringLiteral("job-list"));
+  connect(button, &QToolButton::clicked, list, [button, list] { list->open_above(*button); });
+  statusBar()->addPermanentWidget(button);
+}
 
 void MainWindow::add_prompt_bar() {
   prompt_bar_ = new QToolBar(tr("Prompt"));
@@ -173,6 +192,7 @@ void MainWindow::set_look(Theme theme, double font_scale) {
   session_.theme = theme;
   session_.font_scale = font_scale;
   apply_theme(theme, font_scale);
+  save_soon();
 }
 
 void MainWindow::open_path(const QString& path) {
@@ -182,6 +202,7 @@ void MainWindow::open_path(const QString& path) {
     workspace_.open_model({path.toStdString(), "float32", "cpu"});
   session_.add_recent(path);
   show_recent();
+  save_soon();
 }
 
 void MainWindow::open_dialog() {
@@ -385,18 +406,40 @@ void MainWindow::take_up_rest() {
 Session MainWindow::current_session() const {
   Session session = session_;
   const Workspace& workspace = workspace_;
-  session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
   session.result = workspace.result() ? QString::fromStdString(workspace.result()->path) : QString();
-  session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
-  session.heads = workspace.selection().heads();
-  session.ablated = workspace.ablation().heads();
+  if (!resuming_) { // else what is to be taken up is still that of the session
+    session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
+    session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
+    session.heads = workspace.selection().heads();
+    session.ablated = workspace.ablation().heads();
+  }
   session.geometry = saveGeometry();
   session.layout = saveState(layout_version);
   return session;
 }
 
-void MainWindow::closeEvent(QCloseEvent* event) {
+// Not put off by further changes: what is done without a pause is saved too.
+void MainWindow::save_soon() {
+  if (!session_file_.isEmpty() && !save_timer_.isActive()) save_timer_.start();
+}
+
+void MainWindow::save_session() const {
   if (!session_file_.isEmpty()) write_session(session_file_, current_session());
+}
+
+void MainWindow::moveEvent(QMoveEvent* event) {
+  QMainWindow::moveEvent(event);
+  save_soon();
+}
+
+void MainWindow::resizeEvent(QResizeEvent* event) {
+  QMainWindow::resizeEvent(event);
+  save_soon();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  save_timer_.stop();
+  save_session();
   workspace_.engine().cancel_all();
   workspace_.files().cancel_all();
   QMainWindow::closeEvent(event);

@@ -7,6 +7,7 @@
 #include <QDockWidget>
 #include <QMainWindow>
 #include <QStackedWidget>
+#include <QTimer>
 #include <QToolBar>
 
 #include "app/gui/views/view_list.h"
@@ -39,11 +40,14 @@ public:
 
 protected:
   void closeEvent(QCloseEvent* event) override;
+  void moveEvent(QMoveEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;
 
 private:
+  void add_job_list();
   void add_prompt_bar();
   void make_views();
   void make_menus();
@@ -61,6 +65,8 @@ private:
   void find();
   void take_up_rest();
   Session current_session() const;
+  void save_soon();
+  void save_session() const;
 
   Workspace workspace_;
   Session session_;
@@ -72,6 +78,7 @@ private:
   QToolBar* prompt_bar_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
+  QTimer save_timer_;     // until the session is written
   bool resuming_ = false; // the session's prompt and heads still wait for its model
 };
 

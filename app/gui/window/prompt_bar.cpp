@@ -191,7 +191,7 @@ void PromptBar::generate() {
   wanted.temperature = temperature_->value();
   wanted.seed = static_cast<std::uint64_t>(seed_->value());
   generated_.clear();
-  job_ = workspace_.engine().post<Continuation>({QStringLiteral("generate"), tr("Generating")}, this,
+  job_ = workspace_.engine().post<Continuation>(JobSpec::lengthy(QStringLiteral("generate"), tr("Generating")), this,
                                                 [wanted](EngineState& state, const JobContext<Continuation>& job) {
                                                   return generate_text(state, wanted, job.task, job.partial);
                                                 },

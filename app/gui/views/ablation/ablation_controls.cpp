@@ -50,7 +50,7 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   list_->setResizeMode(QListView::Adjust);
   list_->setSpacing(2);
   list_->setAccessibleName(tr("Ablated heads"));
-  list_->setToolTip(tr("Heads that are out; a click on the tick puts one back, a double click selects it"));
+  list_->setToolTip(tr("Heads that are ablated; a click on the tick puts one back, a double click selects it"));
   list_->setFixedHeight(2 * (fontMetrics().height() + 8));
   auto* clear = new QPushButton(tr("Put back all"));
   auto* heading = new QHBoxLayout;
@@ -64,7 +64,9 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   column->addWidget(make_method());
   reference_timer_->setSingleShot(true);
   reference_timer_->setInterval(reference_pause_ms);
-  connect(reference_timer_, &QTimer::timeout, this, &AblationControls::reference_changed);
+  const auto take_reference = [this] { workspace_.ablation().set_reference(reference()); };
+  connect(reference_timer_, &QTimer::timeout, this, take_reference);
+  take_reference();
   connect(clear, &QPushButton::clicked, this, [this] { workspace_.ablation().clear(); });
   connect(list_, &QListWidget::itemChanged, this, [this](const QListWidgetItem* item) {
     const int row = list_->row(item);

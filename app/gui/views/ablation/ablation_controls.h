@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which heads are out and how: everything that changes AblationState.
+// Which heads are ablated and how: everything that changes AblationState.
 #pragma once
 
 #include <QWidget>
@@ -25,12 +25,9 @@ public:
   void add_named(const QString& text);
   void add_selected();
   void add_strongest(int count, const std::string& score);
-  std::vector<std::string> reference() const; // texts, one a line
-
-Q_SIGNALS:
-  void reference_changed();
 
 private:
+  std::vector<std::string> reference() const; // texts, one a line
   QWidget* make_adding();
   QWidget* make_method();
   void add(const std::vector<HeadId>& heads, const QString& what);

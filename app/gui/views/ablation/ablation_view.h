@@ -18,6 +18,7 @@ class QTimer;
 namespace headscope::gui {
 
 class AblationControls;
+class OriginMark;
 class PredictionBars;
 
 class AblationView : public View {
@@ -58,6 +59,7 @@ private:
   QSpinBox* new_tokens_ = nullptr;
   QTextEdit *clean_box_ = nullptr, *ablated_box_ = nullptr;
   QTimer* answer_timer_;
+  OriginMark *prediction_mark_ = nullptr, *text_mark_ = nullptr;
 
   std::optional<Prediction> prediction_;
   std::vector<std::int64_t> tokens_; // of the prediction

@@ -199,7 +199,9 @@ void DetectorsView::run_next() {
     const DetectorRequest request = waiting_.front();
     waiting_.erase(waiting_.begin());
     job_ = workspace().engine().post<DetectorAnswer>(
-        {QStringLiteral("detector"), tr("Running the detector %1").arg(QString::fromStdString(request.id))}, this,
+        JobSpec::lengthy(QStringLiteral("detector"),
+                         tr("Running the detector %1").arg(QString::fromStdString(request.id))),
+        this,
         [request](EngineState& state, const JobContext<DetectorAnswer>& job) {
           return run_detector(state, request, job.task);
         },

@@ -149,7 +149,7 @@ void GridView::score_prompt() {
   if (tokens == scored_ || tokens.size() > longest_scored) return;
   scored_ = tokens;
   workspace().engine().post<LiveScores>(
-      {QStringLiteral("live-scores"), tr("Scoring heads on the prompt")}, this,
+      JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")), this,
       [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.task); },
       {[this](Result<LiveScores> scores) {
         if (scores.ok()) return take_live(*scores);

@@ -16,6 +16,8 @@
 
 namespace headscope::gui {
 
+class OriginMark;
+
 class HierarchyView : public View {
   Q_OBJECT
 public:
@@ -63,6 +65,8 @@ private:
   QToolButton* apart_ = nullptr;
   QStackedWidget* pages_;
   MapGrid* grid_;
+  OriginMark* mark_ = nullptr;
+  Origin asked_of_; // what the units that are on their way are made of
   QTimer later_;
   std::shared_ptr<MapSource> source_;
   UnitList wanted_, shown_;

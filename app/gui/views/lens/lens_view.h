@@ -16,6 +16,7 @@
 namespace headscope::gui {
 
 class LayerBars;
+class OriginMark;
 
 class LensView : public View {
   Q_OBJECT
@@ -62,6 +63,7 @@ private:
   QComboBox* color_;
   CellMap *map_, *heads_;
   LayerBars* bars_;
+  OriginMark *lens_mark_ = nullptr, *attribution_mark_ = nullptr;
   QTimer wait_; // until typing pauses
   std::optional<LensMap> lens_;
   std::optional<AttributionMap> attribution_;

@@ -56,8 +56,8 @@ void TilePainter::set_map(std::shared_ptr<MapSource> map) {
 }
 
 void TilePainter::set_colors(const figures::ResolvedScale& scale, Pooling pooling) {
-  const bool same =
-      pooling == pooling_ && scale.low == scale_.low && scale.high == scale_.high && scale.log == scale_.log;
+  const bool same = pooling == pooling_ && scale.low == scale_.low && scale.high == scale_.high &&
+                    scale.log == scale_.log && scale.kind == scale_.kind;
   if (same) return;
   scale_ = scale;
   pooling_ = pooling;

@@ -181,7 +181,7 @@ void PatchingView::run() {
 void PatchingView::start() {
   const PatchSettings settings = editor_->settings();
   show_message(tr("Patching %1 …").arg(QString::fromStdString(settings.site)), false);
-  workspace().engine().post<PatchMap>({QStringLiteral("patch"), tr("Patching activations")}, this,
+  workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), tr("Patching activations")), this,
                                       [pair = *pair_, settings](EngineState& state, const JobContext<PatchMap>& job) {
                                         return run_patching(state, pair, settings, job.task, job.partial);
                                       },
