@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include <QCoreApplication>
+#include <QShowEvent>
 #include <QWidget>
 
 #include "app/figures/figure.h"
@@ -37,8 +39,16 @@ public:
   virtual std::optional<ViewExport> exported() const { return std::nullopt; }
   // False while what is shown will still change by itself although no job is under way.
   virtual bool settled() const { return true; }
-  // Whether another view can do without this one at first: such a view computes nothing while hidden.
-  bool watched() const { return isVisible(); }
+  // Whether anybody can see it. A view computes nothing for itself while nobody does, and catches up in showEvent().
+  bool watched() const { return isVisible() && !covered_; }
+  // By another tab of its dock: Qt counts such a widget as visible. What comes to the front is shown once more.
+  void set_covered(bool covered) {
+    if (covered == covered_) return;
+    covered_ = covered;
+    if (!watched()) return;
+    QShowEvent shown;
+    QCoreApplication::sendEvent(this, &shown);
+  }
 
 protected:
   Workspace& workspace() const { return workspace_; }
@@ -46,6 +56,7 @@ protected:
 private:
   Workspace& workspace_;
   QString id_, title_;
+  bool covered_ = false;
 };
 
 } // namespace headscope::gui

@@ -125,6 +125,7 @@ void MainWindow::make_views() {
     scroll->setFocusPolicy(Qt::NoFocus);
     scroll->setWidget(view);
     dock->setWidget(scroll);
+    connect(dock, &QDockWidget::visibilityChanged, view, [view](bool in_front) { view->set_covered(!in_front); });
     docks_[view->id()] = dock;
     views_.push_back(view);
   }

@@ -130,11 +130,12 @@ void PatchingView::read_tokens() {
            "e.g. another name."),
         false);
   pair_prompts_ = prompts;
-  workspace().engine().post<PatchPairInfo>({QStringLiteral("patch-pair"), tr("Reading the pair of prompts")}, this,
-                                           [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
-                                             return read_pair(state, prompts, job.task);
-                                           },
-                                           {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
+  workspace().engine().post<PatchPairInfo>(
+      JobSpec::view(QStringLiteral("patch-pair"), tr("Reading the pair of prompts")), this,
+      [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
+        return read_pair(state, prompts, job.task);
+      },
+      {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
 }
 
 void PatchingView::take_pair(Result<PatchPairInfo> pair) {
