@@ -35,7 +35,11 @@ Result<Runs> run_both(EngineState& state, const PredictRequest& request, const T
   HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, task));
   Runs runs;
   if (request.tokens.size() > longest_clean_run) {
-    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, {}, {}, task));
+    // From where the last look at a map of this prompt ended.
+    std::vector<RowGroup> start;
+    if (state.long_run && state.long_run->tokens == request.tokens && state.long_run->layer < engine->config().n_layers)
+      start = {RowGroup::from_residual(state.long_run->layer, state.long_run->resid_pre)};
+    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, std::move(start), {}, task));
     runs.ablated = runs.clean;
     if (interventions.empty()) return runs;
     HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {}, std::move(interventions), task));

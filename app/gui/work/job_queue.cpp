@@ -3,8 +3,18 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 namespace headscope::gui {
+namespace {
+
+// A view that has an answer often asks for the next part of it, as maps do for tile after tile. Work that would have
+// to be cancelled for that waits this long for it.
+constexpr std::chrono::milliseconds between_questions{20};
+
+template <class Pointer> bool is_asked(const Pointer& job) { return job->spec.urgency == Urgency::asked; }
+
+} // namespace
 
 struct JobQueue::Job {
   JobId id = 0;
@@ -149,21 +159,30 @@ JobQueue::JobPointer JobQueue::take_any() {
   return job;
 }
 
-JobQueue::JobPointer JobQueue::take_next(Urgency below) {
-  const std::lock_guard lock(mutex_);
+void JobQueue::wait_for_a_question(std::unique_lock<std::mutex>& lock) {
+  wake_.wait_for(lock, between_questions,
+                 [&] { return stop_ || std::any_of(waiting_.begin(), waiting_.end(), is_asked); });
+}
+
+JobQueue::JobPointer JobQueue::take_next(Urgency below, bool answered) {
+  std::unique_lock lock(mutex_);
+  if (answered) wait_for_a_question(lock);
   const bool more_urgent =
       std::any_of(waiting_.begin(), waiting_.end(), [&](const JobPointer& job) { return job->spec.urgency < below; });
   return more_urgent && !stop_ ? take_any() : nullptr;
 }
 
 void JobQueue::run() {
+  bool answered = false; // somebody has just been given what was asked for
   for (;;) {
     JobPointer job;
     {
       std::unique_lock lock(mutex_);
+      if (answered) wait_for_a_question(lock);
       wake_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
       if (stop_) return;
       job = take_any();
+      answered = is_asked(job);
     }
     run_one(job);
   }
@@ -171,8 +190,11 @@ void JobQueue::run() {
 
 void JobQueue::let_others_run(const JobPointer& job) {
   if (job->spec.give_way != GiveWay::stand) return;
-  while (const JobPointer other = take_next(job->spec.urgency))
+  bool answered = false;
+  while (const JobPointer other = take_next(job->spec.urgency, answered)) {
+    answered = is_asked(other);
     run_one(other);
+  }
 }
 
 void JobQueue::run_one(const JobPointer& job) {

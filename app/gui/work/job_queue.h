@@ -106,8 +106,11 @@ private:
 
   void run();
   void run_one(const JobPointer& job);
-  JobPointer take_next(Urgency below); // the most urgent that waits and is more urgent than this; null: there is none
+  // The most urgent one that waits and is more urgent than this; null: there is none. `answered`: the job before was
+  // asked for.
+  JobPointer take_next(Urgency below, bool answered);
   JobPointer take_any();
+  void wait_for_a_question(std::unique_lock<std::mutex>& lock);
   void let_others_run(const JobPointer& job);
   void drop(const std::function<bool(const JobSpec&)>& which);
   void deliver(JobId id, const Delivery& delivery, bool last);
