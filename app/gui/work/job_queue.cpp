@@ -12,7 +12,7 @@ namespace {
 // to be cancelled for that waits this long for it.
 constexpr std::chrono::milliseconds between_questions{20};
 
-template <class Pointer> bool is_asked(const Pointer& job) { return job->spec.urgency == Urgency::asked; }
+constexpr auto is_asked = [](const auto& job) { return job->spec.urgency == Urgency::asked; };
 
 } // namespace
 
