@@ -52,11 +52,12 @@ struct Records {
   Records& add(std::string name, std::vector<std::string> texts);
 };
 
-// As above. invalid_argument where columns are of unequal lengths.
+// As above. Returns invalid_argument where columns are of unequal lengths.
 Status write_csv(const std::string& path, const Records& records, const Provenance& provenance,
                  const WriteOptions& options = {});
 
-// The columns of numbers, [row, column]; their names are in the sidecar as "columns". unsupported when there is none.
+// The columns of numbers, [row, column]; their names are in the sidecar as "columns". Returns unsupported when there is
+// none.
 Status write_npy(const std::string& path, const Records& records, const Provenance& provenance,
                  const WriteOptions& options = {});
 

@@ -13,7 +13,7 @@ namespace headscope::methods {
 // Each with every option at its default.
 std::vector<std::unique_ptr<Method>> all_methods();
 
-// not_found, with the list of names.
+// Returns not_found, with the list of names.
 Result<std::unique_ptr<Method>> make_method(const std::string& id);
 
 // What `headscope methods --json` prints of it.

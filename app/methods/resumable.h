@@ -14,8 +14,8 @@ namespace headscope::methods {
 
 struct ModelOptions;
 
-// Whether the cells of a method do all that its options ask for. unsupported where it has none, or where an option is
-// not at its default that experiments do not offer.
+// Whether the cells of a method do all that its options ask for. Returns unsupported where it has none, or where an
+// option is not at its default that experiments do not offer.
 Status check_cells(Method& method);
 // What can be refused of a resumable run before a model is loaded.
 Status check_resumable(Method& method, const OutputOptions& output);

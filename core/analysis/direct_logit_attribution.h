@@ -36,7 +36,7 @@ struct DirectLogitAttribution {
   std::vector<double> mean_mlps() const;  // [layer]
 };
 
-// invalid_argument for a prompt without an answer.
+// Returns invalid_argument for a prompt without an answer.
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
                                                 const TaskContext& task = {}, std::int64_t tokens_per_run = 0);
 

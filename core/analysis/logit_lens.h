@@ -37,7 +37,7 @@ struct LogitLens {
   std::size_t index(std::size_t row, std::size_t position) const { return row * positions.size() + position; }
 };
 
-// One run of the prompt. invalid_argument for a position or token that is not there.
+// One run of the prompt. Returns invalid_argument for a position or token that is not there.
 Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_t>& prompt,
                              const LogitLensOptions& options, const TaskContext& task = {});
 

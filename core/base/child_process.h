@@ -29,7 +29,7 @@ struct ChildOutcome {
   bool good() const { return status == 0 && !timed_out; }
 };
 
-// not_found when there is no such program; cancelled.
+// Returns not_found when there is no such program; cancelled.
 Result<ChildOutcome> run_child(const ChildRequest& request);
 
 // "ended with exit status 3", "was ended by signal 11 (Segmentation fault)", "did not end within 30 s".

@@ -14,7 +14,7 @@ namespace headscope {
 // run can tell a dead run's leftover from one that is being written.
 class PartialFile {
 public:
-  // already_exists when `path` exists and overwrite is off; io when the folder is missing or refuses;
+  // Returns already_exists when `path` exists and overwrite is off; io when the folder is missing or refuses;
   // invalid_argument when `path` is something that is not a regular file. Removes dead runs' leftovers.
   static Result<PartialFile> create(const std::string& path, bool overwrite);
 

@@ -8,8 +8,9 @@
 
 namespace headscope {
 
-// The whole file, which may be a pipe, as `<(…)` of a shell gives it. not_found or io, naming it, also of a pipe that
-// nobody opens for writing within seconds; corrupt when it has more than `most` bytes (an endless device has).
+// The whole file, which may be a pipe, as `<(…)` of a shell gives it. Returns not_found or io, naming it, also of a
+// pipe that nobody opens for writing within seconds; corrupt when it has more than `most` bytes (an endless device
+// has).
 Result<std::string> read_text_file(const std::string& path, std::size_t most = limits::text_file_bytes);
 
 // The same for a file that belongs to a model or is opened by itself: a pipe, which would wait for ever, a device or a

@@ -30,7 +30,7 @@ struct JournalHeader {
   bool operator==(const JournalHeader&) const = default;
 };
 nlohmann::json to_json(const JournalHeader& header);
-// corrupt when a field is missing.
+// Returns corrupt when a field is missing.
 Result<JournalHeader> header_from_json(const nlohmann::json& json);
 
 struct JournalContent {
@@ -52,7 +52,7 @@ public:
   Journal& operator=(Journal&& other) noexcept;
   ~Journal();
 
-  // On the disk (fdatasync) when this returns. io, naming the file.
+  // On the disk (fdatasync) when this returns. Returns io, naming the file.
   Status append(std::int64_t cell, const nlohmann::json& result);
   const std::string& path() const { return path_; }
 

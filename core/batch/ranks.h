@@ -16,8 +16,8 @@ struct Module;
 
 class Ranks {
 public:
-  // Alone unless the environment says that Open MPI's mpirun started several. unsupported when they are several and
-  // the module is missing.
+  // Alone unless the environment says that Open MPI's mpirun started several. Returns unsupported when they are several
+  // and the module is missing.
   static Result<Ranks> join();
 
   Ranks(Ranks&& other) noexcept;

@@ -13,7 +13,7 @@ struct Shard {
   std::int64_t index = 0, count = 1;
   bool has(std::int64_t cell) const { return cell % count == index; }
 };
-// "2/8": the third of eight. invalid_argument for anything else.
+// "2/8": the third of eight. Returns invalid_argument for anything else.
 Result<Shard> parse_shard(const std::string& text);
 
 } // namespace headscope

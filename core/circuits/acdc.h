@@ -29,7 +29,7 @@ struct AcdcSweep {
   std::vector<double> strength;
   bool complete = false;
 };
-// invalid_argument for no thresholds or one that is not positive.
+// Returns invalid_argument for no thresholds or one that is not positive.
 Result<AcdcSweep> acdc_sweep(const CircuitRunner& runner, const std::vector<double>& thresholds,
                              const TaskContext& context = {});
 

@@ -56,7 +56,7 @@ struct CircuitComparison {
   Overlap edges, nodes, heads, mlps;
   std::vector<int> shared_heads, first_only, second_only; // senders that are heads
 };
-// mismatch when the circuits do not belong to this graph.
+// Returns mismatch when the circuits do not belong to this graph.
 Result<CircuitComparison> compare_circuits(const ComputationalGraph& graph, const Circuit& first,
                                            const Circuit& second);
 

@@ -30,8 +30,8 @@ struct GraphScores {
 
 // Memory is that of what all senders write, [sender, row, pos, d_model], and options.activation_bytes. Gradient methods
 // run what clean and corrupt prompts begin with in common once, and several interpolation steps as rows of one batch.
-// invalid_argument for a metric that cannot be differentiated (answer_rank, accuracy) with a gradient method, and for
-// eap_ig_inputs and clean_corrupted without counterfactual prompts (patch).
+// Returns invalid_argument for a metric that cannot be differentiated (answer_rank, accuracy) with a gradient method,
+// and for eap_ig_inputs and clean_corrupted without counterfactual prompts (patch).
 Result<GraphScores> score_edges(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                 const ScoreOptions& options, const TaskContext& context = {});
 

@@ -37,7 +37,7 @@ struct Curve {
   bool complete = false; // false when cancelled; then cpr and cmd are NaN
 };
 
-// `importance` [edge], see importance_of(). mismatch when the model does no better than the empty circuit.
+// `importance` [edge], see importance_of(). Returns mismatch when the model does no better than the empty circuit.
 Result<Curve> faithfulness_curve(const CircuitRunner& runner, const std::vector<double>& importance,
                                  const CurveOptions& options, const TaskContext& context = {});
 

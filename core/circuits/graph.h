@@ -68,7 +68,7 @@ public:
   std::string edge_name(std::int64_t edge) const; // "a9.h9->a10.h0<q>"
 
   // Names as above; heads also as "L9H9" and "9.9". A k or v of a head that shares its K/V head ("a10.h4<k>") means
-  // that K/V head. not_found, with an example of this graph, for anything else.
+  // that K/V head. Returns not_found, with an example of this graph, for anything else.
   Result<int> find_sender(std::string_view name) const;
   Result<int> find_receiver(std::string_view name) const;
   Result<std::int64_t> find_edge(std::string_view name) const;

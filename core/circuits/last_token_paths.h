@@ -29,8 +29,8 @@ struct LastTokenEffects {
   std::vector<double> mean_effects() const; // over the pairs [layer, head_index]
 };
 
-// invalid_argument for pairs without answers and wrong answers, and for heads that the model does not have; mismatch
-// for a pair of unequal lengths.
+// Returns invalid_argument for pairs without answers and wrong answers, and for heads that the model does not have;
+// mismatch for a pair of unequal lengths.
 Result<LastTokenEffects> patch_last_token_paths(const Engine& engine, const std::vector<PatchPair>& pairs,
                                                 const LastTokenPaths& options, const TaskContext& task = {});
 

@@ -26,7 +26,7 @@ struct PathEffects {
   double mean(std::size_t sender) const; // over the pairs that were measured
 };
 
-// invalid_argument for no receivers and for a sender that comes before none of them.
+// Returns invalid_argument for no receivers and for a sender that comes before none of them.
 Result<PathEffects> patch_paths(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                 const PathOptions& options, const TaskContext& context = {});
 

@@ -35,7 +35,7 @@ struct ScoredCircuit {
 // Nodes are the senders, K/V heads where they are fewer than the heads, and the logits; edges are the graph's, in its
 // order.
 store::Graph to_store(const ScoredCircuit& circuit);
-// corrupt, naming what is wrong, for a graph that is not one of a model.
+// Returns corrupt, naming what is wrong, for a graph that is not one of a model.
 Result<ScoredCircuit> from_store(const store::Graph& graph);
 
 } // namespace headscope

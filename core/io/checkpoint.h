@@ -52,9 +52,10 @@ public:
   std::string quantisation() const;                          // the type that most bytes are stored in
   bool quantised() const;                                    // some tensor is stored in blocks
 
-  // All elements, or those of some rows, dequantised and converted straight into `out`; the file's pages are given
-  // back as they are done with. corrupt, naming the tensor and the element, when it holds NaN or infinity; unsupported
-  // for a value that `type` cannot hold. `row_order`: where each of these rows goes; empty: in the file's order.
+  // All elements, or those of some rows, dequantised and converted straight into `out`; the file's pages are given back
+  // as they are done with. Returns corrupt, naming the tensor and the element, when it holds NaN or infinity;
+  // unsupported for a value that `type` cannot hold. `row_order`: where each of these rows goes; empty: in the file's
+  // order.
   Status read(const std::string& name, void* out, io::ElementType type, Workers& workers,
               std::optional<io::RowRange> rows = std::nullopt, std::vector<std::int64_t> row_order = {}) const;
 
@@ -62,7 +63,7 @@ public:
   // and the weight files, in the order of their names; of a GGUF file in parts those of the parts. Reads every byte of
   // the files that were opened once, whatever has been renamed since.
   Result<std::string> identity_sha256(const TaskContext& task) const;
-  // corrupt when a weight file has been written to since it was opened.
+  // Returns corrupt when a weight file has been written to since it was opened.
   Status check_unchanged() const;
   // The one that holds the tensor.
   const io::MappedFile& file_of(const io::TensorInfo& tensor) const;

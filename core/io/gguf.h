@@ -23,7 +23,7 @@ namespace headscope {
 
 class GgufFile {
 public:
-  // corrupt for anything that the format does not allow, unsupported for a version, byte order or tensor type
+  // Returns corrupt for anything that the format does not allow, unsupported for a version, byte order or tensor type
   // that Headscope does not read; the error names the field.
   static Result<GgufFile> open(const std::string& path);
 

@@ -9,8 +9,8 @@
 
 namespace headscope {
 
-// The file, or all parts of it in their order, whichever of them `path` is. not_found, naming the part that is missing;
-// corrupt where a part is of another file.
+// The file, or all parts of it in their order, whichever of them `path` is. Returns not_found, naming the part that is
+// missing; corrupt where a part is of another file.
 Result<std::vector<GgufFile>> open_gguf_parts(const std::string& path);
 
 } // namespace headscope

@@ -28,8 +28,8 @@ public:
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
 
-  // corrupt when the file has been written to, cut or lengthened since it was opened. Its name may meanwhile be that of
-  // another file: these bytes stay those of the first one.
+  // Returns corrupt when the file has been written to, cut or lengthened since it was opened. Its name may meanwhile be
+  // that of another file: these bytes stay those of the first one.
   Status check_unchanged() const;
   // The SHA-256 of the file that is mapped, whatever its name is now, read once. Errors: those of check_unchanged(),
   // io; cancelled when proceed(bytes so far) says no.

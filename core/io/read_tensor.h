@@ -18,7 +18,7 @@ struct ReadRequest {
   std::vector<std::int64_t> row_order;
 };
 
-// unsupported, naming the tensor, where its type is none that read_tensor() knows.
+// Returns unsupported, naming the tensor, where its type is none that read_tensor() knows.
 Status check_readable(const TensorInfo& info, const std::string& file);
 
 // Elements of a tensor of this file. Pages are given back to the system as they are done with, so that the stored form

@@ -18,7 +18,8 @@ std::size_t safetensors_element_bytes(const std::string& dtype);
 
 class SafetensorsFile {
 public:
-  // corrupt for anything that the format does not allow: lengths, JSON, duplicate names, shapes, overlaps, holes.
+  // Returns corrupt for anything that the format does not allow: lengths, JSON, duplicate names, shapes, overlaps,
+  // holes.
   static Result<SafetensorsFile> open(const std::string& path);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }

@@ -54,8 +54,8 @@ struct PlantedHead {
 };
 
 // Every head of the model, by layer and head. Each of the first two groups occurs; distractors as far as there are
-// heads for them, then further heads of the first group and noise. invalid_argument, naming the option, for a shape
-// that is none or too small.
+// heads for them, then further heads of the first group and noise. Returns invalid_argument, naming the option, for a
+// shape that is none or too small.
 Result<std::vector<PlantedHead>> draw_layout(const PlantOptions& options);
 
 } // namespace headscope::plant

@@ -26,10 +26,10 @@ struct Corpus {
   std::int64_t start(std::size_t text) const { return static_cast<std::int64_t>(text) * (length - added); }
 };
 
-// invalid_argument for a text without tokens, and for a length that leaves no room beside the BOS.
+// Returns invalid_argument for a text without tokens, and for a length that leaves no room beside the BOS.
 Result<Corpus> cut_corpus(const Tokenizer& tokenizer, const std::string& text, const CorpusOptions& options);
 
-// Cuts a file or a folder, which load_haystack() reads. mismatch where a text is longer than `n_ctx`.
+// Cuts a file or a folder, which load_haystack() reads. Returns mismatch where a text is longer than `n_ctx`.
 Result<Corpus> read_corpus(const Tokenizer& tokenizer, const std::string& path, std::int64_t n_ctx,
                            const CorpusOptions& options);
 

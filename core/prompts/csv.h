@@ -20,7 +20,7 @@ struct CsvTable {
 // One record with its line end; fields are quoted where they must be.
 std::string csv_line(const std::vector<std::string>& fields);
 
-// corrupt, naming the line: an unclosed quote or a row of another length.
+// Returns corrupt, naming the line: an unclosed quote or a row of another length.
 Result<CsvTable> parse_csv(const std::string& text, const std::string& file);
 
 } // namespace headscope

@@ -29,7 +29,7 @@ Result<std::vector<MaskPrompt>> repeated_token_tasks(const Tokenizer& tokenizer,
                                                      std::int64_t count, std::int64_t n, std::uint64_t seed);
 
 // Three words of an ordinal list, whose fourth is to come: every such place of every list that is single tokens.
-// unsupported where there is none.
+// Returns unsupported where there is none.
 Result<std::vector<MaskPrompt>> ordinal_tasks(const Tokenizer& tokenizer);
 
 // Indirect-object prompts: the log-probability of the name over that of the other.

@@ -45,7 +45,8 @@ struct RetrievalPrompt {
   Span span;                            // of it in ids
 };
 
-// invalid_argument when the length leaves no room, mismatch when the needle cannot be found again in the tokens.
+// Returns invalid_argument when the length leaves no room, mismatch when the needle cannot be found again in the
+// tokens.
 Result<RetrievalPrompt> make_retrieval_prompt(const Tokenizer& tokenizer, const std::vector<std::int64_t>& haystack,
                                               const Needle& needle, const RetrievalPromptOptions& options);
 

@@ -14,7 +14,7 @@
 
 namespace headscope {
 
-// invalid_argument, naming the prompt's index, when the metric lacks what it needs or an id is outside d_vocab.
+// Returns invalid_argument, naming the prompt's index, when the metric lacks what it needs or an id is outside d_vocab.
 Status check_answers(MetricKind metric, std::span<const Answers> answers, std::int64_t d_vocab);
 
 // `logits`, and `reference` where the metric needs one: [row, d_vocab]; one entry of `answers` a row.

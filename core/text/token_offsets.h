@@ -14,8 +14,8 @@ struct TokenRange {
   std::int64_t begin = 0, end = 0;
 };
 
-// Bytes [begin, end) of each token; what the tokenizer adds (BOS, EOS) is empty. mismatch where the tokens do not spell
-// the text, as after a normaliser that changes letters.
+// Bytes [begin, end) of each token; what the tokenizer adds (BOS, EOS) is empty. Returns mismatch where the tokens do
+// not spell the text, as after a normaliser that changes letters.
 Result<std::vector<TokenRange>> token_offsets(const Tokenizer& tokenizer, std::string_view text,
                                               const std::vector<std::int64_t>& ids);
 

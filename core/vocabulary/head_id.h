@@ -25,7 +25,7 @@ std::string head_name(const HeadId& head); // "18.6"
 // Exactly what head_name() writes, as files hold it; none for anything else.
 std::optional<HeadId> read_head_name(std::string_view name);
 
-// In the order written, each once. invalid_argument, naming the part, for anything else or outside the model.
+// In the order written, each once. Returns invalid_argument, naming the part, for anything else or outside the model.
 Result<std::vector<HeadId>> parse_heads(const std::string& text, std::int64_t n_layers, std::int64_t n_heads);
 
 } // namespace headscope

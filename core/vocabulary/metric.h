@@ -61,7 +61,7 @@ inline bool needs_answers(MetricKind metric) { return info(metric).needs_answers
 inline bool needs_wrong(MetricKind metric) { return info(metric).needs_wrong; }
 inline bool needs_reference(MetricKind metric) { return info(metric).needs_reference; }
 
-// invalid_argument, with `otherwise` as advice, for a metric without a gradient.
+// Returns invalid_argument, with `otherwise` as advice, for a metric without a gradient.
 Status check_has_gradient(MetricKind metric, const std::string& otherwise);
 
 } // namespace headscope

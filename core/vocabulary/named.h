@@ -38,7 +38,7 @@ template <typename E> std::vector<std::string> name_list() {
 // "zero, mean, resample or uniform"
 template <typename E> std::string all_names() { return or_list(name_list<E>()); }
 
-// invalid_argument, at `field`, with the list of names, for any other. '-' is read as '_'.
+// Returns invalid_argument, at `field`, with the list of names, for any other. '-' is read as '_'.
 template <typename E> Result<E> parse_name(std::string_view text, const std::string& field) {
   std::string name(text);
   for (char& c : name)

@@ -15,7 +15,7 @@ namespace headscope {
 // count, seed, through_mlps, min_attention and top: the options that all of them have.
 std::vector<OptionSpec> ioi_options();
 
-// unsupported for a model without a tokenizer, or one that splits too many names.
+// Returns unsupported for a model without a tokenizer, or one that splits too many names.
 Status check_ioi(const Engine& engine, const std::string& id);
 
 struct IoiSet {

@@ -11,7 +11,7 @@
 
 namespace headscope::plugin {
 
-// not_found or io for the file, corrupt for what is no JSON.
+// Returns not_found or io for the file, corrupt for what is no JSON.
 Result<nlohmann::json> read_json(const std::string& file);
 Status write_json(const std::string& file, const nlohmann::json& json);
 

@@ -22,10 +22,10 @@ struct Manifest {
   AbiTag abi; // of modules
 };
 
-// corrupt, naming the field, for what is no manifest; not_found when the module is not there.
+// Returns corrupt, naming the field, for what is no manifest; not_found when the module is not there.
 Result<Manifest> read_manifest(const std::string& file);
 
-// mismatch when the module was made for another SDK or another toolchain.
+// Returns mismatch when the module was made for another SDK or another toolchain.
 Status check_versions(const Manifest& manifest, const AbiTag& own = own_abi());
 
 // Lower-case letters, digits, '-' and '_': it becomes part of option names and of paths in result files.

@@ -24,8 +24,8 @@ struct ModuleObjects {
 // Called before each step with what is done next: "opening it". For a report when the step ends the process.
 using StageFn = std::function<void(const char* stage)>;
 
-// The module stays open until the process ends. unsupported for one that cannot be opened or makes nothing, mismatch
-// for another SDK.
+// The module stays open until the process ends. Returns unsupported for one that cannot be opened or makes nothing,
+// mismatch for another SDK.
 Result<ModuleObjects> open_module(const Manifest& manifest, const StageFn& stage = {});
 
 } // namespace headscope::plugin

@@ -34,7 +34,7 @@ public:
   const std::vector<std::shared_ptr<const Detector>>& detectors() const { return detectors_; }
   const std::vector<std::shared_ptr<const AttentionPlugin>>& attention() const { return attention_; }
 
-  // not_found, with the reason when its plugin was refused, and else with what there is.
+  // Returns not_found, with the reason when its plugin was refused, and else with what there is.
   Result<std::shared_ptr<const Detector>> detector(const std::string& id) const;
   Result<std::shared_ptr<const AttentionPlugin>> attention(const std::string& id) const;
 

@@ -21,7 +21,7 @@ struct ReferenceActivations {
   std::optional<AblationSource> means;
 };
 
-// For one run over the whole prompt, without a KV cache. mismatch when mean or resample lack reference texts.
+// For one run over the whole prompt, without a KV cache. Returns mismatch when mean or resample lack reference texts.
 Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                        const AblationInput& input, const TaskContext& task);
 

@@ -41,7 +41,8 @@ struct DetectorAnswer {
   std::shared_ptr<const DetectorResult> result;
 };
 
-// unsupported when it does not fit the model. A run that is cancelled after it has measured something is a result.
+// Returns unsupported when it does not fit the model. A run that is cancelled after it has measured something is a
+// result.
 Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task);
 
 struct SaveRequest {
@@ -50,7 +51,7 @@ struct SaveRequest {
   std::vector<DetectorAnswer> answers;
 };
 
-// The file as `headscope detect` writes it. mismatch when another model is open by now. Returns the path.
+// The file as `headscope detect` writes it. Returns mismatch when another model is open by now. Returns the path.
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task);
 
 } // namespace headscope::gui

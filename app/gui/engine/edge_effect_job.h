@@ -21,7 +21,7 @@ struct EdgeEffect {
   double effect = 0.0; // what it changes by when this edge alone carries what it does on the corrupt prompt
 };
 
-// not_found when the model has no such edge.
+// Returns not_found when the model has no such edge.
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const TaskContext& task);
 

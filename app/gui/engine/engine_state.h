@@ -43,7 +43,7 @@ struct EngineState {
   std::shared_ptr<ReferenceActivations> reference;        // of the texts that ablation took last
 };
 
-// not_found when no model is open.
+// Returns not_found when no model is open.
 Result<const Engine*> open_engine(const EngineState& state);
 
 // The clean run of these tokens, from the state or made now.

@@ -41,7 +41,7 @@ struct MethodEstimate {
 };
 
 // What the method costs on the prompts of the task that the request names: its forward passes are counted, and one is
-// timed. unsupported for what is not cut into cells, invalid_argument without a task where one is needed.
+// timed. Returns unsupported for what is not cut into cells, invalid_argument without a task where one is needed.
 Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request, const TaskContext& task);
 
 } // namespace headscope::gui

@@ -29,7 +29,7 @@ struct PromptRequest {
   bool add_special = true; // BOS as the model adds it; not with chat
 };
 
-// invalid_argument for an empty prompt, mismatch for one longer than the context.
+// Returns invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request);
 
 // How many tokens that are; any number, 0 for no text.

@@ -38,7 +38,7 @@ struct PatchPairInfo {
   bool differs() const;
 };
 
-// invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
+// Returns invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task);
 
 // As core takes it; `pair` is aligned.

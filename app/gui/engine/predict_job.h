@@ -34,7 +34,7 @@ struct Prediction {
   std::string note; // of an answer that the model would write with a space before it; else empty
 };
 
-// Restarts from the prompt's clean run at the first ablated layer. The same numbers as ablate_heads() gives.
+// Restarts from the prompt's clean run at the first ablated layer. The same numbers as ablate_heads() gives. Returns
 // mismatch for an answer that takes several tokens.
 Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task);
 

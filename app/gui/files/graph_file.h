@@ -20,7 +20,7 @@ struct GraphFile {
   std::string version;     // of Headscope
   bool overwrite = false;
 };
-// already_exists for a file that is there, unless overwrite.
+// Returns already_exists for a file that is there, unless overwrite.
 Status write_graph(FileState& state, const store::Graph& graph, const GraphFile& file);
 
 } // namespace headscope::gui

@@ -22,7 +22,7 @@ struct RunInfo {
   std::string problem; // why it cannot be read; then nothing else is known
 };
 
-// Every .h5 and .hdf5 file, newest first. not_found for a folder that is not there.
+// Every .h5 and .hdf5 file, newest first. Returns not_found for a folder that is not there.
 Result<std::vector<RunInfo>> list_runs(const std::string& folder, const TaskContext& task);
 
 // Text kept beside the file as NAME.h5.notes.md; the result file itself is never changed. An empty text removes it.

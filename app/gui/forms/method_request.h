@@ -22,7 +22,7 @@ struct MethodRequest {
   friend bool operator==(const MethodRequest&, const MethodRequest&) = default;
 };
 
-// A new method with these values. not_found for a method or an option that there is not.
+// A new method with these values. Returns not_found for a method or an option that there is not.
 Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request);
 
 // What is left of a run that this request would go on from on that model; nothing where there is no such run. Reads the

@@ -20,7 +20,7 @@ std::string option_text(const methods::Option& option);
 // The words of a list on a command line, one a flag; for other options the text itself.
 std::vector<std::string> option_words(const methods::Option& option);
 
-// invalid_argument, at the flag, for what is no value of the option's type; its bounds are option.check()'s.
+// Returns invalid_argument, at the flag, for what is no value of the option's type; its bounds are option.check()'s.
 Status set_option(const methods::Option& option, const std::string& text);
 
 } // namespace headscope::gui

@@ -72,7 +72,7 @@ bool is_masked(MapShape shape, const Block& block);
 // Reads weights row by row into a span of rows x cols; what is masked may be anything.
 using ReadBlock = std::function<Status(const Block&, std::span<float>)>;
 
-// Streams the weights of `region` in blocks that it takes in order: `take` sees each once, masked ones never.
+// Streams the weights of `region` in blocks that it takes in order: `take` sees each once, masked ones never. Returns
 // cancelled when the task is.
 Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const TaskContext& task,
                      const std::function<void(const Block&, std::span<const float>)>& take);

@@ -30,7 +30,7 @@ struct PositionPart {
 };
 // "all", "last", "0,-1", "1:", "-4:-1,0".
 Result<std::vector<PositionPart>> parse_positions(const std::string& text);
-// In the order written. mismatch, naming the text, where a single position is not there.
+// In the order written. Returns mismatch, naming the text, where a single position is not there.
 Result<std::vector<std::int64_t>> positions_in(const std::vector<PositionPart>& parts, std::int64_t length,
                                                const std::string& text);
 

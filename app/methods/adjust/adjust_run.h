@@ -19,7 +19,7 @@ namespace headscope::methods {
 Result<std::vector<HeadAdjustment>> parse_adjustments(const std::vector<std::string>& steer,
                                                       const std::vector<std::string>& scale, const ModelConfig& config);
 
-// The clean prompts with the positions that the adjustments name. unsupported for a prompt that has none.
+// The clean prompts with the positions that the adjustments name. Returns unsupported for a prompt that has none.
 Result<std::vector<AdjustmentPrompt>> adjustment_prompts(const Tokenizer& tokenizer, const TaskSet& task,
                                                          const std::vector<HeadAdjustment>& adjustments);
 

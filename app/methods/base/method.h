@@ -95,7 +95,7 @@ public:
   // Whether a cell takes the results of all others, so that it comes last.
   virtual bool waits(std::int64_t) const { return false; }
   virtual Cost cost() const = 0;
-  // `others`: finished cells, complete where the cell waits for them. cancelled where interrupted.
+  // `others`: finished cells, complete where the cell waits for them. Returns cancelled where interrupted.
   virtual Result<nlohmann::json> run(std::int64_t cell, const CellResults& others, const Context& context) const = 0;
   // Cells that are missing are stored as not measured.
   virtual Status store(store::ResultWriter& writer, const CellResults& done) const = 0;

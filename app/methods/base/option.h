@@ -90,7 +90,7 @@ public:
   std::string flag() const; // "--mean-by-position"; of a positional option its name
   const std::string& key() const { return toml_key.empty() ? name : toml_key; }
   const char* type() const; // "flag", "integer", "number", "text", "choice", "texts", "integers", "numbers"
-  // invalid_argument, at the flag, for a number outside its bounds. NaN is outside of any.
+  // Returns invalid_argument, at the flag, for a number outside its bounds. NaN is outside of any.
   Status check() const;
   store::Attribute attribute() const; // what the result records
   nlohmann::json to_json() const;

@@ -13,7 +13,7 @@ struct BenchModelOptions {
 
 void list_bench_model_options(OptionList& list, BenchModelOptions& options);
 
-// invalid_argument unless one of --model and --shape is given.
+// Returns invalid_argument unless one of --model and --shape is given.
 Status check_bench_model(const BenchModelOptions& options);
 // `n_ctx`: positions that a random model needs at least.
 Result<std::shared_ptr<const Model>> load_bench_model(const BenchModelOptions& options, const Context& context,

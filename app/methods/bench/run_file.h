@@ -17,7 +17,7 @@ nlohmann::json to_json(const GrowthRun& run);
 // Before any work: invalid_argument for another ending, already_exists unless `force`.
 Status check_run_file(const std::string& path, bool force);
 Status save_run(const GrowthRun& run, const std::string& path, bool force, const Context& context, bool complete);
-// corrupt, naming the field, for a file that holds no such run.
+// Returns corrupt, naming the field, for a file that holds no such run.
 Result<GrowthRun> read_run(const std::string& path);
 
 } // namespace headscope::methods

@@ -54,7 +54,7 @@ struct DetectorOutcome {
   std::string skipped;                  // why
 };
 
-// In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete.
+// In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete. Returns
 // unsupported when none of them fits the model.
 struct DetectorOutcomes {
   std::vector<DetectorOutcome> list;

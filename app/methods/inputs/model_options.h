@@ -36,10 +36,10 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 // The tokenizer alone: no weights are read.
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
 
-// The attention backend that was asked for; null: the default. not_found, or unsupported when it does not fit the
-// model.
+// The attention backend that was asked for; null: the default. Returns not_found, or unsupported when it does not fit
+// the model.
 Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options);
-// With that backend. not_found, or unsupported when the backend does not fit the model.
+// With that backend. Returns not_found, or unsupported when the backend does not fit the model.
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
@@ -54,7 +54,7 @@ void list_prompt_options(OptionList& list, PromptOptions& options);
 Result<std::string> prompt_text(const PromptOptions& options);
 // The same for a method that is asked about one prompt: invalid_argument where it is empty.
 Result<std::string> one_prompt(const PromptOptions& options);
-// invalid_argument for an empty prompt, mismatch for one longer than the context.
+// Returns invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
                                                 const PromptOptions& options);
 

@@ -34,8 +34,8 @@ Status check_prompt_set(const PromptSetOptions& options);
 Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                   bool need_wrong);
 
-// The answers of a row as tokens. invalid_argument where one is needed and missing, mismatch for several tokens.
-// `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
+// The answers of a row as tokens. Returns invalid_argument where one is needed and missing, mismatch for several
+// tokens. `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
 Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong,
                            std::size_t prompt, std::vector<UnspacedAnswer>& unspaced);
 
@@ -43,7 +43,7 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
 Status warn_unspaced(const Engine& engine, const TokenRows& prompts, const std::vector<UnspacedAnswer>& answers,
                      const Context& context);
 
-// /prompts with what was dropped of them. cancelled where interrupted.
+// /prompts with what was dropped of them. Returns cancelled where interrupted.
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PromptSet& set, const Context& context);
 
 // What a result records of where its prompts or pairs come from.

@@ -18,7 +18,8 @@ using Draw = std::function<TaskExample(Random&)>;
 
 struct Generator {
   TaskKind kind;
-  // The request's counterfactual and variant are filled in and known. unsupported for a tokenizer that cannot do it.
+  // The request's counterfactual and variant are filled in and known. Returns unsupported for a tokenizer that cannot
+  // do it.
   Result<Draw> (*make)(const Tokenizer& tokenizer, const TaskRequest& request) = nullptr;
 };
 

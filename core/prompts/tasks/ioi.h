@@ -42,7 +42,7 @@ struct IoiTask {
   std::vector<IoiDropped> dropped; // words that are no single token; cases whose tokens do not align
 };
 
-// unsupported when fewer than five names or no place or object is a single token of this tokenizer.
+// Returns unsupported when fewer than five names or no place or object is a single token of this tokenizer.
 Result<IoiTask> make_ioi_task(const Tokenizer& tokenizer, const IoiOptions& options);
 
 enum class IoiCorruption : std::uint8_t {

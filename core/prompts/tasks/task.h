@@ -39,7 +39,7 @@ struct TaskKind {
   bool mixed = true;                                       // a request without a variant takes all, else the first
 };
 std::vector<TaskKind> task_kinds();
-// `-` is read as `_`. not_found, with the names there are, for any other.
+// `-` is read as `_`. Returns not_found, with the names there are, for any other.
 Result<TaskKind> find_task(std::string_view name);
 
 struct TaskRequest {
@@ -72,7 +72,7 @@ struct TaskSet {
 // What can be said without a tokenizer: the name, counterfactual, variant and count exist.
 Status check_task_request(const TaskRequest& request);
 
-// unsupported when fewer than `count` pairs align under this tokenizer; of a file, when none does.
+// Returns unsupported when fewer than `count` pairs align under this tokenizer; of a file, when none does.
 Result<TaskSet> make_task(const Tokenizer& tokenizer, const TaskRequest& request);
 
 } // namespace headscope

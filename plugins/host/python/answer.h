@@ -12,8 +12,8 @@
 
 namespace headscope::plugin {
 
-// Scores, maps, findings and tables; no threshold, heads or prompts yet. corrupt, naming the field, for what does not
-// fit the exchange or the model's number of layers and heads.
+// Scores, maps, findings and tables; no threshold, heads or prompts yet. Returns corrupt, naming the field, for what
+// does not fit the exchange or the model's number of layers and heads.
 Result<DetectorResult> read_answer(const nlohmann::json& json, const ModelConfig& config, const std::string& script);
 
 } // namespace headscope::plugin

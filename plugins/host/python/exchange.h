@@ -23,14 +23,14 @@ struct Plan {
 // Name, shape and kind of the model, as `headscope model info` names them.
 nlohmann::json model_json(const Model& model);
 
-// corrupt, naming the field of the plan; mismatch for prompts and hook points that the model cannot take.
+// Returns corrupt, naming the field of the plan; mismatch for prompts and hook points that the model cannot take.
 Result<Plan> read_plan(const nlohmann::json& json, const Engine& engine, const std::string& script);
 
 nlohmann::json to_json(const std::vector<store::Prompt>& prompts);
 
 // Runs the prompts one by one and writes a file of docs/file-format.md with
-//   /prompts/ID, /activations/ID/HOOK (without the batch axis), /weights/NAME.
-// invalid_argument when that would be more than 4 GiB.
+// /prompts/ID, /activations/ID/HOOK (without the batch axis), /weights/NAME.
+// Returns invalid_argument when that would be more than 4 GiB.
 Status write_data(const Plan& plan, const DetectorRun& run, const std::string& file);
 
 } // namespace headscope::plugin

@@ -10,7 +10,7 @@
 
 namespace headscope::plugin {
 
-// Reads the rest of the manifest. corrupt, naming the field; not_found when there is no Python to run it.
+// Reads the rest of the manifest. Returns corrupt, naming the field; not_found when there is no Python to run it.
 Result<std::shared_ptr<const Detector>> make_python_detector(const Manifest& manifest);
 
 } // namespace headscope::plugin
