@@ -31,7 +31,7 @@ struct DirectLogitAttribution {
   std::size_t index(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
     return static_cast<std::size_t>((prompt * n_layers + layer) * n_heads + head);
   }
-  // The means over the prompts, which is what one compares heads by.
+  // Means over the prompts, for comparing heads.
   std::vector<double> mean_heads() const; // [layer, head_index]
   std::vector<double> mean_mlps() const;  // [layer]
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Path patching (see path_patching.h) from every head to what is read at the last token only: the logits, or some
-// heads' queries there. With all other heads held, nothing but the last token's residual changes, so that all senders
-// go down the layers together, one token each.
+// Path patching (see path_patching.h) from every head to receivers at the last token only: the logits, or some heads'
+// queries there. With all other heads frozen, nothing but the last token's residual changes, so that all senders are
+// run through the layers together, one token each.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +15,11 @@ namespace headscope {
 struct LastTokenPaths {
   std::vector<HeadId> queries; // receivers: queries of these heads at the last token, patched together; empty: logits
   bool through_mlps = true;    // MLPs between sender and receivers follow; false: only the direct path
-  // Heads that in every run write at the last token what they write there in the mean over the corrupt prompts.
+  // Heads that in every run write, at the last token, their mean output there over the corrupt prompts.
   std::vector<HeadId> knocked_out;
 };
 
-// In logit differences.
+// Effects in units of the logit difference.
 struct LastTokenEffects {
   std::int64_t n_pairs = 0, n_layers = 0, n_heads = 0;
   std::vector<double> clean;   // [pair], with the knocked-out heads out

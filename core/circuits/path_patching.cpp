@@ -110,7 +110,8 @@ private:
     return request;
   }
 
-  // The run in which the sender writes something else, and all heads and, where wanted, MLPs what they did.
+  // The run in which the sender writes its counterfactual output, and all heads (and MLPs where frozen) write what they
+  // did.
   RunRequest sender_run(const Chunk& chunk, int sender, int layer, const at::Tensor& resid) const {
     RunRequest request = request_from(chunk, layer, resid);
     request.until = LogitRows::none;

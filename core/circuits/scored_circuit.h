@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A graph with scores and the circuit chosen by them: what a result file keeps under /graph and what is drawn. No
-// Torch.
+// A graph with scores and the circuit chosen by them: what a result file keeps under /graph and what is drawn. Does not
+// include Torch.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace headscope {
 
 struct ScoredCircuit {
-  // Nothing measured yet, no edge in the circuit.
+  // Starts with nothing measured and no edge in the circuit.
   explicit ScoredCircuit(const GraphShape& shape);
 
   ComputationalGraph graph;

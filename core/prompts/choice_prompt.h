@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Multiple-choice questions with labelled options: "Question: Which of these is a fruit?\nA: dog\nB: cherry\n...
-// Answer:". Which they are depends on the seed only, not on the platform.
+// Answer:". The questions depend only on the seed, not on the platform.
 #pragma once
 
 #include <array>

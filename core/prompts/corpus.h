@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A long text as many short ones of so many tokens, for what is measured over a corpus.
+// Cuts a long text into pieces of a given number of tokens, for measurements over a corpus.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct Corpus {
   std::int64_t added = 0;                       // tokens in front of each text that are not the corpus's: 0 or 1
   std::int64_t length = 0;
 
-  // Which token of the corpus the text begins with.
+  // The index in the corpus of the text's first token.
   std::int64_t start(std::size_t text) const { return static_cast<std::int64_t>(text) * (length - added); }
 };
 

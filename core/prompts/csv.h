@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Comma-separated values as RFC 4180 has them.
+// Reads and writes comma-separated values as in RFC 4180.
 #pragma once
 
 #include <optional>

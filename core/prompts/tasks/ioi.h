@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Indirect-object prompts (Wang et al. 2211.00593): "Then, Mary and John went to the park. John gave a book to".
-// Cases depend on the seed and the tokenizer only, not on the platform.
+// Indirect-object prompts (Wang et al. 2211.00593): "Then, Mary and John went to the park. John gave a book to". Cases
+// depend only on the seed and the tokenizer, not on the platform.
 #pragma once
 
 #include <cstdint>
