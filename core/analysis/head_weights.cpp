@@ -175,7 +175,8 @@ private:
       const at::Tensor reads = of_tokens(model_.weights.w_e, in.select(1, i));
       const at::Tensor written = out[i].unsqueeze(-1); // what the unembedding sees of it
       const at::Tensor writes = of_tokens(model_.weights.w_u, seen(written).squeeze(-1));
-      // The sign of a singular vector is arbitrary; it is chosen so that the largest written logit is positive.
+      // The sign of a singular vector is arbitrary; it is chosen so that the written logit of largest magnitude is
+      // positive.
       const bool turned = writes.min().abs().item<double>() > writes.max().item<double>();
       out_.singular.push_back({id, values[i].item<double>(), strongest(reads, !turned), strongest(reads, turned),
                                strongest(writes, !turned), strongest(writes, turned)});

@@ -24,8 +24,8 @@ struct HeadWeightsOptions {
   std::int64_t tokens = 5;      // at each end of a direction
 };
 
-// One singular direction of a head's OV: what it reads, and what it then writes. The sign is chosen so that the largest
-// written logit is positive.
+// One singular direction of a head's OV: what it reads, and what it then writes. The sign is chosen so that the written
+// logit of largest magnitude is positive.
 struct SingularDirection {
   HeadId head;
   double value = 0.0;                                                       // singular value

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A program run to its end, or to a time limit, with what it says.
+// Runs a program to its end, or to a time limit, and keeps its output.
 #pragma once
 
 #include <chrono>
@@ -29,13 +29,14 @@ struct ChildOutcome {
   bool good() const { return status == 0 && !timed_out; }
 };
 
-// Returns not_found when there is no such program; cancelled.
+// Returns not_found when there is no such program, and cancelled.
 Result<ChildOutcome> run_child(const ChildRequest& request);
 
-// "ended with exit status 3", "was ended by signal 11 (Segmentation fault)", "did not end within 30 s".
+// Says how a child ended: "ended with exit status 3", "was ended by signal 11 (Segmentation fault)", "did not end
+// within 30 s".
 std::string how_it_ended(const ChildOutcome& outcome, const ChildRequest& request);
 
-// The last lines that hold something, joined by " | ".
+// The last lines that are not empty, joined by " | ".
 std::string last_lines(const std::string& text, std::size_t count);
 
 } // namespace headscope

@@ -98,7 +98,7 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const Checkpoint& checkpoi
   return tokenizer;
 }
 
-// Without exceptions, which cannot leave a thread.
+// Reads without throwing, since exceptions cannot leave a thread.
 Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Checkpoint& checkpoint, const LoadOptions& options,
                                                         std::int64_t d_vocab) {
   return guarded("reading the tokenizer", [&] { return tokenizer_of(checkpoint, options, d_vocab); });

@@ -46,7 +46,7 @@ at::Tensor view_w_k(const ModelConfig&, const BlockWeights&); // [kv_head_index,
 at::Tensor view_w_v(const ModelConfig&, const BlockWeights&); // [kv_head_index, d_model, d_head]
 at::Tensor view_w_o(const ModelConfig&, const BlockWeights&); // [head_index, d_head, d_model]
 
-// Bytes of all parameters, each storage counted once.
+// The bytes of all parameters, each storage counted once.
 std::int64_t weight_bytes(const ModelWeights&);
 std::int64_t parameter_count(const ModelWeights&); // likewise
 
