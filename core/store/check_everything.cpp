@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads a file as a whole, for the process that does nothing else.
+// Reads a whole file, in the process that does nothing else.
 #include <set>
 
 #include "core/base/limits.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kNumberBytes = std::uint64_t{32} << 20; // of all arrays together
 
-// Numbers are read as they lie in the file, into `left` bytes at the most; of larger arrays the index of chunks.
+// Reads numbers in their stored type, at most `left` bytes in total; of larger arrays only the chunk index.
 Status check_numbers(const h5::Dataset& dataset, const h5::H5Location& place, std::uint64_t& left) {
   const h5::Type type(H5Dget_type(dataset.get()));
   const h5::Space space(H5Dget_space(dataset.get()));

@@ -30,7 +30,7 @@ public:
   // Adds a token or, if its content is there already, replaces its options. Empty contents are ignored.
   void add(const AddedToken& token);
 
-  // To be called once after the last add(). `normalize` gives the normalized text of the contents to look for.
+  // Must be called once after the last add(). `normalize` gives the normalized text of the contents to look for.
   template <typename Normalize> void index(Normalize normalize) {
     for (auto& [id, token] : by_id_) {
       ByteTrie& trie = token.normalized ? normalized_ : plain_;

@@ -186,7 +186,7 @@ struct Cut {
   std::int32_t id = 0;
 };
 
-// The cuts of one piece after another.
+// Finds the splits of one piece after another.
 class Cutter {
 public:
   Cutter(const Vocabulary& vocabulary, std::vector<Cut>& cuts) : vocabulary_(vocabulary), cuts_(cuts) {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tokenizer that a GGUF file's metadata describes: the model's own, as far as the metadata and llama.cpp's rules
-// for what they leave open say.
+// The tokenizer described by a GGUF file's metadata: the model's own, as far as the metadata say, and llama.cpp's rules
+// where they leave something open.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace headscope::text {
 
-// tokenizer.ggml.* by name. The views must live until make_gguf_tokenizer() returns.
+// The values of tokenizer.ggml.* by name. The views must live until make_gguf_tokenizer() returns.
 struct GgufTokenizerData {
   std::string file;         // for messages
   std::string architecture; // general.architecture

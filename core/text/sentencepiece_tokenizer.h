@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A SentencePiece tokenizer.model, run by the SentencePiece library.
+// Runs a SentencePiece tokenizer.model with the SentencePiece library.
 #pragma once
 
 #include <memory>
@@ -25,8 +25,8 @@ struct SentencePieceOptions {
 // Ids and text are the library's own; control symbols written in the text become single ids.
 Result<std::unique_ptr<Tokenizer>> load_sentencepiece(const std::string& path, SentencePieceOptions options);
 
-// A BPE model as the parts that transformers makes of it: nothing where it is no BPE model. `scheme`: where a space is
-// put before the text. Byte pieces, control symbols and those that a user defined are found by their types.
+// Turns a BPE model into the parts that transformers makes of it; nothing where it is not a BPE model. `scheme` says
+// where a space is put before the text. Byte pieces, control and user-defined symbols are found by their types.
 Result<std::optional<PipelineParts>> read_sentencepiece_bpe(const std::string& path, PrependScheme scheme);
 
 } // namespace headscope::text

@@ -61,7 +61,7 @@ Result<std::pair<std::string, std::string>> read_merge(const JsonField& list, st
   return field.error(ErrorCode::corrupt, "should be two pieces");
 }
 
-// Null when all is well, otherwise what is wrong.
+// Returns an empty text when all is well, otherwise what is wrong.
 std::string add_merge(const Vocabulary& vocabulary, std::string_view left, std::string_view right, std::size_t rank,
                       MergeTable& merges) {
   const std::string whole = std::string(left) + std::string(right);

@@ -297,7 +297,7 @@ void configure(ConfigFields& fields, ModelConfig& config) {
   configure_local(fields, config);
   configure_scores(fields, config);
   configure_mlp(fields, config);
-  // TransformerLens runs attention and MLP of these in another order, whatever the other fields say.
+  // TransformerLens applies the norms of these models in another order, whatever the other fields say.
   const std::string origin = fields.string({"original_architecture"}, "");
   if (origin.starts_with("Olmo2") || origin.starts_with("Olmo3") || origin.starts_with("Olmoe"))
     fields.fail(ErrorCode::unsupported, "the norms of " + origin + " are not supported", "original_architecture");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Syntax tree of a chat template. Private to core/text.
+// The syntax tree of a chat template. Private to core/text.
 #pragma once
 
 #include <memory>
@@ -66,7 +66,7 @@ struct Branch {
   std::unique_ptr<Block> body;
 };
 
-// What a value is given to: a name, a member of a namespace, or several of them.
+// The target of an assignment: a name, a member of a namespace, or several of them.
 struct Target {
   std::string name;
   std::string member; // of the namespace `name`; empty: `name` itself
