@@ -37,7 +37,7 @@ nlohmann::json values_of(const OptionList& list) {
   return values;
 }
 
-// The numbers of a cell depend on this, and on nothing else.
+// The fingerprint of everything that the numbers of a cell depend on.
 std::string fingerprint_of(const std::string& text, const Model& model, const ModelOptions& how, const TaskSet* task) {
   nlohmann::json all = {text,
                         headscope_version(),
@@ -88,7 +88,7 @@ private:
     return cells_->bind({&engine_, task_ ? &*task_ : nullptr, task_ ? task_->name : "", method_.info().group(), {}});
   }
 
-  // Goes on with the journal that is there, or begins one.
+  // Continues an existing journal, or begins one.
   Status begin() {
     const std::string text = resumable_text(method_, engine_.model().identity.sha256());
     header_ = {fingerprint_of(text, engine_.model(), model_, task_ ? &*task_ : nullptr),
@@ -109,7 +109,7 @@ private:
     return {};
   }
 
-  // False: it was another run's, and is gone.
+  // Continues the journal; returns false where it was another run's and has been removed.
   Result<bool> resume() {
     auto content = read_journal(path_);
     const bool own = content.ok() && content->header.fingerprint == header_.fingerprint;
@@ -149,7 +149,7 @@ private:
     return {};
   }
 
-  // What goes into the result file is what a later run would read from the journal.
+  // Keeps a result as a later run would read it from the journal, so that both write the same file.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
     HS_ASSIGN(CellResults one, as_read_back(cell, result));

@@ -23,7 +23,8 @@ Recipe two_tokens_back() {
   return {{}, {peak(2)}, {{value_needle, two_back_needle, 1.0}, {value_label, two_back_label, 1.0 / label_value}}};
 }
 
-// Attends to what followed earlier occurrences of its own token, but never to an answer that a retrieval head copies.
+// Attends to tokens that followed earlier occurrences of its own token, but never to an answer that a retrieval head
+// copies.
 Recipe induction(double share) {
   return {{{identity, key_previous, match}, {constant, key_needle, -30.0}, off_first_token},
           {},

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a face lends to a method while it works: a way to be stopped, a place for progress, and one for remarks.
+// What a face gives a method for its run: a way to be cancelled, and receivers of progress and notes.
 #pragma once
 
 #include <functional>
@@ -21,12 +21,12 @@ struct Context {
   mutable int step = 0;
 
   void note(const std::string& line) const;
-  // What a reader of the numbers must know.
+  // Warns of something that a reader of the numbers must know.
   void warn(const std::string& line) const;
   void begin_step() const { ++step; } // progress then says "[2/5]" where `steps` is set
   TaskContext task() const;
   void finish_progress() const;
-  // The same without progress and notes: for parts whose own progress would confuse.
+  // The same context without progress and notes, for parts whose own progress would confuse.
   Context silent() const;
 };
 

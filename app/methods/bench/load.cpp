@@ -27,7 +27,7 @@ struct LoadTimes {
   double ratio() const { return load / (read + memory); }
 };
 
-// The best of some runs of `work`, each after `prepare`, which is not timed.
+// The shortest of several runs of `work`, each after `prepare`, which is not timed.
 Result<double> best_of(const at::Device& device, const std::function<void()>& prepare,
                        const std::function<Status()>& work) {
   double best = 0.0;

@@ -88,7 +88,7 @@ private:
   at::TensorOptions options_;
 };
 
-// Rows of the q, k and v of the heads that stay.
+// Selects the q, k and v rows of the heads that stay.
 at::Tensor fewer_qkv(const ModelConfig& config, const at::Tensor& all, std::int64_t heads, std::int64_t kv_heads) {
   if (!all.defined()) return {};
   const std::int64_t e = config.d_head;
