@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the nodes, the names of layers and the legend of a graph go.
+// Lays out the nodes, the names of layers and the legend of a graph.
 #include <algorithm>
 #include <cmath>
 
@@ -48,8 +48,8 @@ struct LegendEntry {
   SceneGraph::Key key; // without its box
 };
 
-// Lines of both signs, where there are both, at full and half strength; then the kinds of lines that are there, and
-// ties.
+// Legend entries: lines of both signs, where there are both, at full and half strength; then the kinds of lines
+// present, and ties.
 std::vector<LegendEntry> legend_entries(const GraphFigure& figure, double largest) {
   bool negative = false, positive = false;
   for (const FigureEdge& edge : figure.edges)

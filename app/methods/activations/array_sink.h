@@ -23,8 +23,8 @@ struct SinkArray {
 class ArraySink {
 public:
   virtual ~ArraySink() = default;
-  // Writes rows of an array's first axis from `first` on; they must be contiguous and on the CPU, of any integer or
-  // floating-point type as the array is.
+  // Writes rows of an array's first axis from `first` on; they must be contiguous and on the CPU, of any type of the
+  // array's kind (integer or floating point).
   virtual Status write(std::size_t array, std::int64_t first, const at::Tensor& rows) = 0;
   // Finishes the arrays. Rows from done[array] on become NaN (not measured), whatever was written there. Arrays of
   // integers must be complete.

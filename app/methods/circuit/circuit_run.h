@@ -63,7 +63,7 @@ struct CircuitOutcome {
 Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                                     const CircuitOptions& options, const Context& context);
 
-// The steps of run_circuit(), for callers that have scores from elsewhere. The first starts with nothing measured.
+// The steps of find_circuit(), for callers that have scores from elsewhere. The first starts with nothing measured.
 CircuitOutcome begin_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                              const CircuitOptions& options);
 // Chooses the circuit by the scores; not used for acdc.
