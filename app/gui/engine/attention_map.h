@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention maps of the open model, tile by tile. Jobs of the engine's thread. The q and k of a layer are kept, and of
-// each row the log of its softmax's sum, so that any tile of a prompt of any length is computed by itself.
+// Attention maps of the open model, tile by tile. Jobs of the engine's thread. The q and k of a layer and the log of
+// each row's softmax sum are kept, so that any tile of a prompt of any length can be computed by itself.
 #pragma once
 
 #include <memory>

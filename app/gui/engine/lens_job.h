@@ -36,7 +36,7 @@ struct LensMap {
   std::size_t at(int row, int position) const { return static_cast<std::size_t>(row * n_positions + position); }
 };
 
-// mismatch (field "token") when `follow` is not one token.
+// Returns mismatch (field "token") when `follow` is not one token.
 Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task);
 
 struct AttributionRequest {
@@ -44,7 +44,7 @@ struct AttributionRequest {
   std::string answer, wrong; // empty: the likeliest next token and the one after it
 };
 
-// In logits: what each part adds to logit(answer) - logit(wrong) at the last token.
+// What each part adds to logit(answer) - logit(wrong) at the last token, in logits.
 struct AttributionMap {
   TokenInfo answer, wrong;
   int n_layers = 0, n_heads = 0;

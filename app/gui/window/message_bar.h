@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Errors and notes above the views; they stay until they are dismissed or the next one comes, and never stop anything.
+// Shows errors and notes above the views; they stay until they are dismissed or the next one comes, and never block
+// anything.
 #pragma once
 
 #include <QFrame>

@@ -139,7 +139,7 @@ void CircuitView::update_sources() {
       sources.push_back({score_prefix + QString::fromStdString(scores.id), QString::fromStdString(scores.title)});
   pages_->setCurrentIndex(sources.empty() ? 0 : 1);
   controls_->set_sources(sources);
-  // The same name in another file, or new values under the same name.
+  // Reloads: the name may be in another file, or have new values.
   if (!sources.empty() && controls_->source() == loaded_) load();
 }
 

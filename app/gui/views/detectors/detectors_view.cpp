@@ -34,7 +34,8 @@ constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that 
 
 constexpr int histogram_bins = 24;
 
-// "detector/induction/later_rate" and "run/induction" are scores of the detector induction; others are of none.
+// The detector of a score: "detector/induction/later_rate" and "run/induction" belong to induction; other scores to
+// none.
 std::string detector_of(const std::string& score) {
   for (const std::string prefix : {"detector/", "run/"})
     if (score.rfind(prefix, 0) == 0) {
@@ -216,7 +217,7 @@ void DetectorsView::run_next() {
 
 namespace {
 
-// Which heads are at or above the threshold without being of the kind, and why.
+// Says which heads are at or above the threshold without being of the kind, and why.
 QString unnamed_text(const DetectorResult& result) {
   if (result.conditions.empty()) return {};
   QStringList conditions, heads;

@@ -20,7 +20,7 @@
 namespace headscope::gui {
 namespace {
 
-// A longer prompt's scores take many seconds; they are not made by themselves.
+// Scores of longer prompts take many seconds, so they are computed only on request.
 constexpr std::size_t longest_scored = 2048;
 constexpr std::size_t most_grids = 6;
 
@@ -101,7 +101,7 @@ ScorePanel* GridView::add_grid() {
   panel->set_list_mode(list_->isChecked());
   splitter_->addWidget(panel);
   panels_.push_back(panel);
-  // A score that no other grid shows.
+  // Chooses a score that no other grid shows.
   for (const HeadScores& scores : workspace().scores().all()) {
     const QString id = QString::fromStdString(scores.id);
     const auto shows = [&](const ScorePanel* other) { return other != panel && other->score_id() == id; };

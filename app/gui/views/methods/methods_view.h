@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every method as a form: fill it in, run it on the open model, read what it answers.
+// The methods view: every method as a form that is filled in, run on the open model, and answered.
 #pragma once
 
 #include <map>
@@ -29,7 +29,7 @@ public:
   explicit MethodsView(Workspace& workspace, QWidget* parent);
 
   void choose(const std::string& id);
-  // Of the chosen method.
+  // The form of the chosen method.
   MethodForm& form() { return *page().form; }
   FormPanel& panel() { return *page().panel; }
   const std::optional<MethodAnswer>& answer() { return page().answer; }
@@ -48,7 +48,7 @@ protected:
   void resizeEvent(QResizeEvent* event) override;
 
 private:
-  // What is kept of a method while another one is shown.
+  // The state of a method that is kept while another one is shown.
   struct Page {
     std::unique_ptr<MethodForm> form;
     FormPanel* panel = nullptr;
