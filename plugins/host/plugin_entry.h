@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is known of one plugin: plain values.
+// What is known of one plugin, as plain values.
 #pragma once
 
 #include <string>

@@ -152,7 +152,7 @@ void LensView::ask_lens() {
         const bool follows = map->followed.has_value(), followed = lens_ && lens_->followed;
         lens_ = std::move(*map);
         lens_tokens_ = tokens;
-        // Resets the colour when the followed token changes, so that it fits what is shown.
+        // Resets the colour when the lens starts or stops following a token, so that it fits what is shown.
         if (follows != followed) {
           const QSignalBlocker quiet(color_);
           set_color(follows ? Color::followed_probability : Color::probability);

@@ -311,7 +311,7 @@ void PatchingView::click(Cell cell) {
   if (!shown_) return;
   Selection& selection = workspace().selection();
   if (shown_->by_head()) {
-    // Maps a K/V head to the query heads that read it.
+    // Maps a K/V head to the first query head that reads it.
     const int shared = shown_->n_columns > 0 ? std::max(1, workspace().n_heads() / shown_->n_columns) : 1;
     selection.set_head({cell.row, cell.col * shared});
   } else {
