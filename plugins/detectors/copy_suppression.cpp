@@ -62,7 +62,7 @@ public:
     const at::Tensor k = at::matmul(source.unsqueeze(0), view_w_k(config_, block).to(at::kFloat));
     return config_.qk_norm ? apply_norm(head_norm(), as_float(block.k_norm), k) : k;
   }
-  // [head_index, token, d_head]
+  // Values [head_index, token, d_head].
   at::Tensor values(int layer, const at::Tensor& source) const {
     return grouped(at::matmul(source.unsqueeze(0), view_w_v(config_, block_of(layer)).to(at::kFloat)));
   }

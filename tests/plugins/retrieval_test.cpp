@@ -104,7 +104,7 @@ ModelConfig two_layers() {
   return config;
 }
 
-// One step: where each of the four heads looks most, of `keys` keys.
+// One step: which of `keys` keys each of the four heads attends to most.
 void step(CopyCounter& counter, const std::vector<std::int64_t>& looks, std::int64_t token, std::int64_t keys) {
   for (int layer = 0; layer < 2; ++layer) {
     at::Tensor pattern = at::full({1, 2, 1, keys}, 0.01);
@@ -156,7 +156,7 @@ TEST(CopyCounter, LooksAtTheLastQueryOfATile) {
   EXPECT_DOUBLE_EQ(counter.code_score()[0], 0.25);
 }
 
-// ---- The detector on a model of random weights, whose answers are never the needle.
+// ---- The detector on a model with random weights, whose answers are never the needle.
 
 class RetrievalDetectorTest : public testing::Test {
 protected:
