@@ -17,7 +17,7 @@ struct Part {
   std::size_t model = 0, step = 0; // of the experiment
   std::string name;                // of its group in the result file
   std::int64_t first_cell = 0;
-  std::vector<bool> waits; // of its cells: whether one takes the results of all others
+  std::vector<bool> waits; // [cell]: whether it waits for the results of all others
 
   std::int64_t cells() const { return std::ssize(waits); }
   std::int64_t end() const { return first_cell + cells(); }

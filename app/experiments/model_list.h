@@ -11,7 +11,7 @@ namespace headscope::experiments {
 
 struct ExperimentModel {
   std::string path; // as --model takes it
-  std::string name; // stands behind the names of its results; empty where it is the only one
+  std::string name; // appended to the names of its results; empty where it is the only model
 };
 
 // Reads the paths as written in the file; none where the key is missing.

@@ -13,7 +13,7 @@
 namespace headscope::experiments {
 
 struct RunOptions {
-  std::string out; // empty: as the experiment says
+  std::string out; // empty: the file that the experiment names
   bool force = false;
   std::optional<Shard> shard;        // only these cells, and no result file
   std::vector<std::string> journals; // of merge: more finished cells

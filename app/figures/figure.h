@@ -45,10 +45,10 @@ enum class ColorMap {
 // How values become colours. Ends that are not set are taken from the data.
 struct ColorScale {
   ScaleKind kind = ScaleKind::sequential;
-  std::optional<ColorMap> map; // left out: viridis of a sequential scale, vik of a diverging one
+  std::optional<ColorMap> map; // unset: viridis for a sequential scale, vik for a diverging one
   std::optional<double> low;
   std::optional<double> high;
-  std::optional<double> center; // diverging only; 0 when left out. Both arms get the same length
+  std::optional<double> center; // diverging only; unset: 0. Both arms get the same length
   bool cut = false;  // diverging with both ends: only from low to high is shown, in the colours of equal arms
   bool log = false;  // sequential only; values <= 0 are drawn as the lowest colour
   std::string label; // what the values are, e.g. "attention weight"

@@ -15,7 +15,8 @@ namespace {
 using Role = TextBox::Role;
 
 constexpr double half_sqrt2 = 0.70710678118654752;
-constexpr std::size_t max_names = 3; // every third name still lets one read the text; beyond, numbers say more
+constexpr std::size_t max_names =
+    3; // with every third name the text can still be read; beyond, numbers are more useful
 
 bool all_numbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
@@ -292,7 +293,7 @@ MapBlock make_map(const HeatmapFigure& figure, const ResolvedScale& scale, const
 
 BarBlock make_color_bar(const ColorScale& wanted, const ResolvedScale& scale, double height, bool nan_legend) {
   constexpr double thickness = 14;
-  constexpr double arrow = 9; // where values lie beyond an end
+  constexpr double arrow = 9; // drawn where values are beyond an end
   BarBlock block;
   const double top = scale.clips_high ? arrow : 0;
   const double bottom = height - (scale.clips_low ? arrow : 0);

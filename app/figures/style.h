@@ -19,7 +19,7 @@ enum class Ink { text, muted, accent };
 
 struct Palette {
   QColor page, text, muted, accent, axis, grid, nan_fill, nan_line;
-  std::vector<QColor> series; // told apart under every common colour blindness (after Okabe and Ito)
+  std::vector<QColor> series; // distinct under every common colour blindness (after Okabe and Ito)
 
   QColor ink(Ink which) const;
 };

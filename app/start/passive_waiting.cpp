@@ -36,7 +36,7 @@ void wait_passively(int, char** arguments, char** environment) {
   more[count + 1] = spin;
   more[count + 2] = nullptr;
   if (program != nullptr) ::execve(program, arguments, more);
-  ::execve("/proc/self/exe", arguments, more); // both return only when they fail: go on as it is
+  ::execve("/proc/self/exe", arguments, more); // both return only when they fail; the program then continues as it is
 }
 
 [[gnu::section(".preinit_array"), gnu::used]] void (*const before_all_constructors)(int, char**,

@@ -83,7 +83,7 @@ public:
 private:
   struct Part {
     std::vector<double>* out;
-    std::int64_t per_prompt, begin; // of `out`: entries a prompt, and the first of this part
+    std::int64_t per_prompt, begin; // in `out`: entries per prompt, and the first of this part
     at::Tensor values;              // [row, entry], not yet divided by the scale
   };
 

@@ -15,7 +15,7 @@ namespace headscope {
 
 struct AttributionPrompt {
   std::vector<std::int64_t> tokens;
-  Answers answers; // without wrong answers the mean logit of the answers is taken apart
+  Answers answers; // without wrong answers, the mean logit of the answers is attributed
 };
 
 // Everything is in logits; the parts of a prompt add up to its `total`.

@@ -100,7 +100,7 @@ bool read_some(int fd, std::string& text) {
 
 // Reads both pipes, waiting at most `wait_ms`.
 void read_both(Pipe& out, Pipe& err, ChildOutcome& outcome, int wait_ms) {
-  pollfd ends[] = {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}}; // a negative descriptor is left out
+  pollfd ends[] = {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}}; // poll() ignores negative descriptors
   if (::poll(ends, 2, wait_ms) <= 0) return;
   if (ends[0].revents != 0 && !read_some(out.read_end(), outcome.out)) out.close_end(0);
   if (ends[1].revents != 0 && !read_some(err.read_end(), outcome.err)) err.close_end(0);

@@ -13,7 +13,7 @@
 namespace headscope {
 
 struct ChildRequest {
-  std::vector<std::string> command;               // the program (looked for in PATH) and its arguments
+  std::vector<std::string> command;               // the program (searched for in PATH) and its arguments
   std::map<std::string, std::string> environment; // added to the own one
   std::string folder;                             // to run in; empty: the current one
   std::chrono::milliseconds time_limit{30000};

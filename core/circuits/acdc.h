@@ -14,7 +14,7 @@ struct AcdcResult {
   double threshold = 0.0;
   Circuit circuit;       // pruned
   double metric = 0.0;   // of the circuit
-  std::int64_t runs = 0; // edges that were tried; those into parts that nothing reads go untried
+  std::int64_t runs = 0; // edges that were tried; those into parts that nothing reads are removed untried
   bool complete = false; // false when cancelled: the edges not yet tried are in the circuit
 };
 

@@ -22,7 +22,7 @@ struct LastTokenPaths {
 // Effects in units of the logit difference.
 struct LastTokenEffects {
   std::int64_t n_pairs = 0, n_layers = 0, n_heads = 0;
-  std::vector<double> clean;   // [pair], with the knocked-out heads out
+  std::vector<double> clean;   // [pair], with the knocked-out heads ablated
   std::vector<double> effects; // patched - clean [pair, layer, head_index]; NaN: comes before no receiver
 
   double mean_clean() const;

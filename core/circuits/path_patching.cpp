@@ -37,7 +37,7 @@ public:
     for (std::size_t i = 0; i < out.senders.size(); ++i)
       order_.push_back(i);
     std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-      return out.senders[a] < out.senders[b]; // a walk only goes down the layers
+      return out.senders[a] < out.senders[b]; // a walk visits layers in increasing order only
     });
   }
 

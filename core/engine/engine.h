@@ -70,7 +70,7 @@ struct Hook {
 };
 
 struct RunRequest {
-  TokenBatch batch; // of rows that do not enter from tokens shape and padding only
+  TokenBatch batch; // rows that do not enter from tokens use its shape and padding only
   // The rows of the batch by the layer they enter at, in increasing order and each layer once; empty: all rows enter
   // from tokens. An activation has the rows that have entered by its layer, so variants that restart at different
   // layers form one batch. Left padding is allowed in the first group only.
@@ -86,7 +86,7 @@ struct RunRequest {
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's
-  CancelToken cancel;                                     // looked at before every layer
+  CancelToken cancel;                                     // tested before every layer
 };
 
 struct RunResult {

@@ -15,7 +15,7 @@ struct RunSpan {
   std::int64_t begin = 0;      // slot of the first position: tokens already in the KV cache or prefix
   std::int64_t count = 0;      // positions
   int first_layer = 0;
-  int end_layer = 0;   // behind the last
+  int end_layer = 0;   // one past the last
   bool cached = false; // with a KV cache
   Phase phase() const { return cached && begin > 0 ? Phase::decode : Phase::prefill; }
 };

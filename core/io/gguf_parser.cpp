@@ -230,7 +230,7 @@ Status GgufParser::tensor(std::uint64_t index) {
   if (!io::count_elements(info.shape, elements))
     return corrupt("its shape is negative or implausibly large", info.name);
   const kernels::QuantLayout* layout = kernels::quant_layout(type);
-  if (!layout) { // whoever reads it is told; how long it is, nobody knows
+  if (!layout) { // reported when it is read; its length is unknown
     info.dtype = type_name(type);
     file_.tensors_.push_back(std::move(info));
     unknown_type_ = true;

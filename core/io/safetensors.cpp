@@ -164,7 +164,7 @@ bool HeaderReader::finish_tensor() {
   std::uint64_t elements = 0;
   if (!count_elements(info_.shape, elements)) return bad("its shape is implausibly large");
   info_.bytes = end - begin;
-  const std::size_t element = safetensors_element_bytes(info_.dtype); // 0: whoever reads it is told
+  const std::size_t element = safetensors_element_bytes(info_.dtype); // 0: reported when the tensor is read
   if (element != 0 && elements * element != info_.bytes)
     return bad("its shape needs " + std::to_string(elements * element) + " bytes, its data_offsets give " +
                std::to_string(info_.bytes));

@@ -116,7 +116,7 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   HS_ASSIGN(Description found, describe(checkpoint));
   auto model = std::make_shared<Model>();
   using Text = std::shared_ptr<const Tokenizer>;
-  const Background<Text> tokenizer( // beside the weights
+  const Background<Text> tokenizer( // in parallel with the weights
       [&, d_vocab = found.config.d_vocab](const TaskContext&) { return read_tokenizer(checkpoint, options, d_vocab); });
   HS_ASSIGN(model->weights, load_weights(checkpoint, *found.rules, found.config, options));
   auto text = tokenizer.wait();

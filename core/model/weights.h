@@ -25,7 +25,7 @@ struct BlockWeights {
   at::Tensor b_o;             // [d_model], or undefined
   at::Tensor w_in;            // gated: [2 d_mlp, d_model], gate first, then up; else [d_mlp, d_model]
   at::Tensor b_in;            // same rows, or undefined
-  at::Tensor b_post;          // [d_mlp], added behind the gate, or undefined
+  at::Tensor b_post;          // [d_mlp], added after the gate, or undefined
   at::Tensor w_out;           // [d_model, d_mlp]
   at::Tensor b_out;           // [d_model], or undefined
 };

@@ -13,7 +13,7 @@ namespace headscope::plant {
 namespace {
 
 constexpr std::uint64_t layout_purpose = 2;
-constexpr int most_tries = 20000; // three layers of four heads, which just fit, take some hundred
+constexpr int most_tries = 20000; // three layers of four heads, which just fit, need a few hundred
 
 constexpr std::array<const char*, 19> ids = {
     "previous",      "induction",        "duplicate",      "retrieval",  "successor",

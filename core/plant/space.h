@@ -21,7 +21,8 @@ constexpr int identity_size = 26, identity_distance = 5, name_identity_distance 
               place_size = 10 + 12 + 7;
 
 // ---- The residual stream.
-constexpr double constant_value = 16.0; // large beside the rest, so that RMSNorm divides all positions by much the same
+constexpr double constant_value =
+    16.0; // large compared with the rest, so that RMSNorm divides all positions by nearly the same number
 // Codes are +1 and -1; values on a single axis are larger, so that noise does not drown them.
 constexpr double flag_value = 2.0, label_value = 3.0, image_value = 3.0, place_value = 1.5;
 namespace axes {

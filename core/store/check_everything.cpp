@@ -25,7 +25,7 @@ Status check_numbers(const h5::Dataset& dataset, const h5::H5Location& place, st
   if (static_cast<std::uint64_t>(count) > left / item) return {};
   left -= static_cast<std::uint64_t>(count) * item;
   if (count == 0 || H5Tdetect_class(type.get(), H5T_VLEN) > 0 || H5Tdetect_class(type.get(), H5T_REFERENCE) > 0)
-    return {}; // of a kind that nobody reads
+    return {}; // of a kind that is never read
   HS_TRY(h5::check_slab(dataset.get(), place, h5::whole(h5::shape_of(space.get())), item));
   std::vector<unsigned char> bytes(static_cast<std::size_t>(count) * item);
   if (H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0)

@@ -22,7 +22,7 @@ struct Footer {
   std::uint32_t block = 0;
   std::uint32_t sums_crc = 0;
   std::uint32_t unused = 0;
-  std::uint32_t crc = 0; // of what stands before it here
+  std::uint32_t crc = 0; // of the fields before it in this struct
   char magic[8] = {};
 };
 static_assert(sizeof(Footer) == 32);

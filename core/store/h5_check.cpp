@@ -228,7 +228,7 @@ Status check_packed_chunk(hid_t dataset, const H5Location& place, const std::vec
   const bool fits = stream.total_out <= most;
   inflateEnd(&stream);
   if (!fits) return bomb;
-  return {}; // what cannot be unpacked HDF5 says better
+  return {}; // HDF5 has the better message for what cannot be inflated
 }
 
 // The index of deflate among the filters, or nothing.

@@ -50,7 +50,7 @@ Status ResultWriter::set_model(const Attributes& attributes, const std::string& 
   for (Attribute& attribute : kept) {
     auto* path = std::get_if<std::string>(&attribute.value);
     if (attribute.name != "path" || path == nullptr) continue;
-    std::filesystem::path full(*path); // whose folders are nobody else's business
+    std::filesystem::path full(*path); // only the last part is stored, for privacy
     *path = (full.has_filename() ? full : full.parent_path()).filename().string();
   }
   return set_attributes(name.empty() ? "/model" : "/models/" + name, kept);

@@ -372,7 +372,7 @@ Status FileState::close() {
 }
 
 void FileState::abandon() {
-  if (disk.error == 0) disk.error = ECANCELED; // so that nothing more goes to the disk
+  if (disk.error == 0) disk.error = ECANCELED; // so that nothing more is written to disk
   for (const auto& weak : arrays) {
     if (const std::shared_ptr<ArrayState> array = weak.lock()) array->dataset.close();
   }

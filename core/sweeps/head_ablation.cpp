@@ -250,7 +250,7 @@ private:
   std::optional<CleanRows> clean_;
   Judge judge_;
   at::Tensor repeated_;     // tokens [chunk x copies, pos]
-  std::int64_t budget_;     // tokens that go through the model at once
+  std::int64_t budget_;     // tokens that are run at once
   std::int64_t run_tokens_; // and in the next run, when that is fewer
 
   struct QueuedCell {

@@ -59,7 +59,7 @@ struct Variant {
 // Variants that begin at one layer.
 struct LayerVariants {
   int layer = 0;
-  RowGroup::Residual from; // of the rows of the walk; undefined where they travel with these
+  RowGroup::Residual from; // of the walk's rows; undefined where variants are run together with these
   std::vector<Variant> variants;
 };
 

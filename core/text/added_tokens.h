@@ -17,12 +17,12 @@ namespace headscope::text {
 struct AddedToken {
   std::int64_t id = -1;
   std::string content;
-  std::string piece; // the content, normalized where that is what is looked for; set by index()
+  std::string piece; // the content, normalized where matching is on normalized text; set by index()
   bool special = false;
-  bool normalized = false;  // looked for in the normalized text
+  bool normalized = false;  // matched in the normalized text
   bool single_word = false; // only where no word character touches it
-  bool lstrip = false;      // takes the white space before it
-  bool rstrip = false;      // takes the white space after it
+  bool lstrip = false;      // also consumes the white space before it
+  bool rstrip = false;      // also consumes the white space after it
 };
 
 class AddedTokens {

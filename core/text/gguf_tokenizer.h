@@ -27,8 +27,8 @@ struct GgufTokenizerData {
   std::vector<std::int32_t> types;      // one a token, or empty: 2 unknown, 3 control, 4 user defined
   std::vector<std::string_view> merges; // "left right"
   std::optional<std::int64_t> bos, eos, unk, pad;
-  std::optional<std::int64_t> eot, eom;   // generation ends behind these too
-  std::vector<std::int64_t> further_ends; // and behind these: padding, file and repository marks of code models
+  std::optional<std::int64_t> eot, eom;   // generation also ends after these
+  std::vector<std::int64_t> further_ends; // and after these: padding, file and repository marks of code models
   std::optional<bool> add_bos, add_eos;
   std::optional<bool> add_space_prefix;
   std::string chat_template;

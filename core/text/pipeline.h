@@ -24,7 +24,7 @@ enum class Spelling { plain, byte_level, metaspace };
 struct PipelineParts {
   std::unique_ptr<Vocabulary> vocabulary; // the model's own pieces
   std::unique_ptr<TokenModel> model;
-  std::int64_t listed = 0; // entries of a list that may repeat pieces: further tokens come behind them
+  std::int64_t listed = 0; // entries of a list that may repeat pieces: further tokens come after them
   AddedTokens added;
   Normalizers normalizers;
   PreTokenizers pre_tokenizers;

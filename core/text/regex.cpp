@@ -343,7 +343,7 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
     }
     if (rc < 0) return failed(rc, code_->pattern);
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
-    if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right behind another match
+    if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right after another match
       ++at;
       while (at < utf8.size() && (static_cast<unsigned char>(utf8[at]) & 0xC0) == 0x80)
         ++at;

@@ -17,8 +17,8 @@ struct SentencePieceOptions {
   bool add_bos = false;
   bool add_eos = false;
   std::string chat_template, chat_file;
-  std::vector<AddedToken> added;  // behind the model's own pieces, in this order
-  std::string bos, eos, unk, pad; // contents that stand in for the model's own; may be empty
+  std::vector<AddedToken> added;  // after the model's own pieces, in this order
+  std::string bos, eos, unk, pad; // contents that replace the model's own; may be empty
   std::vector<std::int64_t> ends; // see Tokenizer::end_ids()
 };
 

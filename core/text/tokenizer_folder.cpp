@@ -27,7 +27,7 @@ using text::JsonField;
 struct FolderConfig {
   std::string bos, eos, unk, pad;                                  // contents; empty: not named
   std::vector<AddedToken> added;                                   // added_tokens_decoder; ids only give the order
-  bool has_decoder = false;                                        // then the older files beside it say nothing
+  bool has_decoder = false;                                        // then the older files beside it are ignored
   std::map<std::pair<std::size_t, std::string>, AddedToken> named; // by place and key: mask_token and so on
   std::vector<AddedToken> extra;                                   // additional_special_tokens
   std::optional<bool> add_bos, add_eos;
@@ -265,7 +265,7 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
     id = add(token);
   };
   for (const AddedToken& token : config.added) {
-    const std::int64_t given = add(token); // the tokenizers library goes by the content and the order
+    const std::int64_t given = add(token); // the tokenizers library uses the content and the order
     if (given != token.id)
       log::warning("the added token \"" + token.content + "\" has the id " + std::to_string(given) + ", not " +
                    std::to_string(token.id));

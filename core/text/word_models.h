@@ -12,7 +12,7 @@ namespace headscope::text {
 
 struct WordPieceOptions {
   std::int64_t unk = -1;
-  std::string prefix = "##"; // of a piece that goes on
+  std::string prefix = "##"; // of a piece that continues a word
   std::size_t longest = 100; // characters; a longer word is unknown
 };
 

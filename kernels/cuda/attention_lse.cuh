@@ -7,7 +7,7 @@
 
 namespace headscope::kernels::cuda {
 
-constexpr int bound_step = 7; // of how many tiles the bound alone looks at one
+constexpr int bound_step = 7; // the pass for the bound alone reads one tile in so many
 
 // For each query of this thread, over the keys it has seen: the largest dot product of those with h = 0 and h = 1, and
 // the sum of 2^(score - base), where base follows the largest score at a distance.

@@ -8,7 +8,7 @@
 
 namespace headscope::kernels::cuda {
 
-constexpr int stack_room = 24, stack_full = stack_room - 16; // 16 more may come before the next look at it
+constexpr int stack_room = 24, stack_full = stack_room - 16; // 16 more may come before the next check
 constexpr int key_bits = 28;                                 // above them: which of the thread's queries
 
 // An entry of `lists`: the weight's logarithm, as bits that sort like it, and the key; 0: an empty place.

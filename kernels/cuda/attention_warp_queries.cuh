@@ -8,7 +8,7 @@
 namespace headscope::kernels::cuda {
 
 constexpr float hidden_dot = -1e30f; // far below any score, yet 0 times it is no NaN
-constexpr float no_weight = -1e25f;  // logarithm of a weight that nobody has; above hidden_dot times any scale
+constexpr float no_weight = -1e25f;  // logarithm of no weight; above hidden_dot times any scale
 constexpr float base_room = 16.0f;   // how far a score may be above the base of its query's sum, in units of log 2
 constexpr float log2_e = 1.44269504088896341f, ln_2 = 0.693147180559945309f;
 

@@ -10,7 +10,7 @@ namespace headscope::kernels::cuda {
 namespace {
 
 constexpr int threads = 256;
-constexpr int width = 4; // elements a thread takes at once
+constexpr int width = 4; // elements that a thread processes at once
 
 template <typename T> struct alignas(sizeof(T) * width) Pack { T at[width]; };
 

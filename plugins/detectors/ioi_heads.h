@@ -30,7 +30,7 @@ Result<IoiSet> ioi_set(const DetectorRun& run);
 // [layer, head]
 struct NameMoving {
   LastTokenEffects direct;  // of path patching to the logits
-  std::vector<double> lost; // % of the logit difference that goes with the head's direct path: -100 (LD' - LD) / LD
+  std::vector<double> lost; // % of the logit difference that is lost with the head's direct path: -100 (LD' - LD) / LD
   std::vector<double> attention; // from the last token to the indirect object
   std::vector<double> copy, negative;
   double logit_difference = 0.0; // mean

@@ -12,8 +12,8 @@ namespace headscope::gui {
 
 struct AblationInput {
   std::vector<AblatedHead> heads;
-  std::vector<std::string> reference; // texts whose activations mean and resample take; no others need them
-  std::uint64_t seed = 0;             // of the choice of the text that resample takes
+  std::vector<std::string> reference; // texts whose activations mean and resample use; other methods need none
+  std::uint64_t seed = 0;             // for choosing the text that resample uses
 };
 
 } // namespace headscope::gui

@@ -79,7 +79,7 @@ std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::
   const auto found =
       std::find_if(kept.begin(), kept.end(), [&](const auto& x) { return x->layer == layer && x->tokens == tokens; });
   if (found == kept.end()) return nullptr;
-  std::rotate(found, found + 1, kept.end()); // the newest stand last
+  std::rotate(found, found + 1, kept.end()); // the newest are last
   return kept.back();
 }
 

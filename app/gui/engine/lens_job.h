@@ -21,7 +21,7 @@ struct LensRequest {
 };
 
 struct LensMap {
-  int n_rows = 0, n_positions = 0, first_position = 0; // a long prompt is looked at from first_position on
+  int n_rows = 0, n_positions = 0, first_position = 0; // a long prompt is analysed from first_position on
   std::vector<std::string> rows;                       // "resid_pre 3"
   static constexpr int top = 5;
   std::vector<std::int64_t> top_ids; // [row, position, top], likeliest first

@@ -55,7 +55,7 @@ public:
   MethodForm& operator=(const MethodForm&) = delete;
 
   const methods::MethodInfo& info() const { return method_->info(); }
-  bool has_cells() const { return has_cells_; } // can be estimated, and gone on with
+  bool has_cells() const { return has_cells_; } // its cost can be estimated, and a run resumed
   const std::vector<FormField>& fields() const { return fields_; }
   const FormField* field(const std::string& name) const;
   // The field that an error is about; null where it names none.

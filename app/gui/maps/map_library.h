@@ -24,7 +24,7 @@ public:
   Choice map_of(const std::vector<HeadId>& heads);
 
 Q_SIGNALS:
-  void changed(); // the prompt, the model or the file is another: maps handed out before are old
+  void changed(); // the prompt, the model or the file has changed: maps handed out before are outdated
 
 private:
   struct Kept {

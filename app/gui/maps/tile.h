@@ -48,7 +48,7 @@ struct Tile {
   // Values row by row, over the weights of each cell that are not masked; at level 0 `mean` is empty and `max` is both.
   std::vector<float> max, mean;
   float highest_max = 0.0F, highest_mean = 0.0F;
-  bool complete = true; // false: cells that no weight has come to yet are NaN
+  bool complete = true; // false: cells without a weight yet are NaN
 
   const std::vector<float>& values(Pooling pooling) const {
     return pooling == Pooling::mean && !mean.empty() ? mean : max;

@@ -28,7 +28,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int layout_version = 2; // a layout saved with another one is not taken
+constexpr int layout_version = 2; // a layout saved with another version is ignored
 constexpr double font_step = 1.1;
 
 bool is_result(const QString& path) {

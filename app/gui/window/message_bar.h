@@ -21,7 +21,7 @@ public:
 
 Q_SIGNALS:
   void log_wanted();
-  void wanted(bool shown); // whoever holds the bar shows and hides itself with it
+  void wanted(bool shown); // the bar's container shows and hides itself with it
 
 private:
   void show_text(const QString& text, bool is_error);

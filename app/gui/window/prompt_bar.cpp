@@ -186,7 +186,7 @@ void PromptBar::generate() {
   if (!workspace_.live()) return;
   GenerateRequest wanted;
   wanted.tokens = prompt.ids();
-  wanted.tokens.resize(prompt.n_prompt()); // from the prompt on, not from where the views stand
+  wanted.tokens.resize(prompt.n_prompt()); // from the prompt's end, not from the step that views show
   wanted.new_tokens = new_tokens_->value();
   wanted.temperature = temperature_->value();
   wanted.seed = static_cast<std::uint64_t>(seed_->value());

@@ -11,13 +11,13 @@ namespace headscope::methods {
 
 struct Context {
   CancelToken cancel;
-  ProgressFn progress;                                // empty: nobody looks
+  ProgressFn progress;                                // empty: progress is not shown
   std::function<void()> progress_ended;               // before text of another kind appears; may be empty
   std::function<void(const std::string&)> note_line;  // may be empty
   std::function<void(const std::string&)> warn_line;  // may be empty
   std::function<void(const std::string&)> text_piece; // where text is wanted while it is generated; may be empty
   std::string command_line;                           // for the provenance of results
-  int steps = 0;                                      // of a method that does several things in turn; 0: does not say
+  int steps = 0; // the steps of a method that does several things in turn; 0: not known
   mutable int step = 0;
 
   void note(const std::string& line) const;

@@ -50,9 +50,10 @@ struct MethodInfo {
 struct Report {
   nlohmann::json json;
   std::string text;
-  bool complete = true;              // false: cancelled; what was done until then is reported and stored
-  std::optional<Error> failed = {};  // a part that failed without costing the others, said after they are stored
-  std::optional<Error> refused = {}; // the result file takes no more: what was measured is shown, no file published
+  bool complete = true;             // false: cancelled; what was done until then is reported and stored
+  std::optional<Error> failed = {}; // a part that failed without costing the others, said after they are stored
+  std::optional<Error> refused =
+      {}; // a write to the result file failed: the measurements are shown, but no file is published
 };
 
 // Receives the report before the file is published; a face prints or shows it.

@@ -111,7 +111,7 @@ public:
 
   const std::deque<Option>& all() const { return list_; }
   const Option* find(const std::string& name) const;
-  Option* find(const std::string& name); // to change what another list says of it
+  Option* find(const std::string& name); // for changing an option that another list has added
   Status check() const;                  // of every option
   store::Attributes attributes() const;
   nlohmann::json to_json() const;

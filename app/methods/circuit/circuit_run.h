@@ -37,7 +37,7 @@ struct CircuitOptions {
   std::vector<double> thresholds;          // one for `build = threshold`, any number for acdc
   bool signed_scores = false;              // choose by signed importance, not by its size
   bool curve = false, completeness = true; // the latter: of the curve, also the model without each circuit
-  std::string scores_file;                 // take the scores of this result file
+  std::string scores_file;                 // use the scores of this result file
   std::string name = "circuit";
   std::int64_t tokens_per_run = 0;
 

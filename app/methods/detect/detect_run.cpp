@@ -110,7 +110,7 @@ void place_option_files(DetectOptions& options, const std::function<std::string(
     const auto dot = text.find('.'), equals = text.find('=');
     if (dot == std::string::npos || equals == std::string::npos || dot > equals) continue;
     const auto found = host.detector(text.substr(0, dot));
-    if (!found.ok()) continue; // whoever makes the plan says so
+    if (!found.ok()) continue; // reported where the plan is made
     const std::string name = text.substr(dot + 1, equals - dot - 1), value = text.substr(equals + 1);
     for (const OptionSpec& spec : (*found)->options())
       if (spec.name == name && names_file(spec, value)) text.replace(equals + 1, value.size(), where(value));

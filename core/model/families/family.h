@@ -18,7 +18,7 @@ namespace headscope {
 // marks a name without the prefix, and an empty name a tensor that the family lacks. Names separated by '|' are used by
 // different writers for one tensor: the first that the file has is read.
 struct TensorNames {
-  std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is taken
+  std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is used
   std::string embed, pos_embed;
   std::string ln_embed_w, ln_embed_b;
   std::string unembed, unembed_b; // unembed missing: tied to embed, unless the config says otherwise

@@ -195,7 +195,7 @@ private:
     if (word == "autoescape" && now().text != "false" && now().text != "False")
       fail(ErrorCode::unsupported, "'autoescape' is supported with false only", now().line);
     while (now().kind != TokenKind::end_statement && now().kind != TokenKind::end)
-      take(); // its name, which says nothing here
+      take(); // its name, which is not used
     body(out, word == "block" ? "endblock" : "endautoescape");
     if (now().kind == TokenKind::name) take();
     return out;

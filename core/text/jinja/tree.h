@@ -18,7 +18,7 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 enum class ExpressionKind {
   literal,    // value
   name,       // text
-  body,       // the text of the block that a filter stands over
+  body,       // the text of the block that a filter applies to
   list,       // arguments
   tuple,      // arguments
   dictionary, // arguments: key, value, key, value ...

@@ -132,7 +132,7 @@ struct List {
   bool group = false; // of groupby: (grouper, list) by name too
   Budget* budget = nullptr;
   List(Values values, bool is_tuple, Budget* owner);
-  ~List(); // not recursive, however deep lists lie in lists
+  ~List(); // not recursive, however deeply lists are nested
   List(const List&) = delete;
   List& operator=(const List&) = delete;
 };
@@ -219,7 +219,7 @@ Value binary(Maker& make, const std::string& operation, const Value& left, const
 Value negative(const Value& value);
 Value item_of(Maker& make, const Value& value, const Value& key);
 Value slice_of(Maker& make, const Value& value, const Value& start, const Value& stop, const Value& step);
-Values elements_of(Maker& make, const Value& value); // what a loop goes over
+Values elements_of(Maker& make, const Value& value); // the values that a loop iterates over
 std::vector<std::string_view> characters(std::string_view text);
 
 } // namespace headscope::text::jinja

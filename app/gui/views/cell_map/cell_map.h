@@ -45,7 +45,7 @@ public:
   std::function<QString(Cell)> tip; // of the tool tip
 
 Q_SIGNALS:
-  void cell_clicked(Cell cell); // also when the keyboard goes there
+  void cell_clicked(Cell cell); // also when the keyboard selects it
   void cell_hovered(std::optional<Cell> cell);
 
 protected:

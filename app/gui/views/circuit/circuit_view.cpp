@@ -259,7 +259,7 @@ void CircuitView::take_selection() {
   std::vector<HeadId> heads;
   const std::vector<std::size_t> nodes = canvas_->selected();
   for (const std::size_t node : nodes) {
-    if (graph_.is_group(node)) continue; // to be grouped further, not to be looked at
+    if (graph_.is_group(node)) continue; // this node is being grouped, not inspected
     const store::GraphNode& at = graph_.shown().nodes[node];
     if (is_head(at)) heads.push_back({at.layer, at.head});
   }

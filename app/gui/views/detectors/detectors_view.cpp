@@ -138,7 +138,7 @@ void DetectorsView::need_list() {
 }
 
 void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
-  if (!known_.empty()) return; // somebody did not wait
+  if (!known_.empty()) return; // already read by a caller that could not wait
   known_ = known;
   const QSignalBlocker blocker(list_);
   for (const DetectorInfo& info : known_) {

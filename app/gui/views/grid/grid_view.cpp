@@ -73,7 +73,7 @@ QWidget* GridView::make_bar() {
   add->setText(tr("Add grid"));
   add->setToolTip(tr("Another score beside this one"));
   auto* bar = new QWidget;
-  auto* rows = new QGridLayout(bar); // two rows: the grid stands in a narrow column of the window
+  auto* rows = new QGridLayout(bar); // two rows, since the grid is in a narrow column of the window
   rows->setContentsMargins(4, 2, 4, 0);
   rows->setSpacing(4);
   rows->addWidget(text_, 0, 0, 1, 2);

@@ -15,7 +15,7 @@ public:
   void cells(); // borders and values, where there is room
   void pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
   void crosshair(MapCanvas::Cell cell);
-  void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels stand out
+  void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels are highlighted
   void tag(MapCanvas::Cell cell, QPointF pointer);
 
   // The step between numbered labels: 1, 2, 5, 10, …, at least `least`.

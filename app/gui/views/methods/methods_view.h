@@ -41,7 +41,7 @@ public:
   void estimate_cost();
   void cancel();
   void reset();
-  bool resumes() const { return page().unfinished.has_value(); } // Run goes on from a journal
+  bool resumes() const { return page().unfinished.has_value(); } // Run resumes from a journal
   bool running() const { return job_ != 0; }
 
 protected:
@@ -54,7 +54,7 @@ private:
     FormPanel* panel = nullptr;
     std::optional<MethodAnswer> answer;
     QString estimate;
-    std::optional<methods::Unfinished> unfinished; // what Run would go on from
+    std::optional<methods::Unfinished> unfinished; // what Run would resume from
   };
 
   QWidget* make_left();
@@ -69,7 +69,7 @@ private:
   void take_estimate(const std::string& id, const Result<MethodEstimate>& estimate);
   bool say_at_field(const Page& asked, const Error& error);
   void take_edit(const std::string& id);
-  void look_for_journal(); // of a run that this form would go on from
+  void look_for_journal(); // looks for the journal of a run that this form would resume
   void offer_prompt();
   void show_state(); // buttons, command line, and whether the result is still of this form and model
   void show_progress();
