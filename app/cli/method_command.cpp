@@ -146,7 +146,7 @@ void add_method(CLI::App& app, Commands& commands, std::unique_ptr<methods::Meth
   add_options(*command, list, what->wrong);
   add_output_options(*command, what->output, *what->method);
   command->callback([&commands, command, what] {
-    if (!command->get_subcommands().empty()) return; // "circuit export" is no circuit
+    if (!command->get_subcommands().empty()) return; // "circuit export" is not a circuit
     commands.chosen = [what](const Console& console) { return call(*what, console); };
   });
 }

@@ -38,7 +38,7 @@ struct JournalContent {
   CellResults cells;           // a cell that is there twice: the first
   std::int64_t good_bytes = 0; // what comes after these was cut off by a kill, or is damaged
 };
-// Returns not_found, or corrupt for a file that is no journal or has no whole header.
+// Returns not_found, or corrupt for a file that is not a journal or has no whole header.
 Result<JournalContent> read_journal(const std::string& path);
 
 class Journal {

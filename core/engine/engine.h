@@ -106,7 +106,7 @@ struct BackwardHook {
 struct GradientRequest {
   RunRequest run; // all rows enter together, and no cache is appended to
   MetricFn metric;
-  at::Tensor resid_gradient;       // of a run that stops early, in place of a metric: d metric / d RunResult::resid
+  at::Tensor resid_gradient;       // for a run that stops early, instead of a metric: d metric / d RunResult::resid
   std::vector<HookSite> gradients; // sites whose d metric / d activation is wanted
   std::vector<BackwardHook> backward_hooks;
 };

@@ -35,7 +35,7 @@ struct ChoiceSet {
   std::array<std::int64_t, choice_count> letters; // tokens of the answers " A" to " D"
 };
 
-// Returns unsupported when a label or an answer is no token of its own.
+// Returns unsupported when a label or an answer is not a single token.
 Result<ChoiceSet> make_choices(const Tokenizer& tokenizer, const ChoiceOptions& options);
 
 } // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Added tokens: texts that become one id before anything else looks at them.
+// Added tokens: texts that become one id before any other step.
 #pragma once
 
 #include <cstdint>
@@ -46,7 +46,7 @@ public:
 
   struct Part {
     Span span;
-    std::int64_t id = -1; // -1: text that is no added token
+    std::int64_t id = -1; // -1: text that is not an added token
   };
   // Cuts a text at the longest tokens found from the left; `normalized` says which of the two kinds to look for.
   std::vector<Part> split(std::string_view text, bool normalized, bool parse_special) const;

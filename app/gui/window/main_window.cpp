@@ -190,7 +190,7 @@ void MainWindow::open_dialog() {
       this, tr("Open a model or a result file"), {},
       tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json);;All files (*)"));
   if (path.isEmpty()) return;
-  // A file of a Hugging Face folder stands for the folder.
+  // A file in a Hugging Face folder means the folder.
   const QFileInfo file(path);
   const bool of_folder =
       file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");

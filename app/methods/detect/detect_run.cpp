@@ -122,7 +122,7 @@ Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& pl
   for (const DetectorPlan& entry : plan)
     for (const OptionSpec& spec : entry.options.specs()) {
       if (!spec.file || !names_file(spec, entry.options.text(spec.name))) continue;
-      std::error_code error; // a word in another spelling is no file; a file that is missing was an error before
+      std::error_code error; // a differently spelled word is not a file; a missing file was already an error
       if (!std::filesystem::exists(entry.options.text(spec.name), error)) continue;
       HS_ASSIGN(std::string hash, haystack_sha256(entry.options.text(spec.name)));
       hashes.push_back(std::move(hash));

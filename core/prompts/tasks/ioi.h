@@ -39,7 +39,7 @@ struct IoiDropped {
 
 struct IoiTask {
   std::vector<IoiCase> cases;
-  std::vector<IoiDropped> dropped; // words that are no single token; cases whose tokens do not align
+  std::vector<IoiDropped> dropped; // words that are not single tokens; cases whose tokens do not align
 };
 
 // Returns unsupported when fewer than five names or no place or object is a single token of this tokenizer.

@@ -263,7 +263,7 @@ void CircuitView::take_selection() {
     const store::GraphNode& at = graph_.shown().nodes[node];
     if (is_head(at)) heads.push_back({at.layer, at.head});
   }
-  if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are no heads are selected here alone
+  if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are not heads are selected only here
   workspace().selection().set_heads(heads);
 }
 
