@@ -99,7 +99,7 @@ private:
     return cells_->bind({&engine_, task_ ? &*task_ : nullptr, task_ ? task_->name : "", method_.info().group(), {}});
   }
 
-  // Goes on with the journal that is there, or begins one.
+  // Continues an existing journal, or begins one.
   Status begin() {
     const std::string text = resumable_text(method_, engine_.model().identity.sha256());
     HS_ASSIGN(std::string fingerprint,
@@ -116,7 +116,7 @@ private:
     return {};
   }
 
-  // False: it was another run's, and is gone.
+  // Continues the journal; returns false where it was another run's and has been removed.
   Result<bool> resume() {
     auto content = read_journal(path_);
     const bool own = content.ok() && content->header.fingerprint == header_.fingerprint;
@@ -157,7 +157,7 @@ private:
     return {};
   }
 
-  // What goes into the result file is what a later run would read from the journal.
+  // Keeps a result as a later run would read it from the journal, so that both write the same file.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
     HS_ASSIGN(CellResults one, as_read_back(cell, result));

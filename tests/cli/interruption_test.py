@@ -32,7 +32,7 @@ class Slow(Case):
         self.call = [PROGRAM, "ablate", "--model", str(SMOLLM2), "--ioi", str(PROMPTS), "--tokens-per-run", "256", "--out", str(self.out)]
 
     def start(self, *more, measured=r"ablating heads +\[[#.]+\] +[1-9]"):
-        """Returns when the progress says what `measured` matches: something is done. The program believes that somebody watches: see said()."""
+        """Returns when the progress matches `measured`, i.e. something is done. The program sees a terminal: see said()."""
         self.shown, (self.watcher, terminal) = [], pty.openpty()
         self.resize(self.columns)
         self.process = process = subprocess.Popen([*self.call, *more], stdout=subprocess.PIPE, stderr=terminal)
@@ -199,7 +199,7 @@ class Resumable(Slow):
 class Killed(Slow):
     def test_leaves_nothing_under_the_name(self):
         process = self.start()
-        # A bar of the usual length: the terminal says no width.
+        # The bar has its default length, since the terminal reports no width.
         self.assertRegex(self.said(), r"\r\033\[Kablating heads +\[[#.]{24}\] +\d+ %  .+ left")
         process.kill()
         process.communicate()
@@ -207,7 +207,7 @@ class Killed(Slow):
         left = self.names()
         self.assertEqual(len(left), 1, left)
         self.assertTrue(left[0].startswith(".r.h5.partial-"), left)
-        # The next run with that name clears up.
+        # The next run with that name cleans up.
         self.good("attention", "--model", self.small_model(), "--prompt", "abc", "--out", self.out)
         self.assertEqual(self.names(), ["r.h5"])
 
@@ -281,7 +281,7 @@ class FullDisk(Case):
 
 class Progress(Slow):
     def lines(self):
-        """All but the one that is being drawn."""
+        """All lines except the one that is being drawn."""
         return [line for line in re.split(r"[\r\n]+", self.said().replace("\033[K", ""))[:-1] if "ablating" in line]
 
     def test_the_bar_follows_the_width(self):

@@ -20,7 +20,7 @@ std::vector<std::int64_t> row_of(const at::Tensor& tokens, std::int64_t row) {
   return {ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + ids.numel()};
 }
 
-// pattern: [query, key] of one head. The tile's masked cells are where the pattern is 0 by the mask.
+// `pattern` is [query, key] of one head. The tile's masked cells are where the pattern is 0 by the mask.
 void expect_tile(const Tile& tile, const at::Tensor& pattern, double tolerance, const std::string& what) {
   const at::Tensor x = pattern.to(at::kFloat).contiguous();
   const Block block = tile_block({x.size(0), x.size(1)}, tile.key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which heads are ablated, and what takes their place.
+// Which heads are ablated, and what replaces their output.
 #pragma once
 
 #include <cstdint>

@@ -36,7 +36,7 @@ Result<std::shared_ptr<ReferenceActivations>> reference_of(EngineState& state, c
   return state.reference;
 }
 
-// With the means of all layers, so that the next head needs no run of the reference texts.
+// Makes the means of all layers at once, so that the next head needs no run of the reference texts.
 Status make_means(const Engine& engine, ReferenceActivations& reference, const TaskContext& task) {
   if (reference.means) return {};
   reference.options.method = AblationMethod::mean;
@@ -52,7 +52,7 @@ Status make_means(const Engine& engine, ReferenceActivations& reference, const T
 using Group = std::pair<AblationMethod, Phase>;
 using Made = std::vector<std::pair<AblatedHead, Intervention>>;
 
-// Heads of one method and phase, in order of layers.
+// Adds heads of one method and phase, in order of layers.
 Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                  const Group& group, const std::vector<HeadId>& heads, const TaskContext& task, Made& made) {
   HS_ASSIGN(const auto engine, open_engine(state));
@@ -101,7 +101,7 @@ Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& token
   Made made;
   for (auto& [group, heads] : groups) {
     std::sort(heads.begin(), heads.end());
-    // All of a prompt of one token is its last one.
+    // A prompt of one token has no tokens before its last.
     if (group.second == Phase::prefill && tokens.size() < 2) continue;
     HS_TRY(add_group(state, tokens, input, group, heads, task, made));
   }
@@ -133,7 +133,7 @@ Result<std::vector<Intervention>> generation_interventions(EngineState& state, c
         list.push_back(std::move(intervention));
         continue;
       }
-      // The prompt's own positions, the last one among them; then what comes after.
+      // First the prompt's own positions, including the last; then those after it.
       list.push_back(intervention);
       if (head.when == Phase::prefill) continue;
       Intervention after = intervention;

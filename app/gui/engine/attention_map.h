@@ -27,7 +27,7 @@ struct AttentionRequest {
   }
 };
 
-// not_found when no model is open; invalid_argument for a head that it does not have.
+// Returns not_found when no model is open; invalid_argument for a head that it does not have.
 Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const TaskContext& task,
                             const std::function<void(Tile)>& partial);
 Result<UnitMass> attention_units(EngineState& state, const AttentionRequest& request,

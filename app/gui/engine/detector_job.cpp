@@ -10,7 +10,7 @@
 namespace headscope::gui {
 namespace {
 
-// Read once; what is put into a folder later is there after the next start.
+// Plugins are read once; those added later appear after the next start.
 const plugin::PluginHost& plugins() {
   static const plugin::PluginHost host = plugin::PluginHost::load();
   return host;

@@ -9,7 +9,7 @@
 namespace headscope::gui {
 namespace {
 
-// The names that core's graph finds its nodes by. Streams: GCC 12 warns about sums of such short strings.
+// The names by which core's graph finds its nodes. Uses streams, since GCC 12 warns about adding such short strings.
 std::string sender_name(const EdgeRef& edge) {
   std::ostringstream name;
   if (edge.sender == "head")

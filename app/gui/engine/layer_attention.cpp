@@ -12,9 +12,9 @@
 namespace headscope::gui {
 namespace {
 
-// Of the layers that are kept; the oldest go first.
+// The most bytes of layers that are kept; the oldest are dropped first.
 constexpr std::size_t kept_bytes = std::size_t{1} << 30;
-// Keys whose scores are held at once while a row's sum is taken.
+// How many keys' and rows' scores are held at once while sums of rows are computed.
 constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
 
 // What of an ablation can change the attention of a layer.
@@ -50,7 +50,7 @@ void keep(EngineState& state, LayerAttention layer) {
   kept.erase(kept.begin(), first);
 }
 
-// Attention as ever, that keeps the q and k it is handed.
+// The default attention, which also keeps the q and k it is given.
 class KeepingAttention : public AttentionBackend {
 public:
   KeepingAttention(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& ablation, int last,
@@ -96,11 +96,11 @@ std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::
     return x->layer == layer && x->tokens == tokens && x->ablation == ablation;
   });
   if (found == kept.end()) return nullptr;
-  std::rotate(found, found + 1, kept.end()); // the newest stand last
+  std::rotate(found, found + 1, kept.end()); // the newest are last
   return kept.back();
 }
 
-// Scores of queries and keys; -inf where a query does not see a key.
+// The scores of queries and keys; -inf where a query may not see a key.
 at::Tensor head_scores(const LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end,
                        std::int64_t k_begin, std::int64_t k_end) {
   const std::int64_t group = layer.q.size(0) / layer.k.size(0);
@@ -118,7 +118,7 @@ at::Tensor head_scores(const LayerAttention& layer, int head, std::int64_t q_beg
   return scores.masked_fill_(hidden, -std::numeric_limits<float>::infinity());
 }
 
-// The sums of the rows, made for whole groups of rows when one of them is asked for.
+// The sums of the rows, computed for whole groups of rows when one of them is needed.
 at::Tensor log_sums(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end) {
   at::Tensor& sums = layer.log_sums[static_cast<std::size_t>(head)];
   const std::int64_t n = layer.q.size(1);

@@ -71,7 +71,7 @@ Result<AttributionMap> run_attribution(const EngineState& state, const Attributi
     const at::Tensor likeliest = std::get<1>(result.logits[0].topk(3)).to(at::kCPU);
     for (int i = 0; i < 2; ++i)
       pair[static_cast<std::size_t>(i)] = likeliest[i].item<std::int64_t>();
-    // One of them was typed: the other is the likeliest that it is not.
+    // One of them was typed; the other is the likeliest different token.
     const std::string& typed = request.answer.empty() ? request.wrong : request.answer;
     if (!typed.empty()) {
       HS_ASSIGN(const std::int64_t id, token_of(tokenizer, typed, request.answer.empty() ? "wrong" : "answer"));

@@ -27,7 +27,8 @@ private:
   int count_;
 };
 
-// When a file was written; unset: there is none. A method may end without having written the file that was asked for.
+// When a file was written; unset: it does not exist. A method may end without having written the file that was asked
+// for.
 std::optional<fs::file_time_type> written_at(const std::string& path) {
   std::error_code missing;
   const auto time = fs::last_write_time(path, missing);

@@ -11,7 +11,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr std::size_t kept_maps = 24;
-// Of tiles, in a map that is looked at, and in one that is not.
+// Bytes of tiles in a visible map, and in one that is not visible.
 constexpr std::size_t map_bytes = std::size_t{192} << 20, old_map_bytes = std::size_t{16} << 20;
 
 QString heads_text(const std::vector<HeadId>& heads) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The map of a head or of several, from the open model or else from the open result file. The last few are kept, so
-// that going back and forth between heads shows them at once.
+// Maps of one or several heads, from the open model or else from the open result file. The last few are kept, so that
+// going back and forth between heads shows them at once.
 #pragma once
 
 #include <list>
@@ -30,7 +30,7 @@ public:
   Origin origin() const;
 
 Q_SIGNALS:
-  void changed(); // the prompt, the model or the file is another: maps handed out before are old
+  void changed(); // the prompt, the model or the file has changed: maps handed out before are outdated
 
 private:
   struct Kept {

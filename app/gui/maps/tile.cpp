@@ -9,11 +9,11 @@
 namespace headscope::gui {
 namespace {
 
-// Of a streamed block: whole tiles of a result file, a megabyte of weights.
+// The size of a streamed block: whole tiles of a result file, a megabyte of weights.
 constexpr std::int64_t block_rows = tile_side, block_cols = 4 * tile_side;
 constexpr std::chrono::milliseconds partial_every{100};
 
-// The cells of one tile while weights come in.
+// Collects the cells of one tile while weights are read.
 class Pooler {
 public:
   Pooler(MapShape shape, TileKey key) : shape_(shape), region_(tile_block(shape, key)) {

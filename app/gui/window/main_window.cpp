@@ -30,7 +30,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int layout_version = 2; // a layout saved with another one is not taken
+constexpr int layout_version = 2; // a layout saved with another version is ignored
 constexpr double font_step = 1.1;
 constexpr int save_after_ms = 500; // of a change: a kill loses no more than that
 
@@ -118,7 +118,7 @@ void MainWindow::make_views() {
     View* view = kind.make(workspace_, this);
     auto* dock = new QDockWidget(view->title(), this);
     dock->setObjectName(QStringLiteral("dock-") + view->id());
-    // On a small screen a view that needs more room scrolls; it must not make the window wider than the screen.
+    // On a small screen a view that needs more room scrolls, so that it does not make the window wider than the screen.
     auto* scroll = new QScrollArea;
     scroll->setFrameShape(QFrame::NoFrame);
     scroll->setWidgetResizable(true);
@@ -138,7 +138,8 @@ void MainWindow::reset_layout() {
     removeDockWidget(docks_[kind.id]);
     first.try_emplace(kind.place, docks_[kind.id]);
   }
-  // The first of each place side by side, then the others as their tabs: a dock beside tabs would become one of them.
+  // Docks the first view of each place side by side, then the others as their tabs: a dock added beside tabs would
+  // become one of them.
   for (const auto& [place, dock] : first) {
     const bool beside = place == DockColumn::right && first.count(DockColumn::center) > 0;
     if (beside)
@@ -180,7 +181,7 @@ void MainWindow::show_only(const QString& id) {
     dock->setVisible(name == id);
 }
 
-// The view that has the focus, or else the one on top in the middle.
+// The view that has the focus, otherwise the one on top in the middle.
 View* MainWindow::current_view() const {
   for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())
     if (auto* focused = qobject_cast<View*>(widget)) return focused;
@@ -211,7 +212,7 @@ void MainWindow::open_dialog() {
       this, tr("Open a model or a result file"), {},
       tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json);;All files (*)"));
   if (path.isEmpty()) return;
-  // A file of a Hugging Face folder stands for the folder.
+  // A file in a Hugging Face folder means the folder.
   const QFileInfo file(path);
   const bool of_folder =
       file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");
@@ -249,7 +250,7 @@ void MainWindow::find() {
   finder->open();
 }
 
-// Keys that no view and no input has taken.
+// Handles keys that no view or input field has used.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
   switch (event->key()) {
   case Qt::Key_Up: return step_head(-1, 0);
@@ -390,7 +391,7 @@ void MainWindow::restore_session() {
   if (resuming_) workspace_.open_model({session_.model.toStdString(), "float32", "cpu"});
 }
 
-// What of the session needs the model.
+// Restores the parts of the session that need the model.
 void MainWindow::take_up_rest() {
   if (!std::exchange(resuming_, false)) return;
   const auto fits = [this](HeadId head) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: docks of views, menus, messages, the job in the status bar, and the session.
+// The main window: docks of views, menus, messages, the job in the status bar, and the session.
 #pragma once
 
 #include <map>
@@ -21,7 +21,7 @@ class StartScreen;
 class MainWindow : public QMainWindow {
   Q_OBJECT
 public:
-  // `session_file`: where the session is kept; empty: nowhere.
+  // `session_file` is where the session is kept; empty: nowhere.
   explicit MainWindow(const QString& session_file, QWidget* parent = nullptr);
   ~MainWindow() override;
 
@@ -32,9 +32,9 @@ public:
   void reset_layout();
   void set_look(Theme theme, double font_scale);
 
-  // A model (folder, .gguf, packaged name) or a result file (.h5), by what the path looks like.
+  // Opens a model (folder, .gguf, packaged name) or a result file (.h5), judging by the path.
   void open_path(const QString& path);
-  // Files, prompt, selection and ablated heads of the session before.
+  // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
   const MessageBar& messages() const { return *messages_; }
 

@@ -25,7 +25,7 @@ namespace {
 
 constexpr int reference_pause_ms = 400; // of typing
 
-// All values of an enumeration by their names, each with what it means as its tip.
+// A combo box of all names of an enumeration, each with its meaning as a tool tip.
 template <typename E> QComboBox* choice_of(const QString& name) {
   auto* box = new QComboBox;
   box->setAccessibleName(name);
@@ -72,7 +72,7 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
     const int row = list_->row(item);
     const auto& heads = workspace_.ablation().heads();
     if (item->checkState() != Qt::Unchecked || row >= static_cast<int>(heads.size())) return;
-    // After the list has done with the click: the list is made anew.
+    // Deferred until the list has handled the click, since the list is rebuilt.
     QMetaObject::invokeMethod(
         this, [this, head = heads[static_cast<std::size_t>(row)].head] { workspace_.ablation().toggle(head); },
         Qt::QueuedConnection);

@@ -21,7 +21,7 @@ class AblationControls : public QWidget {
 public:
   explicit AblationControls(Workspace& workspace, QWidget* parent = nullptr);
 
-  // Adds the heads that a text such as "18.6, 17" names; says what is wrong with it beside the field.
+  // Adds the heads that a text such as "18.6, 17" names; shows beside the field what is wrong with it.
   void add_named(const QString& text);
   void add_selected();
   void add_strongest(int count, const std::string& score);

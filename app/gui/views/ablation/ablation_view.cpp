@@ -142,7 +142,7 @@ bool AblationView::settled() const { return !answer_timer_->isActive(); }
 
 void AblationView::refresh() {
   show_state();
-  // Text that is being generated would hold up the engine.
+  // Stops running generations, which would block the engine.
   for (const QString& lane : lanes)
     workspace().engine().drop_lane(lane);
   stale_ = true;

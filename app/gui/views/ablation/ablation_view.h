@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the model says next with heads ablated, beside what it says with all of them.
+// The ablation view: the model's predictions and text with heads ablated, beside those of the whole model.
 #pragma once
 
 #include <QElapsedTimer>

@@ -152,7 +152,7 @@ void AttentionView::changeEvent(QEvent* event) {
   head_->setFont(bold);
 }
 
-// Selection and prompt may both change in one go.
+// Deferred, since selection and prompt may both change at once.
 void AttentionView::refresh_later() {
   if (watched()) later_.start(0);
 }

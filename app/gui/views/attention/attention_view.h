@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the tokens of the prompt look: the map of a head, of several side by side, or their mean; or as arcs.
+// The attention view: what tokens of the prompt attend to, as the map of a head, maps of several side by side, their
+// mean, or arcs.
 #pragma once
 
 #include <QComboBox>

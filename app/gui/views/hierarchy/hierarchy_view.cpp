@@ -277,7 +277,7 @@ void HierarchyView::take(const MapSource::MassPointer& mass) {
   }
   grid_->set_labels(labels());
   grid_->set_items({{tr("units"), std::make_shared<MatrixMap>(mass)}});
-  // Who has looked closely stays at that distance, with what was opened in the middle.
+  // A zoomed-in map keeps its zoom, with the opened unit in the middle.
   if (!before.fitted) {
     MapCamera::Viewport place = before;
     if (other_units && opened_) place.center = QPointF(place.center.x(), static_cast<double>(*opened_) + 0.5);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the prompt looks like from inside the model: the logit lens, and which part writes the answer.
+// The lens view: the logit lens of the prompt, and which parts of the model write the answer.
 #pragma once
 
 #include <QComboBox>

@@ -57,7 +57,7 @@ void MapGrid::set_items(const std::vector<Item>& items) {
     panel.title->setVisible(items.size() > 1);
     panel.canvas->set_map(map);
     panel.canvas->setAccessibleName(map ? tr("Attention map of %1").arg(items[i].title) : QString());
-    // A new one beside others starts where they are.
+    // A map added beside others starts at their position.
     if (i > 0 && map && map->shape() == items.front().map->shape()) panel.canvas->set_place(place);
   }
   const bool other_number = items.size() != items_.size();
