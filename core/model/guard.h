@@ -10,7 +10,7 @@
 #include <c10/util/Exception.h>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope {
 
@@ -26,6 +26,7 @@ struct ErrorException : std::exception {
 };
 
 inline void throw_if_cancelled(const CancelToken& token) {
+  token.pause();
   if (token.cancelled()) throw CancelledException();
 }
 

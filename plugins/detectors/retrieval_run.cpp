@@ -22,7 +22,7 @@ Result<RetrievalRun> run_retrieval(const Engine& engine, const RetrievalPrompt& 
   generation.last_prompt_token_decodes = true;
   generation.stop_at_eos = false; // as in the authors' code, only a newline ends an answer
   generation.observer = &observer;
-  generation.task.cancel = cancel;
+  generation.control.cancel = cancel;
   generation.on_token = [&](std::int64_t token) {
     counter.generated(token);
     return tokenizer.text(token).find('\n') == std::string::npos;

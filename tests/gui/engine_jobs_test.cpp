@@ -210,11 +210,11 @@ TEST_P(TinyEngineJobs, CancelledGenerationKeepsWhatThereIs) {
   GenerateRequest request;
   request.tokens = tokens_;
   request.new_tokens = 30;
-  TaskContext task;
-  task.progress = [&](const Progress& progress) {
-    if (progress.done == 3) task.cancel.cancel();
+  RunControl control;
+  control.progress = [&](const Progress& progress) {
+    if (progress.done == 3) control.cancel.cancel();
   };
-  const auto text = generate_text(*state_, request, task, {});
+  const auto text = generate_text(*state_, request, control, {});
   ASSERT_TRUE(text.ok()) << text.error().to_string();
   EXPECT_FALSE(text->complete);
   EXPECT_EQ(text->tokens.size(), 3U);

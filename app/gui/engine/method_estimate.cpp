@@ -32,7 +32,7 @@ Result<TaskSet> task_of(const Engine& engine, const methods::Method& method) {
 } // namespace
 
 Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request,
-                                       const TaskContext& task) {
+                                       const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const std::unique_ptr<methods::Method> method, method_of(request));
   HS_TRY(methods::check_cells(*method));
@@ -43,8 +43,8 @@ Result<MethodEstimate> estimate_method(const EngineState& state, const MethodReq
     HS_ASSIGN(set, task_of(*engine, *method));
   }
   HS_TRY(cells->bind({engine.get(), set ? &*set : nullptr, "task", request.id, {}}));
-  task.report("timing a forward pass", 0, 0);
-  HS_ASSIGN(const double seconds, methods::seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
+  control.report("timing a forward pass", 0, 0);
+  HS_ASSIGN(const double seconds, methods::seconds_per_token(*engine, timed_rows(*engine, set), control.cancel));
   const methods::Cost cost = cells->cost();
   return MethodEstimate{cells->count(), cost.forwards, cost.tokens * seconds};
 }

@@ -188,32 +188,37 @@ void JobQueue::run() {
   }
 }
 
-void JobQueue::let_others_run(const JobPointer& job) {
-  if (job->spec.give_way != GiveWay::stand) return;
+void JobQueue::let_others_run(const Job& job) {
+  if (job.spec.give_way != GiveWay::stand) return;
   bool answered = false;
-  while (const JobPointer other = take_next(job->spec.urgency, answered)) {
+  while (const JobPointer other = take_next(job.spec.urgency, answered)) {
     answered = is_asked(other);
     run_one(other);
   }
 }
 
 void JobQueue::run_one(const JobPointer& job) {
-  TaskContext task;
+  RunControl control;
   {
     const std::lock_guard lock(mutex_);
     job->again = false;
     job->this_run = {};
-    task.cancel = job->this_run;
-    if (job->cancel.cancelled()) task.cancel.cancel();
+    control.cancel = job->this_run;
+    if (job->cancel.cancelled()) control.cancel.cancel();
   }
+  // Not on threads of the work's own, which report and ask whether they are cancelled too.
+  const auto give_way = [this, job = job.get(), thread = std::this_thread::get_id()] {
+    if (std::this_thread::get_id() == thread) let_others_run(*job);
+  };
+  control.cancel.on_pause(give_way);
   job->clock.start();
   job->running = true;
-  task.progress = [this, job](const Progress& progress) {
+  control.progress = [job, give_way](const Progress& progress) {
     {
       const std::lock_guard lock(job->mutex);
       job->progress = progress;
     }
-    let_others_run(job);
+    give_way();
   };
   const JobId id = job->id;
   const auto post = [this, id](bool last) {
@@ -223,7 +228,7 @@ void JobQueue::run_one(const JobPointer& job) {
           Qt::QueuedConnection);
     };
   };
-  Answer answer = job->work(task, post(false));
+  Answer answer = job->work(control, post(false));
   {
     const std::lock_guard lock(mutex_);
     running_.pop_back();

@@ -19,7 +19,7 @@
 #include <QString>
 #include <QTimer>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -37,7 +37,8 @@ enum class Urgency : quint8 {
 enum class GiveWay : quint8 {
   never,
   again, // is cancelled, and begins again when the other is done
-  stand  // stands still at its next report of progress, holding nothing of the thread's state but the engine
+  stand  // stands still before its next layer or report of progress, holding nothing of the thread's state but the
+         // engine
 };
 
 struct JobSpec {
@@ -77,7 +78,7 @@ public:
     Delivery delivery;    // the last one
     bool stopped = false; // by its cancel token, so that it can be begun again
   };
-  using Work = std::function<Answer(const TaskContext&, const Post&)>; // may be called more than once
+  using Work = std::function<Answer(const RunControl&, const Post&)>; // may be called more than once
 
   explicit JobQueue(const QString& name, QObject* parent = nullptr);
   ~JobQueue() override; // cancels everything and waits for the running job to stop
@@ -111,7 +112,7 @@ private:
   JobPointer take_next(Urgency below, bool answered);
   JobPointer take_any();
   void wait_for_a_question(std::unique_lock<std::mutex>& lock);
-  void let_others_run(const JobPointer& job);
+  void let_others_run(const Job& job);
   void drop(const std::function<bool(const JobSpec&)>& which);
   void deliver(JobId id, const Delivery& delivery, bool last);
   void forget(JobId id);

@@ -145,9 +145,9 @@ public:
     const Model& model = work.engine.model();
     HS_ASSIGN(const auto ids, encode_prompt(model, text_, prompt_));
     HS_ASSIGN(GenerateOptions how, generation_of(model));
-    how.task.cancel = work.context.cancel;
+    how.control.cancel = work.context.cancel;
     const bool streamed = static_cast<bool>(work.context.text_piece);
-    if (!streamed) how.task.progress = work.context.task().progress; // a bar would be mixed with the text
+    if (!streamed) how.control.progress = work.context.control().progress; // a bar would be mixed with the text
     Continuation continuation(*model.tokenizer, stop_, work.context);
     how.on_token = [&](std::int64_t token) { return continuation.add(token); };
     const auto generated = generate(work.engine, ids, how);

@@ -148,14 +148,16 @@ void GridView::score_prompt() {
   std::vector<std::int64_t> tokens = workspace().prompt().ids();
   if (tokens == scored_ || tokens.size() > longest_scored) return;
   scored_ = tokens;
-  workspace().engine().post<LiveScores>(
-      JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")), this,
-      [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.task); },
-      {[this](Result<LiveScores> scores) {
-        if (scores.ok()) return take_live(*scores);
-        scored_.clear();
-        workspace().report(tr("Heads were not scored on the prompt"), scores.error());
-      }});
+  workspace().engine().post<LiveScores>(JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")),
+                                        this,
+                                        [tokens](EngineState& state, const JobContext<LiveScores>& job) {
+                                          return live_scores(state, tokens, job.control);
+                                        },
+                                        {[this](Result<LiveScores> scores) {
+                                          if (scores.ok()) return take_live(*scores);
+                                          scored_.clear();
+                                          workspace().report(tr("Heads were not scored on the prompt"), scores.error());
+                                        }});
 }
 
 void GridView::take_live(const LiveScores& live) {

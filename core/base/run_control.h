@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace headscope {
 
@@ -17,8 +18,16 @@ public:
   void cancel() const { flag_->store(true, std::memory_order_relaxed); }
   bool cancelled() const { return flag_->load(std::memory_order_relaxed); }
 
+  // For a thread that is shared: `wait` is called wherever the work could be stopped, and may do something else first.
+  // Set before the work begins; copies made afterwards have it too.
+  void on_pause(std::function<void()> wait) { pause_ = std::make_shared<const std::function<void()>>(std::move(wait)); }
+  void pause() const {
+    if (pause_) (*pause_)();
+  }
+
 private:
   std::shared_ptr<std::atomic<bool>> flag_;
+  std::shared_ptr<const std::function<void()>> pause_;
 };
 
 struct Progress {
@@ -31,7 +40,7 @@ struct Progress {
 using ProgressFn = std::function<void(const Progress&)>;
 
 // Passed to every long-running call.
-struct TaskContext {
+struct RunControl {
   CancelToken cancel;
   ProgressFn progress; // may be empty
 
