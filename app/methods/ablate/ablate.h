@@ -19,6 +19,9 @@ struct AblateOptions {
   JointOptions joint;
 };
 
+// The options of the method, but for its prompts; the window's sweep of every head has the same.
+void list_ablate_options(OptionList& list, AblateOptions& options);
+
 // The sweep with its heads and reference prompts.
 Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model);
 

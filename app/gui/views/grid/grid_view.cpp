@@ -3,10 +3,14 @@
 
 #include <algorithm>
 
+#include <QAction>
 #include <QCheckBox>
+#include <QClipboard>
 #include <QDoubleSpinBox>
 #include <QGridLayout>
+#include <QGuiApplication>
 #include <QLineEdit>
+#include <QMenu>
 #include <QSpinBox>
 #include <QSplitter>
 #include <QToolButton>
@@ -15,6 +19,7 @@
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/grid/score_figure.h"
 #include "app/gui/views/grid/score_panel.h"
+#include "app/gui/views/grid/sweep_bar.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -82,6 +87,16 @@ QWidget* GridView::make_bar() {
   rows->addWidget(top_, 1, 0);
   rows->addWidget(minimum_, 1, 1);
   rows->addWidget(above_, 1, 2, 1, 2);
+  sweep_ = new SweepBar(workspace());
+  QAction* copy = sweep_->menu().addAction(tr("Copy the score as command"), this, [this] {
+    QGuiApplication::clipboard()->setText(panels_.front()->command());
+  });
+  rows->addWidget(sweep_, 2, 0, 1, 4);
+  connect(sweep_, &SweepBar::score_wanted, this, [this](const QString& id) { panels_.front()->choose(id); });
+  connect(sweep_, &SweepBar::menu_opening, copy, [this, copy] {
+    copy->setEnabled(!panels_.front()->command().isEmpty());
+    copy->setToolTip(panels_.front()->why_no_command());
+  });
   connect(text_, &QLineEdit::textChanged, this, &GridView::apply_filter);
   connect(top_, &QSpinBox::valueChanged, this, &GridView::apply_filter);
   connect(minimum_, &QDoubleSpinBox::valueChanged, this, &GridView::apply_filter);
@@ -109,6 +124,8 @@ ScorePanel* GridView::add_grid() {
     panel->choose(id);
     break;
   }
+  connect(panel, &ScorePanel::kind_wanted, this, [this, panel](const QString& id) { show_kind(*panel, id); });
+  connect(panel, &ScorePanel::layer_wanted, text_, &QLineEdit::setText);
   connect(panel, &ScorePanel::remove_wanted, this, [this, panel] { remove_grid(panel); });
   for (ScorePanel* each : panels_)
     each->set_removable(panels_.size() > 1);
@@ -122,6 +139,11 @@ void GridView::remove_grid(ScorePanel* panel) {
   panel->hide();
   for (ScorePanel* each : panels_)
     each->set_removable(panels_.size() > 1);
+}
+
+void GridView::show_kind(ScorePanel& panel, const QString& score_id) {
+  panel.choose(score_id);
+  above_->setChecked(true);
 }
 
 HeadFilter GridView::filter() const {
@@ -170,6 +192,7 @@ void GridView::take_live(const LiveScores& live) {
     scores.n_heads = live.n_heads;
     scores.values = values;
     scores.source = "live";
+    scores.model_sha256 = workspace().model()->sha256;
     workspace().scores().put(std::move(scores));
   };
   put("sink_mass", tr("Prompt: attention to the first token"),

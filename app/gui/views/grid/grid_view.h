@@ -16,6 +16,7 @@ class QToolButton;
 namespace headscope::gui {
 
 class ScorePanel;
+class SweepBar;
 
 class GridView : public View {
   Q_OBJECT
@@ -25,6 +26,7 @@ public:
   std::optional<ViewExport> exported() const override;
   ScorePanel* add_grid();
   const std::vector<ScorePanel*>& grids() const { return panels_; }
+  SweepBar& sweep_bar() { return *sweep_; }
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -32,6 +34,7 @@ protected:
 private:
   QWidget* make_bar();
   void remove_grid(ScorePanel* panel);
+  void show_kind(ScorePanel& panel, const QString& score_id);
   void apply_filter();
   void score_prompt();
   void take_live(const LiveScores& scores);
@@ -44,6 +47,7 @@ private:
   QDoubleSpinBox* minimum_ = nullptr;
   QCheckBox* above_ = nullptr;
   QToolButton* list_ = nullptr;
+  SweepBar* sweep_ = nullptr;
   std::vector<std::int64_t> scored_; // the tokens that the live scores are of
 };
 

@@ -45,7 +45,7 @@ PairEditor::PairEditor(QWidget* parent)
     : QWidget(parent), clean_(prompt_edit(tr("Clean prompt"))), corrupt_(prompt_edit(tr("Corrupt prompt"))),
       answer_(new QLineEdit), wrong_(new QLineEdit), site_(choice(tr("What is patched"))),
       axes_(choice(tr("Axes of the map"))), metric_(choice(tr("Metric"))), direction_(choice(tr("Direction"))),
-      run_(new QPushButton(tr("&Run"))), tokens_(new TokenRows) {
+      estimate_(new QCheckBox(tr("&Estimate"))), run_(new QPushButton(tr("&Run"))), tokens_(new TokenRows) {
   auto* grid = new QGridLayout(this);
   grid->setContentsMargins(0, 0, 0, 0);
   grid->setColumnStretch(0, 1);
@@ -107,6 +107,9 @@ void PairEditor::make_choices(QGridLayout& grid) {
     box->setMinimumWidth(box->fontMetrics().averageCharWidth() * 9);
     row->addWidget(box, box == axes_ ? 3 : 2);
   }
+  estimate_->setToolTip(tr("Attribution patching: every cell estimated from one gradient, much faster; the strongest "
+                           "cells and some others are patched to compare. Estimates can be far off."));
+  row->addWidget(estimate_);
   row->addWidget(run_);
   grid.addLayout(row, 4, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
@@ -138,8 +141,13 @@ PatchPrompts PairEditor::prompts() const {
 }
 
 PatchSettings PairEditor::settings() const {
-  return {site_->currentData().toString().toStdString(), axes_->currentData().toString().toStdString(),
-          metric_->currentData().toString().toStdString(), direction_->currentData().toBool()};
+  return {site_->currentData().toString().toStdString(),
+          axes_->currentData().toString().toStdString(),
+          metric_->currentData().toString().toStdString(),
+          direction_->currentData().toBool(),
+          estimate_->isChecked(),
+          std::nullopt,
+          std::nullopt};
 }
 
 void PairEditor::offer_prompt(const QString& text) {
@@ -172,6 +180,7 @@ void PairEditor::set_settings(const PatchSettings& settings) {
                                    {metric_, QVariant(QString::fromStdString(settings.metric))},
                                    {direction_, QVariant(settings.noising)}})
     if (const int at = box->findData(value); at >= 0) box->setCurrentIndex(at);
+  estimate_->setChecked(settings.estimate);
 }
 
 void PairEditor::show_pair(const PatchPairInfo& pair) {
@@ -188,7 +197,8 @@ void PairEditor::show_tokens(const std::vector<TokenInfo>& clean, const std::vec
 }
 
 void PairEditor::set_live(bool live) {
-  for (QWidget* widget : std::initializer_list<QWidget*>{clean_, corrupt_, answer_, wrong_, site_, metric_, direction_})
+  for (QWidget* widget :
+       std::initializer_list<QWidget*>{clean_, corrupt_, answer_, wrong_, site_, metric_, direction_, estimate_})
     widget->setEnabled(live);
   axes_->setEnabled(live && has_heads(site_->currentData().toString()));
   if (!live) run_->setEnabled(false);

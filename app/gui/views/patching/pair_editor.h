@@ -2,6 +2,7 @@
 // The pair of prompts, the answers, and what is to be patched.
 #pragma once
 
+#include <QCheckBox>
 #include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
@@ -50,6 +51,7 @@ private:
   QPlainTextEdit *clean_, *corrupt_;
   QLineEdit *answer_, *wrong_;
   QComboBox *site_, *axes_, *metric_, *direction_;
+  QCheckBox* estimate_;
   QPushButton* run_;
   TokenRows* tokens_;
   bool touched_ = false, quiet_ = false;
