@@ -13,8 +13,10 @@
 #include <QTemporaryDir>
 #include <QToolButton>
 
+#include "app/gui/engine/method_job.h"
 #include "app/gui/engine/predict_job.h"
 #include "app/gui/engine/sweep_job.h"
+#include "app/gui/files/result_summary.h"
 #include "app/gui/forms/method_form.h"
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
@@ -57,6 +59,13 @@ private:
   QTemporaryDir folder_;
 
   std::string tiny() const { return make_tiny_model(folder_.filePath(QStringLiteral("tiny")).toStdString()); }
+
+  std::string prompts_file() const {
+    QFile file(folder_.filePath(QStringLiteral("prompts.csv")));
+    if (!file.open(QIODevice::WriteOnly)) return {};
+    file.write("prompt,answer,wrong\nabcabc,a,b\nxyzxyz1,x,y\nsome,o,p\n");
+    return file.fileName().toStdString();
+  }
 
   struct Opened {
     explicit Opened(const std::string& model, const std::string& prompt) : view(workspace, nullptr) {
@@ -131,16 +140,12 @@ private Q_SLOTS:
     QFETCH(const QString, metric);
     QFETCH(const QString, method);
     QFETCH(const int, source);
-    QFile file(folder_.filePath(QStringLiteral("prompts.csv")));
-    QVERIFY(file.open(QIODevice::WriteOnly));
-    file.write("prompt,answer,wrong\nabcabc,a,b\nxyzxyz1,x,y\nsome,o,p\n");
-    file.close();
     Opened opened(tiny(), "It's \"quoted\" & $strange");
     SweepBar::Settings settings = opened.bar().settings();
     settings.metric = metric.toStdString();
     settings.method = method.toStdString();
     settings.source = static_cast<SweepBar::Source>(source);
-    if (settings.source == SweepBar::Source::file) settings.from = file.fileName().toStdString();
+    if (settings.source == SweepBar::Source::file) settings.from = prompts_file();
     opened.bar().set_settings(settings);
     opened.bar().sweep();
     wait(opened);
@@ -272,6 +277,80 @@ private Q_SLOTS:
     QCOMPARE(std::count_if(actions.begin(), actions.end(),
                            [](const QAction* a) { return a->text().startsWith(QStringLiteral("Only this kind")); }),
              1);
+  }
+
+  // ---- Result files
+
+  void every_result_by_head_is_a_score_data() {
+    using Values = std::map<std::string, std::string>;
+    QTest::addColumn<QString>("method");
+    QTest::addColumn<std::map<std::string, std::string>>("values");
+    QTest::addColumn<QString>("id");
+    QTest::addColumn<QString>("title");
+    QTest::addColumn<QString>("key"); // of the report
+    const auto row = [](const char* name, const char* method, const Values& values, const char* id, const char* title,
+                        const char* key) {
+      QTest::newRow(name) << QString::fromLatin1(method) << values << QString::fromLatin1(id)
+                          << QString::fromLatin1(title) << QString::fromLatin1(key);
+    };
+    const Values prompts = {{"prompts_file", prompts_file()}};
+    const Values pair = {{"clean", "abcab"}, {"corrupt", "abdab"}, {"answer", "c"}, {"wrong", "d"}, {"site", "z"}};
+    Values estimate = pair;
+    estimate["estimate"] = "true";
+    row("ablation", "ablate", prompts, "ablation/zero", "Ablation: zero", "effects");
+    row("attribution", "attribute", prompts, "logit_attribution/heads", "Logit attribution: heads", "heads");
+    row("patching", "patch", pair, "patching/z", "Patching: z", "restored");
+    row("estimate", "patch", estimate, "patching/z", "Patching (estimate): z", "restored");
+    row("weights", "weights", {}, "weights/copying", "Weights: copying", "copying");
+  }
+
+  void every_result_by_head_is_a_score() {
+    using Values = std::map<std::string, std::string>;
+    QFETCH(const QString, method);
+    QFETCH(const Values, values);
+    QFETCH(const QString, id);
+    QFETCH(const QString, title);
+    QFETCH(const QString, key);
+    auto state = make_engine_state();
+    QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());
+    MethodRequest request = *filled_request(method.toStdString(), values, {tiny()});
+    request.out = folder_.filePath(QString::fromLatin1(QTest::currentDataTag()) + QStringLiteral(".h5")).toStdString();
+    const auto answer = run_method(*state, request, {});
+    QVERIFY(answer.ok());
+    QVERIFY2(!answer->error, answer->error ? answer->error->to_string().c_str() : "");
+    const auto files = make_file_state();
+    const auto summary = open_result(*files, request.out, {});
+    QVERIFY2(summary.ok(), summary.ok() ? "" : summary.error().to_string().c_str());
+    const auto found = std::find_if(summary->scores.begin(), summary->scores.end(),
+                                    [&](const HeadScores& scores) { return scores.id == id.toStdString(); });
+    QVERIFY2(found != summary->scores.end(), qPrintable(id));
+    QCOMPARE(QString::fromStdString(found->title), title);
+    QVERIFY(!found->description.empty());
+    QCOMPARE(found->n_layers, 2);
+    QCOMPARE(found->n_heads, 4);
+    QCOMPARE(found->model_sha256, answer->model.sha256);
+    QCOMPARE(found->command, request.command_line);
+    const QJsonObject report = QJsonDocument::fromJson(QByteArray::fromStdString(answer->json)).object();
+    const std::vector<float> wanted = numbers_of(report[key]);
+    QCOMPARE(found->values.size(), wanted.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      QVERIFY(std::abs(found->values[i] - wanted[i]) <= 1e-6F * (1.0F + std::abs(wanted[i])));
+    for (const HeadScores& scores : summary->scores) // counts and what is of each pair are none
+      QVERIFY2(scores.id.find("count") == std::string::npos && scores.id.find("pair_") == std::string::npos,
+               scores.id.c_str());
+  }
+
+  void key_heads_are_no_heads_of_the_grid() {
+    auto state = make_engine_state();
+    QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());
+    MethodRequest request = *filled_request(
+        "patch", {{"clean", "abcab"}, {"corrupt", "abdab"}, {"answer", "c"}, {"wrong", "d"}, {"site", "k"}}, {tiny()});
+    request.out = folder_.filePath(QStringLiteral("keys.h5")).toStdString();
+    const auto answer = run_method(*state, request, {});
+    QVERIFY(answer.ok() && !answer->error);
+    const auto files = make_file_state();
+    const auto summary = open_result(*files, request.out, {});
+    QVERIFY(summary.ok() && summary->scores.empty()); // two K/V heads a layer
   }
 
   void a_head_has_a_menu() {
