@@ -168,6 +168,22 @@ private Q_SLOTS:
     QVERIFY(same(scores->values, numbers_of(printed[QStringLiteral("heads")])));
   }
 
+  void two_scores_give_their_difference() {
+    Opened opened(tiny(), "Mary and John went");
+    opened.bar().attribute();
+    QTRY_VERIFY(opened.workspace.scores().find("live/logit_attribution"));
+    opened.view.subtract(); // of one grid nothing
+    ScorePanel* second = opened.view.add_grid();
+    second->choose(QStringLiteral("live/entropy"));
+    const HeadScores a = *opened.panel().scores(), b = *second->scores();
+    opened.view.subtract();
+    const HeadScores* scores = opened.panel().scores();
+    QVERIFY(scores && scores->diverging && scores->id.starts_with("difference/"));
+    for (std::size_t i = 0; i < 8; ++i)
+      QCOMPARE(scores->values[i], a.values[i] - b.values[i]);
+    QVERIFY(opened.panel().command().isEmpty()); // no command line gives a difference
+  }
+
   void a_cancelled_sweep_keeps_its_heads_and_goes_on() {
     auto state = make_engine_state();
     QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());

@@ -9,6 +9,7 @@
 class QCheckBox;
 class QDoubleSpinBox;
 class QLineEdit;
+class QMenu;
 class QSpinBox;
 class QSplitter;
 class QToolButton;
@@ -27,12 +28,15 @@ public:
   ScorePanel* add_grid();
   const std::vector<ScorePanel*>& grids() const { return panels_; }
   SweepBar& sweep_bar() { return *sweep_; }
+  // The first grid's score less the second's, as a further score.
+  void subtract();
 
 protected:
   void showEvent(QShowEvent* event) override;
 
 private:
   QWidget* make_bar();
+  void add_to_menu(QMenu& menu);
   void remove_grid(ScorePanel* panel);
   void show_kind(ScorePanel& panel, const QString& score_id);
   void apply_filter();

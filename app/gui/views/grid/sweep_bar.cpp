@@ -74,10 +74,7 @@ void SweepBar::make_menu() {
   menu_->addSeparator();
   attribute_ = menu_->addAction(tr("Direct logit attribution of the prompt"), this, &SweepBar::attribute);
   menu_->setToolTipsVisible(true);
-  connect(menu_, &QMenu::aboutToShow, this, [this] {
-    show_state();
-    Q_EMIT menu_opening(menu_);
-  });
+  connect(menu_, &QMenu::aboutToShow, this, &SweepBar::show_state);
 }
 
 QMenu* SweepBar::make_choices(const QString& title, const std::vector<std::pair<std::string, QString>>& names,

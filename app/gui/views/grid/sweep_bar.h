@@ -40,13 +40,12 @@ public:
   void attribute();  // direct logit attribution of the prompt
   void cancel();
   bool running() const { return job_ != 0; }
-  bool resumes() const;    // sweep() would go on
-  QString why_not() const; // it cannot start; empty: it can
-  QMenu& menu() const { return *menu_; }
+  bool resumes() const;                  // sweep() would go on
+  QString why_not() const;               // it cannot start; empty: it can
+  QMenu& menu() const { return *menu_; } // the grid adds to it
 
 Q_SIGNALS:
   void score_wanted(const QString& id); // was started here: the grid is to show it
-  void menu_opening(QMenu* menu);       // for what else the grid puts there
 
 private:
   void make_menu();
