@@ -77,7 +77,8 @@ private Q_SLOTS:
     Workspace workspace;
     ThumbnailsView view(workspace, nullptr);
     ThumbnailSheet& sheet = view.sheet();
-    view.resize(700, 130); // one layer of large maps has room
+    sheet.set_fit(false);
+    view.resize(700, 150); // one layer of large maps has room
     view.show();
     open(workspace, tiny(), "Mary and John");
     QCOMPARE(sheet.layers(), 2);
@@ -93,6 +94,9 @@ private Q_SLOTS:
     QCOMPARE(map.pixelColor(0, 0).rgb(), value_color(scale, 1.0).rgb()); // the first token sees itself alone
     sheet.verticalScrollBar()->setValue(sheet.verticalScrollBar()->maximum());
     QTRY_VERIFY(sheet.has_maps(1) && workspace.engine().idle());
+    sheet.set_fit(true); // so small that both have room
+    QCOMPARE(sheet.layers_seen(), (std::vector<int>{0, 1}));
+    QVERIFY(sheet.map_rect({1, 3}).bottom() < sheet.viewport()->height());
     view.hide();
     QVERIFY(!sheet.has_maps(0) && !sheet.has_maps(1));
     workspace.set_prompt({"another", false, true});

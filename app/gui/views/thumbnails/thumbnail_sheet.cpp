@@ -16,7 +16,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int gap = 3;                                // between maps
-constexpr int smallest_side = 28, largest_side = 140; // of a map
+constexpr int smallest_side = 20, largest_side = 140; // of a map
 
 } // namespace
 
@@ -37,6 +37,13 @@ void ThumbnailSheet::set_shape(int n_layers, int n_heads) {
 void ThumbnailSheet::set_hint(const QString& text) {
   hint_ = text;
   viewport()->update();
+}
+
+void ThumbnailSheet::set_fit(bool fit) {
+  fit_ = fit;
+  arrange();
+  viewport()->update();
+  Q_EMIT scrolled();
 }
 
 void ThumbnailSheet::set_maps(int layer, std::vector<QImage> maps) {
@@ -67,8 +74,10 @@ void ThumbnailSheet::arrange() {
   const QFontMetrics metrics = fontMetrics();
   left_ = metrics.horizontalAdvance(QStringLiteral("000")) + 2 * gap;
   top_ = metrics.height() + gap;
-  if (n_heads_ == 0) return;
-  side_ = std::clamp((viewport()->width() - left_) / n_heads_ - gap, smallest_side, largest_side);
+  if (n_heads_ == 0 || layers() == 0) return;
+  int room = (viewport()->width() - left_) / n_heads_;
+  if (fit_) room = std::min(room, (viewport()->height() - top_) / layers());
+  side_ = std::clamp(room - gap, smallest_side, largest_side);
   const int wide = left_ + n_heads_ * (side_ + gap), high = top_ + layers() * (side_ + gap);
   for (const auto& [bar, all, seen] : {std::tuple(horizontalScrollBar(), wide, viewport()->width()),
                                        {verticalScrollBar(), high, viewport()->height()}}) {

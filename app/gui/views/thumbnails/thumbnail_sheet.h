@@ -19,6 +19,7 @@ public:
 
   void set_shape(int n_layers, int n_heads); // drops all maps
   void set_hint(const QString& text);        // of an empty sheet
+  void set_fit(bool fit);                    // maps so small that all layers are seen, if they can be; else wide ones
   void set_maps(int layer, std::vector<QImage> maps);
   void drop_maps();
   bool has_maps(int layer) const { return !maps_[static_cast<std::size_t>(layer)].empty(); }
@@ -52,6 +53,7 @@ private:
   void arrange();
   void paint_layer(QPainter& painter, int layer) const;
 
+  bool fit_ = true;
   int n_heads_ = 0, side_ = 0, left_ = 0, top_ = 0;
   std::vector<std::vector<QImage>> maps_; // by layer; empty: not there
   std::vector<HeadId> selected_;

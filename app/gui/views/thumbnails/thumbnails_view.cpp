@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QHBoxLayout>
+#include <QToolButton>
 #include <QVBoxLayout>
 
 #include "app/gui/style/elided_label.h"
@@ -43,7 +45,16 @@ ThumbnailsView::ThumbnailsView(Workspace& workspace, QWidget* parent)
                     "cell, on a logarithmic scale from 0.01 to 1"));
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(4, 2, 4, 2);
-  column->addWidget(about);
+  auto* fit = new QToolButton;
+  fit->setText(tr("Fit all"));
+  fit->setCheckable(true);
+  fit->setChecked(true);
+  fit->setToolTip(tr("Maps so small that all layers are seen at once, or as large as the width lets them"));
+  auto* bar = new QHBoxLayout;
+  bar->addWidget(about, 1);
+  bar->addWidget(fit);
+  column->addLayout(bar);
+  connect(fit, &QToolButton::toggled, sheet_, &ThumbnailSheet::set_fit);
   column->addWidget(sheet_, 1);
   connect(sheet_, &ThumbnailSheet::scrolled, this, &ThumbnailsView::fetch_next);
   connect(sheet_, &ThumbnailSheet::clicked, this, &ThumbnailsView::open);
