@@ -10,5 +10,7 @@ namespace headscope::gui {
 
 // "Ablating heads · 120 of 270 · 12 s left".
 QString progress_text(const JobStatus& job);
+// "120 of 270 · 12 s left", where there is little room.
+QString short_progress_text(const JobStatus& job);
 
 } // namespace headscope::gui

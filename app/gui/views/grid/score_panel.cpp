@@ -215,7 +215,7 @@ QMenu* ScorePanel::head_menu(HeadId head) {
     workspace_.selection().set_head(head);
     Q_EMIT workspace_.view_wanted(QStringLiteral("attention"));
   });
-  menu->addAction(tr("Patch all heads like it (z)"), this,
+  menu->addAction(tr("Patch z of every head"), this,
                   [this, head] {
                     workspace_.want_patch({"z", PatchAxes::layer_head, head.layer, static_cast<int>(head.head)});
                   })

@@ -308,7 +308,7 @@ void SweepBar::show_progress() {
   for (const JobStatus& job : workspace_.engine().jobs()) {
     if (job.id != job_) continue;
     known = true;
-    text = progress_text(job);
+    text = short_progress_text(job);
   }
   progress_->setText(text);
   if (known || !running()) return;

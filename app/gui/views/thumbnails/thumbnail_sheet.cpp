@@ -162,10 +162,12 @@ void ThumbnailSheet::paint_layer(QPainter& painter, int layer) const {
   for (int head = 0; head < n_heads_; ++head) {
     const QRect rect = map_rect({layer, head});
     const QImage image = map({layer, head});
-    if (image.isNull())
+    if (image.isNull()) {
       painter.fillRect(rect, QBrush(inks().grid, Qt::BDiagPattern));
-    else
-      painter.drawImage(rect, image);
+      continue;
+    }
+    painter.setRenderHint(QPainter::SmoothPixmapTransform, image.width() > side_); // no cell is left out
+    painter.drawImage(rect, image);
   }
 }
 
