@@ -229,6 +229,39 @@ private Q_SLOTS:
     QCOMPARE(left, 8);
   }
 
+  // Three prompts, two of which go through the model together.
+  void each_prompt_is_gone_on_with_where_it_stopped() {
+    auto state = make_engine_state();
+    QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());
+    SweepRequest request;
+    request.method = *filled_request(
+        "ablate", {{"prompts_file", prompts_file()}, {"method", "uniform"}, {"tokens_per_run", "64"}}, {tiny()});
+    const auto whole = sweep_heads(*state, request, {}, {});
+    QVERIFY(whole.ok() && whole->n_prompts == 3);
+    TaskContext task;
+    task.progress = [&](const Progress& progress) {
+      if (progress.stage == "ablating heads" && progress.done >= 10) task.cancel.cancel();
+    };
+    const auto half = sweep_heads(*state, request, task, {});
+    QVERIFY(half.ok() && !half->complete);
+    const auto missing =
+        std::count_if(half->effects.begin(), half->effects.end(), [](double v) { return std::isnan(v); });
+    QVERIFY(missing > 0 && missing <= 14);
+    request.begun = std::make_shared<HeadSweep>(*half);
+    std::int64_t before = 0, again = 0; // progress begins anew for prompts that lack other heads
+    task = {};
+    task.progress = [&](const Progress& progress) {
+      if (progress.stage != "ablating heads") return;
+      again += progress.done > before ? progress.done - before : progress.done;
+      before = progress.done;
+    };
+    const auto rest = sweep_heads(*state, request, task, {});
+    QVERIFY(rest.ok() && rest->complete);
+    QCOMPARE(again, static_cast<std::int64_t>(missing));
+    for (std::size_t i = 0; i < rest->effects.size(); ++i)
+      QVERIFY(std::abs(rest->effects[i] - whole->effects[i]) < 1e-5);
+  }
+
   void generated_tokens_are_swept_as_they_stand() {
     Opened opened(tiny(), "Mary and");
     std::vector<TokenInfo> more(opened.workspace.prompt().tokens().end() - 3, opened.workspace.prompt().tokens().end());

@@ -8,6 +8,7 @@
 #include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QToolButton>
 #include <QWidget>
 
 #include "app/gui/engine/patch_job.h"
@@ -39,6 +40,7 @@ public:
 Q_SIGNALS:
   void edited();
   void run_wanted();
+  void task_wanted(const QString& name); // a pair of it
 
 protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
@@ -46,11 +48,13 @@ protected:
 private:
   void make_prompts(class QGridLayout& grid);
   void make_choices(QGridLayout& grid);
+  void make_tasks();
   void limit_axes();
 
   QPlainTextEdit *clean_, *corrupt_;
   QLineEdit *answer_, *wrong_;
   QComboBox *site_, *axes_, *metric_, *direction_;
+  QToolButton* tasks_;
   QCheckBox* estimate_;
   QPushButton* run_;
   TokenRows* tokens_;

@@ -10,6 +10,7 @@
 #include <QMenu>
 #include <QVBoxLayout>
 
+#include "app/gui/engine/task_pair_job.h"
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/patching_file.h"
 #include "app/gui/models/method_scores.h"
@@ -85,6 +86,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
     stale_ = !watched();
   });
   connect(editor_, &PairEditor::run_wanted, this, &PatchingView::run);
+  connect(editor_, &PairEditor::task_wanted, this, &PatchingView::take_task);
   connect(&editor_->tokens(), &TokenRows::position_clicked, this, [this](int position) {
     if (shown_ && !shown_->by_head()) click({map_->current() ? map_->current()->row : 0, position});
   });
@@ -143,6 +145,20 @@ void PatchingView::read_tokens() {
                                              return read_pair(state, prompts, job.task);
                                            },
                                            {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
+}
+
+void PatchingView::take_task(const QString& name) {
+  if (stored_->currentIndex() > 0) stored_->setCurrentIndex(0);
+  workspace().engine().post<PatchPrompts>(
+      {QStringLiteral("patch-task"), tr("Making a pair of %1").arg(name)}, this,
+      [task = name.toStdString(), seed = task_seed_++](EngineState& state, const JobContext<PatchPrompts>&) {
+        return task_pair(state, task, seed);
+      },
+      {[this](Result<PatchPrompts> pair) {
+        if (!pair.ok()) return workspace().report(tr("There is no pair of this task"), pair.error());
+        editor_->set_texts(QString::fromStdString(pair->clean), QString::fromStdString(pair->corrupt));
+        editor_->set_answers(QString::fromStdString(pair->answer), QString::fromStdString(pair->wrong));
+      }});
 }
 
 void PatchingView::take_pair(Result<PatchPairInfo> pair) {

@@ -40,6 +40,7 @@ protected:
 private:
   void refresh(); // what was put off while hidden
   void read_tokens();
+  void take_task(const QString& name);
   void take_pair(Result<PatchPairInfo> pair);
   void start(const PatchSettings& settings);
   QWidget* make_tools();
@@ -67,6 +68,7 @@ private:
   PatchPrompts pair_prompts_; // that pair_ was read from
   std::optional<PatchMap> shown_;
   std::optional<PatchMap> before_; // the map from which heads at a position were asked for
+  std::uint64_t task_seed_ = 0;    // of the next pair that is taken of a task
   bool run_when_read_ = false, stale_ = true;
 };
 
