@@ -143,8 +143,11 @@ void CellMap::paint_cells(QPainter& painter, const QRect& exposed) const {
                        metrics.elidedText(text, Qt::ElideRight, static_cast<int>(cell_width_) - 2));
     }
   painter.setBrush(Qt::NoBrush);
-  for (const auto& [cells, color] : {std::pair(&content_.outlined, inks().text), {&content_.warned, inks().warning}}) {
-    painter.setPen(QPen(color, 1));
+  // A warning is seen on any colour.
+  for (const auto& [cells, color, width] : {std::tuple(&content_.outlined, inks().text, 1.0),
+                                            {&content_.warned, inks().page, 3.0},
+                                            {&content_.warned, inks().warning, 1.5}}) {
+    painter.setPen(QPen(color, width));
     for (const Cell cell : *cells)
       painter.drawRect(cell_rect(cell).adjusted(0.5, 0.5, -1.5, -1.5));
   }

@@ -112,11 +112,14 @@ void PairEditor::make_choices(QGridLayout& grid) {
   }
   estimate_->setToolTip(tr("Attribution patching: every cell estimated from one gradient, much faster; the strongest "
                            "cells and some others are patched to compare. Estimates can be far off."));
-  make_tasks();
-  row->insertWidget(0, tasks_);
-  row->addWidget(estimate_);
-  row->addWidget(run_);
   grid.addLayout(row, 4, 0, 1, 2);
+  make_tasks();
+  auto* below = new QHBoxLayout; // the view stands in a narrow column of the window
+  below->addWidget(tasks_);
+  below->addStretch(1);
+  below->addWidget(estimate_);
+  below->addWidget(run_);
+  grid.addLayout(below, 5, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
   connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
 }

@@ -16,7 +16,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int gap = 3;                                // between maps
-constexpr int smallest_side = 20, largest_side = 140; // of a map
+constexpr int smallest_side = 16, largest_side = 140; // of a map
 
 } // namespace
 
