@@ -123,6 +123,18 @@ private Q_SLOTS:
     QVERIFY(same(scores->values, numbers_of(printed[QStringLiteral("effects")])));
   }
 
+  void without_a_prompt_a_click_says_what_is_missing() {
+    Workspace workspace;
+    workspace.open_model({tiny(), "float32", "cpu"});
+    QTRY_VERIFY(workspace.model().has_value() && workspace.settled());
+    SweepBar bar(workspace);
+    bar.sweep();
+    QVERIFY(!bar.running());
+    const auto labels = bar.findChildren<QLabel*>();
+    QVERIFY(std::any_of(labels.begin(), labels.end(),
+                        [](const QLabel* label) { return label->text() == QStringLiteral("Type a prompt first"); }));
+  }
+
   void every_source_of_prompts_says_its_command_data() {
     QTest::addColumn<QString>("metric");
     QTest::addColumn<QString>("method");

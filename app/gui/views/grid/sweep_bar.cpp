@@ -202,8 +202,16 @@ bool SweepBar::resumes() const { return !unfinished_.empty() && unfinished_.cont
 
 // ---- Running
 
+// Says why, where it cannot.
+bool SweepBar::can_start() {
+  const QString reason = why_not();
+  if (!reason.isEmpty() && !running()) said_ = reason;
+  show_progress();
+  return reason.isEmpty();
+}
+
 void SweepBar::sweep() {
-  if (!why_not().isEmpty()) return;
+  if (!can_start()) return;
   SweepRequest next = request();
   const auto begun = unfinished_.find(sweep_id(next));
   if (begun != unfinished_.end()) next.begun = begun->second;
@@ -211,7 +219,7 @@ void SweepBar::sweep() {
 }
 
 void SweepBar::start_over() {
-  if (!why_not().isEmpty()) return;
+  if (!can_start()) return;
   post(request());
 }
 

@@ -55,6 +55,7 @@ private:
   void make_answers(QMenu& menu);
   SweepRequest request() const;
   QString prompts_title() const;
+  bool can_start();
   void post(SweepRequest request);
   void take(HeadSweep sweep, const std::string& id, const QString& prompts);
   void say(const HeadSweep& sweep);
