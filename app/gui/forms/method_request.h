@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a form asks for, as plain values that go to the engine's thread.
+// The request that a form makes, as plain values for the engine's thread.
 #pragma once
 
 #include <map>
@@ -28,7 +28,7 @@ Status set_values(const MethodRequest& request, const methods::OptionList& list)
 // A new method with these values. not_found for a method or an option that there is not.
 Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request);
 
-// What is left of a run that this request would go on from on that model; nothing where there is no such run. Reads the
+// Finds the unfinished run that this request would continue on that model; nothing where there is none. Reads the
 // journal.
 std::optional<methods::Unfinished> unfinished(const MethodRequest& request, const std::string& model_sha256);
 

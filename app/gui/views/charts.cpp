@@ -136,7 +136,7 @@ std::vector<double> cumulative_share(const std::vector<float>& values) {
 
 namespace {
 
-// Most heads score next to nothing: where one bar would leave the others no height, counts go by powers of ten.
+// Most heads score near 0: where one bar would leave the others no height, counts are on a logarithmic axis.
 QAbstractAxis* count_axis(int most, bool log) {
   if (log) {
     auto* axis = new QLogValueAxis;
@@ -152,7 +152,7 @@ QAbstractAxis* count_axis(int most, bool log) {
 
 } // namespace
 
-// Bars are steps of an area: bars by category cannot stand on an axis of numbers.
+// Bars are drawn as steps of an area, since category bars cannot be placed on a numeric axis.
 void show_histogram(QChart& chart, const Histogram& histogram, const QString& x_title) {
   empty(chart);
   if (histogram.counts.empty()) return;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `ablate`: what ablating each head alone changes, or a set of nodes at once (ablate_joint.h).
+// The method `ablate`: the effect of ablating each head alone, or a set of nodes at once (ablate_joint.h).
 #pragma once
 
 #include "app/methods/ablate/ablate_joint.h"

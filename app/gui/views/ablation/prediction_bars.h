@@ -13,7 +13,7 @@ class PredictionBars : public QWidget {
 public:
   explicit PredictionBars(QWidget* parent = nullptr);
 
-  // `compare`: heads are out, so that there are two bars.
+  // `compare`: heads are ablated, so that each token has two bars.
   void set_prediction(std::vector<PredictedToken> tokens, bool compare);
   QRect bar_rect(int row, bool ablated) const; // empty when there is none
 
@@ -43,7 +43,7 @@ private:
   int label_width_ = 0, value_width_ = 0;
 };
 
-// Colours of the two runs, in bars and texts alike.
+// The colours of the two runs, in bars and texts alike.
 QColor clean_color();
 QColor ablated_color();
 

@@ -87,7 +87,7 @@ void CircuitControls::make_menu() {
   save = new QAction(tr("Save graph &as…"), this);
 }
 
-// Of the slider's way each part takes the same share of the edges away: useful for any distribution of scores.
+// Equal steps of the slider remove equal shares of the edges, which is useful for any distribution of scores.
 std::size_t CircuitControls::edges_at(int slider) const {
   if (n_edges_ == 0) return 0;
   const double left = 1.0 - static_cast<double>(slider) / steps;

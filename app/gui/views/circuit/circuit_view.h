@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The circuit graph: a graph of the open result file, or what the ablation effects say.
+// The circuit view: a graph of the open result file, or one made from ablation effects.
 #pragma once
 
 #include <QLabel>
@@ -27,7 +27,7 @@ public:
   double threshold() const { return threshold_; }
   void set_threshold(double threshold);
   GraphCanvas& canvas() { return *canvas_; }
-  // Writes what is shown as a result file of its own; a job.
+  // Starts a job that writes what is shown as a new result file.
   void save_graph(const QString& path, bool overwrite);
 
 protected:

@@ -29,7 +29,7 @@ public:
     bool rightwards = false;
     double largest = 1.0; // |value| of full width and colour
   };
-  // `keep_view`: zoom and place stay.
+  // `keep_view` keeps zoom and position.
   void set_content(Content content, bool keep_view);
   void set_edge_count(std::size_t count); // the first ones are drawn
   std::size_t edge_count() const { return count_; }
@@ -45,7 +45,7 @@ public:
   QPointF edge_middle(std::size_t edge) const;
   bool settled() const; // all edges are drawn
 
-  // What the tool tips say.
+  // The texts of tool tips.
   std::function<QString(std::size_t)> node_tip, edge_tip;
 
 Q_SIGNALS:

@@ -20,7 +20,7 @@ constexpr double readable = 4.5; // device-independent pixels a letter must have
 
 NodeItem::NodeItem(GraphCanvas& canvas, std::size_t index, const figures::FigureNode& node)
     : canvas_(canvas), index_(index), kind_(node.kind), size_(node.width, node.height), font_(QApplication::font()) {
-  // The node is the unit here: its text fills it, and grows with the zoom.
+  // Sizes are relative to the node: its text fills it and grows with the zoom.
   const double high = QFontMetricsF(font_).height();
   font_.setPointSizeF(font_.pointSizeF() * node.height * 0.78 / high);
   const QFontMetricsF metrics(font_);
@@ -46,7 +46,7 @@ QRectF NodeItem::boundingRect() const {
 void NodeItem::paint(QPainter* painter, const QStyleOptionGraphicsItem*, QWidget*) {
   const figures::NodeInk ink = faded_ ? figures::faded_ink(kind_, is_dark()) : figures::node_ink(kind_, is_dark());
   const QRectF box = boundingRect().adjusted(margin, margin, -margin, -margin);
-  // A faded node lets the edges behind it through.
+  // A faded node is transparent to the edges behind it.
   const QColor fill = isSelected() ? inks().accent : faded_ ? QColor(Qt::transparent) : QColor(QRgb(ink.fill));
   painter->setPen(QPen(isSelected() ? inks().accent : QColor(QRgb(ink.line)), 1.0));
   painter->setBrush(fill);
