@@ -208,11 +208,11 @@ private Q_SLOTS:
     request.method = *filled_request("ablate", {{"prompt", "A prompt of some length for small runs"}}, request.model);
     const auto whole = sweep_heads(*state, request, {}, {});
     QVERIFY2(whole.ok(), whole.ok() ? "" : whole.error().to_string().c_str());
-    TaskContext task;
-    task.progress = [&](const Progress& progress) {
-      if (progress.stage == "ablating heads" && progress.done >= 2) task.cancel.cancel();
+    RunControl control;
+    control.progress = [&](const Progress& progress) {
+      if (progress.stage == "ablating heads" && progress.done >= 2) control.cancel.cancel();
     };
-    const auto half = sweep_heads(*state, request, task, {});
+    const auto half = sweep_heads(*state, request, control, {});
     QVERIFY(half.ok() && !half->complete);
     const auto count = [](const HeadSweep& sweep) {
       return std::count_if(sweep.effects.begin(), sweep.effects.end(), [](double v) { return !std::isnan(v); });
@@ -223,7 +223,7 @@ private Q_SLOTS:
       QVERIFY(std::isnan(half->effects[i]) || half->effects[i] == whole->effects[i]);
     request.begun = std::make_shared<HeadSweep>(*half);
     std::int64_t left = 0;
-    TaskContext second;
+    RunControl second;
     second.progress = [&](const Progress& progress) {
       if (progress.stage == "ablating heads") left = progress.total;
     };
@@ -250,24 +250,24 @@ private Q_SLOTS:
         "ablate", {{"prompts_file", prompts_file()}, {"method", "uniform"}, {"tokens_per_run", "64"}}, {tiny()});
     const auto whole = sweep_heads(*state, request, {}, {});
     QVERIFY(whole.ok() && whole->n_prompts == 3);
-    TaskContext task;
-    task.progress = [&](const Progress& progress) {
-      if (progress.stage == "ablating heads" && progress.done >= 10) task.cancel.cancel();
+    RunControl control;
+    control.progress = [&](const Progress& progress) {
+      if (progress.stage == "ablating heads" && progress.done >= 10) control.cancel.cancel();
     };
-    const auto half = sweep_heads(*state, request, task, {});
+    const auto half = sweep_heads(*state, request, control, {});
     QVERIFY(half.ok() && !half->complete);
     const auto missing =
         std::count_if(half->effects.begin(), half->effects.end(), [](double v) { return std::isnan(v); });
     QVERIFY(missing > 0 && missing <= 14);
     request.begun = std::make_shared<HeadSweep>(*half);
     std::int64_t before = 0, again = 0; // progress begins anew for prompts that lack other heads
-    task = {};
-    task.progress = [&](const Progress& progress) {
+    control = {};
+    control.progress = [&](const Progress& progress) {
       if (progress.stage != "ablating heads") return;
       again += progress.done > before ? progress.done - before : progress.done;
       before = progress.done;
     };
-    const auto rest = sweep_heads(*state, request, task, {});
+    const auto rest = sweep_heads(*state, request, control, {});
     QVERIFY(rest.ok() && rest->complete);
     QCOMPARE(again, static_cast<std::int64_t>(missing));
     for (std::size_t i = 0; i < rest->effects.size(); ++i)

@@ -107,10 +107,10 @@ Result<PatchingOptions> options_of(const PatchSettings& settings) {
 }
 
 Result<PatchMap> estimated_map(const Engine& engine, const PatchPairInfo& pair, const PatchSettings& settings,
-                               const PatchingOptions& options, const TaskContext& task) {
+                               const PatchingOptions& options, const RunControl& control) {
   if (settings.position)
     return make_error(ErrorCode::unsupported, "heads at one position are patched, not estimated", {}, "estimate");
-  HS_ASSIGN(const AttributionPatching found, attribute_patches(engine, {patch_pair(pair)}, options, {}, task));
+  HS_ASSIGN(const AttributionPatching found, attribute_patches(engine, {patch_pair(pair)}, options, {}, control));
   PatchMap map = map_of(found.estimated, pair, settings);
   for (const CheckedCell& cell : found.checked)
     map.checked.push_back({cell.layer, static_cast<int>(map.by_head() ? cell.head : cell.position), cell.estimated,
@@ -129,7 +129,7 @@ PatchPair patch_pair(const PatchPairInfo& pair) {
 
 bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
 
-Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
+Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   PatchPairInfo pair;
@@ -138,25 +138,25 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   if (!pair.aligned()) return pair;
   at::Tensor after_clean;
   if (prompts.answer.empty()) {
-    HS_ASSIGN(after_clean, next_logits(*engine, pair.clean, task.cancel));
+    HS_ASSIGN(after_clean, next_logits(*engine, pair.clean, control.cancel));
     pair.answer = token_info(tokenizer, likeliest(after_clean)[0]);
   } else {
     HS_ASSIGN(pair.answer, given_token(tokenizer, prompts.answer, "answer"));
   }
   if (prompts.wrong.empty()) {
-    HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, task.cancel));
+    HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, control.cancel));
     const std::vector<std::int64_t> top = likeliest(after_corrupt);
     // Where both runs predict the same token, takes the corrupt run's second choice.
     pair.wrong = token_info(tokenizer, top[top[0] == pair.answer->id ? 1 : 0]);
   } else {
     HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
   }
-  HS_ASSIGN(pair.note, space_note(*engine, prompts, pair, after_clean, task.cancel));
+  HS_ASSIGN(pair.note, space_note(*engine, prompts, pair, after_clean, control.cancel));
   return pair;
 }
 
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
-                              const TaskContext& task, const std::function<void(PatchMap)>& partial) {
+                              const RunControl& control, const std::function<void(PatchMap)>& partial) {
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const PatchingOptions options, options_of(settings));
   const PatchPair wanted = patch_pair(pair);
@@ -167,10 +167,10 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
     partial(map_of(*part.result, pair, settings));
     return {};
   };
-  if (settings.estimate) return estimated_map(*engine, pair, settings, options, task);
+  if (settings.estimate) return estimated_map(*engine, pair, settings, options, control);
   HS_ASSIGN(const PatchingResult result, settings.position
-                                             ? patch_heads_at(*engine, wanted, options, *settings.position, task, post)
-                                             : patch_activations(*engine, {wanted}, options, task, post));
+                                             ? patch_heads_at(*engine, wanted, options, *settings.position, control, post)
+                                             : patch_activations(*engine, {wanted}, options, control, post));
   return map_of(result, pair, settings);
 }
 

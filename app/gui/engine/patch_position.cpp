@@ -19,12 +19,12 @@ Status measure_unpatched(const Engine& engine, const PatchPlan& plan, const Judg
 }
 
 Status patch_layers(const Engine& engine, const PatchPlan& plan, std::int64_t position, const PatchingOptions& options,
-                    const TaskContext& task, const PatchingCallback& callback, PatchingResult& result) {
-  HS_ASSIGN(const Judge judge, judge_of(engine, plan, {0}, task.cancel));
-  HS_TRY(measure_unpatched(engine, plan, judge, task.cancel, result));
+                    const RunControl& control, const PatchingCallback& callback, PatchingResult& result) {
+  HS_ASSIGN(const Judge judge, judge_of(engine, plan, {0}, control.cancel));
+  HS_TRY(measure_unpatched(engine, plan, judge, control.cancel, result));
   std::vector<PatchCell> cells = plan.cells(std::ssize(plan.clean.front()));
   std::erase_if(cells, [&](const PatchCell& cell) { return cell.position_index != position; });
-  LayerWalk source(engine, plan.source(), task.cancel), destination(engine, plan.destination(), task.cancel);
+  LayerWalk source(engine, plan.source(), control.cancel), destination(engine, plan.destination(), control.cancel);
   std::int64_t done = 0;
   for (const int layer : plan.layers) {
     HS_ASSIGN(const at::Tensor activation, source.capture({plan.site, layer}));
@@ -33,11 +33,11 @@ Status patch_layers(const Engine& engine, const PatchPlan& plan, std::int64_t po
       variants.push_back({0, plan.intervention(layer, cell, activation.select(0, 0))});
     HS_ASSIGN(const std::vector<double> values,
               measure_variants(engine, destination, layer, variants, judge,
-                               tokens_per_run(options.tokens_per_run, engine), task.cancel));
+                               tokens_per_run(options.tokens_per_run, engine), control.cancel));
     for (std::size_t i = 0; i < cells.size(); ++i)
       keep_patched(result, 0, layer, cells[i], values[i]);
     done += std::ssize(cells);
-    task.report("patching activations", done, std::ssize(cells) * std::ssize(plan.layers));
+    control.report("patching activations", done, std::ssize(cells) * std::ssize(plan.layers));
     if (callback) HS_TRY(callback({{0}, layer, &result}));
   }
   return {};
@@ -46,7 +46,7 @@ Status patch_layers(const Engine& engine, const PatchPlan& plan, std::int64_t po
 } // namespace
 
 Result<PatchingResult> patch_heads_at(const Engine& engine, const PatchPair& pair, PatchingOptions options,
-                                      std::int64_t position, const TaskContext& task,
+                                      std::int64_t position, const RunControl& control,
                                       const PatchingCallback& callback) {
   options.axes = PatchAxes::layer_position_head;
   return guarded("patching activations", [&]() -> Result<PatchingResult> {
@@ -54,7 +54,7 @@ Result<PatchingResult> patch_heads_at(const Engine& engine, const PatchPair& pai
     if (position < 0 || position >= std::ssize(pair.clean))
       return make_error(ErrorCode::invalid_argument, "the prompts have no such position", {}, "position");
     PatchingResult result = empty_result(engine, plan);
-    const Status status = patch_layers(engine, plan, position, options, task, callback, result);
+    const Status status = patch_layers(engine, plan, position, options, control, callback, result);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;

@@ -9,6 +9,6 @@ namespace headscope::gui {
 // What patch_activations() gives with axes layer_position_head, of this position alone; other cells are not measured.
 // invalid_argument for a position that the pair does not have, errors else as of patch_activations().
 Result<PatchingResult> patch_heads_at(const Engine& engine, const PatchPair& pair, PatchingOptions options,
-                                      std::int64_t position, const TaskContext& task, const PatchingCallback& callback);
+                                      std::int64_t position, const RunControl& control, const PatchingCallback& callback);
 
 } // namespace headscope::gui

@@ -42,7 +42,7 @@ Result<methods::AblateOptions> options_of(const MethodRequest& request) {
 
 // The prompt in force, with the answers that the ablation view takes.
 Result<Prompts> prompt_in_force(EngineState& state, const SweepRequest& request, const methods::AblateOptions& options,
-                                const TaskContext& task) {
+                                const RunControl& control) {
   Prompts found;
   Answers answers;
   if (needs_answers(options.sweep.metric)) {
@@ -50,7 +50,7 @@ Result<Prompts> prompt_in_force(EngineState& state, const SweepRequest& request,
     likeliest.tokens = request.tokens;
     likeliest.answer = options.prompts.answer;
     likeliest.wrong = options.prompts.wrong;
-    HS_ASSIGN(const Prediction prediction, predict(state, likeliest, task));
+    HS_ASSIGN(const Prediction prediction, predict(state, likeliest, control));
     found.answer = prediction.answer;
     found.note = prediction.note;
     answers.answer = {prediction.answer.id};
@@ -118,8 +118,8 @@ struct Part {
 class Sweeping {
 public:
   Sweeping(const Engine& engine, const HeadAblationOptions& options, const std::vector<AblationPrompt>& prompts,
-           HeadSweep& out, const TaskContext& task, const std::function<void(HeadSweep)>& partial)
-      : engine_(engine), options_(options), prompts_(prompts), out_(out), task_(task), partial_(partial) {}
+           HeadSweep& out, const RunControl& control, const std::function<void(HeadSweep)>& partial)
+      : engine_(engine), options_(options), prompts_(prompts), out_(out), control_(control), partial_(partial) {}
 
   Status run(bool begun) {
     if (!begun) {
@@ -190,7 +190,7 @@ private:
       post();
       return {};
     };
-    HS_ASSIGN(const HeadAblationResult result, ablate_heads(engine_, prompts, options, task_, take));
+    HS_ASSIGN(const HeadAblationResult result, ablate_heads(engine_, prompts, options, control_, take));
     out_.complete = result.complete;
     const std::string note = reference_note(options, prompts, result);
     if (!note.empty() && std::find(out_.warnings.begin(), out_.warnings.end(), note) == out_.warnings.end())
@@ -215,14 +215,14 @@ private:
   const HeadAblationOptions& options_;
   const std::vector<AblationPrompt>& prompts_;
   HeadSweep& out_;
-  const TaskContext& task_;
+  const RunControl& control_;
   const std::function<void(HeadSweep)>& partial_;
   Clock::time_point next_ = Clock::now();
 };
 
 Result<Prompts> prompts_of(EngineState& state, const SweepRequest& request, const methods::AblateOptions& options,
-                           const TaskContext& task) {
-  if (!request.tokens.empty()) return prompt_in_force(state, request, options, task);
+                           const RunControl& control) {
+  if (!request.tokens.empty()) return prompt_in_force(state, request, options, control);
   const MetricKind metric = options.sweep.metric;
   Prompts found;
   HS_ASSIGN(found.set, methods::make_prompt_set(state.engine->model(), options.prompts, needs_answers(metric),
@@ -240,18 +240,18 @@ std::vector<double> HeadSweep::mean_effects() const {
   return mean_over_first_axis(effects, n_prompts, std::int64_t{n_layers} * n_heads);
 }
 
-Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, const TaskContext& task,
+Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, const RunControl& control,
                               const std::function<void(HeadSweep)>& partial) {
   return guarded("sweeping heads", [&]() -> Result<HeadSweep> {
-    HS_ASSIGN(const Engine* engine, open_engine(state));
+    HS_ASSIGN(const auto engine, open_engine(state));
     HS_ASSIGN(const methods::AblateOptions options, options_of(request.method));
     HS_ASSIGN(const HeadAblationOptions sweep, methods::sweep_of(options, engine->model()));
-    HS_ASSIGN(const Prompts prompts, prompts_of(state, request, options, task));
+    HS_ASSIGN(const Prompts prompts, prompts_of(state, request, options, control));
     HeadSweep out = empty_sweep(state, sweep, prompts);
     HS_ASSIGN(out.request, answered_request(state, request, prompts));
     out.notes = prompts.set.dropped;
     HS_ASSIGN(const std::string unspaced,
-              leading_space_warning(*engine, prompts.set.rows(), prompts.set.unspaced, task.cancel));
+              leading_space_warning(*engine, prompts.set.rows(), prompts.set.unspaced, control.cancel));
     for (const std::string& note : {prompts.note, unspaced})
       if (!note.empty()) out.warnings.push_back(note);
     const bool begun = request.begun && fits(*request.begun, out);
@@ -260,7 +260,7 @@ Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, c
       out.effects = request.begun->effects;
     }
     if (partial) partial(out); // the empty grid with its title, before the first numbers
-    HS_TRY(Sweeping(*engine, sweep, prompts.set.prompts, out, task, partial).run(begun));
+    HS_TRY(Sweeping(*engine, sweep, prompts.set.prompts, out, control, partial).run(begun));
     return out;
   });
 }

@@ -37,7 +37,7 @@ struct SweepRequest {
 
 // The numbers of `headscope ablate`, by the same call: the very same where nothing was begun, the same but for the
 // rounding of other batches where something was. `partial` gets what there is about ten times a second.
-Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, const TaskContext& task,
+Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, const RunControl& control,
                               const std::function<void(HeadSweep)>& partial);
 
 } // namespace headscope::gui

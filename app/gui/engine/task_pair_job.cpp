@@ -7,7 +7,7 @@
 namespace headscope::gui {
 
 Result<PatchPrompts> task_pair(const EngineState& state, const std::string& task, std::uint64_t seed) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   TaskRequest request;
   request.name = task;
   request.count = 1;

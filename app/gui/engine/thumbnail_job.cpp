@@ -15,14 +15,14 @@ int thumbnail_level(std::int64_t n_tokens, std::int64_t most_cells) {
   return level;
 }
 
-Result<LayerThumbnails> layer_thumbnails(EngineState& state, const ThumbnailRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+Result<LayerThumbnails> layer_thumbnails(EngineState& state, const ThumbnailRequest& request, const RunControl& control) {
+  HS_ASSIGN(const auto engine, open_engine(state));
   const TileKey whole{thumbnail_level(std::ssize(*request.tokens), request.most_cells), 0, 0};
   LayerThumbnails found{request.layer, {}};
   const std::int64_t n_heads = engine->config().n_heads;
   for (std::int64_t head = 0; head < n_heads; ++head) {
-    task.report("reducing attention maps", head, n_heads);
-    HS_ASSIGN(Tile tile, attention_tile(state, {request.tokens, {{request.layer, head}}}, whole, task, {}));
+    control.report("reducing attention maps", head, n_heads);
+    HS_ASSIGN(Tile tile, attention_tile(state, {request.tokens, {{request.layer, head}}}, whole, control, {}));
     found.heads.push_back(std::move(tile));
   }
   return found;

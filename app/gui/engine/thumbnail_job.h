@@ -8,7 +8,7 @@
 
 #include "app/gui/maps/tile.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -29,6 +29,6 @@ struct LayerThumbnails {
 int thumbnail_level(std::int64_t n_tokens, std::int64_t most_cells);
 
 // cancelled when the task is.
-Result<LayerThumbnails> layer_thumbnails(EngineState& state, const ThumbnailRequest& request, const TaskContext& task);
+Result<LayerThumbnails> layer_thumbnails(EngineState& state, const ThumbnailRequest& request, const RunControl& control);
 
 } // namespace headscope::gui

@@ -231,7 +231,7 @@ void SweepBar::post(SweepRequest request) {
   job_ = workspace_.engine().post<HeadSweep>(
       {QStringLiteral("sweep"), tr("Sweeping heads")}, this,
       [request = std::move(request)](EngineState& state, const JobContext<HeadSweep>& job) {
-        return sweep_heads(state, request, job.task, job.partial);
+        return sweep_heads(state, request, job.control, job.partial);
       },
       {[this, id, prompts](Result<HeadSweep> sweep) {
          job_ = 0;
@@ -273,7 +273,7 @@ void SweepBar::attribute() {
   workspace_.engine().post<AttributionMap>({QStringLiteral("grid-attribution"), tr("Attributing logits to heads")},
                                            this,
                                            [request](EngineState& state, const JobContext<AttributionMap>& job) {
-                                             return run_attribution(state, request, job.task);
+                                             return run_attribution(state, request, job.control);
                                            },
                                            {[this, prompt, values = prompt_values(workspace_.prompt()),
                                              model = workspace_.model()](Result<AttributionMap> map) {

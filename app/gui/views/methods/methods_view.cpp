@@ -296,7 +296,7 @@ void MethodsView::run() {
   job_ = workspace().engine().post<MethodAnswer>(
       spec_of(request.id), this,
       [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-        return run_method(state, request, job.task);
+        return run_method(state, request, job.control);
       },
       {[this, request](Result<MethodAnswer> answer) {
         MethodAnswer failed;
@@ -332,7 +332,7 @@ void MethodsView::estimate_cost() {
   job_ = workspace().engine().post<MethodEstimate>(
       {QStringLiteral("method"), tr("Estimating %1").arg(QString::fromStdString(request.id))}, this,
       [request](EngineState& state, const JobContext<MethodEstimate>& job) {
-        return estimate_method(state, request, job.task);
+        return estimate_method(state, request, job.control);
       },
       {[this, id = request.id](Result<MethodEstimate> estimate) { take_estimate(id, estimate); }});
   show_state();

@@ -143,7 +143,7 @@ void PatchingView::read_tokens() {
   workspace().engine().post<PatchPairInfo>(
       JobSpec::view(QStringLiteral("patch-pair"), tr("Reading the pair of prompts")), this,
       [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
-        return read_pair(state, prompts, job.task);
+        return read_pair(state, prompts, job.control);
       },
       {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
 }
@@ -217,7 +217,7 @@ void PatchingView::start(const PatchSettings& settings) {
   workspace().engine().post<PatchMap>(
       JobSpec::lengthy(QStringLiteral("patch"), settings.estimate ? tr("Estimating patches") : tr("Patching activations")), this,
       [pair = *pair_, settings](EngineState& state, const JobContext<PatchMap>& job) {
-        return run_patching(state, pair, settings, job.task, job.partial);
+        return run_patching(state, pair, settings, job.control, job.partial);
       },
       {[this, take](Result<PatchMap> map) {
          if (map.ok()) {

@@ -126,7 +126,7 @@ void ThumbnailsView::fetch_next() {
   workspace().engine().post<LayerThumbnails>(
       {lane, tr("Computing the maps of layer %1").arg(fetching_)}, this,
       [request = ThumbnailRequest{tokens_, fetching_}](EngineState& state, const JobContext<LayerThumbnails>& job) {
-        return layer_thumbnails(state, request, job.task);
+        return layer_thumbnails(state, request, job.control);
       },
       {[this](Result<LayerThumbnails> layer) {
         fetching_ = -1;
