@@ -14,8 +14,10 @@
 #include "app/gui/engine/live_scores_job.h"
 #include "app/gui/engine/model_job.h"
 #include "app/gui/engine/predict_job.h"
+#include "app/gui/engine/task_pair_job.h"
 #include "core/circuits/edge_scores.h"
 #include "core/engine/generate.h"
+#include "core/prompts/tasks/task.h"
 #include "core/sweeps/head_ablation.h"
 #include "tests/gui/tiny_model.h"
 #include "tests/new_folder.h"
@@ -59,6 +61,25 @@ protected:
   ModelInfo info_;
   std::vector<std::int64_t> tokens_;
 };
+
+// As the task's own tokens; letters are no words, so a tokenizer of letters has no such pair.
+TEST_P(EngineJobs, APairOfATaskCanBeTyped) {
+  const auto pair = task_pair(*state_, "ioi", 3);
+  const auto set = make_task(*state_->engine->model().tokenizer, {"ioi", {}, {}, 1, 3});
+  ASSERT_EQ(pair.ok(), set.ok());
+  EXPECT_EQ(set.ok(), std::string(GetParam()) == "smollm2");
+  if (!set.ok()) return;
+  const auto read = read_pair(*state_, *pair, {});
+  ASSERT_TRUE(read.ok()) << read.error().to_string();
+  const PatchPair typed = patch_pair(*read), &made = set->cases.front().tokens;
+  EXPECT_EQ(typed.clean, made.clean);
+  EXPECT_EQ(typed.corrupt, made.corrupt);
+  EXPECT_EQ(typed.answers.answer.front(), made.answers.answer.front());
+  EXPECT_EQ(typed.answers.wrong.front(), made.answers.wrong.front());
+  const auto other = task_pair(*state_, "ioi", 4);
+  ASSERT_TRUE(other.ok());
+  EXPECT_NE(other->clean, pair->clean);
+}
 
 TEST_P(EngineJobs, OneHeadIsAblatedAsInTheSweep) {
   const HeadId head{(info_.n_layers - 1) / 2, 1};

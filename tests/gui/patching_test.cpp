@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The patching view and the lens view on a small random model, against core.
+#include <QMenu>
 #include <QSignalSpy>
+#include <QToolButton>
 
 #include <algorithm>
 #include <cmath>
@@ -15,13 +17,17 @@
 #include "app/gui/views/patching/token_rows.h"
 #include "core/analysis/direct_logit_attribution.h"
 #include "core/analysis/logit_lens.h"
-#include "core/sweeps/patching.h"
+#include "core/sweeps/attribution_patching.h"
+#include "tests/gui/copied_command.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model_folder.h"
 #include "tests/sweeps/plain_sweeps.h"
 
 namespace headscope::gui {
 namespace {
+
+using test::numbers_of;
+using test::run_copied;
 
 const QString clean_text = QStringLiteral("abcdefgh"), corrupt_text = QStringLiteral("abxdefyh");
 
@@ -133,6 +139,124 @@ private Q_SLOTS:
     const Cell cell{static_cast<int>(most) / map.n_columns, static_cast<int>(most) % map.n_columns};
     QVERIFY(close(pixel(view.map(), cell),
                   value_color(view.map().content().scale, map.restored[static_cast<std::size_t>(most)])));
+  }
+
+  // ---- Estimates, heads at a position, and the command lines of both
+
+  static void measure(PatchingView& view, const PatchSettings& settings) {
+    view.editor().set_texts(clean_text, corrupt_text);
+    view.editor().set_settings(settings);
+    view.run();
+    QTRY_VERIFY(view.measured() && view.measured()->complete && view.measured()->settings == settings);
+  }
+
+  // The pair that the view has read, as core takes it.
+  static PatchPair pair_of(const Workspace& workspace) { return patch_pair(*workspace.pair()); }
+
+  void an_exact_map_by_head_is_a_score_and_a_command() {
+    Opened opened(folder_.path(), false);
+    PatchSettings settings;
+    settings.site = "z";
+    settings.axes = "layer_head";
+    measure(opened.patching, settings);
+    const HeadScores* scores = opened.workspace.scores().find("patch/z");
+    QVERIFY(scores && scores->diverging);
+    QCOMPARE(scores->values, opened.patching.measured()->restored);
+    const QJsonObject printed = run_copied(opened.patching.command());
+    QCOMPARE(numbers_of(printed[QStringLiteral("restored")]), scores->values);
+    QVERIFY(!printed[QStringLiteral("estimated")].toBool());
+    // By position there is nothing for the head grid.
+    opened.workspace.scores().clear();
+    measure(opened.patching, {});
+    QVERIFY(opened.workspace.scores().all().empty());
+    QCOMPARE(numbers_of(run_copied(opened.patching.command())[QStringLiteral("restored")]),
+             opened.patching.measured()->restored);
+  }
+
+  void an_estimate_is_called_one_and_says_what_was_patched() {
+    Opened opened(folder_.path(), false);
+    PatchSettings settings;
+    settings.site = "z";
+    settings.axes = "layer_head";
+    settings.estimate = true;
+    measure(opened.patching, settings);
+    const PatchMap& map = *opened.patching.measured();
+    PatchingOptions options;
+    options.site = HookPoint::z;
+    options.axes = PatchAxes::layer_head;
+    const auto wanted = attribute_patches(*engine_, {pair_of(opened.workspace)}, options, {});
+    QVERIFY(wanted.ok());
+    QCOMPARE(map.restored.size(), wanted->estimated.restored.size());
+    for (std::size_t i = 0; i < map.restored.size(); ++i)
+      QVERIFY(std::abs(static_cast<double>(map.restored[i]) - wanted->estimated.restored[i]) < 1e-5);
+    QCOMPARE(map.checked.size(), wanted->checked.size());
+    QVERIFY(!map.checked.empty());
+    const auto exact = patch_activations_plainly(*engine_, {pair_of(opened.workspace)}, options);
+    for (const CheckedPatch& cell : map.checked) {
+      const double value = exact->restored[exact->index(0, cell.layer, 0, cell.column)];
+      QVERIFY(std::abs(cell.exact - value) < 1e-4);
+    }
+    const CellMap::Content& content = opened.patching.map().content();
+    QCOMPARE(content.outlined.size() + content.warned.size(), map.checked.size());
+    QVERIFY(opened.patching.message().contains(QStringLiteral("not patches")));
+    Q_EMIT opened.patching.map().cell_hovered(Cell{map.checked.front().layer, map.checked.front().column});
+    QVERIFY(opened.patching.message().contains(QStringLiteral("estimated")) &&
+            opened.patching.message().contains(QStringLiteral("patched: ")));
+    QVERIFY(std::get<figures::HeatmapFigure>(opened.patching.exported()->figure).title.starts_with("Estimate"));
+    const HeadScores* scores = opened.workspace.scores().find("patch-estimate/z");
+    QVERIFY(scores && QString::fromStdString(scores->title).contains(QStringLiteral("estimate")));
+    QVERIFY(!opened.workspace.scores().find("patch/z")); // that would be an exact one
+    const QJsonObject printed = run_copied(opened.patching.command());
+    QVERIFY(printed[QStringLiteral("estimated")].toBool());
+    QCOMPARE(numbers_of(printed[QStringLiteral("restored")]), map.restored);
+  }
+
+  void a_position_leads_to_its_heads_and_back() {
+    Opened opened(folder_.path(), false);
+    PatchingView& view = opened.patching;
+    measure(view, {});
+    const std::vector<float> before = view.measured()->restored;
+    const auto buttons = view.findChildren<QToolButton*>();
+    const auto button = [&](const QString& text) {
+      return *std::find_if(buttons.begin(), buttons.end(), [&](const QToolButton* b) { return b->text() == text; });
+    };
+    QToolButton* heads = button(QStringLiteral("Patch the heads here"));
+    QVERIFY(!heads->isVisible());
+    Q_EMIT view.map().cell_clicked(Cell{1, 7});
+    QVERIFY(heads->isVisible());
+    Q_EMIT heads->menu()->aboutToShow();
+    QCOMPARE(heads->menu()->actions().size(), 2);
+    heads->menu()->actions()[1]->trigger();
+    QTRY_VERIFY(view.measured()->by_head() && view.measured()->complete);
+    PatchingOptions options;
+    options.site = HookPoint::z;
+    options.axes = PatchAxes::layer_position_head;
+    const auto wanted = patch_activations_plainly(*engine_, {pair_of(opened.workspace)}, options);
+    QVERIFY(wanted.ok());
+    const PatchMap all = *view.measured();
+    QCOMPARE(all.n_columns, 4);
+    double largest = 0.0;
+    for (int layer = 0; layer < 2; ++layer)
+      for (int head = 0; head < 4; ++head) {
+        const double value = wanted->restored[wanted->index(0, layer, 7, head)];
+        QVERIFY(std::abs(static_cast<double>(all.restored[static_cast<std::size_t>(layer * 4 + head)]) - value) < 1e-4);
+        largest = std::max(largest, std::abs(value));
+      }
+    QVERIFY(largest > 1e-3); // it is at the last token that something is restored
+    QVERIFY(opened.workspace.scores().find("patch/z/7"));
+    // The copied command gives all positions, this one among them.
+    const QJsonArray layers = run_copied(view.command())[QStringLiteral("restored")].toArray();
+    for (int layer = 0; layer < 2; ++layer) {
+      const std::vector<float> printed = numbers_of(layers[layer].toArray()[7]);
+      for (std::size_t head = 0; head < 4; ++head)
+        QVERIFY(std::abs(printed[head] - all.restored[static_cast<std::size_t>(layer) * 4 + head]) < 1e-5F);
+    }
+    view.back();
+    QCOMPARE(view.measured()->restored, before);
+    view.patch_heads_at(7, 1);
+    QTRY_VERIFY(view.measured()->by_head() && view.measured()->complete);
+    for (std::size_t i = 0; i < 8; ++i)
+      QCOMPARE(std::isnan(view.measured()->restored[i]), i < 4); // only layer 1
   }
 
   void partial_maps_come_layer_by_layer() {

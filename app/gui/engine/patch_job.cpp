@@ -7,8 +7,9 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/engine_state.h"
+#include "app/gui/engine/patch_position.h"
 #include "core/analysis/leading_space.h"
-#include "core/sweeps/patching.h"
+#include "core/sweeps/attribution_patching.h"
 
 namespace headscope::gui {
 namespace {
@@ -75,12 +76,17 @@ Result<std::string> space_note(const Engine& engine, const PatchPrompts& prompts
 PatchMap map_of(const PatchingResult& result, const PatchPairInfo& pair, const PatchSettings& settings) {
   PatchMap map;
   map.settings = settings;
-  map.settings.axes = to_string(result.axes);
+  if (!settings.position) map.settings.axes = to_string(result.axes);
   map.clean = pair.clean;
   map.corrupt = pair.corrupt;
   map.n_layers = static_cast<int>(result.n_layers);
   map.n_columns = static_cast<int>(map.by_head() ? result.n_heads : result.n_positions);
-  map.restored.assign(result.restored.begin(), result.restored.end());
+  for (std::int64_t layer = 0; layer < result.n_layers; ++layer)
+    for (std::int64_t column = 0; column < map.n_columns; ++column) {
+      const std::int64_t position = map.by_head() ? settings.position.value_or(0) : column;
+      map.restored.push_back(
+          static_cast<float>(result.restored[result.index(0, layer, position, map.by_head() ? column : 0)]));
+    }
   map.clean_value = result.clean[0];
   map.corrupt_value = result.corrupt[0];
   map.complete = result.complete;
@@ -94,9 +100,22 @@ Result<PatchingOptions> options_of(const PatchSettings& settings) {
   HS_ASSIGN(options.axes, parse_name<PatchAxes>(settings.axes, "axes"));
   HS_ASSIGN(options.metric, parse_name<MetricKind>(settings.metric, "metric"));
   options.noising = settings.noising;
+  if (settings.layer) options.layers = {*settings.layer};
   if (options.axes == PatchAxes::layer_position_head)
     return make_error(ErrorCode::unsupported, "a map shows two axes; choose layer_position or layer_head", {}, "axes");
   return options;
+}
+
+Result<PatchMap> estimated_map(const Engine& engine, const PatchPairInfo& pair, const PatchSettings& settings,
+                               const PatchingOptions& options, const RunControl& control) {
+  if (settings.position)
+    return make_error(ErrorCode::unsupported, "heads at one position are patched, not estimated", {}, "estimate");
+  HS_ASSIGN(const AttributionPatching found, attribute_patches(engine, {patch_pair(pair)}, options, {}, control));
+  PatchMap map = map_of(found.estimated, pair, settings);
+  for (const CheckedCell& cell : found.checked)
+    map.checked.push_back({cell.layer, static_cast<int>(map.by_head() ? cell.head : cell.position), cell.estimated,
+                           cell.exact, cell.agrees});
+  return map;
 }
 
 } // namespace
@@ -148,7 +167,10 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
     partial(map_of(*part.result, pair, settings));
     return {};
   };
-  HS_ASSIGN(const PatchingResult result, patch_activations(*engine, {wanted}, options, control, post));
+  if (settings.estimate) return estimated_map(*engine, pair, settings, options, control);
+  HS_ASSIGN(const PatchingResult result,
+            settings.position ? patch_heads_at(*engine, wanted, options, *settings.position, control, post)
+                              : patch_activations(*engine, {wanted}, options, control, post));
   return map_of(result, pair, settings);
 }
 

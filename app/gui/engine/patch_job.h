@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs activation patching of one pair of prompts. Jobs of the engine's thread.
+// Activation patching of one pair of prompts, and its estimate. Jobs of the engine's thread.
 #pragma once
 
 #include <functional>
@@ -48,7 +48,17 @@ struct PatchSettings {
   // Names rather than values, since a result file may hold others.
   std::string site = "resid_pre", axes = name_of(PatchAxes::layer_position), metric = name_of(MetricKind::logit_diff);
   bool noising = false;
+  bool estimate = false;            // from one gradient (attribution patching), with some cells patched to compare
+  std::optional<int> position = {}; // of a layer x head map: each head at this position alone
+  std::optional<int> layer = {};    // only this layer
   friend bool operator==(const PatchSettings&, const PatchSettings&) = default;
+};
+
+// A cell of an estimate that was patched to compare.
+struct CheckedPatch {
+  int layer = 0, column = 0;
+  double estimated = 0.0, exact = 0.0; // restored
+  bool agrees = false;
 };
 
 // A layer x position or layer x head map; heads are K/V heads at k and v.
@@ -59,12 +69,15 @@ struct PatchMap {
   std::vector<float> restored; // [layer, column]; 0: as the corrupt run, 1: as the clean one; NaN: not measured
   double clean_value = 0.0, corrupt_value = 0.0; // the metric
   bool complete = false;
-  std::string note; // the pair's
+  std::string note;                  // the pair's
+  std::vector<CheckedPatch> checked; // of an estimate
+  std::string command;               // that gives the same numbers; empty: none is known
 
   bool by_head() const { return settings.axes == name_of(PatchAxes::layer_head); }
 };
 
-// `partial` gets the map after each layer, at most about ten times a second. A cancelled sweep gives what it has.
+// `partial` gets the map after each layer, at most about ten times a second; of an estimate there are no parts. A
+// cancelled sweep gives what it has.
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
                               const RunControl& control, const std::function<void(PatchMap)>& partial);
 

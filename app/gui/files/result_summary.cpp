@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "app/gui/files/file_state.h"
+#include "app/gui/files/head_arrays.h"
 
 namespace headscope::gui {
 namespace {
@@ -14,75 +15,6 @@ std::int64_t whole_number(const store::Attributes& attributes, const char* name)
   const auto* number = value ? std::get_if<std::int64_t>(value) : nullptr;
   constexpr std::int64_t most = 1 << 16; // a file may say anything
   return number ? std::clamp<std::int64_t>(*number, 0, most) : 0;
-}
-
-HeadScores detector_scores(const store::DetectorScores& stored, const std::string& path) {
-  HeadScores scores;
-  scores.id = "detector/" + stored.name;
-  scores.title = store::text_attribute(stored.attributes, "title");
-  if (scores.title.empty()) scores.title = stored.name;
-  scores.description = stored.description;
-  scores.units = stored.units;
-  scores.n_layers = static_cast<int>(stored.n_layers);
-  scores.n_heads = static_cast<int>(stored.n_heads);
-  scores.values = stored.scores;
-  scores.threshold = stored.threshold;
-  scores.source = path;
-  return scores;
-}
-
-HeadScores ablation_scores(const store::Ablation& stored, const std::string& path) {
-  HeadScores scores;
-  scores.id = "ablation/" + stored.spec.name;
-  scores.title = "Ablation: " + stored.spec.name;
-  scores.description = "Change of " + stored.spec.metric + " with the head ablated (" + stored.spec.method +
-                       "), mean over " + std::to_string(stored.spec.prompts.size()) + " prompts";
-  scores.units = stored.spec.units;
-  scores.n_layers = static_cast<int>(stored.spec.n_layers);
-  scores.n_heads = static_cast<int>(stored.spec.n_heads);
-  scores.values = stored.mean;
-  scores.diverging = true;
-  scores.source = path;
-  return scores;
-}
-
-constexpr std::size_t most_cells = std::size_t{1} << 22; // of a map by head
-
-// Adds further maps of a detector: its [layer, head] arrays of evidence.
-Status add_maps(const store::ResultReader& reader, const std::string& detector, ResultSummary& summary) {
-  const std::string group = "/detectors/" + detector + "/evidence";
-  HS_ASSIGN(const auto names, reader.list(group));
-  for (const std::string& name : names) {
-    const auto array = reader.array(group + "/" + name);
-    if (!array.ok()) continue; // a table
-    const store::ArraySpec& spec = array->spec;
-    if (array->values.empty() || array->values.size() > most_cells) continue;
-    if (spec.axes.size() != 2 || spec.axes[0].name != "layer" || spec.axes[1].name != "head") continue;
-    HeadScores scores;
-    scores.id = "detector/" + detector + "/" + name;
-    scores.title = detector + ": " + name;
-    scores.description = spec.long_name;
-    scores.units = spec.units;
-    scores.n_layers = static_cast<int>(spec.shape[0]);
-    scores.n_heads = static_cast<int>(spec.shape[1]);
-    scores.values.assign(array->values.begin(), array->values.end());
-    scores.source = summary.path;
-    summary.scores.push_back(std::move(scores));
-  }
-  return {};
-}
-
-Status read_scores(const store::ResultReader& reader, ResultSummary& summary) {
-  for (const std::string& name : summary.detectors) {
-    HS_ASSIGN(const store::DetectorScores scores, reader.scores(name));
-    summary.scores.push_back(detector_scores(scores, summary.path));
-    HS_TRY(add_maps(reader, name, summary));
-  }
-  for (const std::string& name : summary.ablations) {
-    HS_ASSIGN(const store::Ablation ablation, reader.ablation(name));
-    summary.scores.push_back(ablation_scores(ablation, summary.path));
-  }
-  return {};
 }
 
 Result<StoredPrompt> read_prompt(const store::ResultReader& reader, const std::string& id) {
@@ -132,7 +64,8 @@ Result<ResultSummary> open_result(FileState& state, const std::string& path, con
   HS_ASSIGN(summary.ablations, reader->list("/ablation"));
   HS_ASSIGN(summary.patchings, reader->list("/patching"));
   HS_ASSIGN(summary.graphs, reader->list("/graph"));
-  HS_TRY(read_scores(*reader, summary));
+  const FileModel model{store::text_attribute(summary.model, "sha256"), summary.n_layers, summary.n_heads};
+  HS_ASSIGN(summary.scores, head_arrays(*reader, model, summary.path));
   HS_TRY(read_attention(*reader, summary));
   HS_ASSIGN(const auto prompts, reader->list("/prompts"));
   for (const std::string& id : prompts) {

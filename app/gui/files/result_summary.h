@@ -33,7 +33,7 @@ struct ResultSummary {
   store::FileInfo info;
   store::Attributes model;
   int n_layers = 0, n_heads = 0;
-  std::vector<HeadScores> scores; // detectors with their further maps, ablations
+  std::vector<HeadScores> scores; // of heads, of all groups: head_arrays.h
   std::vector<StoredPrompt> prompts;
   std::vector<StoredMap> attention;
   std::vector<std::string> detectors, ablations, patchings, graphs; // names

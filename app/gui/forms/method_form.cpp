@@ -5,6 +5,7 @@
 #include <cctype>
 
 #include "app/gui/forms/option_text.h"
+#include "app/methods/methods.h"
 
 namespace headscope::gui {
 namespace {
@@ -193,6 +194,17 @@ std::string MethodForm::command(const CommandModel& model) const {
   }
   const bool says_model = info().needs_model && (!info().model_may_be_missing || !model.model.empty());
   return std::string("headscope ").append(info().id).append(words).append(says_model ? model_flags(model) : "") + flags;
+}
+
+Result<MethodRequest> filled_request(const std::string& id, const std::map<std::string, std::string>& values,
+                                     const CommandModel& model) {
+  HS_ASSIGN(std::unique_ptr<methods::Method> method, methods::make_method(id));
+  MethodForm form(std::move(method));
+  for (const auto& [name, text] : values) {
+    if (!form.field(name)) return make_error(ErrorCode::not_found, "is no option of " + id, {}, name);
+    form.set_text(name, text);
+  }
+  return form.request(model);
 }
 
 } // namespace headscope::gui

@@ -91,4 +91,9 @@ private:
   bool has_cells_ = false;
 };
 
+// What a form with these values asks for; the command line among it. not_found for a method or an option that there is
+// not.
+Result<MethodRequest> filled_request(const std::string& id, const std::map<std::string, std::string>& values,
+                                     const CommandModel& model);
+
 } // namespace headscope::gui

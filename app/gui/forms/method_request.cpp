@@ -6,16 +6,21 @@
 
 namespace headscope::gui {
 
-Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request) {
-  HS_ASSIGN(std::unique_ptr<methods::Method> method, methods::make_method(request.id));
-  methods::OptionList list;
-  method->inputs(list);
-  method->options(list);
+Status set_values(const MethodRequest& request, const methods::OptionList& list) {
   for (const auto& [name, text] : request.values) {
     const methods::Option* option = list.find(name);
     if (!option) return make_error(ErrorCode::not_found, "is no option of " + request.id, {}, name);
     HS_TRY(set_option(*option, text));
   }
+  return {};
+}
+
+Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request) {
+  HS_ASSIGN(std::unique_ptr<methods::Method> method, methods::make_method(request.id));
+  methods::OptionList list;
+  method->inputs(list);
+  method->options(list);
+  HS_TRY(set_values(request, list));
   return method;
 }
 

@@ -22,7 +22,10 @@ struct MethodRequest {
   friend bool operator==(const MethodRequest&, const MethodRequest&) = default;
 };
 
-// Makes a method with these values. Returns not_found for an unknown method or option.
+// Gives the options of a list the values of the request. not_found for one that is no option of it.
+Status set_values(const MethodRequest& request, const methods::OptionList& list);
+
+// A new method with these values. not_found for a method or an option that there is not.
 Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request);
 
 // Finds the unfinished run that this request would continue on that model; nothing where there is none. Reads the

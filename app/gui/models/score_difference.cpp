@@ -16,6 +16,7 @@ ScoreDifference compare_scores(const HeadScores& a, const HeadScores& b) {
   out.difference.title = a.title + ": A − B";
   out.difference.description = a.description;
   out.difference.threshold.reset();
+  out.difference.command.clear();
   out.difference.diverging = true;
   const ValueComparison compared = compare_values(a.values, b.values);
   out.difference.values = compared.difference;

@@ -7,6 +7,7 @@ const std::vector<ViewKind>& all_views() {
   static const std::vector<ViewKind> views = {
       {QStringLiteral("grid"), DockColumn::left, make_grid_view},
       {QStringLiteral("attention"), DockColumn::center, make_attention_view},
+      {QStringLiteral("thumbnails"), DockColumn::left, make_thumbnails_view},
       {QStringLiteral("hierarchy"), DockColumn::center, make_hierarchy_view},
       {QStringLiteral("ablation"), DockColumn::right, make_ablation_view},
       {QStringLiteral("patching"), DockColumn::center, make_patching_view},

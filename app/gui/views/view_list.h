@@ -22,6 +22,7 @@ const std::vector<ViewKind>& all_views();
 // One function per view, each in the folder of its name.
 View* make_grid_view(Workspace& workspace, QWidget* parent);
 View* make_attention_view(Workspace& workspace, QWidget* parent);
+View* make_thumbnails_view(Workspace& workspace, QWidget* parent);
 View* make_hierarchy_view(Workspace& workspace, QWidget* parent);
 View* make_ablation_view(Workspace& workspace, QWidget* parent);
 View* make_patching_view(Workspace& workspace, QWidget* parent);

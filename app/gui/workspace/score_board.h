@@ -22,6 +22,8 @@ struct HeadScores {
   std::optional<double> threshold; // heads at or above it count
   bool diverging = false;          // both signs mean something: coloured from 0 outwards
   std::string source;              // result file, or "live"
+  std::string model_sha256;        // of the model that it is of; empty: the open one
+  std::string command;             // that gives the same numbers; empty: none is known
 
   float at(HeadId head) const { return values[static_cast<std::size_t>(head.layer * n_heads + head.head)]; }
 };

@@ -67,24 +67,7 @@ public:
   const TaskOptions* task() const override { return &options_.prompts.task; }
   store::Attributes recorded_inputs() const override { return option_attributes(options_.prompts); }
 
-  void options(OptionList& list) override {
-    list.add("heads", options_.heads, "all, heads (18.6,17.3 or 18.0-3), layers (18 or 10-12)");
-    list.add_choice("method", options_.sweep.method, "What a head gives instead").key("ablation");
-    list.add_choice("phase", options_.sweep.phase, "When it is ablated");
-    list.add_choice("metric", options_.sweep.metric, "What is measured at the last token");
-    list.add("reference", options_.reference, "A prompt that mean and resample take activations from; may be repeated");
-    list.add("reference_file", options_.reference_file, "A file of such prompts: .csv, .jsonl, .json or .txt")
-        .reads_file();
-    list.add("mean_by_position", options_.sweep.mean_by_position, "One mean for each position");
-    list.add("seed", options_.sweep.seed, "Of the choice of resampled prompts").at_least(0);
-    list_tokens_per_run(list, options_.sweep.tokens_per_run);
-    list.add("prompts_per_cell", options_.prompts_per_cell, "Prompts in a cell")
-        .in("prompt")
-        .at_least(1)
-        .unrecorded()
-        .only(Offered::experiment, "a command is not cut into cells");
-    list_joint_options(list, options_.joint);
-  }
+  void options(OptionList& list) override { list_ablate_options(list, options_); }
 
   Status check_inputs() override { return check_prompt_set(options_.prompts); }
   Status check_options() override {
@@ -116,6 +99,25 @@ private:
 };
 
 } // namespace
+
+void list_ablate_options(OptionList& list, AblateOptions& options) {
+  list.add("heads", options.heads, "all, heads (18.6,17.3 or 18.0-3), layers (18 or 10-12)");
+  list.add_choice("method", options.sweep.method, "What a head gives instead").key("ablation");
+  list.add_choice("phase", options.sweep.phase, "When it is ablated");
+  list.add_choice("metric", options.sweep.metric, "What is measured at the last token");
+  list.add("reference", options.reference, "A prompt that mean and resample take activations from; may be repeated");
+  list.add("reference_file", options.reference_file, "A file of such prompts: .csv, .jsonl, .json or .txt")
+      .reads_file();
+  list.add("mean_by_position", options.sweep.mean_by_position, "One mean for each position");
+  list.add("seed", options.sweep.seed, "Of the choice of resampled prompts").at_least(0);
+  list_tokens_per_run(list, options.sweep.tokens_per_run);
+  list.add("prompts_per_cell", options.prompts_per_cell, "Prompts in a cell")
+      .in("prompt")
+      .at_least(1)
+      .unrecorded()
+      .only(Offered::experiment, "a command is not cut into cells");
+  list_joint_options(list, options.joint);
+}
 
 Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model) {
   HeadAblationOptions sweep = options.sweep;

@@ -19,7 +19,10 @@ struct AblateOptions {
   JointOptions joint;
 };
 
-// Makes the sweep's options, with heads and reference prompts.
+// The options of the method, but for its prompts; the window's sweep of every head has the same.
+void list_ablate_options(OptionList& list, AblateOptions& options);
+
+// The sweep with its heads and reference prompts.
 Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model);
 
 std::unique_ptr<Cells> make_ablate_cells(const AblateOptions& options);

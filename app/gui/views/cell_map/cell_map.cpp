@@ -143,6 +143,14 @@ void CellMap::paint_cells(QPainter& painter, const QRect& exposed) const {
                        metrics.elidedText(text, Qt::ElideRight, static_cast<int>(cell_width_) - 2));
     }
   painter.setBrush(Qt::NoBrush);
+  // A warning is seen on any colour.
+  for (const auto& [cells, color, width] : {std::tuple(&content_.outlined, inks().text, 1.0),
+                                            {&content_.warned, inks().page, 3.0},
+                                            {&content_.warned, inks().warning, 1.5}}) {
+    painter.setPen(QPen(color, width));
+    for (const Cell cell : *cells)
+      painter.drawRect(cell_rect(cell).adjusted(0.5, 0.5, -1.5, -1.5));
+  }
   for (const auto& [cell, width] : {std::pair(hovered_, 1.0), std::pair(current_, 2.0)}) {
     if (!cell) continue;
     painter.setPen(QPen(inks().page, width + 2));

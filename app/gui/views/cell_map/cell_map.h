@@ -30,6 +30,7 @@ public:
     QStringList row_labels, col_labels; // empty: 0, 1, 2, …
     QStringList texts;                  // [row, col], or none
     QString row_axis, col_axis;         // what rows and columns are
+    std::vector<Cell> outlined, warned; // with a thin frame, in the colour of text or of warnings
   };
   void set_content(Content content);
   const Content& content() const { return content_; }

@@ -3,18 +3,24 @@
 
 #include <algorithm>
 
+#include <QAction>
 #include <QCheckBox>
+#include <QClipboard>
 #include <QDoubleSpinBox>
 #include <QGridLayout>
+#include <QGuiApplication>
 #include <QLineEdit>
+#include <QMenu>
 #include <QSpinBox>
 #include <QSplitter>
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "app/gui/models/score_difference.h"
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/grid/score_figure.h"
 #include "app/gui/views/grid/score_panel.h"
+#include "app/gui/views/grid/sweep_bar.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -82,6 +88,10 @@ QWidget* GridView::make_bar() {
   rows->addWidget(top_, 1, 0);
   rows->addWidget(minimum_, 1, 1);
   rows->addWidget(above_, 1, 2, 1, 2);
+  sweep_ = new SweepBar(workspace());
+  rows->addWidget(sweep_, 2, 0, 1, 4);
+  connect(sweep_, &SweepBar::score_wanted, this, [this](const QString& id) { panels_.front()->choose(id); });
+  add_to_menu(sweep_->menu());
   connect(text_, &QLineEdit::textChanged, this, &GridView::apply_filter);
   connect(top_, &QSpinBox::valueChanged, this, &GridView::apply_filter);
   connect(minimum_, &QDoubleSpinBox::valueChanged, this, &GridView::apply_filter);
@@ -92,6 +102,36 @@ QWidget* GridView::make_bar() {
   });
   connect(add, &QToolButton::clicked, this, [this] { add_grid(); });
   return bar;
+}
+
+// What is done with the scores that are shown.
+void GridView::add_to_menu(QMenu& menu) {
+  QAction* copy = menu.addAction(tr("Copy the score as command"), this,
+                                 [this] { QGuiApplication::clipboard()->setText(panels_.front()->command()); });
+  QAction* difference = menu.addAction(tr("Difference of the first two grids"), this, &GridView::subtract);
+  connect(&menu, &QMenu::aboutToShow, this, [this, copy, difference] {
+    copy->setEnabled(!panels_.front()->command().isEmpty());
+    copy->setToolTip(panels_.front()->why_no_command());
+    difference->setEnabled(panels_.size() > 1 && panels_[0]->scores() && panels_[1]->scores());
+    difference->setToolTip(difference->isEnabled() ? QString() : tr("Add a grid, and choose a score in each"));
+  });
+}
+
+void GridView::subtract() {
+  if (panels_.size() < 2 || !panels_[0]->scores() || !panels_[1]->scores()) return;
+  const HeadScores &a = *panels_[0]->scores(), &b = *panels_[1]->scores();
+  ScoreDifference found = compare_scores(a, b);
+  if (found.compared == 0) return;
+  HeadScores& scores = found.difference;
+  scores.id.append(" ").append(b.id);
+  scores.title = tr("%1 − %2").arg(QString::fromStdString(a.title), QString::fromStdString(b.title)).toStdString();
+  scores.description = tr("%1 heads that both have measured; rank correlation %2")
+                           .arg(found.compared)
+                           .arg(found.correlation, 0, 'f', 3)
+                           .toStdString();
+  const QString id = QString::fromStdString(scores.id);
+  workspace().scores().put(std::move(scores));
+  panels_.front()->choose(id);
 }
 
 ScorePanel* GridView::add_grid() {
@@ -109,6 +149,8 @@ ScorePanel* GridView::add_grid() {
     panel->choose(id);
     break;
   }
+  connect(panel, &ScorePanel::kind_wanted, this, [this, panel](const QString& id) { show_kind(*panel, id); });
+  connect(panel, &ScorePanel::layer_wanted, text_, &QLineEdit::setText);
   connect(panel, &ScorePanel::remove_wanted, this, [this, panel] { remove_grid(panel); });
   for (ScorePanel* each : panels_)
     each->set_removable(panels_.size() > 1);
@@ -122,6 +164,11 @@ void GridView::remove_grid(ScorePanel* panel) {
   panel->hide();
   for (ScorePanel* each : panels_)
     each->set_removable(panels_.size() > 1);
+}
+
+void GridView::show_kind(ScorePanel& panel, const QString& score_id) {
+  panel.choose(score_id);
+  above_->setChecked(true);
 }
 
 HeadFilter GridView::filter() const {
@@ -172,6 +219,7 @@ void GridView::take_live(const LiveScores& live) {
     scores.n_heads = live.n_heads;
     scores.values = values;
     scores.source = "live";
+    scores.model_sha256 = workspace().model()->sha256;
     workspace().scores().put(std::move(scores));
   };
   put("sink_mass", tr("Prompt: attention to the first token"),

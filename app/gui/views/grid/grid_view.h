@@ -9,6 +9,7 @@
 class QCheckBox;
 class QDoubleSpinBox;
 class QLineEdit;
+class QMenu;
 class QSpinBox;
 class QSplitter;
 class QToolButton;
@@ -16,6 +17,7 @@ class QToolButton;
 namespace headscope::gui {
 
 class ScorePanel;
+class SweepBar;
 
 class GridView : public View {
   Q_OBJECT
@@ -25,13 +27,18 @@ public:
   std::optional<ViewExport> exported() const override;
   ScorePanel* add_grid();
   const std::vector<ScorePanel*>& grids() const { return panels_; }
+  SweepBar& sweep_bar() { return *sweep_; }
+  // The first grid's score less the second's, as a further score.
+  void subtract();
 
 protected:
   void showEvent(QShowEvent* event) override;
 
 private:
   QWidget* make_bar();
+  void add_to_menu(QMenu& menu);
   void remove_grid(ScorePanel* panel);
+  void show_kind(ScorePanel& panel, const QString& score_id);
   void apply_filter();
   void score_prompt();
   void take_live(const LiveScores& scores);
@@ -44,6 +51,7 @@ private:
   QDoubleSpinBox* minimum_ = nullptr;
   QCheckBox* above_ = nullptr;
   QToolButton* list_ = nullptr;
+  SweepBar* sweep_ = nullptr;
   std::vector<std::int64_t> scored_; // the tokens that the live scores are of
 };
 

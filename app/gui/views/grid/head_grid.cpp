@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QContextMenuEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
 #include <QPainter>
@@ -242,6 +243,17 @@ void HeadGrid::mouseMoveEvent(QMouseEvent* event) {
   if (head == hovered_) return;
   hovered_ = head;
   Q_EMIT hovered(head);
+}
+
+// By the keyboard it is the menu of the selected head.
+void HeadGrid::contextMenuEvent(QContextMenuEvent* event) {
+  std::optional<HeadId> head = head_at(event->pos());
+  QPoint place = event->globalPos();
+  if (event->reason() == QContextMenuEvent::Keyboard && !selected_.empty()) {
+    head = selected_.back();
+    place = mapToGlobal(cell_rect(*head).center());
+  }
+  if (head) Q_EMIT menu_wanted(*head, place);
 }
 
 void HeadGrid::leaveEvent(QEvent*) {

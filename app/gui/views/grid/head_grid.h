@@ -35,7 +35,8 @@ Q_SIGNALS:
   void hovered(std::optional<headscope::HeadId> head);
   void clicked(headscope::HeadId head, Qt::KeyboardModifiers modifiers);
   void double_clicked(headscope::HeadId head);
-  void stepped(int layers, int heads); // arrow keys
+  void stepped(int layers, int heads);                            // arrow keys
+  void menu_wanted(headscope::HeadId head, const QPoint& global); // of this head, or of the selected one
 
 protected:
   void paintEvent(QPaintEvent* event) override;
@@ -46,6 +47,7 @@ protected:
   void leaveEvent(QEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   void changeEvent(QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   void place();

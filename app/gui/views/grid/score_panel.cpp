@@ -4,18 +4,23 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QClipboard>
 #include <QComboBox>
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QHeaderView>
 #include <QLabel>
+#include <QMenu>
 #include <QSignalBlocker>
 #include <QStackedWidget>
+#include <QStandardItemModel>
 #include <QStyle>
 #include <QTableView>
 #include <QToolButton>
 #include <QVBoxLayout>
 
 #include "app/gui/models/head_list_model.h"
+#include "app/gui/models/score_owner.h"
 #include "app/gui/views/grid/head_grid.h"
 
 namespace headscope::gui {
@@ -73,6 +78,17 @@ ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
   });
   connect(table_, &QTableView::activated, this,
           [this](const QModelIndex& index) { click(list_->head_at(index.row()), Qt::NoModifier); });
+  connect(grid_, &HeadGrid::menu_wanted, this, [this](HeadId head, const QPoint& place) {
+    auto* menu = head_menu(head);
+    menu->setAttribute(Qt::WA_DeleteOnClose);
+    menu->popup(place);
+  });
+  table_->setContextMenuPolicy(Qt::CustomContextMenu);
+  connect(table_, &QTableView::customContextMenuRequested, this, [this](const QPoint& place) {
+    const QModelIndex index = table_->indexAt(place);
+    if (index.isValid()) Q_EMIT grid_->menu_wanted(list_->head_at(index.row()), table_->viewport()->mapToGlobal(place));
+  });
+  connect(&workspace_, &Workspace::model_changed, this, &ScorePanel::take_up_scores);
   connect(&workspace_.scores(), &ScoreBoard::changed, this, &ScorePanel::take_up_scores);
   connect(&workspace_.selection(), &Selection::heads_changed, this, &ScorePanel::show_selection);
   connect(&workspace_.ablation(), &AblationState::changed, this, &ScorePanel::show_ablated);
@@ -92,7 +108,8 @@ void ScorePanel::set_removable(bool removable) { remove_->setVisible(removable);
 void ScorePanel::choose(const QString& id) {
   wanted_ = id;
   const QSignalBlocker blocker(choice_);
-  choice_->setCurrentIndex(std::max(choice_->findData(id), choice_->count() > 0 ? 0 : -1));
+  const int wanted = choice_->findData(id);
+  choice_->setCurrentIndex(is_enabled(wanted) ? wanted : first_enabled());
   show_scores();
 }
 
@@ -100,13 +117,29 @@ QString ScorePanel::score_id() const { return choice_->currentData().toString();
 
 const HeadScores* ScorePanel::scores() const { return workspace_.scores().find(score_id().toStdString()); }
 
+bool ScorePanel::is_enabled(int item) const {
+  return item >= 0 && choice_->model()->index(item, 0).flags().testFlag(Qt::ItemIsEnabled);
+}
+
+int ScorePanel::first_enabled() const {
+  for (int item = 0; item < choice_->count(); ++item)
+    if (is_enabled(item)) return item;
+  return -1;
+}
+
+// What is of another model stands there in grey, with the reason.
 void ScorePanel::take_up_scores() {
   {
     const QSignalBlocker blocker(choice_);
     choice_->clear();
+    auto* items = qobject_cast<QStandardItemModel*>(choice_->model());
     for (const HeadScores& scores : workspace_.scores().all()) {
       choice_->addItem(QString::fromStdString(scores.title), QString::fromStdString(scores.id));
-      choice_->setItemData(choice_->count() - 1, QString::fromStdString(scores.description), Qt::ToolTipRole);
+      const int item = choice_->count() - 1;
+      const QString foreign = why_not_of(workspace_.model(), scores);
+      choice_->setItemData(item, foreign.isEmpty() ? QString::fromStdString(scores.description) : foreign,
+                           Qt::ToolTipRole);
+      items->item(item)->setEnabled(foreign.isEmpty());
     }
   }
   choose(wanted_);
@@ -117,7 +150,9 @@ void ScorePanel::show_scores() {
   if (!shown) {
     grid_->clear();
     list_->set_scores({}, {});
-    value_->clear();
+    const bool foreign = choice_->count() > 0;
+    choice_->setToolTip({});
+    value_->setText(foreign ? tr("All scores are of another model than the open one") : QString());
     return;
   }
   choice_->setToolTip(QString::fromStdString(shown->description));
@@ -164,6 +199,60 @@ void ScorePanel::show_value(std::optional<HeadId> head) {
                                          .arg(units);
   if (workspace_.ablation().find(*head)) text += tr(", ablated");
   value_->setText(text);
+}
+
+// ---- What can be done with a head
+
+QMenu* ScorePanel::head_menu(HeadId head) {
+  auto* menu = new QMenu(this);
+  const QString name = QString::fromStdString(head_name(head));
+  const bool model = workspace_.model().has_value();
+  menu->addSection(tr("Head %1").arg(name));
+  const bool ablated = workspace_.ablation().find(head) != nullptr;
+  menu->addAction(ablated ? tr("Put back") : tr("Ablate"), this, [this, head] { workspace_.ablation().toggle(head); })
+      ->setEnabled(model);
+  menu->addAction(tr("Show its attention"), this, [this, head] {
+    workspace_.selection().set_head(head);
+    Q_EMIT workspace_.view_wanted(QStringLiteral("attention"));
+  });
+  menu->addAction(tr("Patch z of every head"), this,
+                  [this, head] {
+                    workspace_.want_patch({"z", PatchAxes::layer_head, head.layer, static_cast<int>(head.head)});
+                  })
+      ->setEnabled(model);
+  menu->addSeparator();
+  menu->addAction(tr("Only layer %1").arg(head.layer), this,
+                  [this, head] { Q_EMIT layer_wanted(QStringLiteral("%1.").arg(head.layer)); });
+  add_kinds(*menu, head);
+  menu->addSeparator();
+  menu->addAction(tr("Copy the name"), this, [name] { QGuiApplication::clipboard()->setText(name); });
+  QAction* copy = menu->addAction(tr("Copy the score as command"), this,
+                                  [text = command()] { QGuiApplication::clipboard()->setText(text); });
+  copy->setEnabled(!command().isEmpty());
+  copy->setToolTip(why_no_command());
+  menu->setToolTipsVisible(true);
+  return menu;
+}
+
+// A head is of the kinds whose detectors put it at or above their threshold.
+void ScorePanel::add_kinds(QMenu& menu, HeadId head) {
+  for (const HeadScores& scores : workspace_.scores().all()) {
+    if (!scores.threshold || !why_not_of(workspace_.model(), scores).isEmpty()) continue;
+    if (head.layer >= scores.n_layers || head.head >= scores.n_heads) continue;
+    if (!(static_cast<double>(scores.at(head)) >= *scores.threshold)) continue;
+    menu.addAction(tr("Only this kind: %1").arg(QString::fromStdString(scores.title)), this,
+                   [this, id = QString::fromStdString(scores.id)] { Q_EMIT kind_wanted(id); });
+  }
+}
+
+QString ScorePanel::command() const {
+  const HeadScores* shown = scores();
+  return shown ? QString::fromStdString(shown->command) : QString();
+}
+
+QString ScorePanel::why_no_command() const {
+  if (!scores()) return tr("No score is shown");
+  return command().isEmpty() ? tr("No command line is known that gives these numbers") : QString();
 }
 
 void ScorePanel::click(HeadId head, Qt::KeyboardModifiers modifiers) {

@@ -9,6 +9,7 @@
 
 class QComboBox;
 class QLabel;
+class QMenu;
 class QStackedWidget;
 class QTableView;
 class QToolButton;
@@ -30,15 +31,26 @@ public:
   void choose(const QString& id);
   QString score_id() const;
   const HeadScores* scores() const; // null when there is none
+  // What can be done with a head; the caller owns it.
+  QMenu* head_menu(HeadId head);
+  // The command line that gives the numbers shown, or why there is none.
+  QString command() const;
+  QString why_no_command() const;
 
   HeadGrid& grid() { return *grid_; }
   HeadListModel& list_model() { return *list_; }
 
 Q_SIGNALS:
   void remove_wanted();
+  // Only the heads at or above the threshold of a score, or those whose name begins like this.
+  void kind_wanted(const QString& score_id);
+  void layer_wanted(const QString& prefix);
 
 private:
   void take_up_scores();
+  bool is_enabled(int item) const;
+  int first_enabled() const; // -1: none
+  void add_kinds(QMenu& menu, HeadId head);
   void show_scores();
   void show_selection();
   void show_ablated();

@@ -17,6 +17,8 @@
 #include <QStackedWidget>
 #include <QVBoxLayout>
 
+#include "app/gui/models/progress_text.h"
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/style/duration_text.h"
 #include "app/gui/style/elided_label.h"
 #include "app/gui/views/methods/form_panel.h"
@@ -186,7 +188,7 @@ void MethodsView::look_for_journal() {
   const QString lane = QStringLiteral("journal");
   workspace().files().drop_lane(lane);
   page().unfinished.reset();
-  const MethodRequest request = page().form->request(command_model());
+  const MethodRequest request = page().form->request(command_model(workspace().model()));
   if (!request.resumable || request.out.empty() || !workspace().model()) return;
   using Found = std::optional<methods::Unfinished>;
   workspace().files().post<Found>(
@@ -207,12 +209,9 @@ void MethodsView::offer_prompt() {
     each.panel->offer_prompt(workspace().prompt().request());
 }
 
-CommandModel MethodsView::command_model() const {
-  const auto& model = workspace().model();
-  return model ? CommandModel{model->path, model->dtype, model->device} : CommandModel{};
+QString MethodsView::command() const {
+  return QString::fromStdString(page().form->command(command_model(workspace().model())));
 }
-
-QString MethodsView::command() const { return QString::fromStdString(page().form->command(command_model())); }
 QString MethodsView::estimate() const { return estimate_->text(); }
 
 QString MethodsView::why_not() const {
@@ -269,10 +268,7 @@ void MethodsView::show_progress() {
   for (const JobStatus& job : workspace().engine().jobs()) {
     if (job.id != job_) continue;
     known = true;
-    text = job.running ? job.spec.title : tr("Waiting for another job");
-    if (!job.stage.isEmpty()) text += tr(" · %1").arg(job.stage);
-    if (job.total > 0) text += tr(" · %1 of %2").arg(job.done).arg(job.total);
-    if (job.seconds_left >= 1.0) text += tr(" · %1 left").arg(duration_text(job.seconds_left));
+    text = progress_text(job);
   }
   progress_->setText(text);
   if (known || !running()) return;
@@ -296,7 +292,7 @@ JobSpec spec_of(const std::string& id) {
 
 void MethodsView::run() {
   if (!why_not().isEmpty() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model());
+  const MethodRequest request = page().form->request(command_model(workspace().model()));
   job_ = workspace().engine().post<MethodAnswer>(spec_of(request.id), this,
                                                  [request](EngineState& state, const JobContext<MethodAnswer>& job) {
                                                    return run_method(state, request, job.control);
@@ -331,7 +327,7 @@ bool MethodsView::say_at_field(const Page& asked, const Error& error) {
 
 void MethodsView::estimate_cost() {
   if (!count_->isEnabled() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model());
+  const MethodRequest request = page().form->request(command_model(workspace().model()));
   job_ = workspace().engine().post<MethodEstimate>(
       {QStringLiteral("method"), tr("Estimating %1").arg(QString::fromStdString(request.id))}, this,
       [request](EngineState& state, const JobContext<MethodEstimate>& job) {

@@ -76,7 +76,6 @@ private:
   QString why_not() const; // it cannot run now; empty: it can
   QString stale_text() const;
   QString run_tip() const;
-  CommandModel command_model() const;
 
   std::map<std::string, Page> pages_;
   std::string chosen_;

@@ -3,10 +3,12 @@
 
 #include <QGridLayout>
 #include <QKeyEvent>
+#include <QMenu>
 
 #include "app/gui/style/theme.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "core/engine/hook.h"
+#include "core/prompts/tasks/task.h"
 
 namespace headscope::gui {
 namespace {
@@ -45,7 +47,8 @@ PairEditor::PairEditor(QWidget* parent)
     : QWidget(parent), clean_(prompt_edit(tr("Clean prompt"))), corrupt_(prompt_edit(tr("Corrupt prompt"))),
       answer_(new QLineEdit), wrong_(new QLineEdit), site_(choice(tr("What is patched"))),
       axes_(choice(tr("Axes of the map"))), metric_(choice(tr("Metric"))), direction_(choice(tr("Direction"))),
-      run_(new QPushButton(tr("&Run"))), tokens_(new TokenRows) {
+      tasks_(new QToolButton), estimate_(new QCheckBox(tr("&Estimate"))), run_(new QPushButton(tr("&Run"))),
+      tokens_(new TokenRows) {
   auto* grid = new QGridLayout(this);
   grid->setContentsMargins(0, 0, 0, 0);
   grid->setColumnStretch(0, 1);
@@ -107,10 +110,32 @@ void PairEditor::make_choices(QGridLayout& grid) {
     box->setMinimumWidth(box->fontMetrics().averageCharWidth() * 9);
     row->addWidget(box, box == axes_ ? 3 : 2);
   }
-  row->addWidget(run_);
+  estimate_->setToolTip(tr("Attribution patching: every cell estimated from one gradient, much faster; the strongest "
+                           "cells and some others are patched to compare. Estimates can be far off."));
   grid.addLayout(row, 4, 0, 1, 2);
+  make_tasks();
+  auto* below = new QHBoxLayout; // the view stands in a narrow column of the window
+  below->addWidget(tasks_);
+  below->addStretch(1);
+  below->addWidget(estimate_);
+  below->addWidget(run_);
+  grid.addLayout(below, 5, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
   connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
+}
+
+void PairEditor::make_tasks() {
+  tasks_->setText(tr("From a task"));
+  tasks_->setToolTip(tr("Take a pair of a generated task; choosing it again gives another pair"));
+  tasks_->setPopupMode(QToolButton::InstantPopup);
+  auto* menu = new QMenu(tasks_);
+  menu->setToolTipsVisible(true);
+  for (const TaskKind& task : task_kinds()) {
+    const QString name = QString::fromStdString(std::string(task.name));
+    menu->addAction(name, this, [this, name] { Q_EMIT task_wanted(name); })
+        ->setToolTip(QString::fromStdString(std::string(task.title)));
+  }
+  tasks_->setMenu(menu);
 }
 
 void PairEditor::limit_axes() {
@@ -138,8 +163,13 @@ PatchPrompts PairEditor::prompts() const {
 }
 
 PatchSettings PairEditor::settings() const {
-  return {site_->currentData().toString().toStdString(), axes_->currentData().toString().toStdString(),
-          metric_->currentData().toString().toStdString(), direction_->currentData().toBool()};
+  return {site_->currentData().toString().toStdString(),
+          axes_->currentData().toString().toStdString(),
+          metric_->currentData().toString().toStdString(),
+          direction_->currentData().toBool(),
+          estimate_->isChecked(),
+          std::nullopt,
+          std::nullopt};
 }
 
 void PairEditor::offer_prompt(const QString& text) {
@@ -172,6 +202,7 @@ void PairEditor::set_settings(const PatchSettings& settings) {
                                    {metric_, QVariant(QString::fromStdString(settings.metric))},
                                    {direction_, QVariant(settings.noising)}})
     if (const int at = box->findData(value); at >= 0) box->setCurrentIndex(at);
+  estimate_->setChecked(settings.estimate);
 }
 
 void PairEditor::show_pair(const PatchPairInfo& pair) {
@@ -188,7 +219,8 @@ void PairEditor::show_tokens(const std::vector<TokenInfo>& clean, const std::vec
 }
 
 void PairEditor::set_live(bool live) {
-  for (QWidget* widget : std::initializer_list<QWidget*>{clean_, corrupt_, answer_, wrong_, site_, metric_, direction_})
+  for (QWidget* widget : std::initializer_list<QWidget*>{clean_, corrupt_, answer_, wrong_, site_, metric_, direction_,
+                                                         estimate_, tasks_})
     widget->setEnabled(live);
   axes_->setEnabled(live && has_heads(site_->currentData().toString()));
   if (!live) run_->setEnabled(false);

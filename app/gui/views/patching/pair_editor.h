@@ -2,11 +2,13 @@
 // Edits the pair of prompts, the answers, and what is patched.
 #pragma once
 
+#include <QCheckBox>
 #include <QComboBox>
 #include <QLabel>
 #include <QLineEdit>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QToolButton>
 #include <QWidget>
 
 #include "app/gui/engine/patch_job.h"
@@ -38,6 +40,7 @@ public:
 Q_SIGNALS:
   void edited();
   void run_wanted();
+  void task_wanted(const QString& name); // a pair of it
 
 protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
@@ -45,11 +48,14 @@ protected:
 private:
   void make_prompts(class QGridLayout& grid);
   void make_choices(QGridLayout& grid);
+  void make_tasks();
   void limit_axes();
 
   QPlainTextEdit *clean_, *corrupt_;
   QLineEdit *answer_, *wrong_;
   QComboBox *site_, *axes_, *metric_, *direction_;
+  QToolButton* tasks_;
+  QCheckBox* estimate_;
   QPushButton* run_;
   TokenRows* tokens_;
   bool touched_ = false, quiet_ = false;

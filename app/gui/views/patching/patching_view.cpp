@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/views/patching/patching_view.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include <QClipboard>
+#include <QGuiApplication>
 #include <QHBoxLayout>
+#include <QMenu>
 #include <QVBoxLayout>
 
+#include "app/gui/engine/task_pair_job.h"
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/patching_file.h"
+#include "app/gui/models/method_scores.h"
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/patching/pair_editor.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "app/gui/views/view_list.h"
+#include "core/engine/hook.h"
 
 namespace headscope::gui {
 namespace {
@@ -64,6 +72,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   column->addWidget(stored_);
   column->addWidget(message_);
   column->addWidget(map_, 1);
+  column->addWidget(make_tools());
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
@@ -77,6 +86,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
     stale_ = !watched();
   });
   connect(editor_, &PairEditor::run_wanted, this, &PatchingView::run);
+  connect(editor_, &PairEditor::task_wanted, this, &PatchingView::take_task);
   connect(&editor_->tokens(), &TokenRows::position_clicked, this, [this](int position) {
     if (shown_ && !shown_->by_head()) click({map_->current() ? map_->current()->row : 0, position});
   });
@@ -138,6 +148,20 @@ void PatchingView::read_tokens() {
       {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
 }
 
+void PatchingView::take_task(const QString& name) {
+  if (stored_->currentIndex() > 0) stored_->setCurrentIndex(0);
+  workspace().engine().post<PatchPrompts>(
+      {QStringLiteral("patch-task"), tr("Making a pair of %1").arg(name)}, this,
+      [task = name.toStdString(), seed = task_seed_++](EngineState& state, const JobContext<PatchPrompts>&) {
+        return task_pair(state, task, seed);
+      },
+      {[this](Result<PatchPrompts> pair) {
+        if (!pair.ok()) return workspace().report(tr("There is no pair of this task"), pair.error());
+        editor_->set_texts(QString::fromStdString(pair->clean), QString::fromStdString(pair->corrupt));
+        editor_->set_answers(QString::fromStdString(pair->answer), QString::fromStdString(pair->wrong));
+      }});
+}
+
 void PatchingView::take_pair(Result<PatchPairInfo> pair) {
   const bool run_now = std::exchange(run_when_read_, false);
   editor_->set_runnable(false);
@@ -163,7 +187,7 @@ void PatchingView::take_pair(Result<PatchPairInfo> pair) {
     return show_message(tr("Both prompts are the same. Change what matters in the corrupt one, e.g. a name."), false);
   editor_->set_runnable(true);
   workspace().set_pair(pair_);
-  if (run_now) return start();
+  if (run_now) return start(editor_->settings());
   show_message(tr("Answer %1, wrong answer %2. Run patches every layer.")
                    .arg(token_text(pair_->answer->text), token_text(pair_->wrong->text)),
                false);
@@ -176,23 +200,113 @@ void PatchingView::run() {
     run_when_read_ = true;
     return read_tokens();
   }
-  if (pair_->aligned() && pair_->differs()) start();
+  if (pair_->aligned() && pair_->differs()) start(editor_->settings());
 }
 
-void PatchingView::start() {
-  const PatchSettings settings = editor_->settings();
-  show_message(tr("Patching %1 …").arg(QString::fromStdString(settings.site)), false);
-  workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), tr("Patching activations")), this,
+void PatchingView::start(const PatchSettings& settings) {
+  before_.reset();
+  show_message(settings.estimate
+                   ? tr("Estimating what patching %1 would restore …").arg(QString::fromStdString(settings.site))
+                   : tr("Patching %1 …").arg(QString::fromStdString(settings.site)),
+               false);
+  const std::string command = patch_command(pair_prompts_, *pair_, settings, command_model(workspace().model()));
+  const auto take = [this, command](PatchMap map) {
+    map.command = command;
+    show_map(std::move(map));
+  };
+  workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), settings.estimate
+                                                                                    ? tr("Estimating patches")
+                                                                                    : tr("Patching activations")),
+                                      this,
                                       [pair = *pair_, settings](EngineState& state, const JobContext<PatchMap>& job) {
                                         return run_patching(state, pair, settings, job.control, job.partial);
                                       },
-                                      {[this](Result<PatchMap> map) {
-                                         if (map.ok()) return show_map(std::move(*map));
+                                      {[this, take](Result<PatchMap> map) {
+                                         if (map.ok()) {
+                                           take(std::move(*map));
+                                           return keep_as_score();
+                                         }
                                          show_message(QString::fromStdString(map.error().message), true);
                                          workspace().report(tr("Patching"), map.error());
                                        },
-                                       [this](PatchMap map) { show_map(std::move(map)); }});
+                                       take});
 }
+
+// A map by head is a score of the head grid, too.
+void PatchingView::keep_as_score() {
+  if (const auto& model = workspace().model())
+    if (auto scores = patch_scores(*shown_, *model)) workspace().scores().put(std::move(*scores));
+}
+
+// ---- Heads at a position
+
+QWidget* PatchingView::make_tools() {
+  heads_ = new QToolButton;
+  heads_->setPopupMode(QToolButton::InstantPopup);
+  heads_->setText(tr("Patch the heads here"));
+  heads_->setToolTip(tr("Patch z of each head at the position of the chosen cell alone"));
+  auto* menu = new QMenu(heads_);
+  heads_->setMenu(menu);
+  connect(menu, &QMenu::aboutToShow, this, [this, menu] {
+    menu->clear();
+    const auto cell = map_->current();
+    if (!cell) return;
+    menu->addAction(tr("The heads of layer %1 at %2").arg(cell->row).arg(column_name(cell->col)), this,
+                    [this, at = *cell] { patch_heads_at(at.col, at.row); });
+    menu->addAction(tr("The heads of all layers at %1").arg(column_name(cell->col)), this,
+                    [this, at = *cell] { patch_heads_at(at.col, std::nullopt); });
+  });
+  back_ = new QToolButton;
+  back_->setText(tr("Back to positions"));
+  copy_ = new QToolButton;
+  copy_->setText(tr("Copy as command"));
+  auto* box = new QWidget;
+  auto* row = new QHBoxLayout(box);
+  row->setContentsMargins(0, 0, 0, 0);
+  row->addWidget(heads_);
+  row->addWidget(back_);
+  row->addStretch(1);
+  row->addWidget(copy_);
+  connect(back_, &QToolButton::clicked, this, &PatchingView::back);
+  connect(copy_, &QToolButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(command()); });
+  offer_heads();
+  return box;
+}
+
+// What the buttons below the map can do now.
+void PatchingView::offer_heads() {
+  const bool by_position = shown_ && !shown_->by_head() && shown_->complete;
+  const bool of_pair = pair_ && pair_->aligned() && stored_->currentIndex() <= 0;
+  heads_->setVisible(by_position && of_pair && map_->current());
+  back_->setVisible(before_.has_value());
+  copy_->setVisible(shown_.has_value());
+  copy_->setEnabled(!command().isEmpty());
+  copy_->setToolTip(command().isEmpty() ? tr("No command line is known that gives these numbers")
+                                        : tr("The command line that gives these numbers"));
+}
+
+void PatchingView::patch_heads_at(int position, std::optional<int> layer) {
+  if (!shown_ || !pair_) return;
+  PatchMap before = *shown_;
+  PatchSettings settings = before.settings;
+  settings.site = short_name(HookPoint::z);
+  settings.axes = name_of(PatchAxes::layer_head);
+  settings.estimate = false;
+  settings.position = position;
+  settings.layer = layer;
+  start(settings);
+  before_ = std::move(before);
+}
+
+void PatchingView::back() {
+  if (!before_) return;
+  workspace().engine().drop_lane(QStringLiteral("patch"));
+  PatchMap map = std::move(*before_);
+  before_.reset();
+  show_map(std::move(map));
+}
+
+QString PatchingView::command() const { return shown_ ? QString::fromStdString(shown_->command) : QString(); }
 
 void PatchingView::take_wish(const PatchWish& wish) {
   PatchSettings settings = editor_->settings();
@@ -231,7 +345,9 @@ void PatchingView::update_stored() {
 void PatchingView::load_stored() {
   const QString name = stored_->currentData().toString();
   shown_.reset();
+  before_.reset();
   map_->set_content({});
+  offer_heads();
   if (name.isEmpty() || !workspace().result()) {
     workspace().files().drop_lane(QStringLiteral("patching"));
     if (workspace().model() && watched()) read_tokens();
@@ -265,7 +381,14 @@ QString PatchingView::column_name(int column) const {
 QString PatchingView::cell_text(Cell cell) const {
   if (!shown_) return {};
   const double restored = shown_->restored[static_cast<std::size_t>(cell.row * shown_->n_columns + cell.col)];
-  return tr("layer %1, %2: restores %3").arg(cell.row).arg(column_name(cell.col), number(restored));
+  const QString place = tr("layer %1, %2").arg(cell.row).arg(column_name(cell.col));
+  if (!shown_->settings.estimate) return tr("%1: restores %2").arg(place, number(restored));
+  QString text = tr("%1: estimated to restore %2").arg(place, number(restored));
+  for (const CheckedPatch& checked : shown_->checked)
+    if (checked.layer == cell.row && checked.column == cell.col)
+      text += checked.agrees ? tr("; patched: %1").arg(number(checked.exact))
+                             : tr("; patched: %1, so the estimate is wrong").arg(number(checked.exact));
+  return text;
 }
 
 void PatchingView::show_map(PatchMap map) {
@@ -288,8 +411,15 @@ void PatchingView::show_map(PatchMap map) {
       content.col_labels.append(token_text(token.text));
   content.row_axis = tr("layer");
   content.col_axis = shown_->by_head() ? tr("head") : tr("position");
+  for (const CheckedPatch& checked : shown_->checked)
+    (checked.agrees ? content.outlined : content.warned).push_back({checked.layer, checked.column});
   map_->set_content(std::move(content));
   mark_selection();
+  offer_heads();
+  show_message(map_text(), !shown_->note.empty());
+}
+
+QString PatchingView::map_text() const {
   QString text =
       tr("%1 of %2 · %3: clean %4, corrupt %5")
           .arg(shown_->settings.noising ? tr("Corrupt activations into the clean run: what is left")
@@ -297,8 +427,17 @@ void PatchingView::show_map(PatchMap map) {
                QString::fromStdString(shown_->settings.site), QString::fromStdString(shown_->settings.metric),
                number(shown_->clean_value), number(shown_->corrupt_value));
   if (!shown_->complete) text += tr(" · not complete");
+  if (shown_->settings.position) text += tr(" · heads at position %1 alone").arg(*shown_->settings.position);
+  if (shown_->settings.estimate) {
+    const auto wrong = std::count_if(shown_->checked.begin(), shown_->checked.end(),
+                                     [](const CheckedPatch& cell) { return !cell.agrees; });
+    text += tr("\nEstimates from one gradient (attribution patching), not patches. The %1 framed cells were patched to "
+               "compare: %2 of them disagree.")
+                .arg(shown_->checked.size())
+                .arg(wrong);
+  }
   if (!shown_->note.empty()) text += QLatin1Char('\n') + QString::fromStdString(shown_->note);
-  show_message(text, !shown_->note.empty());
+  return text;
 }
 
 void PatchingView::show_message(const QString& text, bool warning) {
@@ -323,6 +462,7 @@ void PatchingView::click(Cell cell) {
     editor_->tokens().set_current(cell.col);
   }
   map_->set_current(cell);
+  offer_heads();
   show_message(cell_text(cell), false);
 }
 
@@ -346,8 +486,9 @@ std::optional<ViewExport> PatchingView::exported() const {
   ViewExport out;
   out.name = QStringLiteral("patching-") + QString::fromStdString(shown_->settings.site);
   figures::HeatmapFigure map;
-  map.title = (shown_->settings.noising ? "Remaining " : "Restored ") + shown_->settings.metric + ", " +
-              shown_->settings.site + " patched";
+  map.title = shown_->settings.estimate ? "Estimate: " : "";
+  map.title += (shown_->settings.noising ? "Remaining " : "Restored ") + shown_->settings.metric + ", " +
+               shown_->settings.site + " patched";
   if (const auto& model = workspace().model()) map.subtitle = model->name + ", ";
   map.subtitle += "0 = corrupt run, 1 = clean run";
   map.rows = shown_->n_layers;
@@ -359,7 +500,7 @@ std::optional<ViewExport> PatchingView::exported() const {
     for (const TokenInfo& token : shown_->clean)
       map.x_ticks.push_back(token.text);
   map.scale.kind = figures::ScaleKind::diverging;
-  map.scale.label = "restored";
+  map.scale.label = shown_->settings.estimate ? "restored (estimated)" : "restored";
   map.square_cells = false;
   out.figure = std::move(map);
   return out;

@@ -6,6 +6,7 @@
 #include <QLabel>
 #include <QStackedLayout>
 #include <QTimer>
+#include <QToolButton>
 
 #include "app/gui/engine/patch_job.h"
 #include "app/gui/views/cell_map/cell_map.h"
@@ -28,6 +29,10 @@ public:
   const std::optional<PatchMap>& measured() const { return shown_; }
   QString message() const { return message_->text(); }
   void run(); // with the pair as it is typed
+  // Each head at a position alone, of one layer or of all; the map as it was comes back by back().
+  void patch_heads_at(int position, std::optional<int> layer);
+  void back();
+  QString command() const; // that gives the map shown; empty: none is known
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -35,8 +40,12 @@ protected:
 private:
   void refresh(); // what was put off while hidden
   void read_tokens();
+  void take_task(const QString& name);
   void take_pair(Result<PatchPairInfo> pair);
-  void start();
+  void start(const PatchSettings& settings);
+  QWidget* make_tools();
+  void offer_heads();
+  void keep_as_score();
   void update_stored();
   void load_stored();
   void take_wish(const PatchWish& wish);
@@ -45,6 +54,7 @@ private:
   void click(Cell cell);
   void mark_selection();
   QString cell_text(Cell cell) const;
+  QString map_text() const;
   QString column_name(int column) const;
 
   PairEditor* editor_;
@@ -52,10 +62,13 @@ private:
   QComboBox* stored_;
   QLabel *message_, *empty_;
   QStackedLayout* pages_;
+  QToolButton *heads_ = nullptr, *back_ = nullptr, *copy_ = nullptr;
   QTimer wait_; // until typing pauses
   std::optional<PatchPairInfo> pair_;
   PatchPrompts pair_prompts_; // that pair_ was read from
   std::optional<PatchMap> shown_;
+  std::optional<PatchMap> before_; // the map from which heads at a position were asked for
+  std::uint64_t task_seed_ = 0;    // of the next pair that is taken of a task
   bool run_when_read_ = false, stale_ = true;
 };
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The prompt of the prompt bar as the options that methods have for one, so that a command line comes to its tokens.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+
+#include <QString>
+
+#include "app/gui/engine/model_job.h"
+#include "app/gui/forms/command_text.h"
+#include "app/gui/workspace/prompt_state.h"
+
+namespace headscope::gui {
+
+// `prompt`, `chat` and `no_bos`. What was generated or comes from a file is the text of its tokens, BOS among them.
+std::map<std::string, std::string> prompt_values(const PromptState& prompt);
+
+// The prompt on one line in quotation marks, shortened to about `most` characters.
+QString prompt_title(const PromptState& prompt, int most);
+
+// How a command line names the model; unset: a placeholder stands in its place.
+CommandModel command_model(const std::optional<ModelInfo>& model);
+
+} // namespace headscope::gui

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/gui/views/thumbnails/thumbnail_sheet.h"
+
+#include <algorithm>
+
+#include <QHelpEvent>
+#include <QKeyEvent>
+#include <QMouseEvent>
+#include <QPainter>
+#include <QScrollBar>
+#include <QToolTip>
+
+#include "app/gui/style/theme.h"
+
+namespace headscope::gui {
+namespace {
+
+constexpr int gap = 3;                                // between maps
+constexpr int smallest_side = 16, largest_side = 140; // of a map
+
+} // namespace
+
+ThumbnailSheet::ThumbnailSheet(QWidget* parent) : QAbstractScrollArea(parent) {
+  setFrameShape(QFrame::NoFrame);
+  setFocusPolicy(Qt::StrongFocus);
+  setAccessibleName(tr("Maps of all heads"));
+  setAccessibleDescription(tr("Layers from top to bottom, heads from left to right; arrow keys move, Enter opens"));
+}
+
+void ThumbnailSheet::set_shape(int n_layers, int n_heads) {
+  maps_.assign(static_cast<std::size_t>(n_layers), {});
+  n_heads_ = n_heads;
+  arrange();
+  viewport()->update();
+}
+
+void ThumbnailSheet::set_hint(const QString& text) {
+  hint_ = text;
+  viewport()->update();
+}
+
+void ThumbnailSheet::set_fit(bool fit) {
+  fit_ = fit;
+  arrange();
+  viewport()->update();
+  Q_EMIT scrolled();
+}
+
+void ThumbnailSheet::set_maps(int layer, std::vector<QImage> maps) {
+  if (layer < 0 || layer >= layers()) return;
+  maps_[static_cast<std::size_t>(layer)] = std::move(maps);
+  viewport()->update();
+}
+
+void ThumbnailSheet::drop_maps() {
+  for (std::vector<QImage>& layer : maps_)
+    layer.clear();
+  viewport()->update();
+}
+
+QImage ThumbnailSheet::map(HeadId head) const {
+  const std::vector<QImage>& layer = maps_[static_cast<std::size_t>(head.layer)];
+  return static_cast<std::size_t>(head.head) < layer.size() ? layer[static_cast<std::size_t>(head.head)] : QImage();
+}
+
+void ThumbnailSheet::set_selected(std::vector<HeadId> heads) {
+  selected_ = std::move(heads);
+  viewport()->update();
+}
+
+// ---- Where things are
+
+void ThumbnailSheet::arrange() {
+  const QFontMetrics metrics = fontMetrics();
+  left_ = metrics.horizontalAdvance(QStringLiteral("000")) + 2 * gap;
+  top_ = metrics.height() + gap;
+  if (n_heads_ == 0 || layers() == 0) return;
+  int room = (viewport()->width() - left_) / n_heads_;
+  if (fit_) room = std::min(room, (viewport()->height() - top_) / layers());
+  side_ = std::clamp(room - gap, smallest_side, largest_side);
+  const int wide = left_ + n_heads_ * (side_ + gap), high = top_ + layers() * (side_ + gap);
+  for (const auto& [bar, all, seen] : {std::tuple(horizontalScrollBar(), wide, viewport()->width()),
+                                       {verticalScrollBar(), high, viewport()->height()}}) {
+    bar->setRange(0, std::max(0, all - seen));
+    bar->setPageStep(seen);
+    bar->setSingleStep(side_ + gap);
+  }
+}
+
+QRect ThumbnailSheet::map_rect(HeadId head) const {
+  return {left_ + static_cast<int>(head.head) * (side_ + gap) - horizontalScrollBar()->value(),
+          top_ + head.layer * (side_ + gap) - verticalScrollBar()->value(), side_, side_};
+}
+
+std::optional<HeadId> ThumbnailSheet::head_at(const QPoint& place) const {
+  if (side_ == 0 || place.y() < top_ || place.x() < left_) return std::nullopt;
+  const HeadId head{(place.y() - top_ + verticalScrollBar()->value()) / (side_ + gap),
+                    (place.x() - left_ + horizontalScrollBar()->value()) / (side_ + gap)};
+  if (head.layer >= layers() || head.head >= n_heads_ || !map_rect(head).contains(place)) return std::nullopt;
+  return head;
+}
+
+std::vector<int> ThumbnailSheet::layers_seen() const {
+  std::vector<int> seen;
+  for (int layer = 0; layer < layers(); ++layer) {
+    const QRect row = map_rect({layer, 0});
+    if (row.bottom() >= top_ && row.top() < viewport()->height()) seen.push_back(layer);
+  }
+  return seen;
+}
+
+void ThumbnailSheet::show_head(HeadId head) {
+  const QRect rect = map_rect(head);
+  QScrollBar *x = horizontalScrollBar(), *y = verticalScrollBar();
+  if (rect.top() < top_) y->setValue(y->value() - (top_ - rect.top()));
+  if (rect.bottom() > viewport()->height()) y->setValue(y->value() + rect.bottom() - viewport()->height());
+  if (rect.left() < left_) x->setValue(x->value() - (left_ - rect.left()));
+  if (rect.right() > viewport()->width()) x->setValue(x->value() + rect.right() - viewport()->width());
+}
+
+void ThumbnailSheet::resizeEvent(QResizeEvent*) {
+  arrange();
+  Q_EMIT scrolled();
+}
+
+void ThumbnailSheet::changeEvent(QEvent* event) {
+  QAbstractScrollArea::changeEvent(event);
+  if (event->type() == QEvent::FontChange) arrange();
+}
+
+void ThumbnailSheet::scrollContentsBy(int, int) {
+  viewport()->update();
+  Q_EMIT scrolled();
+}
+
+// ---- Drawing
+
+void ThumbnailSheet::paintEvent(QPaintEvent*) {
+  QPainter painter(viewport());
+  painter.fillRect(viewport()->rect(), inks().page);
+  painter.setPen(inks().muted);
+  if (layers() == 0 || !hint_.isEmpty()) {
+    painter.drawText(viewport()->rect().adjusted(8, 8, -8, -8), Qt::AlignCenter | Qt::TextWordWrap, hint_);
+    return;
+  }
+  for (int head = 0; head < n_heads_; ++head)
+    painter.drawText(QRect(map_rect({0, head}).left(), 0, side_, top_ - gap), Qt::AlignCenter, QString::number(head));
+  painter.setClipRect(0, top_, viewport()->width(), viewport()->height() - top_);
+  for (const int layer : layers_seen())
+    paint_layer(painter, layer);
+  painter.setBrush(Qt::NoBrush);
+  painter.setPen(QPen(inks().accent, 2));
+  for (const HeadId head : selected_)
+    if (head.layer < layers() && head.head < n_heads_) painter.drawRect(map_rect(head).adjusted(-1, -1, 0, 0));
+}
+
+void ThumbnailSheet::paint_layer(QPainter& painter, int layer) const {
+  const QRect row = map_rect({layer, 0});
+  painter.setPen(inks().muted);
+  painter.drawText(QRect(0, row.top(), left_ - 2 * gap, side_), Qt::AlignRight | Qt::AlignVCenter,
+                   QString::number(layer));
+  for (int head = 0; head < n_heads_; ++head) {
+    const QRect rect = map_rect({layer, head});
+    const QImage image = map({layer, head});
+    if (image.isNull()) {
+      painter.fillRect(rect, QBrush(inks().grid, Qt::BDiagPattern));
+      continue;
+    }
+    painter.setRenderHint(QPainter::SmoothPixmapTransform, image.width() > side_); // no cell is left out
+    painter.drawImage(rect, image);
+  }
+}
+
+// ---- Mouse and keys
+
+void ThumbnailSheet::mousePressEvent(QMouseEvent* event) {
+  const auto head = head_at(event->position().toPoint());
+  if (head && event->button() == Qt::LeftButton) Q_EMIT clicked(*head);
+}
+
+void ThumbnailSheet::keyPressEvent(QKeyEvent* event) {
+  switch (event->key()) {
+  case Qt::Key_Up: Q_EMIT stepped(-1, 0); return;
+  case Qt::Key_Down: Q_EMIT stepped(1, 0); return;
+  case Qt::Key_Left: Q_EMIT stepped(0, -1); return;
+  case Qt::Key_Right: Q_EMIT stepped(0, 1); return;
+  case Qt::Key_Return:
+  case Qt::Key_Enter: Q_EMIT opened(); return;
+  default: QAbstractScrollArea::keyPressEvent(event);
+  }
+}
+
+bool ThumbnailSheet::viewportEvent(QEvent* event) {
+  if (event->type() != QEvent::ToolTip) return QAbstractScrollArea::viewportEvent(event);
+  const auto* help = static_cast<QHelpEvent*>(event);
+  const auto head = head_at(help->pos());
+  QToolTip::showText(help->globalPos(), head ? tr("Head %1").arg(QString::fromStdString(head_name(*head))) : QString(),
+                     this);
+  return true;
+}
+
+} // namespace headscope::gui
