@@ -51,7 +51,7 @@ private Q_SLOTS:
     for (const TokenInfo& token : *tokens)
       ids.push_back(token.id);
     const auto shared = std::make_shared<const std::vector<std::int64_t>>(ids);
-    const auto found = layer_thumbnails(*state, {shared, 1, 10}, {});
+    const auto found = layer_thumbnails(*state, {shared, 1, {}, 10}, {});
     QVERIFY2(found.ok(), found.ok() ? "" : found.error().to_string().c_str());
     QCOMPARE(found->heads.size(), 4U);
     const auto n = static_cast<std::int64_t>(ids.size());
