@@ -13,6 +13,7 @@
 #include "app/gui/views/circuit/circuit_controls.h"
 #include "app/gui/views/circuit/circuit_view.h"
 #include "app/gui/views/circuit/graph_canvas.h"
+#include "app/gui/views/circuit/graph_margins.h"
 #include "app/result_figures/graph_figure.h"
 #include "tests/gui/event_stall.h"
 #include "tests/gui/patience.h"
@@ -33,6 +34,19 @@ store::Graph small_graph() {
                  {"logits", -1, -1, "logits"}};
   graph.edges = {
       {1, 4, "q", -2.0}, {0, 1, "input", 0.25}, {4, 6, "logits", 1.0}, {2, 5, "v", 0.5}, {3, 6, "logits", 0.1}};
+  return graph;
+}
+
+// A layer of four heads on two K/V heads, read by all three inputs.
+store::Graph grouped_graph() {
+  store::Graph graph;
+  graph.name = "grouped";
+  graph.attributes = {{"n_heads", std::int64_t{4}}, {"n_kv_heads", std::int64_t{2}}};
+  graph.nodes = {{"input", -1, -1, "input"},  {"a0.h0", 0, 0, "head"},     {"a0.h1", 0, 1, "head"},
+                 {"a0.h2", 0, 2, "head"},     {"a0.h3", 0, 3, "head"},     {"a0.kv0", 0, 0, "kv_head"},
+                 {"a0.kv1", 0, 1, "kv_head"}, {"logits", -1, -1, "logits"}};
+  graph.edges = {{0, 5, "k", 3.5}, {0, 5, "v", -3.0}, {0, 3, "q", -4.0},
+                 {1, 7, "", 1.5},  {2, 7, "", 1.0},   {0, 6, "k", 0.125}};
   return graph;
 }
 
@@ -212,6 +226,97 @@ private Q_SLOTS:
     const QColor gone(QRgb(figures::edge_color(0.25, false)));
     QVERIFY2(nearest(fewer, canvas.mapFromScene(canvas.edge_middle(2)), gone) > 40,
              "an edge under the threshold is drawn");
+  }
+
+  void only_nodes_of_drawn_edges_are_shown() {
+    Opened opened(small_graph());
+    GraphCanvas& canvas = opened.view.canvas();
+    auto* controls = opened.view.findChild<CircuitControls*>();
+    const auto shown = [&] {
+      std::vector<std::size_t> out;
+      for (std::size_t i = 0; i < 7; ++i)
+        if (canvas.node_shown(i)) out.push_back(i);
+      return out;
+    };
+    opened.view.set_threshold(1.0); // 0.0 to 1.0 to the logits
+    QCOMPARE(shown(), std::vector<std::size_t>({1, 4, 6}));
+    controls->show_all->trigger();
+    QCOMPARE(shown().size(), 7U);
+    controls->show_all->trigger();
+    QCOMPARE(shown().size(), 3U);
+    // A selected head stays selected while it is hidden, and is marked again when it comes back.
+    opened.workspace.selection().set_head({1, 1});
+    opened.view.set_threshold(0.3);
+    QCOMPARE(canvas.selected(), std::vector<std::size_t>({5}));
+    opened.view.set_threshold(1.0);
+    QVERIFY(canvas.selected().empty());
+    QCOMPARE(opened.workspace.selection().head(), std::optional<HeadId>({1, 1}));
+    opened.view.set_threshold(0.3);
+    QCOMPARE(canvas.selected(), std::vector<std::size_t>({5}));
+  }
+
+  // The same lines and ties as the figure has, from the same data.
+  void inputs_are_told_apart_and_kv_heads_are_tied() {
+    Opened opened(grouped_graph());
+    opened.workspace.selection().set_heads({});
+    GraphCanvas& canvas = opened.view.canvas();
+    opened.view.set_threshold(0.0);
+    const QImage image = picture(canvas);
+    // Along a dashed line the page comes through, along a full one nowhere: how weak its weakest place is.
+    const auto weakest = [&](std::size_t edge) {
+      int least = 255, most = 0;
+      for (int i = 250; i <= 750; ++i) {
+        const QPoint at = canvas.mapFromScene(canvas.edge_at_share(edge, i / 1000.0));
+        least = std::min(least, distance(image.pixelColor(at), inks().page));
+        most = std::max(most, distance(image.pixelColor(at), inks().page));
+      }
+      return static_cast<double>(least) / most;
+    };
+    QVERIFY(weakest(0) > 0.8); // q
+    QVERIFY(weakest(1) < 0.2); // k
+    QVERIFY(weakest(2) < 0.6); // v
+    // k and v end beside each other.
+    QVERIFY(canvas.edge_at_share(1, 1.0).x() < canvas.node_rect(5).center().x());
+    QVERIFY(canvas.edge_at_share(2, 1.0).x() > canvas.node_rect(5).center().x());
+    const auto tie = [&](std::size_t kv, std::size_t head) {
+      const QPointF between = (canvas.node_rect(kv).center() * 0.55 + canvas.node_rect(head).center() * 0.45);
+      return nearest(image, canvas.mapFromScene(between), inks().muted) < 60;
+    };
+    QVERIFY(tie(5, 1) && tie(5, 2) && tie(6, 3));
+    QVERIFY(!canvas.node_shown(4)); // it reads a K/V head too, but no edge uses it
+    const QString legend = canvas.legend().accessibleDescription();
+    for (const char* text : {"into q", "into k", "into v", "K/V head and the heads that read it"})
+      QVERIFY2(legend.contains(QLatin1String(text)), text);
+    QVERIFY(legend.contains(QStringLiteral("−4")));
+  }
+
+  void names_stand_beside_the_graph_and_on_its_nodes() {
+    Opened opened(large_graph(200));
+    GraphCanvas& canvas = opened.view.canvas();
+    auto* controls = opened.view.findChild<CircuitControls*>();
+    opened.view.set_threshold(0.0);
+    for (const bool rightwards : {false, true}) {
+      controls->rightwards->setChecked(rightwards);
+      QTRY_VERIFY(canvas.settled());
+      for (const QWidget* beside : {static_cast<QWidget*>(&canvas.ruler()), static_cast<QWidget*>(&canvas.legend())}) {
+        QVERIFY(!beside->geometry().isEmpty());
+        QVERIFY2(!beside->geometry().intersects(canvas.viewport()->geometry()), "it covers nodes");
+        QVERIFY(canvas.rect().contains(beside->geometry()));
+      }
+      QVERIFY(canvas.ruler().shown().size() > 5);
+      // Nodes are far too small for their names here; those that have room are written, and none on another.
+      const auto labels = canvas.screen_labels();
+      QVERIFY(labels.size() > 20);
+      for (std::size_t a = 0; a < labels.size(); ++a) {
+        QVERIFY(canvas.node_shown(labels[a].first));
+        QVERIFY(QRectF(canvas.viewport()->rect()).contains(labels[a].second));
+        for (std::size_t b = a + 1; b < labels.size(); ++b)
+          QVERIFY(!labels[a].second.intersects(labels[b].second));
+      }
+    }
+    for (int i = 0; i < 12; ++i)
+      canvas.zoom(1.4);
+    QVERIFY(canvas.screen_labels().empty()); // each node has its own
   }
 
   void a_click_selects_heads_and_an_edge_can_be_patched() {

@@ -44,7 +44,7 @@ CircuitControls::CircuitControls(QWidget* parent)
   menu->setToolButtonStyle(Qt::ToolButtonTextOnly);
   make_menu();
   auto* actions = new QMenu(menu);
-  actions->addActions({fit, rightwards});
+  actions->addActions({fit, rightwards, show_all});
   actions->addSeparator();
   actions->addActions({group_selected, group_layers, ungroup, unpin});
   actions->addSeparator();
@@ -80,6 +80,8 @@ void CircuitControls::make_menu() {
   fit = new QAction(tr("&Show all of it"), this);
   rightwards = new QAction(tr("Layers from left to &right"), this);
   rightwards->setCheckable(true);
+  show_all = new QAction(tr("Also nodes &without edges"), this);
+  show_all->setCheckable(true);
   group_selected = new QAction(tr("&Group the selected nodes"), this);
   group_layers = new QAction(tr("Group the heads of each &layer"), this);
   ungroup = new QAction(tr("&Ungroup"), this);

@@ -30,7 +30,7 @@ public:
   void show_graph(const CircuitGraph& graph, double threshold);
   void set_note(const QString& text) { count_->setText(text); }
 
-  QAction *fit, *rightwards, *group_selected, *group_layers, *ungroup, *unpin, *save;
+  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *save;
 
 Q_SIGNALS:
   void source_changed();

@@ -81,6 +81,7 @@ void CircuitView::connect_controls() {
     graph_.set_rightwards(on);
     redraw(false);
   });
+  connect(controls_->show_all, &QAction::toggled, canvas_, &GraphCanvas::set_show_all);
   connect(controls_->group_layers, &QAction::triggered, this, [this] {
     graph_.group_layers();
     redraw(true);
@@ -176,16 +177,8 @@ void CircuitView::take(CircuitGraph graph) {
 // ---- What is drawn
 
 void CircuitView::redraw(bool keep_view) {
-  GraphCanvas::Content content;
-  content.nodes = graph_.layout().nodes;
-  content.bands = graph_.layout().bands;
-  content.rightwards = graph_.rightwards();
-  content.largest = graph_.largest() > 0 ? graph_.largest() : 1.0;
-  for (const store::GraphEdge& edge : graph_.shown().edges)
-    content.edges.push_back({static_cast<std::size_t>(edge.src), static_cast<std::size_t>(edge.dst), edge.score});
-  canvas_->set_content(std::move(content), keep_view);
+  canvas_->set_figure(graph_figure(graph_.shown(), graph_.layout(), 0.0, {}), keep_view);
   show_edges();
-  select_nodes();
   show_edge(-1);
 }
 
@@ -197,10 +190,14 @@ void CircuitView::set_threshold(double threshold) {
 void CircuitView::show_edges() {
   const std::size_t n = graph_.count(threshold_);
   canvas_->set_edge_count(std::min(n, most_edges));
-  std::vector<bool> faded(graph_.shown().nodes.size());
-  for (std::size_t i = 0; i < faded.size(); ++i)
-    faded[i] = !graph_.live(i, n);
-  canvas_->set_faded(faded);
+  std::vector<bool> live(graph_.shown().nodes.size());
+  for (std::size_t i = 0; i < live.size(); ++i)
+    live[i] = graph_.live(i, n);
+  canvas_->set_live(std::move(live));
+  const std::vector<std::size_t> selected = canvas_->selected();
+  if (std::all_of(selected.begin(), selected.end(),
+                  [&](std::size_t node) { return is_head(graph_.shown().nodes[node]); }))
+    select_nodes(); // also what is no longer hidden
   controls_->show_graph(graph_, threshold_);
   show_count(n);
 }
