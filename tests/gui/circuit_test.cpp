@@ -196,6 +196,12 @@ private Q_SLOTS:
     slider->setValue(1000);
     QCOMPARE(canvas.edge_count(), 1U); // the strongest is left
     QCOMPARE(opened.view.threshold(), 2.0);
+    // Its way is the logarithm of |score|: from 0.1 to 2, the middle is at their geometric mean.
+    slider->setValue(500);
+    QVERIFY(std::abs(opened.view.threshold() - std::sqrt(0.1 * 2.0)) < 1e-9);
+    QCOMPARE(canvas.edge_count(), 3U);
+    opened.view.set_threshold(0.1 * std::pow(20.0, 0.25));
+    QCOMPARE(slider->value(), 250);
   }
 
   void edges_and_nodes_have_their_colours() {
@@ -333,7 +339,7 @@ private Q_SLOTS:
     QCOMPARE(opened.workspace.selection().heads(), std::vector<HeadId>({{0, 0}, {1, 0}}));
     QVERIFY(
         opened.view.findChild<QLabel*>(QStringLiteral("details"))->text().contains(QStringLiteral("0.0 → 1.0 (q)")));
-    auto* patch = opened.view.findChild<QPushButton*>();
+    auto* patch = opened.view.findChild<QPushButton*>(QStringLiteral("patch"));
     QVERIFY(patch->isEnabled());
     QTest::mouseClick(patch, Qt::LeftButton);
     QCOMPARE(wishes.size(), 1);

@@ -16,6 +16,7 @@
 #include <QLegendMarker>
 #include <QLineSeries>
 #include <QLogValueAxis>
+#include <QScatterSeries>
 #include <QValueAxis>
 
 #include "app/figures/graph_look.h"
@@ -81,20 +82,24 @@ QChartView* make_chart(const QString& accessible_name) { return new ChartView(ac
 
 namespace {
 
-QColor area_color(const QAreaSeries& area) {
-  const QVariant node = area.property(kind);
-  if (node.isValid())
-    return QColor(QRgb(figures::node_ink(static_cast<figures::NodeKind>(node.toInt()), is_dark()).line));
-  return area.property(muted).toBool() ? inks().grid : inks().accent;
+QColor series_color(const QAbstractSeries& series) {
+  const QVariant node = series.property(kind);
+  if (!node.isValid()) return inks().accent;
+  return QColor(QRgb(figures::node_ink(static_cast<figures::NodeKind>(node.toInt()), is_dark()).line));
 }
 
 void dress_series(QAbstractSeries& series) {
   if (auto* area = qobject_cast<QAreaSeries*>(&series)) {
-    area->setBrush(area_color(*area));
+    area->setBrush(area->property(muted).toBool() ? inks().grid : series_color(*area));
     area->setPen(QPen(Qt::NoPen));
   } else if (auto* line = qobject_cast<QLineSeries*>(&series)) {
     const bool quiet = line->property(muted).toBool();
-    line->setPen(QPen(quiet ? inks().muted : inks().accent, 2, quiet ? Qt::DashLine : Qt::SolidLine));
+    const QColor color = quiet ? inks().muted : series_color(*line);
+    line->setPen(QPen(color, quiet ? 1 : 2, quiet ? Qt::DashLine : Qt::SolidLine));
+  } else if (auto* marks = qobject_cast<QScatterSeries*>(&series)) {
+    marks->setColor(inks().warning);
+    marks->setBorderColor(inks().page);
+    marks->setMarkerSize(11.0);
   } else if (auto* bars = qobject_cast<QAbstractBarSeries*>(&series)) {
     for (QBarSet* set : bars->barSets()) {
       set->setBrush(set->property(muted).toBool() ? inks().muted : inks().accent);
@@ -287,6 +292,109 @@ void show_masking(QChart& chart, const MaskingLines& lines) {
   y->setLabelFormat(QStringLiteral("%.2f"));
   set_axes(chart, first, last, QObject::tr("heads masked"), y, lines.y_title);
   dress(chart);
+}
+
+// ---- Lines of a figure
+
+std::optional<double> value_at(const figures::Series& line, double x, bool log_x) {
+  const auto scaled = [log_x](double value) { return log_x ? std::log10(value) : value; };
+  for (std::size_t i = 0; i < line.x.size(); ++i) {
+    if (line.x[i] == x && std::isfinite(line.y[i])) return line.y[i];
+    if (i == 0 || !(line.x[i - 1] < x && x < line.x[i])) continue;
+    const double share = (scaled(x) - scaled(line.x[i - 1])) / (scaled(line.x[i]) - scaled(line.x[i - 1]));
+    const double y = line.y[i - 1] + share * (line.y[i] - line.y[i - 1]);
+    return std::isfinite(y) ? std::optional(y) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+namespace {
+
+struct Range {
+  double low = INFINITY, high = -INFINITY;
+  void take(double value) {
+    if (!std::isfinite(value)) return;
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+};
+
+QAbstractAxis* x_axis(const figures::LineFigure& figure, const Range& x) {
+  QAbstractAxis* axis = nullptr;
+  if (figure.log_x && x.low > 0.0) {
+    auto* log = new QLogValueAxis;
+    log->setBase(10.0);
+    log->setRange(x.low, x.high);
+    log->setLabelFormat(QStringLiteral("%g"));
+    axis = log;
+  } else {
+    axis = value_axis(x.low, x.high);
+  }
+  axis->setTitleText(QString::fromStdString(figure.x_axis));
+  return axis;
+}
+
+// Levels that lines are compared with, from one end of the axis to the other.
+QLineSeries* level(const figures::Rule& rule, const Range& x) {
+  auto* line = new QLineSeries;
+  line->append(x.low, rule.at);
+  line->append(x.high, rule.at);
+  line->setProperty(muted, true);
+  return line;
+}
+
+} // namespace
+
+void show_lines(QChart& chart, const figures::LineFigure& figure, double at) {
+  empty(chart);
+  chart.legend()->setVisible(!figure.series.empty());
+  if (figure.series.empty()) return;
+  Range x, y;
+  for (const figures::Series& line : figure.series)
+    for (std::size_t i = 0; i < line.y.size(); ++i) {
+      x.take(line.x[i]);
+      y.take(line.y[i]);
+    }
+  for (const figures::Rule& rule : figure.rules)
+    y.take(rule.at);
+  if (!(x.low < x.high) || !(y.low <= y.high)) return;
+  for (const figures::Rule& rule : figure.rules)
+    chart.addSeries(level(rule, x));
+  for (std::size_t i = 0; i < figure.series.size(); ++i) {
+    auto* line = new QLineSeries;
+    for (std::size_t point = 0; point < figure.series[i].y.size(); ++point)
+      if (std::isfinite(figure.series[i].y[point])) line->append(figure.series[i].x[point], figure.series[i].y[point]);
+    line->setName(QString::fromStdString(figure.series[i].name));
+    line->setProperty(kind, static_cast<int>(i == 0 ? figures::NodeKind::head : figures::NodeKind::mlp));
+    line->setPointsVisible(true);
+    chart.addSeries(line);
+  }
+  chart.addSeries(new QScatterSeries); // of mark_lines()
+  chart.legend()->setAlignment(Qt::AlignRight);
+  QAbstractAxis* below = x_axis(figure, x);
+  const double margin = y.high > y.low ? 0.05 * (y.high - y.low) : 0.5;
+  QValueAxis* beside = value_axis(y.low - margin, y.high + margin);
+  beside->setLabelFormat(QStringLiteral("%.2f"));
+  beside->setTitleText(QString::fromStdString(figure.y_axis));
+  chart.addAxis(below, Qt::AlignBottom);
+  chart.addAxis(beside, Qt::AlignLeft);
+  for (QAbstractSeries* series : chart.series()) {
+    series->attachAxis(below);
+    series->attachAxis(beside);
+    if (series->name().isEmpty())
+      for (QLegendMarker* marker : chart.legend()->markers(series))
+        marker->setVisible(false);
+  }
+  mark_lines(chart, figure, at);
+  dress(chart);
+}
+
+void mark_lines(QChart& chart, const figures::LineFigure& figure, double at) {
+  QList<QPointF> points;
+  for (const figures::Series& line : figure.series)
+    if (const auto y = value_at(line, at, figure.log_x)) points.append({at, *y});
+  for (QAbstractSeries* series : chart.series())
+    if (auto* mark = qobject_cast<QScatterSeries*>(series)) mark->replace(points);
 }
 
 // ---- By layer

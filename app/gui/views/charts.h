@@ -8,6 +8,8 @@
 #include <QChartView>
 #include <QString>
 
+#include "app/figures/figure.h"
+
 QT_BEGIN_NAMESPACE
 class QChart;
 QT_END_NAMESPACE
@@ -61,6 +63,13 @@ struct BarPairs {
   std::vector<double> first_values, second_values; // no second ones: one bar each
   double longest = 1.0;                            // of full length
 };
+
+// The lines of a figure; `at`: the place along x that is marked on each of them.
+void show_lines(QChart& chart, const figures::LineFigure& figure, double at);
+// After show_lines(), which has made the marks.
+void mark_lines(QChart& chart, const figures::LineFigure& figure, double at);
+// Between the two points around it, straight on the axis as it is drawn; unset outside of the line.
+std::optional<double> value_at(const figures::Series& line, double x, bool log_x);
 
 void show_layers(QChart& chart, const LayerValues& values);
 // Unset: no layer is marked. After show_layers().

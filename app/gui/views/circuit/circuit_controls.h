@@ -25,12 +25,13 @@ public:
   };
   // Keeps the chosen one where it is still there.
   void set_sources(const std::vector<Source>& sources);
+  void choose(const QString& id);
   QString source() const { return sources_->currentData().toString(); }
   // What the graph has, and what of it is shown.
   void show_graph(const CircuitGraph& graph, double threshold);
   void set_note(const QString& text) { count_->setText(text); }
 
-  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *save;
+  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *save, *rebuild;
 
 Q_SIGNALS:
   void source_changed();
@@ -39,7 +40,8 @@ Q_SIGNALS:
 
 private:
   void make_menu();
-  std::size_t edges_at(int slider) const;
+  double threshold_at(int slider) const;
+  int slider_at(double threshold) const;
 
   QComboBox* sources_;
   QSlider* slider_;
@@ -47,6 +49,7 @@ private:
   QSpinBox* top_;
   QLabel* count_;
   std::size_t n_edges_ = 0;
+  double weakest_ = 0.0, largest_ = 0.0; // |score| at the ends of the slider
   bool quiet_ = false;
 };
 

@@ -3,19 +3,25 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include <QChart>
 #include <QCoreApplication>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QGraphicsLayout>
 #include <QHBoxLayout>
 #include <QInputDialog>
+#include <QSplitter>
 #include <QVBoxLayout>
 
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/graph_file.h"
 #include "app/gui/style/theme.h"
+#include "app/gui/views/charts.h"
 #include "app/gui/views/circuit/ablation_graph.h"
 #include "app/gui/views/circuit/circuit_controls.h"
+#include "app/gui/views/circuit/discover_bar.h"
 #include "app/gui/views/circuit/graph_canvas.h"
 #include "app/gui/views/view_list.h"
 #include "app/result_figures/graph_figure.h"
@@ -26,7 +32,8 @@ namespace {
 constexpr std::size_t first_edges = 40;   // shown of a new graph
 constexpr std::size_t most_edges = 20000; // drawn at once
 
-const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:");
+const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:"),
+              found_prefix = QStringLiteral("found:");
 
 QString number(double value) { return QString::number(value, 'g', 4).replace(QLatin1Char('-'), QChar(0x2212)); }
 
@@ -34,29 +41,43 @@ QString number(double value) { return QString::number(value, 'g', 4).replace(QLa
 
 CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("circuit"), tr("Circuit"), parent), controls_(new CircuitControls),
-      canvas_(new GraphCanvas), empty_(new QLabel), details_(new QLabel), patch_(new QPushButton) {
+      canvas_(new GraphCanvas), empty_(new QLabel), details_(new QLabel), patch_(new QPushButton),
+      splitter_(new QSplitter(Qt::Vertical)), discover_(new DiscoverBar(workspace)),
+      curve_chart_(new ChartView(tr("Faithfulness by share of edges"))) {
   empty_->setText(tr("Open a result file that holds a graph or ablation effects.\n"
-                     "An ablation sweep (headscope ablate, or headscope survey) makes one."));
+                     "An ablation sweep (headscope ablate, or headscope survey) makes one.\n"
+                     "Discover finds the circuit of a task, or of the pair of the patching view."));
   empty_->setAlignment(Qt::AlignCenter);
   empty_->setWordWrap(true);
   empty_->setForegroundRole(QPalette::PlaceholderText);
   details_->setObjectName(QStringLiteral("details"));
   details_->setWordWrap(true);
   details_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  patch_->setObjectName(QStringLiteral("patch"));
   patch_->setText(tr("&Patch its source"));
   patch_->setToolTip(tr("Set the patching view up for the activation that this edge comes from"));
   patch_->setEnabled(false);
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
   column->addWidget(controls_);
-  column->addWidget(canvas_, 1);
+  splitter_->addWidget(canvas_);
+  splitter_->addWidget(curve_chart_);
+  splitter_->setCollapsible(0, false);
+  curve_chart_->chart()->layout()->setContentsMargins(0, 0, 0, 0);
+  curve_chart_->setMinimumHeight(fontMetrics().height() * 11);
+  curve_chart_->hide();
+  column->addWidget(splitter_, 1);
   auto* foot = new QHBoxLayout;
   foot->addWidget(details_, 1);
   foot->addWidget(patch_);
   column->addLayout(foot);
-  pages_ = new QStackedLayout(this);
+  auto* all = new QVBoxLayout(this);
+  all->addWidget(discover_);
+  pages_ = new QStackedLayout;
+  all->addLayout(pages_, 1);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
+  column->setContentsMargins(0, 0, 0, 0);
   setFocusProxy(canvas_);
   connect_controls();
   connect_canvas();
@@ -99,6 +120,9 @@ void CircuitView::connect_controls() {
     graph_.unpin_all();
     redraw(true);
   });
+  connect(controls_->rebuild, &QAction::toggled, this, &CircuitView::rebuild);
+  connect(discover_, &DiscoverBar::found, this, &CircuitView::add_found);
+  connect(discover_, &DiscoverBar::kept, &workspace(), &Workspace::open_result);
   connect(controls_->save, &QAction::triggered, this, &CircuitView::ask_to_save);
   connect(patch_, &QPushButton::clicked, this, &CircuitView::patch_source);
 }
@@ -138,6 +162,8 @@ void CircuitView::update_sources() {
   for (const HeadScores& scores : workspace().scores().all())
     if (scores.id.starts_with("ablation/"))
       sources.push_back({score_prefix + QString::fromStdString(scores.id), QString::fromStdString(scores.title)});
+  for (const Found& found : found_)
+    sources.push_back({found_prefix + found.path, found.title});
   pages_->setCurrentIndex(sources.empty() ? 0 : 1);
   controls_->set_sources(sources);
   // The same name in another file, or new values under the same name.
@@ -150,28 +176,84 @@ void CircuitView::load() {
   if (source.startsWith(score_prefix)) {
     workspace().files().drop_lane(QStringLiteral("graph"));
     const HeadScores* scores = workspace().scores().find(source.mid(score_prefix.size()).toStdString());
-    return take(scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph());
+    return take({scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph(), std::nullopt});
   }
+  if (source.startsWith(found_prefix)) return read_file(source.mid(found_prefix.size()).toStdString(), {});
   if (!source.startsWith(graph_prefix) || !workspace().result()) return take({});
-  const std::string path = workspace().result()->path, name = source.mid(graph_prefix.size()).toStdString();
-  workspace().files().post<CircuitGraph>(
-      {QStringLiteral("graph"), tr("Reading the graph")}, this,
-      [path, name](FileState& state, const JobContext<CircuitGraph>&) -> Result<CircuitGraph> {
-        HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
-        return CircuitGraph(std::move(graph));
-      },
-      {[this](Result<CircuitGraph> graph) {
-        if (graph.ok()) return take(std::move(*graph));
-        take({});
-        workspace().report(tr("The graph was not read"), graph.error());
-      }});
+  read_file(workspace().result()->path, source.mid(graph_prefix.size()).toStdString());
 }
 
-void CircuitView::take(CircuitGraph graph) {
+// Without a name: the only graph of the file.
+void CircuitView::read_file(const std::string& path, const std::string& name) {
+  workspace().files().post<Loaded>({QStringLiteral("graph"), tr("Reading the graph")}, this,
+                                   [path, name](FileState& state, const JobContext<Loaded>&) -> Result<Loaded> {
+                                     HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
+                                     HS_ASSIGN(auto curve, read_curve(state, path, graph.name));
+                                     return Loaded{CircuitGraph(std::move(graph)), std::move(curve)};
+                                   },
+                                   {[this](Result<Loaded> loaded) {
+                                     if (loaded.ok()) return take(std::move(*loaded));
+                                     take({});
+                                     workspace().report(tr("The graph was not read"), loaded.error());
+                                   }});
+}
+
+void CircuitView::take(Loaded loaded) {
+  curve_ = std::move(loaded.curve);
+  whole_.reset();
+  const QSignalBlocker quiet(controls_->rebuild);
+  controls_->rebuild->setChecked(false);
+  take_graph(std::move(loaded.graph), first_edges);
+  const bool first = curve_ && curve_chart_->isHidden();
+  curve_chart_->setVisible(curve_.has_value());
+  if (first) splitter_->setSizes({splitter_->height() * 3 / 4, splitter_->height() / 4});
+  if (curve_) show_lines(*curve_chart_->chart(), *curve_, shown_share());
+}
+
+void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
   graph_ = std::move(graph);
-  if (controls_->rightwards->isChecked()) graph_.set_rightwards(true);
-  threshold_ = graph_.threshold_of(std::min(first_edges, graph_.shown().edges.size()));
+  if (controls_->rightwards->isChecked() != graph_.rightwards()) graph_.set_rightwards(!graph_.rightwards());
+  threshold_ = graph_.threshold_of(std::min(edges, graph_.shown().edges.size()));
   redraw(false);
+}
+
+void CircuitView::add_found(const QString& path, const QString& title) {
+  found_.push_back({path, title});
+  update_sources();
+  controls_->choose(found_prefix + path);
+}
+
+double CircuitView::shown_share() const {
+  const CircuitGraph& all = whole_ ? *whole_ : graph_;
+  const double edges = static_cast<double>(all.shown().edges.size());
+  return edges > 0 ? static_cast<double>(graph_.count(threshold_)) / edges : 0.0;
+}
+
+void CircuitView::rebuild(bool on) {
+  workspace().files().drop_lane(QStringLiteral("rebuild"));
+  if (!on) {
+    if (!whole_) return;
+    CircuitGraph whole = std::move(*whole_);
+    whole_.reset();
+    return take_graph(std::move(whole), static_cast<std::size_t>(rebuilt_of_));
+  }
+  rebuilt_of_ = static_cast<std::int64_t>(graph_.count(threshold_));
+  workspace().files().post<store::Graph>(
+      {QStringLiteral("rebuild"), tr("Building the circuit")}, this,
+      [graph = graph_.base(), n = rebuilt_of_](FileState&, const JobContext<store::Graph>&) {
+        return connected_circuit(graph, n);
+      },
+      {[this](Result<store::Graph> built) {
+        if (built.ok() && !built->edges.empty()) {
+          whole_ = std::move(graph_);
+          return take_graph(CircuitGraph(std::move(*built)), std::numeric_limits<std::size_t>::max());
+        }
+        const QSignalBlocker quiet(controls_->rebuild);
+        controls_->rebuild->setChecked(false);
+        controls_->set_note(
+            built.ok() ? tr("These %1 edges form no path from the input to the logits").arg(rebuilt_of_)
+                       : tr("No circuit was built: the graph %1").arg(QString::fromStdString(built.error().message)));
+      }});
 }
 
 // ---- What is drawn
@@ -200,6 +282,7 @@ void CircuitView::show_edges() {
     select_nodes(); // also what is no longer hidden
   controls_->show_graph(graph_, threshold_);
   show_count(n);
+  if (curve_) mark_lines(*curve_chart_->chart(), *curve_, shown_share());
 }
 
 void CircuitView::show_count(std::size_t n) {
@@ -208,6 +291,7 @@ void CircuitView::show_count(std::size_t n) {
   QString text = tr("%1 of %2 edges, %3 of %4 nodes")
                      .arg(count(n), count(graph_.shown().edges.size()), count(graph_.live_count(n)),
                           count(graph_.shown().nodes.size()));
+  if (whole_) text += tr(" · connected, of the %1 strongest").arg(count(static_cast<std::size_t>(rebuilt_of_)));
   if (n > most_edges) text += tr(" (the strongest %1 edges are drawn)").arg(count(most_edges));
   if (!graph_.base().metric.empty()) text += tr(" · %1").arg(QString::fromStdString(graph_.base().metric));
   controls_->set_note(text);
