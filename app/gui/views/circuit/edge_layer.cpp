@@ -58,7 +58,9 @@ QPen edge_pen(double share, figures::EdgeLine line, bool dark, double zoom) {
 
 void EdgeLayer::restart(const Look& look) {
   const QSize pixels = look.size * look.dpr;
-  if (picture_.size() != pixels) picture_ = QImage(pixels, QImage::Format_ARGB32_Premultiplied);
+  // A picture that somebody keeps is not copied to be wiped.
+  if (picture_.size() != pixels || !picture_.isDetached())
+    picture_ = QImage(pixels, QImage::Format_ARGB32_Premultiplied);
   picture_.setDevicePixelRatio(look.dpr);
   picture_.fill(Qt::transparent);
   look_ = look;

@@ -193,8 +193,33 @@ void GraphCanvas::update_curves(int of_node) {
 // ---- Drawing
 
 void GraphCanvas::draw_edges() {
-  if (layer_.draw(edges(), slice_ms)) slice_.stop();
-  viewport()->update();
+  const bool all = layer_.draw(edges(), slice_ms);
+  if (all) slice_.stop();
+  // Part of a picture is better than none, and worse than a blurred one of all edges.
+  if (all || before_.isNull()) viewport()->update();
+}
+
+// What is drawn anew begins here. While the view moves, the picture of before is shown moved and scaled, and the new
+// one is drawn beside; only where the edges themselves are others there is nothing to show meanwhile.
+void GraphCanvas::begin_edges(const EdgeLayer::Look& look) {
+  if (stale_ || look.dark != layer_.look().dark) {
+    before_ = QImage();
+  } else if (layer_.finished(count_)) {
+    before_ = layer_.picture();
+    before_look_ = layer_.look();
+  }
+  layer_.restart(look);
+  stale_ = false;
+  ruler_->set_view(look.to_view);
+  if (!before_.isNull() || !layer_.draw(edges(), slice_ms)) slice_.start();
+}
+
+void GraphCanvas::paint_edges(QPainter& painter) const {
+  if (layer_.finished(count_) || before_.isNull()) return painter.drawImage(QPointF(0, 0), layer_.picture());
+  painter.save();
+  painter.setTransform(before_look_.to_view.inverted() * layer_.look().to_view, true);
+  painter.drawImage(QPointF(0, 0), before_);
+  painter.restore();
 }
 
 void GraphCanvas::draw_highlights(QPainter& painter) {
@@ -218,17 +243,12 @@ void GraphCanvas::draw_ties(QPainter& painter) {
 
 void GraphCanvas::drawBackground(QPainter* painter, const QRectF&) {
   const EdgeLayer::Look look{viewportTransform(), viewport()->size(), viewport()->devicePixelRatioF(), is_dark()};
-  if (stale_ || !(look == layer_.look())) {
-    layer_.restart(look);
-    stale_ = false;
-    ruler_->set_view(look.to_view);
-    if (!layer_.draw(edges(), slice_ms)) slice_.start();
-  }
+  if (stale_ || !(look == layer_.look())) begin_edges(look);
   painter->save();
   painter->resetTransform();
   painter->fillRect(QRectF(QPointF(0, 0), QSizeF(look.size)), inks().page);
   draw_ties(*painter);
-  painter->drawImage(QPointF(0, 0), layer_.picture());
+  paint_edges(*painter);
   painter->restore();
   draw_highlights(*painter);
 }

@@ -82,6 +82,8 @@ private:
   void place_margins();
   void show_nodes();
   void draw_edges();
+  void begin_edges(const EdgeLayer::Look& look);
+  void paint_edges(QPainter& painter) const;
   void draw_ties(QPainter& painter);
   void draw_highlights(QPainter& painter);
   int edge_at(QPoint place) const;
@@ -99,6 +101,8 @@ private:
   std::vector<figures::EdgeCurve> curves_;
   std::size_t count_ = 0;
   EdgeLayer layer_;
+  QImage before_; // the last picture of all edges, where they are still the same
+  EdgeLayer::Look before_look_;
   QTimer slice_;
   QPoint pressed_;
   QPointF item_pressed_;
