@@ -21,7 +21,7 @@ constexpr double weakest_share = 1e-7; // of the strongest score: what is weaker
 
 CircuitControls::CircuitControls(QWidget* parent)
     : QWidget(parent), sources_(new QComboBox), slider_(new QSlider(Qt::Horizontal)), threshold_(new QDoubleSpinBox),
-      top_(new QSpinBox), count_(new QLabel) {
+      top_(new QSpinBox), count_(new QLabel), find_(new QLineEdit) {
   sources_->setAccessibleName(tr("Graph"));
   sources_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   sources_->setMinimumContentsLength(12);
@@ -36,6 +36,12 @@ CircuitControls::CircuitControls(QWidget* parent)
   top_->setToolTip(tr("Show so many edges, the strongest"));
   top_->setPrefix(tr("top "));
   top_->setKeyboardTracking(false);
+  find_->setObjectName(QStringLiteral("find"));
+  find_->setAccessibleName(tr("Find a node"));
+  find_->setPlaceholderText(tr("Find: 12.3, mlp 5"));
+  find_->setToolTip(tr("A head (12.3), an MLP (mlp 5) or a part of a node's name, and Enter"));
+  find_->setClearButtonEnabled(true);
+  find_->setMaximumWidth(fontMetrics().averageCharWidth() * 26);
   count_->setWordWrap(true);
   count_->setForegroundRole(QPalette::PlaceholderText);
   auto* menu = new QToolButton;
@@ -47,14 +53,17 @@ CircuitControls::CircuitControls(QWidget* parent)
   auto* actions = new QMenu(menu);
   actions->addActions({fit, rightwards, show_all});
   actions->addSeparator();
-  actions->addActions({group_selected, group_layers, ungroup, unpin});
+  actions->addActions({group_selected, group_layers, ungroup});
+  actions->addActions({hide, unhide, annotate, unpin});
   actions->addSeparator();
+  actions->addAction(save_edits);
   actions->addAction(save);
   menu->setMenu(actions);
   auto* prune = new QToolButton;
   prune->setDefaultAction(rebuild);
   auto* top_row = new QHBoxLayout;
   top_row->addWidget(sources_, 1);
+  top_row->addWidget(find_);
   top_row->addWidget(menu);
   auto* slider_row = new QHBoxLayout;
   slider_row->addWidget(slider_, 1);
@@ -69,6 +78,7 @@ CircuitControls::CircuitControls(QWidget* parent)
   connect(sources_, &QComboBox::currentIndexChanged, this, [this] {
     if (!quiet_) Q_EMIT source_changed();
   });
+  connect(find_, &QLineEdit::returnPressed, this, [this] { Q_EMIT node_wanted(find_->text().trimmed()); });
   connect(slider_, &QSlider::valueChanged, this, [this](int value) {
     if (!quiet_) Q_EMIT threshold_wanted(threshold_at(value));
   });
@@ -86,10 +96,14 @@ void CircuitControls::make_menu() {
   rightwards->setCheckable(true);
   show_all = new QAction(tr("Also nodes &without edges"), this);
   show_all->setCheckable(true);
-  group_selected = new QAction(tr("&Group the selected nodes"), this);
+  group_selected = new QAction(tr("&Group the selected nodes…"), this);
   group_layers = new QAction(tr("Group the heads of each &layer"), this);
   ungroup = new QAction(tr("&Ungroup"), this);
   unpin = new QAction(tr("Put &moved nodes back"), this);
+  hide = new QAction(tr("&Hide the selected nodes"), this);
+  unhide = new QAction(tr("Show h&idden nodes"), this);
+  annotate = new QAction(tr("&Note at the selected node…"), this);
+  save_edits = new QAction(tr("Save what was &changed beside the result"), this);
   rebuild = new QAction(tr("&Rebuild"), this);
   rebuild->setCheckable(true);
   rebuild->setToolTip(tr("Make a circuit of these edges: without those that are on no path from the input to the "

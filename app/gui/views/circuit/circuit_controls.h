@@ -6,6 +6,7 @@
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QLabel>
+#include <QLineEdit>
 #include <QSlider>
 #include <QSpinBox>
 #include <QWidget>
@@ -31,12 +32,14 @@ public:
   void show_graph(const CircuitGraph& graph, double threshold);
   void set_note(const QString& text) { count_->setText(text); }
 
-  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *save, *rebuild;
+  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *hide, *unhide, *annotate,
+      *save_edits, *save, *rebuild;
 
 Q_SIGNALS:
   void source_changed();
   void edges_wanted(std::size_t n); // the n strongest
   void threshold_wanted(double threshold);
+  void node_wanted(const QString& text); // "12.3", "mlp 5" or a name
 
 private:
   void make_menu();
@@ -48,6 +51,7 @@ private:
   QDoubleSpinBox* threshold_;
   QSpinBox* top_;
   QLabel* count_;
+  QLineEdit* find_;
   std::size_t n_edges_ = 0;
   double weakest_ = 0.0, largest_ = 0.0; // |score| at the ends of the slider
   bool quiet_ = false;

@@ -12,7 +12,10 @@
 #include <QGraphicsLayout>
 #include <QHBoxLayout>
 #include <QInputDialog>
+#include <QPointer>
+#include <QRegularExpression>
 #include <QSplitter>
+#include <QUndoCommand>
 #include <QVBoxLayout>
 
 #include "app/gui/files/file_state.h"
@@ -80,6 +83,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   column->setContentsMargins(0, 0, 0, 0);
   setFocusProxy(canvas_);
   connect_controls();
+  connect_edits();
   connect_canvas();
   const auto stale = [this] {
     sources_stale_ = true;
@@ -103,28 +107,41 @@ void CircuitView::connect_controls() {
     redraw(false);
   });
   connect(controls_->show_all, &QAction::toggled, canvas_, &GraphCanvas::set_show_all);
-  connect(controls_->group_layers, &QAction::triggered, this, [this] {
-    graph_.group_layers();
-    redraw(true);
-  });
-  connect(controls_->group_selected, &QAction::triggered, this, [this] {
-    const std::vector<std::size_t> nodes = canvas_->selected();
-    graph_.group(nodes, tr("%n nodes", nullptr, static_cast<int>(nodes.size())).toStdString());
-    redraw(true);
-  });
-  connect(controls_->ungroup, &QAction::triggered, this, [this] {
-    graph_.ungroup_all();
-    redraw(true);
-  });
-  connect(controls_->unpin, &QAction::triggered, this, [this] {
-    graph_.unpin_all();
-    redraw(true);
-  });
   connect(controls_->rebuild, &QAction::toggled, this, &CircuitView::rebuild);
   connect(discover_, &DiscoverBar::found, this, &CircuitView::add_found);
   connect(discover_, &DiscoverBar::kept, &workspace(), &Workspace::open_result);
   connect(controls_->save, &QAction::triggered, this, &CircuitView::ask_to_save);
   connect(patch_, &QPushButton::clicked, this, &CircuitView::patch_source);
+}
+
+void CircuitView::connect_edits() {
+  connect(controls_->group_layers, &QAction::triggered, this,
+          [this] { edit(tr("group the heads of each layer"), [](CircuitGraph& graph) { graph.group_layers(); }); });
+  connect(controls_->group_selected, &QAction::triggered, this, [this] {
+    bool ok = false;
+    const int n = static_cast<int>(canvas_->selected().size());
+    if (n < 2) return controls_->set_note(tr("Select two or more nodes first: Shift and drag, or Ctrl and click"));
+    const QString name = QInputDialog::getText(this, tr("Group"), tr("Name of the group"), QLineEdit::Normal,
+                                               tr("%n nodes", nullptr, n), &ok);
+    if (ok) group_selected(name.trimmed());
+  });
+  connect(controls_->ungroup, &QAction::triggered, this,
+          [this] { edit(tr("ungroup"), [](CircuitGraph& graph) { graph.ungroup_all(); }); });
+  connect(controls_->unpin, &QAction::triggered, this,
+          [this] { edit(tr("put nodes back"), [](CircuitGraph& graph) { graph.unpin_all(); }); });
+  connect(controls_->hide, &QAction::triggered, this, &CircuitView::hide_selected);
+  connect(controls_->unhide, &QAction::triggered, this,
+          [this] { edit(tr("show hidden nodes"), [](CircuitGraph& graph) { graph.unhide_all(); }); });
+  connect(controls_->annotate, &QAction::triggered, this, [this] {
+    const std::vector<std::size_t> nodes = canvas_->selected();
+    if (nodes.size() != 1) return controls_->set_note(tr("Select one node first"));
+    bool ok = false;
+    const QString text = QInputDialog::getText(this, tr("Note"), tr("Note, or nothing to take it away"),
+                                               QLineEdit::Normal, QString::fromStdString(graph_.note(nodes[0])), &ok);
+    if (ok) annotate_selected(text.trimmed());
+  });
+  connect(controls_->save_edits, &QAction::triggered, this, &CircuitView::save_edits);
+  connect(controls_, &CircuitControls::node_wanted, this, &CircuitView::find_node);
 }
 
 void CircuitView::connect_canvas() {
@@ -133,12 +150,15 @@ void CircuitView::connect_canvas() {
   connect(canvas_, &GraphCanvas::edge_clicked, this, &CircuitView::show_edge);
   connect(canvas_, &GraphCanvas::background_clicked, this, [this] { show_edge(-1); });
   connect(canvas_, &GraphCanvas::selection_changed, this, &CircuitView::take_selection);
-  connect(canvas_, &GraphCanvas::node_moved, this,
-          [this](std::size_t node, QPointF place) { graph_.pin(node, place); });
+  connect(canvas_, &GraphCanvas::node_moved, this, [this](std::size_t node, QPointF place) {
+    // It is there already.
+    edit(
+        tr("move %1").arg(QString::fromStdString(graph_.shown().nodes[node].name)),
+        [&](CircuitGraph& graph) { graph.pin(node, place); }, false);
+  });
   connect(canvas_, &GraphCanvas::node_activated, this, [this](std::size_t node) {
     if (graph_.is_group(node)) {
-      graph_.ungroup(node);
-      redraw(true);
+      edit(tr("ungroup"), [node](CircuitGraph& graph) { graph.ungroup(node); });
     } else if (is_head(graph_.shown().nodes[node])) {
       workspace().selection().set_isolated(true);
     }
@@ -176,7 +196,7 @@ void CircuitView::load() {
   if (source.startsWith(score_prefix)) {
     workspace().files().drop_lane(QStringLiteral("graph"));
     const HeadScores* scores = workspace().scores().find(source.mid(score_prefix.size()).toStdString());
-    return take({scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph(), std::nullopt});
+    return take({scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph(), std::nullopt, std::nullopt});
   }
   if (source.startsWith(found_prefix)) return read_file(source.mid(found_prefix.size()).toStdString(), {});
   if (!source.startsWith(graph_prefix) || !workspace().result()) return take({});
@@ -189,7 +209,13 @@ void CircuitView::read_file(const std::string& path, const std::string& name) {
                                    [path, name](FileState& state, const JobContext<Loaded>&) -> Result<Loaded> {
                                      HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
                                      HS_ASSIGN(auto curve, read_curve(state, path, graph.name));
-                                     return Loaded{CircuitGraph(std::move(graph)), std::move(curve)};
+                                     auto edits = read_edits(graph, edits_path(path, graph.name));
+                                     Loaded loaded{CircuitGraph(std::move(graph)), std::move(curve)};
+                                     if (!edits.ok())
+                                       loaded.edits_error = edits.error();
+                                     else if (!edits->empty())
+                                       loaded.graph.set_edits(std::move(*edits));
+                                     return loaded;
                                    },
                                    {[this](Result<Loaded> loaded) {
                                      if (loaded.ok()) return take(std::move(*loaded));
@@ -199,6 +225,8 @@ void CircuitView::read_file(const std::string& path, const std::string& name) {
 }
 
 void CircuitView::take(Loaded loaded) {
+  controls_->save_edits->setEnabled(loaded_.startsWith(graph_prefix));
+  if (loaded.edits_error) workspace().report(tr("The changes of the graph were not read"), *loaded.edits_error);
   curve_ = std::move(loaded.curve);
   whole_.reset();
   const QSignalBlocker quiet(controls_->rebuild);
@@ -260,6 +288,10 @@ void CircuitView::rebuild(bool on) {
 
 void CircuitView::redraw(bool keep_view) {
   canvas_->set_figure(graph_figure(graph_.shown(), graph_.layout(), 0.0, {}), keep_view);
+  std::vector<QString> notes(graph_.edits().notes.empty() ? 0 : graph_.shown().nodes.size());
+  for (std::size_t i = 0; i < notes.size(); ++i)
+    notes[i] = QString::fromStdString(graph_.note(i));
+  canvas_->set_notes(std::move(notes));
   show_edges();
   show_edge(-1);
 }
@@ -291,6 +323,7 @@ void CircuitView::show_count(std::size_t n) {
   QString text = tr("%1 of %2 edges, %3 of %4 nodes")
                      .arg(count(n), count(graph_.shown().edges.size()), count(graph_.live_count(n)),
                           count(graph_.shown().nodes.size()));
+  if (const std::size_t hidden = graph_.edits().hidden.size()) text += tr(" · %1 nodes hidden").arg(count(hidden));
   if (whole_) text += tr(" · connected, of the %1 strongest").arg(count(static_cast<std::size_t>(rebuilt_of_)));
   if (n > most_edges) text += tr(" (the strongest %1 edges are drawn)").arg(count(most_edges));
   if (!graph_.base().metric.empty()) text += tr(" · %1").arg(QString::fromStdString(graph_.base().metric));
@@ -319,11 +352,123 @@ QString CircuitView::node_text(std::size_t node) const {
   QString text = QString::fromStdString(graph_.shown().nodes[node].name);
   const std::string& kind = graph_.shown().nodes[node].kind;
   if (!kind.empty()) text += tr(" (%1)").arg(QString::fromStdString(kind));
+  if (const std::string note = graph_.note(node); !note.empty())
+    text += QLatin1Char('\n') + QString::fromStdString(note);
   text += tr("\n%1 edges in, %2 out over the threshold").arg(in).arg(out);
   for (std::size_t i = 0; i < shown; ++i)
     if (static_cast<std::size_t>(edges[i].src) == node || static_cast<std::size_t>(edges[i].dst) == node)
       return text + tr("\nstrongest: %1").arg(edge_text(i));
   return text;
+}
+
+// ---- Changes
+
+class EditStep : public QUndoCommand {
+public:
+  EditStep(CircuitView* view, std::uint64_t graph, GraphEdits before, GraphEdits after, const QString& what)
+      : QUndoCommand(what), view_(view), graph_(graph), before_(std::move(before)), after_(std::move(after)) {}
+  void undo() override { apply(before_); }
+  void redo() override { apply(after_); }
+
+private:
+  void apply(const GraphEdits& edits) {
+    if (!view_ || !view_->apply_edits(graph_, edits)) setObsolete(true);
+  }
+
+  QPointer<CircuitView> view_;
+  std::uint64_t graph_;
+  GraphEdits before_, after_;
+};
+
+void CircuitView::edit(const QString& what, const std::function<void(CircuitGraph&)>& change, bool redraw_now) {
+  GraphEdits before = graph_.edits();
+  change(graph_);
+  if (graph_.edits() == before) return;
+  workspace().undo().push(
+      new EditStep(this, graph_.id(), std::move(before), graph_.edits(), what)); // the stack owns it
+  if (redraw_now) redraw(true);
+}
+
+bool CircuitView::apply_edits(std::uint64_t graph, const GraphEdits& edits) {
+  if (graph_.id() == graph) {
+    if (graph_.edits() == edits) return true; // as it was just made
+    graph_.set_edits(edits);
+    redraw(true);
+    return true;
+  }
+  if (!whole_ || whole_->id() != graph) return false;
+  whole_->set_edits(edits);
+  return true;
+}
+
+void CircuitView::group_selected(const QString& name) {
+  edit(tr("group nodes"), [&](CircuitGraph& graph) { graph.group(canvas_->selected(), name.toStdString()); });
+}
+
+void CircuitView::hide_selected() {
+  edit(tr("hide nodes"), [&](CircuitGraph& graph) { graph.hide(canvas_->selected()); });
+}
+
+void CircuitView::annotate_selected(const QString& text) {
+  const std::vector<std::size_t> nodes = canvas_->selected();
+  if (nodes.size() != 1) return;
+  edit(tr("note"), [&](CircuitGraph& graph) { graph.annotate(nodes[0], text.toStdString()); });
+}
+
+void CircuitView::save_edits() {
+  if (graph_.empty() || !workspace().result() || !loaded_.startsWith(graph_prefix)) return;
+  const CircuitGraph& of = whole_ ? *whole_ : graph_; // a circuit built of it has no file
+  const std::string path = edits_path(workspace().result()->path, of.base().name);
+  workspace().files().post<bool>(
+      {{}, tr("Saving the changes of the graph")}, this,
+      [edits = of.edits(), graph = of.base(), path](FileState&, const JobContext<bool>&) -> Result<bool> {
+        HS_TRY(write_edits(edits, graph, path));
+        return true;
+      },
+      {[this, path](Result<bool> saved) {
+        if (saved.ok())
+          Q_EMIT workspace().noted(tr("Wrote %1").arg(QString::fromStdString(path)));
+        else
+          workspace().report(tr("The changes of the graph were not saved"), saved.error());
+      }});
+}
+
+// ---- Finding
+
+std::optional<std::size_t> CircuitView::node_named(const QString& text) const {
+  static const QRegularExpression head(QStringLiteral("^(\\d+)\\.(\\d+)$"));
+  static const QRegularExpression mlp(QStringLiteral("^m(?:lp)?\\s*(\\d+)$"),
+                                      QRegularExpression::CaseInsensitiveOption);
+  const auto& nodes = graph_.base().nodes;
+  if (const auto match = head.match(text); match.hasMatch())
+    if (const auto node = graph_.node_of(match.captured(1).toInt(), match.captured(2).toInt())) return node;
+  if (const auto match = mlp.match(text); match.hasMatch())
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (node_kind(nodes[i]) == figures::NodeKind::mlp && nodes[i].layer == match.captured(1).toInt())
+        return graph_.shown_of(i);
+  for (const bool whole : {true, false})
+    for (std::size_t i = 0; i < graph_.shown().nodes.size(); ++i) {
+      const QString name = QString::fromStdString(graph_.shown().nodes[i].name);
+      if (whole ? name.compare(text, Qt::CaseInsensitive) == 0 : name.contains(text, Qt::CaseInsensitive)) return i;
+    }
+  return std::nullopt;
+}
+
+bool CircuitView::find_node(const QString& text) {
+  if (text.isEmpty()) return false;
+  const std::optional<std::size_t> node = node_named(text);
+  if (!node) {
+    controls_->set_note(tr("The graph shows no node %1").arg(text));
+    return false;
+  }
+  if (!canvas_->node_shown(*node)) controls_->show_all->setChecked(true);
+  show_count(graph_.count(threshold_));
+  canvas_->set_selected({*node});
+  take_selection();
+  canvas_->bring_node_into_view(*node);
+  details_->setText(node_text(*node).replace(QLatin1Char('\n'), QStringLiteral(" · ")));
+  details_->setForegroundRole(QPalette::WindowText);
+  return true;
 }
 
 // ---- Selection

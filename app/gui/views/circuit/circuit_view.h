@@ -2,6 +2,8 @@
 // The circuit graph: a graph of the open result file, or what the ablation effects say.
 #pragma once
 
+#include <functional>
+
 #include <QLabel>
 #include <QPushButton>
 #include <QStackedLayout>
@@ -34,6 +36,14 @@ public:
   DiscoverBar& discover() { return *discover_; }
   ChartView& curve_chart() { return *curve_chart_; }
   const std::optional<figures::LineFigure>& curve() const { return curve_; } // of the graph, where its file has one
+  // Changes of the graph, each one step of Undo.
+  void group_selected(const QString& name);
+  void hide_selected();
+  void annotate_selected(const QString& text);
+  // What was changed, as a JSON file beside the open result; a job.
+  void save_edits();
+  // "12.3", "mlp 5" or a part of a name: selects that node and brings it into view. False: there is none.
+  bool find_node(const QString& text);
   // Writes what is shown as a result file of its own; a job.
   void save_graph(const QString& path, bool overwrite);
 
@@ -41,14 +51,20 @@ protected:
   void showEvent(QShowEvent* event) override;
 
 private:
+  friend class EditStep;
   void connect_controls();
+  void connect_edits();
+  void edit(const QString& what, const std::function<void(CircuitGraph&)>& change, bool redraw_now = true);
+  bool apply_edits(std::uint64_t graph, const GraphEdits& edits); // false: that graph is gone
+  std::optional<std::size_t> node_named(const QString& text) const;
   void connect_canvas();
   void update_sources();
   void load();
   // A graph of a file, with its curve.
   struct Loaded {
     CircuitGraph graph;
-    std::optional<figures::LineFigure> curve;
+    std::optional<figures::LineFigure> curve = {};
+    std::optional<Error> edits_error = {}; // of the file beside it
   };
   void read_file(const std::string& path, const std::string& name);
   void take(Loaded loaded);

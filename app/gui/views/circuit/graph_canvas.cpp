@@ -24,6 +24,8 @@ constexpr double least_zoom = 0.02, most_zoom = 12.0;
 constexpr int click_slack = 4;           // pixels a click may wander
 constexpr std::size_t most_labels = 200; // on screen at once
 constexpr double label_size = 0.85;      // of other texts
+constexpr double view_share = 0.9;       // of the widget that an edge brought into view takes at most
+constexpr double note_width = 220.0;
 
 QPainterPath path_of(const figures::EdgeCurve& c) {
   QPainterPath path(QPointF(c[0].x, c[0].y));
@@ -64,6 +66,7 @@ void GraphCanvas::set_figure(figures::GraphFigure figure, bool keep_view) {
   figure_ = std::move(figure);
   largest_ = figure_.largest > 0 ? figure_.largest : 1.0;
   live_.assign(figure_.nodes.size(), true);
+  notes_.clear();
   count_ = std::min(count_, figure_.edges.size());
   hovered_edge_ = current_edge_ = -1;
   for (std::size_t i = 0; i < figure_.nodes.size(); ++i) {
@@ -148,6 +151,37 @@ void GraphCanvas::fit() {
   if (items_.empty()) return;
   fitInView(scene_.sceneRect(), Qt::KeepAspectRatio);
   fitted_ = true;
+}
+
+void GraphCanvas::bring_into_view(const QRectF& place) {
+  const QRectF page = mapToScene(viewport()->rect()).boundingRect();
+  if (page.contains(place)) return;
+  const double share = std::max(place.width() / page.width(), place.height() / page.height());
+  if (share > 1.0) zoom(view_share / share);
+  centerOn(place.center());
+  fitted_ = false;
+}
+
+void GraphCanvas::bring_edge_into_view(int edge) {
+  if (edge < 0) return;
+  const figures::FigureEdge& ends = figure_.edges[static_cast<std::size_t>(edge)];
+  bring_into_view(path_of(curves_[static_cast<std::size_t>(edge)]).boundingRect() | node_rect(ends.src) |
+                  node_rect(ends.dst));
+}
+
+void GraphCanvas::bring_node_into_view(std::size_t node) {
+  const NodeItem& item = *items_[node];
+  if (!item.readable_at(transform().m11())) {
+    const double wanted = 1.2 * NodeItem::readable_height / node_rect(node).height();
+    zoom(wanted / transform().m11());
+    centerOn(item.pos());
+  }
+  bring_into_view(node_rect(node));
+}
+
+void GraphCanvas::set_notes(std::vector<QString> notes) {
+  notes_ = std::move(notes);
+  viewport()->update();
 }
 
 void GraphCanvas::zoom(double factor) {
@@ -303,7 +337,24 @@ void GraphCanvas::drawForeground(QPainter* painter, const QRectF&) {
     painter->setPen(item.isSelected() ? text_on(fill) : QColor(QRgb(ink.text)));
     painter->drawText(box, Qt::AlignCenter, item.name());
   }
+  draw_notes(*painter);
   painter->restore();
+}
+
+// On the right of their nodes.
+void GraphCanvas::draw_notes(QPainter& painter) const {
+  const QFontMetricsF metrics(label_font());
+  for (std::size_t node = 0; node < notes_.size(); ++node) {
+    if (notes_[node].isEmpty() || !items_[node]->isVisible()) continue;
+    const QRectF box = mapFromScene(node_rect(node)).boundingRect();
+    const QString text = metrics.elidedText(notes_[node], Qt::ElideRight, note_width);
+    const double beside = std::max(box.right(), box.center().x() + metrics.horizontalAdvance(items_[node]->name()) / 2);
+    QRectF place(beside + 6, 0, metrics.horizontalAdvance(text) + 4, metrics.height());
+    place.moveTop(box.center().y() - place.height() / 2);
+    painter.fillRect(place, inks().page);
+    painter.setPen(inks().warning);
+    painter.drawText(place, Qt::AlignCenter, text);
+  }
 }
 
 // ---- Mouse and keys
@@ -389,6 +440,7 @@ void GraphCanvas::keyPressEvent(QKeyEvent* event) {
     if (count_ == 0) return;
     const int n = static_cast<int>(count_), step = event->key() == Qt::Key_N ? 1 : n - 1;
     set_current_edge(current_edge_ < 0 ? 0 : (current_edge_ + step) % n);
+    bring_edge_into_view(current_edge_);
     Q_EMIT edge_clicked(current_edge_);
     return;
   }

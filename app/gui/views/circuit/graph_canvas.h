@@ -38,6 +38,10 @@ public:
   void set_current_edge(int edge); // -1: none
   int current_edge() const { return current_edge_; }
   void fit();
+  // Moves there, and zooms out where that is needed.
+  void bring_edge_into_view(int edge);
+  void bring_node_into_view(std::size_t node); // also zooms in until its name can be read
+  void set_notes(std::vector<QString> notes);  // one a node, written beside it; or none at all
   void zoom(double factor);
 
   QRectF node_rect(std::size_t node) const;                    // in the graph's coordinates
@@ -79,12 +83,14 @@ private:
   void item_moved(std::size_t node);
   void update_curves(int of_node); // -1: all
   QFont label_font() const;
+  void bring_into_view(const QRectF& place);
   void place_margins();
   void show_nodes();
   void draw_edges();
   void begin_edges(const EdgeLayer::Look& look);
   void paint_edges(QPainter& painter) const;
   void draw_ties(QPainter& painter);
+  void draw_notes(QPainter& painter) const;
   void draw_highlights(QPainter& painter);
   int edge_at(QPoint place) const;
   NodeItem* node_at(QPoint place) const;
@@ -95,6 +101,7 @@ private:
   double largest_ = 1.0;   // |value| of full width and colour
   std::vector<bool> live_; // [node]
   bool show_all_ = false;
+  std::vector<QString> notes_; // [node]
   LayerRuler* ruler_;
   GraphLegend* legend_;
   std::vector<NodeItem*> items_;

@@ -20,6 +20,7 @@ public:
   bool faded() const { return faded_; }
   figures::NodeInk ink() const;
   const QString& name() const { return name_; }
+  static constexpr double readable_height = 12.0; // of the box, in device-independent pixels
   // Whether its name can be read at that zoom where it is painted, within its box.
   bool readable_at(double zoom) const { return zoom * size_.height() >= readable_height; }
 
@@ -32,8 +33,6 @@ protected:
 private:
   GraphCanvas& canvas_;
   std::size_t index_;
-  static constexpr double readable_height = 12.0; // of the box, in device-independent pixels
-
   figures::NodeKind kind_;
   QString name_;
   QSizeF size_;
