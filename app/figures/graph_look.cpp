@@ -56,6 +56,7 @@ std::vector<GraphKey> graph_keys(const GraphFigure& figure, double largest) {
   if (positive) shares.insert(shares.end(), {0.5, 1});
   const int decimals = decimals_for_range(largest);
   std::vector<GraphKey> keys;
+  keys.reserve(shares.size() + figure.line_names.size() + 1);
   for (const double share : shares)
     keys.push_back({format_fixed(share * largest, decimals), share * largest});
   for (const auto& [line, name] : figure.line_names)

@@ -139,6 +139,12 @@ private Q_SLOTS:
       for (int i = 0; i < 2; ++i)
         QCOMPARE(mark->at(i), QPointF(share, *value_at(figure.series[static_cast<std::size_t>(i)], share, true)));
     }
+    // Of a built circuit as many edges count as were asked for, pruned ones too.
+    const std::size_t asked = opened.view.canvas().edge_count();
+    opened.view.findChild<CircuitControls*>()->rebuild->trigger();
+    QTRY_VERIFY(opened.workspace.settled() && opened.view.settled());
+    QVERIFY(opened.view.canvas().edge_count() > 0);
+    QCOMPARE(mark->at(0).x(), static_cast<double>(asked) / edges);
   }
 
   void a_circuit_is_kept_where_that_is_asked_for() {

@@ -251,10 +251,14 @@ void CircuitView::add_found(const QString& path, const QString& title) {
   controls_->choose(found_prefix + path);
 }
 
+// Of the edges that were asked for, as in the curve: pruning takes some of them.
 double CircuitView::shown_share() const {
   const CircuitGraph& all = whole_ ? *whole_ : graph_;
-  const double edges = static_cast<double>(all.shown().edges.size());
-  return edges > 0 ? static_cast<double>(graph_.count(threshold_)) / edges : 0.0;
+  const std::size_t edges = all.shown().edges.size(), shown = graph_.count(threshold_);
+  const bool built = whole_ && shown == graph_.shown().edges.size();
+  return edges == 0
+             ? 0.0
+             : static_cast<double>(built ? static_cast<std::size_t>(rebuilt_of_) : shown) / static_cast<double>(edges);
 }
 
 void CircuitView::rebuild(bool on) {
@@ -425,7 +429,7 @@ void CircuitView::save_edits() {
         HS_TRY(write_edits(edits, graph, path));
         return true;
       },
-      {[this, path](Result<bool> saved) {
+      {[this, path](const Result<bool>& saved) {
         if (saved.ok())
           Q_EMIT workspace().noted(tr("Wrote %1").arg(QString::fromStdString(path)));
         else
@@ -604,7 +608,7 @@ void CircuitView::save_graph(const QString& path, bool overwrite) {
         HS_TRY(write_graph(state, graph, file));
         return true;
       },
-      {[this, path](Result<bool> saved) {
+      {[this, path](const Result<bool>& saved) {
         if (saved.ok())
           Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
         else

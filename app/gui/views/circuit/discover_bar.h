@@ -27,8 +27,6 @@ public:
   QString note() const;          // progress, or what went wrong
   MethodRequest request() const; // what Run would ask for
   void set_kept_file(const QString& path);
-
-public Q_SLOTS:
   void run();
   void cancel();
 
