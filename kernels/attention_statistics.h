@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Statistics of attention patterns A = softmax(scores), without the pattern: what goes in and what comes out, for the
-// CPU (kernels/cpu) and the GPU (kernels/cuda) alike. Raw pointers; nothing of size query x key is ever held.
+// Statistics of attention patterns A = softmax(scores), without storing the pattern: inputs and outputs, for the CPU
+// (kernels/cpu) and the GPU (kernels/cuda) alike. Uses raw pointers; nothing of size query x key is ever held.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@ namespace headscope::kernels {
 
 enum class Element : std::uint8_t { f32, bf16, f16 };
 
-// [batch, pos, head, d_head] with the last axis contiguous; distances in elements.
+// Strides of [batch, pos, head, d_head] in elements; the last axis is contiguous.
 struct HeadStrides {
   std::int64_t batch = 0, pos = 0, head = 0;
 };
@@ -34,8 +34,8 @@ struct KeySpan {
 constexpr int max_spans = 16, max_distances = 16, max_top_k = 16;
 constexpr std::int64_t pool_unit = 64; // pool_block is a multiple of it
 
-// A null output is not computed. Queries that are left padding count nowhere: zeros, and lse = -infinity.
-// `head` is the query head. All are written whole: no initial values are needed.
+// A null output is not computed. Queries in left padding count nowhere: they give zeros, and lse = -infinity.
+// `head` is the query head. Outputs are written completely and need no initial values.
 struct AttentionStatistics {
   float* lse = nullptr;      // [batch, head, query]: log of the sum of exp(score), natural
   double* key_sum = nullptr; // [batch, head, key]: sum over queries of A[q, k]
@@ -49,18 +49,19 @@ struct AttentionStatistics {
   int span_count = 0;
   float* span_mass = nullptr; // [batch, head, span, query]: sum over the span's keys of A[q, k]
 
-  // The largest weights of each query, largest first, of equals the latest key first; -1 and 0 where there are fewer.
+  // The largest weights of each query, largest first, among equals the latest key first; -1 and 0 where there are
+  // fewer.
   int top_k = 0;
   std::int32_t* top_key = nullptr; // [batch, head, query, top_k]
   float* top_weight = nullptr;     // [batch, head, query, top_k]
 
-  // The map in blocks of pool_block queries x pool_block keys, counted from the first query and from key 0.
+  // The pooled map, in blocks of pool_block queries x pool_block keys, counted from the first query and from key 0.
   std::int64_t pool_block = 0;
   double* pool_sum = nullptr; // [batch, head, query_block, key_block]: sum of A
   float* pool_max = nullptr;  // [batch, head, query_block, key_block]: largest A
 };
 
-// Queries that have a key `distance` before them, in a row with this much left padding.
+// How many queries have a key `distance` before them, in a row with this much left padding.
 HEADSCOPE_HOST_DEVICE inline std::int64_t stripe_length(const AttentionProblem& problem, std::int64_t distance,
                                                         std::int64_t key_begin) {
   const std::int64_t first = key_begin + distance, offset = problem.variant.query_offset;

@@ -31,7 +31,7 @@ struct QuantLayout {
   std::size_t block_bytes; // bytes of a block
 };
 
-// Null for a type that is not in the list above.
+// Returns null for a type that is not in the list above.
 inline const QuantLayout* quant_layout(std::uint32_t type) {
   static constexpr QuantLayout f32{"F32", 1, 4}, f16{"F16", 1, 2}, bf16{"BF16", 1, 2};
   static constexpr QuantLayout q4_0{"Q4_0", 32, 18}, q4_1{"Q4_1", 32, 20}, q5_0{"Q5_0", 32, 22}, q5_1{"Q5_1", 32, 24};

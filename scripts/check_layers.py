@@ -9,9 +9,9 @@ import pathlib
 import re
 import sys
 
-# What methods may include; the programs and experiments stand above them.
+# What methods may include; the programs and experiments are above them.
 METHODS = {"app/methods", "app/runs", "app/figures", "app/result_figures", "core", "plugins/sdk", "plugins/host"}
-# What everything that runs a model stands on.
+# What everything that runs a model is built on.
 ENGINE = {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine"}
 # Folder -> folders of the project it may include from. The longest matching prefix counts.
 ALLOWED = {
@@ -42,7 +42,7 @@ ALLOWED = {
     "app": {"app", "core", "plugins/sdk", "plugins/host"},
     "tests": {"tests", "app", "core", "plugins", "kernels"},
 }
-# What files of a folder must not know at all.
+# What files of a folder must not use at all.
 QT = re.compile(r"^(Q[A-Z]|Qt[A-Z])")
 TORCH = re.compile(r"^(torch|ATen|c10)/")
 HDF5 = re.compile(r"^(hdf5|H5)")
@@ -71,7 +71,7 @@ FORBIDDEN = [
     ("core/store", "Torch", TORCH),
     ("core/batch", "Torch", TORCH),
 ]
-# What the window's engine thread runs knows Torch; what the window includes of it does not.
+# The jobs of the window's engine thread use Torch; the headers that the window includes do not.
 KNOWS_TORCH = re.compile(r"^app/gui/engine/(\w+\.cpp|engine_state\.h)$")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 SUFFIXES = {".h", ".hpp", ".cpp", ".cu", ".cuh"}

@@ -11,7 +11,7 @@
 
 namespace headscope::test {
 
-// A test with a folder of its own, which goes with it.
+// A test with a folder of its own, which is removed with it.
 class FolderTest : public testing::Test {
 protected:
   void TearDown() override { std::filesystem::remove_all(folder); }

@@ -7,8 +7,8 @@
 
 namespace headscope::test {
 
-// An empty folder that nobody else has. The number of a process is no such name: it comes again, and what a test that
-// was killed has left is still there. Whoever asks removes it.
+// Makes an empty folder with a unique name. A process id would not be unique: it is reused, and leftovers of a killed
+// test would still be there. The caller removes the folder.
 inline std::filesystem::path new_folder() {
   std::string name = (std::filesystem::temp_directory_path() / "headscope-test-XXXXXX").string();
   return ::mkdtemp(name.data()) ? name : std::string();

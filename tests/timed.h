@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What only a quiet machine can show, and what takes long: scripts/test-timed asks for it, no other run does.
+// Whether a run includes tests that need a quiet machine or take long: only scripts/test-timed does.
 #pragma once
 
 #include <cstdlib>
 
 namespace headscope::test {
 
-// Whether limits of time hold, and what is repeated at random is repeated in full.
+// Whether limits of time are checked, and random repetitions are done in full.
 inline bool timed() {
   const char* set = std::getenv("HEADSCOPE_TIMED");
   return set != nullptr && *set != '\0';

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What circuits share: two in detail, more in a table of their pairs (circuit component reuse, Merullo et al.
+// Compares circuits: two in detail, more in a table of their pairs (circuit component reuse, Merullo et al.
 // 2310.08744).
 #include <cstdio>
 
@@ -49,7 +49,7 @@ std::string joined(const std::vector<std::string>& names) {
   return out.empty() ? "none" : out;
 }
 
-// Of one file all graphs, of several the first of each or the one of this name.
+// Reads all graphs of a single file, or from each of several files the first graph or the one of this name.
 Result<std::vector<Compared>> read_all(const Options& options) {
   std::vector<Compared> all;
   for (const std::string& file : options.files) {
@@ -80,7 +80,7 @@ void print_two(const ComputationalGraph& graph, const CircuitComparison& found) 
               joined(names_of(graph, found.second_only)).c_str());
 }
 
-// "1 ioi": several may come from one task.
+// Names such as "1 ioi", since several circuits may be of one task.
 std::vector<std::string> names_of(const std::vector<Compared>& all) {
   std::vector<std::string> names;
   for (const Compared& each : all)
@@ -89,7 +89,7 @@ std::vector<std::string> names_of(const std::vector<Compared>& all) {
   return names;
 }
 
-// The files that were asked for.
+// Writes the files that were asked for.
 Result<std::vector<std::string>> write_files(const std::vector<Compared>& all, const OverlapTarget& target) {
   if (target.folder.empty()) return std::vector<std::string>();
   CircuitOverlaps overlaps{names_of(all), {}};
@@ -102,7 +102,7 @@ Result<std::vector<std::string>> write_files(const std::vector<Compared>& all, c
   return write_overlaps(overlaps, target);
 }
 
-// Says what was found, and which files hold it.
+// Prints what was found, and which files hold it.
 void finish(nlohmann::json document, const std::vector<std::string>& files, const Console& console) {
   if (console.json) {
     if (!files.empty()) document["files"] = files;
@@ -125,7 +125,7 @@ Status compare_two(const std::vector<Compared>& all, const std::vector<std::stri
   return {};
 }
 
-// Which share of a row's heads and edges the columns' circuits have too.
+// Compares many circuits: which share of a row's heads and edges the column's circuit has too.
 Status compare_many(const std::vector<Compared>& all, const std::vector<std::string>& files, const Console& console) {
   nlohmann::json circuits = nlohmann::json::array(), pairs = nlohmann::json::array();
   std::vector<std::vector<std::string>> heads = {{"share of heads"}}, edges = {{"share of edges"}};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is done with circuits that are in result files.
+// Commands on circuits that are in result files.
 #pragma once
 
 #include "app/cli/command.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Pictures of the circuits in a result file.
+// Draws the circuits in a result file.
 #pragma once
 
 #include <string>

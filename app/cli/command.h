@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What every command of `headscope` shares: where results and errors go, and how a command is registered.
+// Shared by all commands of `headscope`: where results and errors go, and how a command is registered.
 #pragma once
 
 #include <functional>
@@ -16,10 +16,10 @@
 
 namespace headscope::cli {
 
-// What methods and reports bring is called here without its namespace.
+// Names of methods and reports are used here without their namespace.
 using namespace methods; // NOLINT(google-build-using-namespace)
 
-// Results go to standard output and nothing else does; progress, notes and errors go to standard error.
+// Only results go to standard output; progress, notes and errors go to standard error.
 struct Console {
   bool json = false;
   bool quiet = false;
@@ -29,25 +29,26 @@ struct Console {
 
   void print(const nlohmann::json& document) const; // one document; NaN as null, broken UTF-8 as U+FFFD
   void note(const std::string& line) const;         // to standard error, unless quiet
-  // What a reader of the numbers must know: to standard error, also when quiet, and into the JSON document.
+  // Warns of something that a reader of the numbers must know: on standard error, even when quiet, and in the JSON
+  // document.
   void warn(const std::string& line) const;
   TaskContext task() const; // progress on standard error, cancelled by Ctrl-C
-  // What a method is lent; it must not outlive the console.
+  // The context for a method; it must not outlive the console.
   Context context() const;
   // Prints a report as text or as JSON.
   Show show() const;
 };
 
-// {"code","message","file","field"}
+// Writes an error as {"code","message","file","field"}.
 nlohmann::json to_json(const Error& error);
 
-// A command parses its options, then leaves what to do in `chosen`.
+// Each command parses its options, then puts what to do into `chosen`.
 struct Commands {
   Console console;
   std::function<Status(const Console&)> chosen;
 };
 
-// One function a command that is no method (method_command.h), each in the file of its name.
+// One function for each command that is not a method (method_command.h), in the file of its name.
 void add_model(CLI::App& app, Commands& commands);
 void add_tokens(CLI::App& app, Commands& commands);
 void add_tasks(CLI::App& app, Commands& commands);
@@ -60,10 +61,11 @@ void add_run(CLI::App& app, Commands& commands);
 void add_merge(CLI::App& app, Commands& commands);
 void add_method_list(CLI::App& app, Commands& commands);
 
-// A number not below `least`; says so in words (CLI11's own ranges print every digit of the largest double).
+// Requires a number not below `least`, and says so in words (CLI11's own ranges print every digit of the largest
+// double).
 CLI::Validator at_least(double least);
 
-// A subcommand with --json and --quiet, and an example at the end of its --help.
+// Adds a subcommand with --json and --quiet, and an example at the end of its --help.
 CLI::App* add_command(CLI::App& app, Commands& commands, const std::string& name, const std::string& description,
                       const std::string& example);
 

@@ -15,7 +15,7 @@ namespace headscope::cli {
 void Console::print(const nlohmann::json& document) const {
   nlohmann::json whole = document;
   if (whole.is_object() && !warnings.empty()) whole["warnings"] = warnings;
-  // A terminal obeys U+0080 to U+009F too: there everything but ASCII is escaped.
+  // Terminals also obey U+0080 to U+009F, so everything but ASCII is escaped there.
   const bool ascii = ::isatty(STDOUT_FILENO) == 1;
   const std::string text = whole.dump(-1, ' ', ascii, nlohmann::json::error_handler_t::replace);
   std::fwrite(text.data(), 1, text.size(), stdout);

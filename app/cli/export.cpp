@@ -52,7 +52,7 @@ Result<std::vector<std::string>> parse_formats(const std::string& text) {
   return formats;
 }
 
-// An error about a field of the figures' options, about the option that it comes from.
+// Turns a field of the figures' options in an error into the command's option.
 Error at_option(Error error) {
   for (const auto& [field, option] : {std::pair("width", "--width"),
                                       {"scale", "--scale"},
@@ -64,7 +64,7 @@ Error at_option(Error error) {
   return error;
 }
 
-// What can be said of the options before the file is opened.
+// Checks the options before the file is opened.
 Status check(Options& options, const std::vector<std::string>& formats) {
   ExportTarget& target = options.target;
   if (target.prefix.find('/') != std::string::npos)
@@ -106,7 +106,7 @@ Status keep_heads(ResultItems& items, const std::vector<std::string>& heads, con
   return {};
 }
 
-// What goes into one file of each format: an item, or with --sheet all those of a part that has pages.
+// The content of one file in each format: an item, or with --sheet all items of a part that has pages.
 struct Export {
   ResultItem item; // the first; its name is the files'
   ResultItems page;
@@ -137,7 +137,7 @@ Result<ResultFigure> read(const store::ResultReader& reader, const Export& each)
   return each.page.empty() ? figure_of(reader, each.item) : each.item.part->sheet(reader, each.page);
 }
 
-// Every file that will be written, before the first is: half of an export is of no use to anybody.
+// Checks every file that will be written before writing the first, since half an export is useless.
 Status check_targets(const std::vector<Export>& exports, const std::vector<std::string>& formats,
                      const Options& options) {
   std::set<std::string> taken;
@@ -154,7 +154,7 @@ Status check_targets(const std::vector<Export>& exports, const std::vector<std::
   return {};
 }
 
-// What was written and what could not be.
+// The files that were written, and those that could not be.
 struct Outcome {
   nlohmann::json files = nlohmann::json::array();
   std::vector<std::string> lacking; // "bench-growth as png"
@@ -185,7 +185,7 @@ Status write_all(const store::ResultReader& reader, const Export& each, const st
   return {};
 }
 
-// Tables have no picture, texts no NPY: that is no error where something else was written.
+// Reports the outcome. Tables have no picture, texts no NPY: that is not an error where something else was written.
 Status finish(const Outcome& out, const Options& options, const Console& console) {
   if (out.files.empty() && out.skipped) return *out.skipped;
   if (out.files.empty() && !out.lacking.empty())

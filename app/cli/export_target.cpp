@@ -44,7 +44,7 @@ Status write_csv(const ResultFigure& figure, const std::string& path, const figu
   return figures::write_csv(path, table, provenance, how);
 }
 
-// Maps with a row a cell; what is another table already has a row an observation.
+// Writes maps with one row per cell; other tables already have one row per observation.
 Status write_long(const store::ResultReader& reader, const ResultItem& item, const ResultFigure& figure,
                   const std::string& path, const figures::Provenance& provenance, const figures::WriteOptions& how) {
   const figures::HeatmapFigure* map = map_of(figure);

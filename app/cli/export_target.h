@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How one figure of a result file is written, and under which name.
+// Writes one figure of a result file, and chooses its file name.
 #pragma once
 
 #include <optional>
@@ -22,15 +22,15 @@ struct ExportTarget {
 
 bool is_table_format(const std::string& format); // csv, npy
 
-// Whether the figure can be had in this format: there may be no picture of it, or no number in it.
+// Whether the figure exists in this format: it may have no picture, or no numbers.
 bool has_format(const ResultFigure& figure, const std::string& format);
 
-// Letters, digits and '-' alone; what stands between them is one '-'.
+// Keeps letters, digits and '-'; anything between them becomes one '-'.
 std::string plain_name(const std::string& name);
 
 std::string path_of(const std::string& name, const std::string& format, const ExportTarget& target);
 
-// A picture, or the numbers as CSV or NPY.
+// Writes a picture, or the numbers as CSV or NPY.
 Status write_export(const store::ResultReader& reader, const ResultItem& item, const ResultFigure& figure,
                     const std::string& format, const std::string& path, const ExportTarget& target,
                     const figures::Provenance& provenance);

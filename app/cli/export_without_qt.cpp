@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// In builds without Qt (-DHEADSCOPE_QT=OFF), so that the commands say what is missing.
+// Used in builds without Qt (-DHEADSCOPE_QT=OFF), so that the commands say what is missing.
 #include "app/cli/circuit_picture.h"
 #include "app/cli/command.h"
 #include "app/cli/overlap_files.h"

@@ -14,7 +14,7 @@ const CancelToken& token() {
   return shared;
 }
 
-// Only what a signal handler may do: a lock-free atomic store, write() and resetting the handler.
+// Does only what a signal handler may do: a lock-free atomic store, write() and resetting the handler.
 extern "C" void on_signal(int signal) {
   token().cancel();
   static const char text[] = "\nstopping after this step; once more to stop at once\n";
@@ -22,8 +22,9 @@ extern "C" void on_signal(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-// oneDNN's products for AVX-512 keep values below the stack pointer, beyond what a handler leaves alone: a signal in
-// the middle of one would overwrite them, and the product would write anywhere. So the handler has a stack of its own.
+// oneDNN's matrix products for AVX-512 keep values below the stack pointer, beyond the area that a handler leaves
+// alone: a signal in the middle of one would overwrite them, and the product would write anywhere. So the handler gets
+// its own stack.
 void handle_on_own_stack(std::initializer_list<int> signals) {
   static char memory[1 << 16];
   stack_t stack{};

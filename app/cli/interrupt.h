@@ -5,8 +5,8 @@
 
 namespace headscope::cli {
 
-// The first Ctrl-C (or SIGTERM) cancels interrupt_token(), so that work stops at the next layer and what is done is
-// kept; the second ends the program at once.
+// Makes the first Ctrl-C (or SIGTERM) cancel interrupt_token(), so that work stops at the next layer and finished work
+// is kept; the second ends the program at once.
 void catch_interrupts();
 CancelToken interrupt_token();
 bool interrupted();

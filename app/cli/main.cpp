@@ -40,7 +40,7 @@ int report(const Error& error, const Console& console) {
   return exit_code(error.code);
 }
 
-// The command that was called, and its name in full.
+// The command that was called, and its full name.
 std::pair<const CLI::App*, std::string> called(const CLI::App& app) {
   std::pair<const CLI::App*, std::string> at = {&app, "headscope"};
   while (!at.first->get_subcommands().empty()) {
@@ -50,8 +50,8 @@ std::pair<const CLI::App*, std::string> called(const CLI::App& app) {
   return at;
 }
 
-// CLI11 takes whatever follows an option for its value, also a flag: "--model --json". A text that looks like a flag is
-// taken for one only where the flag itself is not given.
+// CLI11 takes whatever follows an option as its value, even a flag: "--model --json". Refuses a value that looks like a
+// flag, unless that flag itself is given too.
 Status check_values(const CLI::App& app) {
   const auto [command, name] = called(app);
   for (const CLI::Option* option : command->get_options())
@@ -60,14 +60,14 @@ Status check_values(const CLI::App& app) {
           flag && option->get_items_expected_min() > 0 && flag->count() == 0)
         return make_error(ErrorCode::invalid_argument,
                           option->get_name() + " needs a value before " + value + "; see " + name + " --help");
-  // An unset variable of a script must not become a run whose result is nowhere.
+  // Refuses an empty --out: a script's unset variable must not lead to a run whose result is stored nowhere.
   if (const CLI::Option* out = command->get_option_no_throw("--out");
       out && out->count() > 0 && out->results()[0].empty())
     return make_error(ErrorCode::invalid_argument, "--out: names no file; see " + name + " --help");
   return {};
 }
 
-// How many letters must be changed, left out or added to make one word the other.
+// The edit distance: how many letters must be changed, removed or added to turn one word into the other.
 std::size_t distance(const std::string& a, const std::string& b) {
   std::vector<std::size_t> row(b.size() + 1);
   for (std::size_t j = 0; j < row.size(); ++j)
@@ -83,7 +83,7 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return row.back();
 }
 
-// "; did you mean NAME?" where one of the names is near.
+// Returns "; did you mean NAME?" where one of the names is similar.
 std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
   const std::string* nearest = nullptr;
   std::size_t least = word.size() / 3 + 2;
@@ -110,7 +110,7 @@ std::vector<std::string> command_names(const CLI::App& app) {
   return names;
 }
 
-// What is wrong with the first word that the command has no place for.
+// Says what is wrong with the first word that the command does not accept.
 std::string unexpected(const CLI::App& command, const std::vector<std::string>& words, int argc, char** argv) {
   std::string word = words.front(); // the parser's order is not that of the command line
   for (int i = argc; --i > 0;)
@@ -122,7 +122,7 @@ std::string unexpected(const CLI::App& command, const std::vector<std::string>& 
   return "'" + word + "' belongs to no option; quote a value of several words";
 }
 
-// A command line that cannot be parsed: one line, with the command whose --help would tell.
+// Makes the error for a command line that cannot be parsed: one line, with the command whose --help explains it.
 Error usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, char** argv) {
   std::string message = error.what();
   const auto [command, name] = called(app);
@@ -134,7 +134,7 @@ Error usage_error(const CLI::App& app, const CLI::ParseError& error, int argc, c
   return make_error(ErrorCode::invalid_argument, message + "; see " + name + " --help");
 }
 
-// Who reads the output has closed it, as head does when it has enough: no fault of anybody.
+// Whether the reader of the output has closed it, as `head` does when it has enough; that is not an error.
 bool reader_left() {
   pollfd out{STDOUT_FILENO, POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLERR) != 0;

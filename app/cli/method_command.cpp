@@ -16,7 +16,8 @@ using methods::ChoiceTarget;
 using methods::Offered;
 using methods::Option;
 
-// "--mean-by-position" with its short forms, as the parser wants them; of a positional option its name alone.
+// The flag with its short forms as the parser wants them ("--mean-by-position"); for a positional option its name
+// alone.
 std::string flag_names(const Option& option) {
   std::string names = option.positional ? option.name : option.flag();
   for (const std::string& more : option.more_flags)
@@ -85,7 +86,7 @@ void add_options(CLI::App& command, const methods::OptionList& list, const std::
 
 namespace {
 
-// Everything that a command's parser writes into.
+// The variables that a command's parser writes into.
 struct MethodCall {
   std::unique_ptr<methods::Method> method;
   methods::ModelOptions model;
@@ -110,7 +111,7 @@ Status call(MethodCall& what, const Console& console) {
   return methods::run_method(*what.method, what.model, what.output, console.context(), console.show());
 }
 
-// The subcommand of that name, made where it is no method itself.
+// Finds or makes the subcommand of that name that groups others.
 CLI::App* group_of(CLI::App& parent, const std::string& word) {
   for (CLI::App* known : parent.get_subcommands({}))
     if (known->get_name() == word) return known;
@@ -119,7 +120,7 @@ CLI::App* group_of(CLI::App& parent, const std::string& word) {
   return group;
 }
 
-// The command that a method's id names, below those of its first words.
+// Makes the command of a method's id, below those of its first words.
 CLI::App* command_of(CLI::App& app, Commands& commands, const methods::MethodInfo& info) {
   std::istringstream words(info.id);
   CLI::App* parent = &app;
@@ -145,7 +146,7 @@ void add_method(CLI::App& app, Commands& commands, std::unique_ptr<methods::Meth
   add_options(*command, list, what->wrong);
   add_output_options(*command, what->output, *what->method);
   command->callback([&commands, command, what] {
-    if (!command->get_subcommands().empty()) return; // "circuit export" is no circuit
+    if (!command->get_subcommands().empty()) return; // "circuit export" is not a circuit
     commands.chosen = [what](const Console& console) { return call(*what, console); };
   });
 }

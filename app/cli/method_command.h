@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Methods as commands: flags, help and checks come from a method's list of options.
+// Makes commands of methods: flags, help and checks come from a method's list of options.
 #pragma once
 
 #include <memory>
@@ -9,10 +9,11 @@
 
 namespace headscope::cli {
 
-// One command for every method; ids of two words become subcommands ("circuit benchmark").
+// Adds one command for every method; ids of two words become subcommands ("circuit benchmark").
 void add_methods(CLI::App& app, Commands& commands);
 
-// The flags of a list. `wrong` gets the first value that is none of an option's choices, when the line is parsed.
+// Adds the flags of a list. When the line is parsed, `wrong` gets the error for the first value that is not among an
+// option's choices.
 void add_options(CLI::App& command, const methods::OptionList& list, const std::shared_ptr<Status>& wrong);
 
 } // namespace headscope::cli

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `headscope methods`: what can be asked of a model, with every option.
+// `headscope methods`: lists all methods with every option.
 #include <cstdio>
 
 #include "app/cli/command.h"

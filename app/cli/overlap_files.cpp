@@ -22,7 +22,7 @@ constexpr Kind kinds[] = {{"edges", &CircuitComparison::edges},
                           {"heads", &CircuitComparison::heads},
                           {"mlps", &CircuitComparison::mlps}};
 
-// [first, second]: which share of the first's the second has too.
+// The share of the first circuit's parts that the second also has, [first, second].
 std::vector<float> shares(const CircuitOverlaps& overlaps, const Kind& kind) {
   std::vector<float> values;
   for (const CircuitComparison& found : overlaps.between)
@@ -50,7 +50,7 @@ figures::PanelFigure picture(const CircuitOverlaps& overlaps) {
   return page;
 }
 
-// A row a kind and pair.
+// A table with one row per kind and pair.
 figures::Records table(const CircuitOverlaps& overlaps) {
   std::vector<std::string> what, first, second;
   std::vector<double> in_first, in_second, both, jaccard, of_first, of_second;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What circuits share, as a picture and as numbers.
+// Writes what circuits share, as a picture and as numbers.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace headscope::cli {
 
-// Every circuit against every one.
+// Overlaps of every circuit with every other.
 struct CircuitOverlaps {
   std::vector<std::string> names;         // of the circuits
   std::vector<CircuitComparison> between; // [first, second]
@@ -22,8 +22,8 @@ struct OverlapTarget {
   bool overwrite = false;
 };
 
-// circuit-compare.png, ...; the files' names. Errors: invalid_argument of --format; already_exists; io; unsupported in
-// a build without Qt.
+// Writes circuit-compare.png, ... and returns the files' names. Errors: invalid_argument of --format; already_exists;
+// io; unsupported in a build without Qt.
 Result<std::vector<std::string>> write_overlaps(const CircuitOverlaps& overlaps, const OverlapTarget& target);
 
 } // namespace headscope::cli

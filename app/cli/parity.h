@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How near this engine's logits were to the reference's, for files whose SHA-256 is known. The numbers are those
-// that tests/engine measures against tests/golden; docs/parity.md has all of them.
+// How close this engine's logits were to the reference's, for files whose SHA-256 is known. The numbers are those that
+// tests/engine measures against tests/golden; docs/parity.md lists all of them.
 #pragma once
 
 #include <optional>

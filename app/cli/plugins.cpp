@@ -45,7 +45,7 @@ Status list(bool fresh, const Console& console) {
   return {};
 }
 
-// Whatever the module prints goes to standard error; only the answers go to standard output.
+// Sends whatever the module prints to standard error, so that only the answers go to standard output.
 Status probe(const std::string& file, const Console& console) {
   HS_ASSIGN(const plugin::Manifest manifest, plugin::read_manifest(file));
   HS_TRY(plugin::check_versions(manifest));

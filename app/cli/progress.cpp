@@ -67,14 +67,14 @@ private:
     return measured > 0 ? duration_text(elapsed / measured * left) + " left" : "…";
   }
 
-  // 0: not known.
+  // The width in columns; 0: not known.
   static int terminal_width() {
     struct winsize size {};
     return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
   }
 
-  // The bar has what the stage, the percents and the time leave of the terminal's width, and none is drawn where that
-  // is too little: a line that wraps would stay on the screen at each step.
+  // The bar gets the width that stage, percentage and time leave of the terminal, and is omitted where that is too
+  // little: a line that wraps would stay on the screen at each step.
   static std::string bar_line(const std::string& stage, double share, const std::string& time) {
     constexpr int usual = 24, least = 8, most = 72, others = 25;
     const int width = terminal_width(), stage_width = std::max(24, static_cast<int>(stage.size()));

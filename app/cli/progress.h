@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Progress with the time that is left, on standard error: one line that is redrawn on a terminal, a plain line every
-// few seconds otherwise. Work that ends within a second shows nothing.
+// Shows progress and the remaining time on standard error: one line that is redrawn on a terminal, otherwise a plain
+// line every few seconds. Work that ends within a second shows nothing.
 #pragma once
 
 #include "core/base/task.h"

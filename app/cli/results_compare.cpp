@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The scores, ablations and patchings that two result files have in common, cell by cell.
+// Compares the scores, ablations and patchings that two result files have in common, cell by cell.
 #include <algorithm>
 #include <cstdio>
 
@@ -17,7 +17,7 @@ struct Options {
   std::int64_t top = 10;
 };
 
-// One array of a result with what its numbers mean. Only arrays that mean the same are compared.
+// One array of a result with the meaning of its numbers. Only arrays of the same meaning are compared.
 struct Measured {
   std::vector<std::string> axes;
   std::vector<std::int64_t> shape;
@@ -56,7 +56,7 @@ constexpr Kind kinds[] = {{"scores", "/detectors", read_scores},
                           {"ablation", "/ablation", read_ablation},
                           {"patching", "/patching", read_patching}};
 
-// "scores, ablation, patching or all"
+// The kinds: "scores, ablation, patching or all".
 std::string kind_names() {
   std::vector<std::string> names;
   for (const Kind& kind : kinds)
@@ -65,7 +65,7 @@ std::string kind_names() {
   return or_list(names);
 }
 
-// "18.6" of a layer and a head, else "layer 3, position 4".
+// Names a cell: "18.6" for a layer and a head, otherwise "layer 3, position 4".
 std::string cell_name(const Measured& measured, std::size_t cell) {
   std::vector<std::int64_t> at(measured.shape.size());
   auto rest = static_cast<std::int64_t>(cell);
@@ -83,7 +83,7 @@ struct Pair {
   Measured first, second;
 };
 
-// What differs in meaning: such numbers may be compared, but not without a word.
+// Lists differences in meaning: such numbers may be compared, but the reader must be told.
 std::vector<std::string> differences_of_meaning(const Pair& pair) {
   std::vector<std::string> out;
   for (const auto& [what, value] : pair.first.meaning)
@@ -144,7 +144,7 @@ struct Opened {
   store::ResultReader reader;
 };
 
-// Names of both files; `name` and `other` choose one pair.
+// Pairs the names of both files; `name` and `other` choose one pair.
 Result<std::vector<std::pair<std::string, std::string>>> names_of(const Kind& kind, const Opened& first,
                                                                   const Opened& second, const Options& options) {
   HS_ASSIGN(const auto here, first.reader.list(kind.group));
@@ -161,7 +161,7 @@ Result<std::vector<std::pair<std::string, std::string>>> names_of(const Kind& ki
   return out;
 }
 
-// The shapes must be the same: else the cells are not the same heads.
+// Checks that the shapes are the same, since otherwise cells are not the same heads.
 Status check_shapes(const Pair& pair, const Options& options) {
   if (pair.first.shape == pair.second.shape && pair.first.axes == pair.second.axes) return {};
   return make_error(ErrorCode::mismatch,

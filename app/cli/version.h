@@ -5,7 +5,7 @@
 
 namespace headscope::cli {
 
-// Several lines for `headscope --version`: Headscope, LibTorch, HDF5, and whether there is CUDA.
+// The lines of `headscope --version`: Headscope, LibTorch, HDF5, and whether there is CUDA.
 std::string version_text();
 
 } // namespace headscope::cli

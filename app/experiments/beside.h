@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files that an experiment names are looked for beside it, wherever the program was started.
+// Finds files that an experiment names beside it, wherever the program was started.
 #pragma once
 
 #include <filesystem>
@@ -13,7 +13,7 @@ inline std::string beside(const std::string& experiment, const std::string& file
   return path.is_absolute() ? file : (std::filesystem::path(experiment).parent_path() / path).string();
 }
 
-// The same where there is such a file or folder; else what the name means where the program was started.
+// The same where there is such a file or folder; otherwise the name is relative to where the program was started.
 inline std::string beside_if_there(const std::string& experiment, const std::string& file) {
   std::error_code error;
   const std::string path = beside(experiment, file);

@@ -17,7 +17,7 @@ void share_machine(methods::ModelOptions& model, const Ranks& ranks) {
   if (model.threads == 0 && model.device == "cpu") model.threads = std::max(1, cores / ranks.local_size());
 }
 
-// What results depend on in the model in memory and its prompts.
+// Adds what results depend on in the model in memory and its prompts.
 Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   const Model& model = bound.engine->model();
   all.push_back(model.identity.sha256());
@@ -25,15 +25,13 @@ Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   all.push_back(model.device.is_cuda() ? "cuda" : "cpu");
   for (const auto& [name, task] : bound.tasks)
     methods::add_to_fingerprint(all, task);
-  for (const auto& step : bound.spec.steps) {
-    HS_ASSIGN(const std::vector<std::string> hashes, step->cells->file_hashes());
-    for (const std::string& hash : hashes)
-      all.push_back(hash);
-  }
+  for (const auto& step : bound.spec.steps)
+    HS_TRY(methods::add_files_to_fingerprint(all, *step->method, *step->cells));
   return {};
 }
 
-// Of all that the result file says of a task's prompts: they are stored once where two models' are the same.
+// The hash of everything that the result file says about a task's prompts: they are stored once where they are the same
+// for two models.
 std::string hash_of_prompts(const Tokenizer& tokenizer, const TaskSet& task) {
   nlohmann::json all = {methods::dropped_lines(task)};
   for (const TaskCase& each : task.cases)
@@ -47,13 +45,13 @@ std::string hash_of_prompts(const Tokenizer& tokenizer, const TaskSet& task) {
   return fingerprint_of(all);
 }
 
-// Of a step or task, at the experiment's file unless it says another.
+// Places an error at a step or task, and in the experiment's file unless it names another.
 Error placed(const Error& error, const std::string& what, const std::string& name, const std::string& file) {
   return make_error(error.code, error.message, error.file.empty() ? file : error.file,
                     what + " " + name + (error.field.empty() ? "" : ": " + error.field));
 }
 
-// The parts of the model in memory.
+// Adds the parts of the model in memory.
 void add_parts(BoundExperiment& bound) {
   for (std::size_t s = 0; s < bound.spec.steps.size(); ++s) {
     const Step& step = *bound.spec.steps[s];
@@ -65,7 +63,7 @@ void add_parts(BoundExperiment& bound) {
   }
 }
 
-// What the user must know of the prompts of the model in memory, and what the summary says of them.
+// Collects the notes on the prompts of the model in memory, for the user and the summary.
 void note_prompts(BoundExperiment& bound, bool aloud, const methods::Context& context) {
   const ExperimentModel& model = bound.spec.models[bound.model];
   for (const ExperimentTask& task : bound.spec.tasks) {

@@ -10,7 +10,7 @@
 namespace headscope::experiments {
 namespace {
 
-// Rows of the tasks' prompts.
+// The rows of the tasks' prompts.
 TokenRows timed_rows(const BoundExperiment& bound) {
   TokenRows rows;
   for (const auto& [name, task] : bound.tasks)
@@ -20,7 +20,7 @@ TokenRows timed_rows(const BoundExperiment& bound) {
   return rows;
 }
 
-// Weights, and of one run at once the residual, what attention and MLP hold, and a copy of the logits.
+// Estimates memory: weights, and for one run the residual, what attention and MLP hold, and a copy of the logits.
 double memory_of(const BoundExperiment& bound, double most_tokens) {
   const ModelConfig& config = bound.engine->config();
   const auto of = [](std::int64_t n) { return static_cast<double>(n); };
@@ -33,7 +33,7 @@ double memory_of(const BoundExperiment& bound, double most_tokens) {
   return 4.0 * (weights + most_tokens * (of(config.d_model) + block));
 }
 
-// What the steps on one model cost, with what a forward pass takes there.
+// The cost of the steps on one model, with the time of a forward pass there.
 struct Estimate {
   methods::Cost cost;
   double seconds = 0, seconds_per_token = 0, memory = 0;

@@ -75,8 +75,8 @@ Status read_steps(TomlTable& table, Experiment& out) {
   return {};
 }
 
-// A step has a result of each model and a task may have prompts of each: with the models' names behind theirs no two
-// may be called the same.
+// A step has a result for each model, and a task may have prompts for each: with the model's name appended, no two
+// names may be equal.
 Status check_names_with_models(const TomlTable& root, const Experiment& out) {
   std::set<std::pair<std::string, std::string>> results;
   std::set<std::string> prompts;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An experiment as its TOML file says it. docs/experiments.md is the schema.
+// An experiment as described by its TOML file. docs/experiments.md is the schema.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,8 @@ struct Experiment {
   std::vector<std::unique_ptr<Step>> steps; // not bound yet
 };
 
-// Errors name the file, line and column. A relative file of prompts is beside the experiment's.
+// Parses an experiment. Errors name the file, line and column. A relative path of a file of prompts is relative to the
+// experiment's.
 Result<Experiment> parse_experiment(const std::string& text, const std::string& file);
 
 } // namespace headscope::experiments

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 
 bool names_a_file(const fs::path& path) { return path.extension() == ".gguf" || path.extension() == ".safetensors"; }
 
-// A model that lies beside the experiment's file, as its task files do; else what the name means where the program
-// was started, or a packaged model.
+// Finds a model beside the experiment's file, as its task files; otherwise relative to where the program was started,
+// or a packaged model.
 std::string model_beside(const std::string& experiment, const std::string& model) {
   const fs::path path = beside(experiment, model);
   std::error_code error;
@@ -25,8 +25,8 @@ std::string model_beside(const std::string& experiment, const std::string& model
   return there ? path.string() : model;
 }
 
-// The last parts of a path in one word, without the ending of a file: "run1-ckpt-1000". Signs that the name of a
-// sweep's step leaves out are left out here too.
+// Joins the last parts of a path without the file's ending: "run1-ckpt-1000". Omits the same characters as names of a
+// sweep's steps.
 std::string last_parts(const fs::path& path, std::size_t count) {
   std::vector<std::string> parts;
   for (const fs::path& part : path.lexically_normal())
@@ -39,7 +39,7 @@ std::string last_parts(const fs::path& path, std::size_t count) {
   return name;
 }
 
-// As few parts as tell them apart: checkpoints of two runs are often called the same.
+// Uses as few parts as tell the paths apart, since checkpoints of two runs often have the same name.
 std::vector<std::string> short_names(const std::vector<std::string>& paths) {
   constexpr std::size_t deepest = 16;
   std::vector<std::string> names;
@@ -57,7 +57,7 @@ bool same_model(const std::string& a, const std::string& b) {
   return fs::path(a).lexically_normal() == fs::path(b).lexically_normal() || fs::equivalent(a, b, error);
 }
 
-// What is wrong with one of several, or nothing.
+// Says what is wrong with one of several models, or nothing.
 std::string problem_of(const std::vector<ExperimentModel>& models, std::size_t index) {
   const ExperimentModel& model = models[index];
   if (model.path.empty()) return "is empty; name a folder, a .gguf file or a packaged model";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// `path` of an experiment's [model]: one model, or several that every step runs on.
+// Reads `path` of an experiment's [model]: one model, or several that every step runs on.
 #pragma once
 
 #include <string>
@@ -11,18 +11,18 @@ namespace headscope::experiments {
 
 struct ExperimentModel {
   std::string path; // as --model takes it
-  std::string name; // stands behind the names of its results; empty where it is the only one
+  std::string name; // appended to the names of its results; empty where it is the only model
 };
 
-// As they stand in the file; none where the key is missing.
+// Reads the paths as written in the file; none where the key is missing.
 std::vector<std::string> read_model_paths(TomlTable& table);
 
-// Those that lie beside the experiment's file with their path, and a name each where they are several. Of several each
-// must be there, once. Errors stand at the list's element.
+// Resolves models beside the experiment's file, and names each where there are several; each must then exist, and be
+// listed once. Errors are at the list's element.
 Result<std::vector<ExperimentModel>> name_models(const TomlTable& table, const std::string& experiment,
                                                  const std::vector<std::string>& paths);
 
-// "heads-ckpt-1000", as a sweep names its steps.
+// Appends the model's name as a sweep names its steps: "heads-ckpt-1000".
 std::string with_model(const std::string& name, const ExperimentModel& model);
 
 } // namespace headscope::experiments

@@ -23,12 +23,12 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 
-// A shard's part of the work is no part of the result.
+// Removes --shard from the command line, since how the work is divided is no part of the result.
 std::string without_shard(const std::string& command_line) {
   return std::regex_replace(command_line, std::regex(" --shard[ =][0-9]+/[0-9]+"), "");
 }
 
-// OUT.log: one line an event; other ranks say nothing.
+// Writes OUT.log, one line per event; only rank 0 writes it.
 class RunLog {
 public:
   RunLog() = default;
@@ -37,7 +37,7 @@ public:
   ~RunLog() {
     if (file_) std::fclose(file_);
   }
-  // Through no link: anybody could have laid it in a folder that all may write.
+  // Opens the file without following a link, which anybody could have put into a folder that all may write to.
   void open(const std::string& path) {
     const int fd = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0666);
     struct stat info {};
@@ -54,7 +54,7 @@ private:
   std::FILE* file_ = nullptr;
 };
 
-// Journals of this result file: of a single run, of ranks and of shards.
+// The journals of this result file: of a single run, of ranks and of shards.
 std::vector<std::string> journals_of(const std::string& base) {
   std::vector<std::string> found;
   const fs::path path = base;
@@ -69,7 +69,7 @@ std::vector<std::string> journals_of(const std::string& base) {
   return found;
 }
 
-// What kills left of journals that had no name yet.
+// Leftovers of journals that were killed before they got their name.
 std::vector<std::string> unborn_journals(const std::string& base) {
   std::vector<std::string> found;
   const fs::path path = base;
@@ -107,7 +107,7 @@ private:
   std::string own_journal() const { return ranks_.rank() == 0 ? base_ : base_ + "-" + std::to_string(ranks_.rank()); }
   std::int64_t missing() const { return bound_.cells() - static_cast<std::int64_t>(done_.size()); }
 
-  // Rank 0 reads what there is; all get the header and the finished cells.
+  // Rank 0 reads the journals; all ranks get the header and the finished cells.
   Status begin() {
     JournalHeader fresh{bound_.fingerprint, bound_.cells(),   utc_time(), without_shard(context_.command_line),
                         bound_.spec.file,   bound_.spec.text, out_};
@@ -151,7 +151,7 @@ private:
     return fresh ? check_folder() : Status();
   }
 
-  // --force starts anew only where the journal is another experiment's.
+  // --force starts again only where the journal belongs to another experiment.
   Status discard_others(const std::string& file) const {
     const auto content = read_journal(file);
     if (content.ok() && content->header.fingerprint == bound_.fingerprint) return {};
@@ -180,7 +180,7 @@ private:
     return {};
   }
 
-  // Whether what a cell waits for is there.
+  // Whether everything that a cell waits for is finished.
   bool ready(std::int64_t cell) const {
     const Part& part = bound_.part_of(cell);
     for (std::int64_t other = part.first_cell; other < part.end(); ++other)
@@ -234,7 +234,7 @@ private:
     return bound_.run(cell, done_, quiet_);
   }
 
-  // What goes into the result file is what a later run would read from the journal.
+  // Keeps a result as a later run would read it from the journal, so that both write the same file.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
     HS_ASSIGN(CellResults one, as_read_back(cell, result));
@@ -243,7 +243,7 @@ private:
     return {};
   }
 
-  // All cells to rank 0.
+  // Collects all cells at rank 0.
   Status collect() {
     HS_ASSIGN(const auto parts, ranks_.gather(pack_cells(new_)));
     for (const std::string& part : parts) {
@@ -276,8 +276,8 @@ private:
     context_.finish_progress();
     const bool complete = missing() == 0;
     store::Provenance provenance{headscope_version(), libtorch_version(), header_.command_line, {}, header_.created};
-    // A file of that name is this experiment's own, made of the same journal before: begin() has seen to that.
-    methods::Context uninterrupted = quiet_; // what is done is written after Ctrl-C too
+    // An existing file of that name is this experiment's own, made from the same journal: begin() has checked that.
+    methods::Context uninterrupted = quiet_; // finished work is written even after Ctrl-C
     uninterrupted.cancel = {};
     HS_TRY(write_result(bound_, done_, out_, options_.force || resuming_, provenance, uninterrupted));
     log_.say((complete ? "wrote " : "wrote what is finished to ") + out_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs the cells of an experiment that are not finished, keeps each in a journal, and makes the result file of them.
+// Runs the unfinished cells of an experiment, keeps each in a journal, and makes the result file.
 #pragma once
 
 #include <optional>
@@ -13,18 +13,18 @@
 namespace headscope::experiments {
 
 struct RunOptions {
-  std::string out; // empty: as the experiment says
+  std::string out; // empty: the file that the experiment names
   bool force = false;
   std::optional<Shard> shard;        // only these cells, and no result file
   std::vector<std::string> journals; // of merge: more finished cells
   bool partial = false;              // of merge: a file of what there is
 };
 
-// Alone or with the ranks that mpirun started. `show` gets the summary, on one of them.
+// Runs alone or with the ranks that mpirun started. `show` gets the summary on rank 0.
 Status run_experiment(Experiment experiment, const RunOptions& options, const methods::Context& context,
                       const methods::Show& show);
 
-// What a run would cost; runs one forward pass to measure the time.
+// Estimates what a run would cost; runs one forward pass to measure the time.
 Status dry_run(Experiment experiment, const methods::Context& context, const methods::Show& show);
 
 } // namespace headscope::experiments

@@ -24,7 +24,7 @@ struct ReadKey {
   template <typename T> void operator()(T* value) const { table.read(option.key().c_str(), *value); }
 };
 
-// An error of the method itself, which names the flag, at the key of that option.
+// Moves an error of the method, which names a flag, to the key of that option.
 Error at_key(const TomlTable& table, const methods::OptionList& list, const Error& error) {
   const std::size_t space = error.field.find(' '); // "--set sink.texts"
   const std::string field = error.field.substr(0, space);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One [[step]] of an experiment: a method on a task, cut into cells. Its keys are the options of the method.
+// One [[step]] of an experiment: a method on a task, divided into cells. Its keys are the method's options.
 #pragma once
 
 #include <memory>
@@ -19,10 +19,10 @@ struct Step {
   const char* id() const { return method->info().id; }
 };
 
-// Reads the options that its method has; the name, method and task too. Files are looked for beside `experiment`.
+// Reads name, method, task and the method's options. Files are searched beside `experiment`.
 Result<std::unique_ptr<Step>> read_step(TomlTable& table, const std::string& experiment);
 
-// One key. A value out of its bounds, or that is none of the choices, is an error at its key.
+// Reads one key. A value outside its bounds or choices is an error at the key.
 void read_option(TomlTable& table, const methods::Option& option);
 
 } // namespace headscope::experiments

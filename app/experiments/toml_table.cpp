@@ -104,7 +104,7 @@ template <typename T> std::optional<T> value_of(const toml::node& node) {
 
 } // namespace
 
-// Finds the key and hands its node to `use`, which says what is wrong.
+// Finds the key and passes its node to `use`, which returns what is wrong.
 #define HS_TOML_READ(key, use)                                                                                         \
   do {                                                                                                                 \
     state_->read.insert(key);                                                                                          \
@@ -227,7 +227,7 @@ std::vector<TomlTable::Swept> TomlTable::sweep() {
         value.visit([&](const auto& concrete) { text << toml::node_view<const toml::node>(&concrete); });
         std::string suffix = text.str();
         std::erase_if(suffix, [](char c) { return c == '"' || c == '\'' || c == '/' || c == ' '; });
-        // The values stay where they are in the file, so that errors say where.
+        // The values keep their place in the file, so that errors can name it.
         auto values_in_place = each.table.state_->swept;
         values_in_place[std::string(key.str())] = &value;
         TomlTable swept;

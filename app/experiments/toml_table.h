@@ -18,8 +18,8 @@ class TomlTable {
 public:
   static Result<TomlTable> parse(const std::string& text, const std::string& file);
 
-  // Leaves `value` as it is where the key is missing. A value of another type, or a negative number for an unsigned
-  // one, is an error.
+  // Reads a key; `value` is unchanged where the key is missing. A value of another type, or a negative number for an
+  // unsigned one, is an error.
   void read(const char* key, std::string& value);
   void read(const char* key, bool& value);
   void read(const char* key, std::int64_t& value);
@@ -35,16 +35,17 @@ public:
   bool is_list(const char* key) const;
   std::optional<TomlTable> table(const char* key); // [key]
   std::vector<TomlTable> tables(const char* key);  // [[key]]
-  // One table a combination of the lists in [sweep], with the values in place; `suffix` says which. Itself without.
+  // One table for each combination of the lists in [sweep], with its values filled in; `suffix` names the combination.
+  // Without [sweep], the table itself.
   struct Swept;
   std::vector<Swept> sweep();
 
-  // "line 3, column 5: key"; of the table itself where it has no such key.
+  // Makes an error at "line 3, column 5: key", or at the table where it has no such key.
   Error error_at(const char* key, ErrorCode code, const std::string& message) const;
   // The same, at an element of the list that the key has.
   Error error_in_list(const char* key, std::size_t index, ErrorCode code, const std::string& message) const;
   void fail(Error error);
-  // The first error; else one about the first key that nobody read.
+  // Returns the first error, or one about the first key that was never read.
   Status done();
 
 private:

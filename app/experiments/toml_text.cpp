@@ -21,7 +21,7 @@ public:
   }
 
 private:
-  // A bracket that is open, or the line. In a table keys come first, in a list there are none.
+  // An open bracket, or the line. Tables begin with keys; lists have none.
   struct Frame {
     bool table = true;
     bool in_key = true;
@@ -61,7 +61,7 @@ private:
     if (frames_.size() == 1) frames_.back() = {};
   }
 
-  // At the beginning of a line a bracket is that of a header, whose inside is a key.
+  // A bracket at the beginning of a line opens a header, whose content is a key.
   void open(bool table) {
     const bool header = frames_.size() == 1 && frames_.back().in_key;
     if (header) return;
@@ -99,7 +99,7 @@ private:
     }
   }
 
-  // Stays on the last character that belongs to it.
+  // Reads an escape and stops at its last character.
   void escape() {
     const char kind = ++at_ < text_.size() ? text_[at_] : ' ';
     if (kind == '\n') ++line_;

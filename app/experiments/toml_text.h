@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is looked at in the text of a TOML file before it is parsed: the packaged parser recurses as deep as the text
-// says and takes every code point for one.
+// Checks the text of a TOML file before it is parsed: the packaged parser recurses as deep as the text is nested, and
+// accepts invalid code points.
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@
 
 namespace headscope::experiments {
 
-// invalid_argument with the line: no UTF-8, an escape of a code point that Unicode does not have, or keys and brackets
-// nested beyond limits::nesting.
+// Returns invalid_argument with the line for text that is not UTF-8, an escape of a code point that Unicode does not
+// have, or keys and brackets nested beyond limits::nesting.
 Status check_toml_text(const std::string& text, const std::string& file);
 
 } // namespace headscope::experiments

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The result file of an experiment: model by model, then what all have in common.
+// Writes the result file of an experiment: model by model, then what all have in common.
 #include <algorithm>
 #include <set>
 
@@ -9,7 +9,7 @@
 namespace headscope::experiments {
 namespace {
 
-// Those of the model in memory that no model before it had.
+// Stores prompts of the model in memory that no earlier model had.
 Status store_tasks(store::ResultWriter& writer, const BoundExperiment& bound, std::set<std::string>& stored) {
   for (const ExperimentTask& task : bound.spec.tasks) {
     const TaskSet& made = bound.tasks.at(task.name);
@@ -23,7 +23,7 @@ Status store_tasks(store::ResultWriter& writer, const BoundExperiment& bound, st
   return {};
 }
 
-// What all models say alike, and their names.
+// The attributes that all models share, and the models' names.
 store::Attributes common_attributes(const std::vector<store::Attributes>& all, const std::vector<std::string>& names) {
   std::string together;
   for (const std::string& name : names)
@@ -40,7 +40,7 @@ store::Attributes common_attributes(const std::vector<store::Attributes>& all, c
   return out;
 }
 
-// /model and /options/model of a file about several.
+// Stores /model and /options/model of a file about several models.
 Status store_common(store::ResultWriter& writer, const BoundExperiment& bound,
                     const std::vector<store::Attributes>& models, const std::vector<std::string>& names) {
   if (models.empty()) return {};
@@ -103,7 +103,7 @@ bool has_finished_cells(const BoundExperiment& bound, std::size_t model, const C
   });
 }
 
-// The results of the model in memory.
+// Stores the results of the model in memory.
 Status store_steps(store::ResultWriter& writer, const BoundExperiment& bound, const CellResults& done) {
   for (const Part& part : bound.parts)
     if (part.model == bound.model)

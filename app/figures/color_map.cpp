@@ -25,7 +25,7 @@ Extent extent_of(std::span<const float> values, bool positive_only) {
   return extent;
 }
 
-// Not quite to the ends: white cells would be no cells on a white page.
+// Stops short of the ends: white cells would be invisible on a white page.
 const ColorTable& gray_data() {
   static const ColorTable table = [] {
     constexpr double lightest = 0xF4, darkest = 0x08;
@@ -48,7 +48,7 @@ Error bad_scale(std::string message) {
 void resolve_diverging(const ColorScale& wanted, const Extent& data, ResolvedScale& scale) {
   scale.center = wanted.center.value_or(0.0);
   double arm = 0;
-  // A given end decides; only with none does the data.
+  // A given end decides; without one the data do.
   if (wanted.high) arm = std::max(arm, std::abs(*wanted.high - scale.center));
   if (wanted.low) arm = std::max(arm, std::abs(scale.center - *wanted.low));
   if (!wanted.high && !wanted.low && !data.empty()) {
@@ -66,7 +66,7 @@ void resolve_sequential(const ColorScale& wanted, const Extent& data, ResolvedSc
   const double fallback_low = scale.log ? 0.1 : 0.0;
   scale.low = wanted.low.value_or(data.empty() ? std::min(fallback_low, wanted.high.value_or(1.0) / 10) : data.low);
   scale.high = wanted.high.value_or(data.empty() ? scale.low + 1 : data.high);
-  // All values equal, or all beyond the one end that was given: leave room on the other side.
+  // All values are equal, or all are beyond the one given end: leaves room on the other side.
   if (scale.low >= scale.high) {
     const double room = scale.log ? scale.low * 9 : std::max(1.0, std::abs(scale.low) * 0.1);
     if (!wanted.high)
@@ -105,7 +105,7 @@ std::uint32_t ResolvedScale::color(double value) const {
 std::uint32_t ResolvedScale::color_at(double share) const {
   double at = share;
   if (kind == ScaleKind::diverging) {
-    // Of a cut scale the ends are not those of the colours: the longer arm has its end, the other as far as it goes.
+    // In a clipped diverging scale the longer arm reaches the end of its colours, the other goes as far as its length.
     const double above = high - center, below = center - low;
     if (above != below) {
       const double arm = std::max(std::abs(above), std::abs(below));
@@ -142,7 +142,7 @@ Result<ResolvedScale> resolve_scale(const ColorScale& wanted, std::span<const fl
     resolve_diverging(wanted, data, scale);
   else
     resolve_sequential(wanted, data, scale);
-  // Far below float's precision at this magnitude two ends cannot be told apart.
+  // Ends closer than float's precision at this magnitude cannot be told apart.
   if (!(scale.low < scale.high)) return bad_scale("the ends of the colour scale are too close to each other");
   for (const float value : values) {
     if (std::isnan(value)) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From values to colours.
+// Maps values to colours.
 #pragma once
 
 #include <array>
@@ -30,12 +30,12 @@ struct ResolvedScale {
   double position(double value) const;        // 0 … 1, clamped; NaN stays NaN
   std::uint32_t color(double value) const;    // 0xRRGGBB of a value that is not NaN
   std::uint32_t color_at(double share) const; // at a place between the ends, 0 … 1
-  // Whether a must win over b where both share a pixel.
+  // Whether `a` must win over `b` where both share a pixel.
   bool stronger(double a, double b) const;
 };
 
-// Fills in what the wanted scale leaves out from the values; NaN and infinities have no say.
-// Ends that are not low < high, or not positive on a logarithmic scale, are invalid_argument.
+// Fills in what the wanted scale leaves open from the values; NaN and infinities are ignored.
+// Returns invalid_argument for ends that are not low < high, or not positive on a logarithmic scale.
 Result<ResolvedScale> resolve_scale(const ColorScale& wanted, std::span<const float> values);
 
 } // namespace headscope::figures

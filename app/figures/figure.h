@@ -20,7 +20,7 @@
 
 namespace headscope::figures {
 
-// Where a figure comes from: model, sha256, headscope version, command, file, date, … in this order.
+// The origin of a figure: model, sha256, headscope version, command, file, date, … in this order.
 // Written into the metadata of every file; never drawn.
 struct Provenance {
   std::vector<std::pair<std::string, std::string>> entries;
@@ -42,13 +42,13 @@ enum class ColorMap {
   gray,    // white to black, for paper
 };
 
-// How values become colours. What is left out is taken from the data.
+// How values become colours. Ends that are not set are taken from the data.
 struct ColorScale {
   ScaleKind kind = ScaleKind::sequential;
-  std::optional<ColorMap> map; // left out: viridis of a sequential scale, vik of a diverging one
+  std::optional<ColorMap> map; // unset: viridis for a sequential scale, vik for a diverging one
   std::optional<double> low;
   std::optional<double> high;
-  std::optional<double> center; // diverging only; 0 when left out. Both arms get the same length
+  std::optional<double> center; // diverging only; unset: 0. Both arms get the same length
   bool cut = false;  // diverging with both ends: only from low to high is shown, in the colours of equal arms
   bool log = false;  // sequential only; values <= 0 are drawn as the lowest colour
   std::string label; // what the values are, e.g. "attention weight"
@@ -77,13 +77,13 @@ struct HeatmapFigure {
   std::vector<float> values; // row by row, rows * cols of them; NaN is drawn hatched and named in the legend
   std::string x_axis;        // e.g. "key token"
   std::string y_axis;        // e.g. "query token"
-  // One for each column (row), or none: then 0, 1, 2, … Any bytes; see app/figures/token_label.h.
+  // One label for each column (row), or none: then 0, 1, 2, … Labels may be any bytes; see app/figures/token_label.h.
   std::vector<std::string> x_ticks;
   std::vector<std::string> y_ticks;
   bool causal_mask = false; // cells with col > row + cols - rows are left blank; needs cols >= rows
   ColorScale scale;
   bool annotate_values = false; // write each value into its cell where the cells are large enough
-  // One for each cell, or none: written instead of values, as labels of tokens, shortened to fit.
+  // One text for each cell, or none: written instead of values, as token labels, shortened to fit.
   std::vector<std::string> cell_texts;
   bool square_cells = true; // false: cells may be up to twice as wide as high
   Reduction reduction = Reduction::strongest;
@@ -140,7 +140,7 @@ struct LineFigure {
 
 enum class NodeKind { head, mlp, input, output, group, other };
 
-// A node that has its place already; x goes to the right, y down, in CSS pixels at the figure's natural size.
+// A node with its place; x goes to the right, y down, in CSS pixels at the figure's natural size.
 struct FigureNode {
   std::string label;
   NodeKind kind = NodeKind::other;
@@ -164,7 +164,7 @@ struct FigureTie {
   std::size_t a = 0, b = 0; // indices of nodes
 };
 
-// A text on the left of the nodes (y), or with `across` above them (x): the name of a layer.
+// A text such as the name of a layer, on the left of the nodes (y), or with `across` above them (x).
 struct FigureBand {
   std::string label;
   double at = 0;
@@ -190,7 +190,7 @@ using Figure = std::variant<HeatmapFigure, PanelFigure, BarFigure, LineFigure, G
 
 enum class Format { png, svg, pdf };
 
-// "png", "svg", "pdf": also the file name's extension.
+// The format's name and file extension: "png", "svg", "pdf".
 const char* to_string(Format format);
 Result<Format> parse_format(const std::string& name);
 
@@ -203,7 +203,7 @@ struct RenderOptions {
   double font_size = 12; // of axis titles, in CSS pixels, 5…64; the other texts keep their proportion to it
 };
 
-// What render() would refuse of the options, whatever the figure: invalid_argument (not_found of a font that the
+// Returns what render() would refuse of the options for any figure: invalid_argument (not_found for a font that the
 // machine does not have), with the option as the field: "width", "scale", "font", "font_size".
 Status check_options(const RenderOptions& options);
 
@@ -222,7 +222,8 @@ Result<std::string> render_bytes(const Figure& figure, Format format, const Rend
                                  const Provenance& provenance);
 Result<Pixels> render_rgba(const Figure& figure, const RenderOptions& options);
 
-// ---- Where things are, for hit tests in the window and for tests. All in CSS pixels, origin top left.
+// ---- Positions of things, for hit tests in the window and for tests. All are in CSS pixels, with the origin at the
+// top left.
 
 struct Rect {
   double x = 0, y = 0, width = 0, height = 0;

@@ -13,10 +13,10 @@ namespace headscope::figures {
 // when it appears while the bytes are being written.
 Status write_atomically(const std::string& path, std::string_view bytes, bool overwrite);
 
-// already_exists when path exists and overwrite is off; asked before the work of drawing.
+// Returns already_exists when path exists and overwrite is off; called before the work of drawing.
 Status check_writable(const std::string& path, bool overwrite);
 
-// With those above it; io where it cannot be made.
+// Makes a folder and those above it; returns io where it cannot be made.
 Status make_folder(const std::string& folder);
 
 } // namespace headscope::figures

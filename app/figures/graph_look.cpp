@@ -22,7 +22,7 @@ std::uint32_t mixed(std::uint32_t a, std::uint32_t b, double share_of_b) {
   return out;
 }
 
-// How far an edge between nodes of one line goes aside, so that the nodes between do not hide it; 0 where there are
+// How far an edge between nodes of one line bends aside, so that nodes between them do not hide it; 0 where there are
 // none.
 double detour(double distance, double beside, double size, double thickness) {
   if (std::abs(beside) > size / 2 || distance < 1.5 * thickness) return 0;
@@ -90,7 +90,7 @@ NodeInk faded_ink(NodeKind kind, bool dark) {
 
 EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards, double port) {
   GraphPoint from{src.x + src.width / 2, src.y + src.height / 2}, to{dst.x + dst.width / 2, dst.y + dst.height / 2};
-  // A cubic whose two control points are aside goes aside by three quarters of that.
+  // A cubic bends aside by three quarters of its two control points' offset.
   const auto aside = [](double peak) { return peak / 0.75; };
   if (rightwards) {
     from.x = src.x + src.width;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How nodes and edges of a graph look: one look for figures and for the window.
+// The look of a graph's nodes and edges, shared by figures and the window.
 #pragma once
 
 #include <array>
@@ -12,9 +12,10 @@
 
 namespace headscope::figures {
 
-// 0xRRGGBB by sign and size, from the arms of vik that can be seen on the page. `share`: value / largest, -1 … 1.
+// The colour 0xRRGGBB by sign and size, from the parts of vik that are visible on the page. `share`: value / largest,
+// -1 … 1.
 std::uint32_t edge_color(double share, bool dark);
-// In pixels of the figure's natural size.
+// The width in pixels at the figure's natural size.
 double edge_width(double share);
 
 // Pixels that are drawn and left out in turn, whatever the line's width; a line without gaps has none.
@@ -40,7 +41,7 @@ struct NodeInk {
   std::uint32_t fill, line, text; // 0xRRGGBB
 };
 NodeInk node_ink(NodeKind kind, bool dark);
-// As a node without a live edge looks.
+// The ink of a node without a live edge.
 NodeInk faded_ink(NodeKind kind, bool dark);
 
 struct GraphPoint {
@@ -48,7 +49,7 @@ struct GraphPoint {
 };
 // The four control points of the cubic from node `src` to node `dst`.
 using EdgeCurve = std::array<GraphPoint, 4>;
-// `port`: where on its side of `dst` it ends, as of FigureEdge.
+// `port` says where on the side of `dst` it ends, as in FigureEdge.
 EdgeCurve edge_curve(const Rect& src, const Rect& dst, bool rightwards, double port = 0);
 
 Rect bounds_of(const std::vector<Rect>& rects);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the axes, the legend and the rules of bars and lines go.
+// Lays out the axes, the legend and the rules of bars and lines.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -27,7 +27,7 @@ struct Range {
     low = std::min(low, value);
     high = std::max(high, value);
   }
-  // Some room at the ends, and never an empty range.
+  // Adds some room at the ends; the range is never empty.
   void finish(bool log, double room_low, double room_high) {
     if (low > high) {
       low = log ? 0.1 : 0;
@@ -76,7 +76,7 @@ Range y_range(const std::vector<Series>& all, const std::vector<Rule>& rules, bo
   return range;
 }
 
-// Series' names in rows above the plot. Returns the height used.
+// Puts the series' names in rows above the plot. Returns the height used.
 double add_legend(ChartBlock& block, const std::vector<Series>& all, double width) {
   constexpr double key = 14, gap = 6, apart = 20;
   const double height = line_height(FontRole::axis);
@@ -158,7 +158,7 @@ struct AxisTitles {
   std::vector<std::string> x, y;
 };
 
-// The y axis: grid lines, labels left of the plot, its title. The plot's x is set to what they need.
+// Adds the y axis: grid lines, labels left of the plot, its title. Sets the plot's x to the width they need.
 double y_axis_width(const std::vector<Tick>& ticks, const AxisTitles& titles) {
   double widest = 0;
   for (const Tick& tick : ticks)
@@ -183,7 +183,7 @@ std::vector<Tick> ticks_for(const AxisMap& axis, int count) {
   return axis.log ? log_ticks(axis.low, axis.high, count) : linear_ticks(axis.low, axis.high, count);
 }
 
-// Numeric ticks below the plot, as many as fit. Returns the height used.
+// Adds numeric ticks below the plot, as many as fit. Returns the height used.
 double add_numeric_x(ChartBlock& block) {
   const Rect& plot = block.chart.plot;
   const double height = line_height(FontRole::tick);
@@ -236,7 +236,7 @@ template <typename Chart> struct Plan {
   double least_left = 0; // what turned category labels need left of the plot
 };
 
-// Everything but the x axis' labels.
+// Lays out everything but the x axis' labels.
 template <typename Chart> ChartBlock start(const Plan<Chart>& plan, double width) {
   ChartBlock block;
   block.width = width;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the nodes, the names of layers and the legend of a graph go.
+// Lays out the nodes, the names of layers and the legend of a graph.
 #include <algorithm>
 #include <cmath>
 
@@ -91,7 +91,7 @@ Result<GraphBlock> make_graph(const GraphFigure& figure, double width) {
     node = {left + (node.x - all.x) * scale, top + (node.y - all.y) * scale, node.width * scale, node.height * scale};
   block.width = left + all.width * scale;
   block.height = top + all.height * scale;
-  double free_from = -1e9; // names that would touch the one before are left out
+  double free_from = -1e9; // names that would touch the one before are omitted
   std::vector<FigureBand> bands = figure.bands;
   std::sort(bands.begin(), bands.end(), [](const FigureBand& a, const FigureBand& b) { return a.at < b.at; });
   for (const FigureBand& band : bands) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where a map's cells, axes, marks and colour bar go.
+// Lays out a map's cells, axes, marks and colour bar.
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -15,7 +15,8 @@ namespace {
 using Role = TextBox::Role;
 
 constexpr double half_sqrt2 = 0.70710678118654752;
-constexpr std::size_t max_names = 3; // every third name still lets one read the text; beyond, numbers say more
+constexpr std::size_t max_names =
+    3; // with every third name the text can still be read; beyond, numbers are more useful
 
 bool all_numbers(const std::vector<std::string>& names) {
   return std::all_of(names.begin(), names.end(), [](const std::string& name) {
@@ -31,7 +32,7 @@ void add_tick_line(Fragment& to, double x1, double y1, double x2, double y2) {
   to.lines.push_back({x1, y1, x2, y2, false, Ink::muted});
 }
 
-// The greatest pitch of n cells in the room that is whole device pixels, or a whole number of cells a pixel.
+// The greatest pitch of n cells in the room that is a whole number of device pixels, or of cells per pixel.
 double pitch_for(std::int64_t n, double room, double cap, double dpr) {
   const double pixels = room * dpr;
   const auto count = static_cast<double>(n);
@@ -60,7 +61,7 @@ CellSize cell_size(const HeatmapFigure& figure, const MapRoom& room) {
   return {stretched(figure.cols, size.width), stretched(figure.rows, size.height)};
 }
 
-// Labels beside their rows, pushed apart until none touch, each with a line to its row.
+// Adds labels beside their rows, pushed apart until none touch, each with a line to its row.
 double add_marks(Fragment& to, const HeatmapFigure& figure, double pitch, double cells_width, double cells_height) {
   std::map<std::int64_t, std::string> by_row;
   for (const Mark& mark : figure.marks) {
@@ -292,7 +293,7 @@ MapBlock make_map(const HeatmapFigure& figure, const ResolvedScale& scale, const
 
 BarBlock make_color_bar(const ColorScale& wanted, const ResolvedScale& scale, double height, bool nan_legend) {
   constexpr double thickness = 14;
-  constexpr double arrow = 9; // where values lie beyond an end
+  constexpr double arrow = 9; // drawn where values are beyond an end
   BarBlock block;
   const double top = scale.clips_high ? arrow : 0;
   const double bottom = height - (scale.clips_low ? arrow : 0);

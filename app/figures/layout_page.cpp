@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The page: titles above, maps in a grid or one chart below.
+// Lays out the page: titles above, maps in a grid or one chart below.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -49,7 +49,7 @@ Title make_title(const std::string& title, const std::string& subtitle, double w
   return result;
 }
 
-// A page as wide as wanted or, with 0, as its content; but wide enough that a title wraps at a readable length.
+// Makes a page as wide as wanted or, with 0, as its content; but wide enough that a title wraps at a readable length.
 Scene make_page(const std::string& title, const std::string& subtitle, double width, Fragment&& content,
                 double content_width, double content_height) {
   constexpr double readable = 440;
@@ -129,7 +129,7 @@ Placed place_grid(const Grid& grid, const MapRoom& room) {
     double x = 0;
     for (std::size_t c = 0; c < grid.columns && r * grid.columns + c < blocks.size(); ++c) {
       Fragment& content = blocks[r * grid.columns + c].content;
-      // Whole device pixels, so that cells keep crisp edges.
+      // Rounds to whole device pixels, so that cells keep crisp edges.
       const auto snap = [&](double v) { return std::ceil(v * room.dpr) / room.dpr; };
       content.move(snap(x + columns[c].before), snap(y + rows[r].before));
       result.content.append(std::move(content));
@@ -177,7 +177,7 @@ Result<Placed> fit_grid(const Grid& grid, const RenderOptions& options) {
   return placed;
 }
 
-// Masked cells have no say in a scale.
+// The values that determine a scale; masked cells are ignored.
 std::vector<float> seen_values(std::span<const HeatmapFigure> maps) {
   std::vector<float> all;
   for (const HeatmapFigure& map : maps) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From a scene to the bytes of a file, with the provenance in its metadata.
+// Turns a scene into the bytes of a file, with the provenance in its metadata.
 #include <algorithm>
 #include <cmath>
 

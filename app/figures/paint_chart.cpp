@@ -84,7 +84,7 @@ struct Point {
   double low = 0, high = 0; // pixels of the error's ends
 };
 
-// The stretches of a series between its gaps. On a logarithmic axis what is not positive is a gap.
+// The stretches of a series between its gaps. On a logarithmic axis values that are not positive are gaps.
 std::vector<std::vector<Point>> stretches(const SceneChart& chart, const Series& series) {
   std::vector<std::vector<Point>> result(1);
   for (std::size_t i = 0; i < series.y.size(); ++i) {

@@ -28,7 +28,7 @@ QPen tie_pen(const Canvas& canvas) { return {canvas.colors.muted, 1}; }
 
 QPointF middle(const Rect& box) { return {box.x + box.width / 2, box.y + box.height / 2}; }
 
-// Behind the nodes, from middle to middle.
+// Draws ties behind the nodes, from centre to centre.
 void paint_ties(const Canvas& canvas, const SceneGraph& graph) {
   canvas.painter.setPen(tie_pen(canvas));
   for (const FigureTie& tie : graph.figure->ties)
@@ -67,7 +67,7 @@ void paint_node(const Canvas& canvas, const FigureNode& node, const Rect& place,
   const NodeInk ink = node.faded ? faded_ink(node.kind, dark) : node_ink(node.kind, dark);
   QPainter& painter = canvas.painter;
   painter.setPen(QPen(node.marked ? canvas.colors.accent : QColor(QRgb(ink.line)), node.marked ? 2.5 : 1));
-  // A faded node lets the edges behind it through.
+  // A faded node is transparent to the edges behind it.
   painter.setBrush(node.faded ? QColor(Qt::transparent) : QColor(QRgb(ink.fill)));
   const double radius = std::min(place.width, place.height) * 0.25;
   painter.drawRoundedRect(to_qt(place), radius, radius);

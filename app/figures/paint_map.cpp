@@ -13,7 +13,7 @@ namespace headscope::figures {
 
 namespace {
 
-// What the cells that share a pixel amount to.
+// The combined value of the cells that share a pixel.
 struct PixelValue {
   enum class Kind { masked, nan, number } kind = Kind::masked;
   double value = 0;
@@ -42,7 +42,7 @@ PixelValue reduce(const SceneMap& map, std::int64_t row, std::int64_t row_end, s
   return result;
 }
 
-// First cell of each pixel along one side; one more at the end.
+// The first cell of each pixel along one side, and one more at the end.
 std::vector<std::int64_t> cell_starts(std::int64_t n, int pixels) {
   std::vector<std::int64_t> starts;
   for (int p = 0; p <= pixels; ++p)
@@ -77,7 +77,7 @@ QImage raster(const Canvas& canvas, const SceneMap& map) {
   return image;
 }
 
-// Dark text on bright colours and the other way round; by luminance as the eye weighs it.
+// Chooses dark text on bright colours and the reverse, by perceived luminance.
 QColor text_on(std::uint32_t rgb) {
   const auto linear = [](std::uint32_t part) {
     const double v = part / 255.0;
@@ -116,7 +116,7 @@ void paint_cell(const Canvas& canvas, const SceneMap& map, std::int64_t row, std
 
 void paint_mark(const Canvas& canvas, const SceneMap& map, const Mark& mark) {
   QRectF area = to_qt(map.place.cell_rect(mark.row, mark.col));
-  // A cell too small to see is ringed rather than hidden by its outline.
+  // A cell too small for an outline, which would hide it, gets a ring instead.
   constexpr double least = 7;
   const double grow_x = std::max(0.0, (least - area.width()) / 2);
   const double grow_y = std::max(0.0, (least - area.height()) / 2);
@@ -140,7 +140,7 @@ void paint_nan(const Canvas& canvas, const QRectF& area) {
   painter.setPen(QPen(canvas.colors.nan_line, 1));
   const double side = area.width() + area.height();
   for (double d = 4; d < side; d += 5) {
-    // x + y = d, cut to the rectangle; no clip path, which would swell an SVG.
+    // Draws x + y = d, clipped to the rectangle by hand, since a clip path would enlarge an SVG.
     const QPointF from(std::min(d, area.width()), std::max(0.0, d - area.width()));
     const QPointF to(std::max(0.0, d - area.height()), std::min(d, area.height()));
     painter.drawLine(area.topLeft() + from, area.topLeft() + to);

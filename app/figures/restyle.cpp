@@ -15,7 +15,7 @@ template <typename Change> void change_scales(Figure& figure, Change change) {
       change(map.scale);
 }
 
-// The number that all of the text is; NaN: it is none.
+// Reads a text that is a number as a whole; NaN: it is not one.
 double number_of(std::string_view text) {
   while (!text.empty() && text.front() == ' ')
     text.remove_prefix(1);

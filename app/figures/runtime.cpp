@@ -16,11 +16,11 @@ struct FigureRuntime::State {
   std::unique_ptr<QGuiApplication> application;
 };
 
-// The platform is an argument rather than QT_QPA_PLATFORM, so that what the user's environment says (a
-// display that cannot be reached, say) cannot make Qt end the program.
+// The platform is an argument rather than QT_QPA_PLATFORM, so that the user's environment (e.g. a display that cannot
+// be reached) cannot make Qt end the program.
 FigureRuntime::FigureRuntime() : state_(std::make_unique<State>()) {
   if (QCoreApplication::instance()) return;
-  // Standard error is for what Headscope says; what Qt remarks about the desktop goes into the log.
+  // Standard error is for Headscope's messages; Qt's remarks about the desktop go to the log.
   qInstallMessageHandler(
       [](QtMsgType, const QMessageLogContext&, const QString& text) { log::debug("Qt: " + text.toStdString()); });
   state_->application = std::make_unique<QGuiApplication>(state_->argc, state_->argv);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A figure whose every part has its place: what layout makes and paint draws. CSS pixels throughout. Internal.
+// A figure with the place of every part: made by layout, drawn by paint. All sizes are CSS pixels. Internal.
 #pragma once
 
 #include <optional>
@@ -40,7 +40,7 @@ struct SceneBar {
   std::optional<Rect> nan_swatch;
 };
 
-// Texts and lines, map and bar of a part of the page; moved as one.
+// The texts, lines, map and bar of a part of the page, which are moved together.
 struct Fragment {
   std::vector<SceneText> texts;
   std::vector<SceneLine> lines;
@@ -100,7 +100,7 @@ constexpr double label_gap = 5; // between an axis and its labels
 
 void add_text(Fragment& to, TextBox::Role role, FontRole font, const std::string& text, double x, double y,
               double angle = 0, Ink ink = Ink::text);
-// Lines of text turned by -90 degrees, read upwards, centred on y; x is the left edge. Returns their width.
+// Adds lines of text turned by -90 degrees, read upwards, centred on y; x is the left edge. Returns their width.
 double add_upward(Fragment& to, TextBox::Role role, const std::vector<std::string>& lines, double x, double y);
 
 // A category axis with n places of the given pitch, labels thinned and turned until none touch.
@@ -113,7 +113,7 @@ struct CategoryAxis {
 CategoryAxis add_x_labels(Fragment& to, const std::vector<std::string>& names, std::int64_t n, double pitch, double y);
 CategoryAxis add_y_labels(Fragment& to, const std::vector<std::string>& names, std::int64_t n, double pitch);
 
-// A map with its axes; the cells' top left corner is the origin, the extents are what lies around the cells.
+// A map with its axes; the origin is the cells' top left corner, and the extents are the space around the cells.
 struct MapBlock {
   Fragment content;
   double left = 0, top = 0, right = 0, bottom = 0;
@@ -146,7 +146,7 @@ struct ChartBlock {
 Result<ChartBlock> make_chart(const BarFigure& figure, double width);
 Result<ChartBlock> make_chart(const LineFigure& figure, double width);
 
-// Nodes, their bands and the legend, without the page's title. `width`: of all of it; 0: natural size.
+// Nodes, their bands and the legend, without the page's title. `width` is that of the whole block; 0: natural size.
 struct GraphBlock {
   Fragment content;
   SceneGraph graph;

@@ -163,7 +163,7 @@ bool has_glyph(char32_t character) {
   layout.createLine();
   layout.endLayout();
   for (const QGlyphRun& run : layout.glyphRuns())
-    // The font that Qt draws boxes with claims every character and has no tables.
+    // The font that Qt draws boxes with claims to have every character, but has no tables.
     if (run.rawFont().supportsCharacter(static_cast<quint32>(character)) && !run.rawFont().fontTable("cmap").isEmpty())
       place->second = true;
   return place->second;

@@ -62,7 +62,7 @@ Status write_sidecar(const std::string& path, const Provenance& provenance, bool
   return write_atomically(path + ".json", object.dump(2) + "\n", overwrite);
 }
 
-// The sidecar first: with the data file in place the pair is complete.
+// Writes the sidecar first: once the data file is there, the pair is complete.
 Status write_pair(const std::string& path, std::string_view bytes, const Provenance& provenance, bool overwrite) {
   HS_TRY(check_writable(path, overwrite));
   HS_TRY(check_writable(path + ".json", overwrite));
@@ -95,7 +95,7 @@ Status check_records(const std::string& path, const Records& records) {
   return {};
 }
 
-// "query" of an axis "query token".
+// The column's name: "query" for an axis "query token".
 std::string axis_column(const std::string& axis, const char* fallback) {
   const std::string_view suffix = " token";
   std::string name = axis.empty() ? fallback : axis;
@@ -103,7 +103,7 @@ std::string axis_column(const std::string& axis, const char* fallback) {
   return name;
 }
 
-// Of an axis the columns of its numbers and, where it has labels, of these.
+// The columns of an axis: its numbers and, where it has them, its labels.
 struct AxisColumns {
   std::string name, label_name;
   std::vector<double> numbers;
@@ -143,7 +143,7 @@ Status write_csv(const std::string& path, const Table& table, const Provenance& 
     if (labelled) text += csv_field(table.row_labels[r]);
     for (std::size_t c = 0; c < table.columns.size(); ++c) {
       if (c > 0 || labelled) text += ',';
-      // An empty line would be no record at all.
+      // An empty line would not be a record.
       const std::string field = number(table.values[r * table.columns.size() + c]);
       text += field.empty() && table.columns.size() == 1 && !labelled ? "\"\"" : field;
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Numbers as files: CSV and NPY.
+// Writes numbers as files: CSV and NPY.
 //
 // Neither format has room for metadata that readers agree on, so the provenance goes to a sidecar: NAME.csv
 // comes with NAME.csv.json, NAME.npy with NAME.npy.json, one JSON object of the provenance's keys and values in their
@@ -29,17 +29,18 @@ struct Table {
   std::vector<double> values;          // row by row; NaN is written as an empty field
 };
 
-// UTF-8, CRLF line ends, shortest digits that read back as the same double. Bytes of a label that are not
+// Writes UTF-8 with CRLF line ends and the shortest digits that read back as the same double. Bytes of a label that are
+// not
 // UTF-8 become U+FFFD. Files appear whole or not at all; existing ones are kept (already_exists) unless
 // overwrite.
 Status write_csv(const std::string& path, const Table& table, const Provenance& provenance,
                  const WriteOptions& options = {});
 
-// NPY 1.0, little-endian float32, C order. The product of shape is data.size(); no shape is a scalar.
+// Writes NPY 1.0, little-endian float32, C order. The product of `shape` is data.size(); an empty shape is a scalar.
 Status write_npy(const std::string& path, const std::vector<std::int64_t>& shape, std::span<const float> data,
                  const Provenance& provenance, const WriteOptions& options = {});
 
-// A table whose columns hold numbers or texts, one row an observation, as data frames have it.
+// A table whose columns hold numbers or texts, one row per observation, as in data frames.
 struct RecordColumn {
   std::string name;
   std::variant<std::vector<double>, std::vector<std::string>> values;
@@ -52,20 +53,21 @@ struct Records {
   Records& add(std::string name, std::vector<std::string> texts);
 };
 
-// As above. invalid_argument where columns are of unequal lengths.
+// Writes records as above. Returns invalid_argument where columns have unequal lengths.
 Status write_csv(const std::string& path, const Records& records, const Provenance& provenance,
                  const WriteOptions& options = {});
 
-// The columns of numbers, [row, column]; their names are in the sidecar as "columns". unsupported when there is none.
+// Writes the columns of numbers, [row, column]; their names are in the sidecar as "columns". Returns unsupported when
+// there is none.
 Status write_npy(const std::string& path, const Records& records, const Provenance& provenance,
                  const WriteOptions& options = {});
 
-// A map with a row for each cell that is not masked: its row, its column, and the value, which is called `value`. Rows
-// and columns are numbers, with labels each also a text: `layer`, `head`; `query`, `query_token` (of an axis "query
-// token").
+// Turns a map into one record per cell that is not masked: its row, its column, and the value, in a column named
+// `value`. Rows and columns are numbers and, where they have labels, also texts: `layer`, `head`; `query`,
+// `query_token` (for an axis "query token").
 Result<Records> to_records(const HeatmapFigure& figure, const std::string& value);
 
-// A map as a table: its tick labels as columns and row labels, masked cells empty. invalid_argument
+// Turns a map into a table: its tick labels as columns and row labels, masked cells empty. invalid_argument
 // for a map that render() does not accept. Values are widened to double, so float 0.1 reads 0.10000000149011612.
 Result<Table> to_table(const HeatmapFigure& figure);
 

@@ -18,7 +18,8 @@ std::string with_minus(std::string text) {
   return text;
 }
 
-// mantissa x 10^exponent as "2×10⁻⁵" would need superscripts that few fonts have in full; "2e−5" reads everywhere.
+// mantissa x 10^exponent as "2×10⁻⁵" would need superscripts that few fonts have in full; "2e−5" is readable
+// everywhere.
 std::string format_scientific(double value, int digits) {
   char buffer[64];
   const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific, digits).ptr;

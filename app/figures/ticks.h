@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Round numbers for axes and how numbers are written in a figure.
+// Round numbers for axes, and the way numbers are written in a figure.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ std::vector<Tick> log_ticks(double low, double high, int max_count);
 // The smallest of 1, 2, 5, 10, 20, … that is at least `least`.
 std::int64_t nice_step(double least);
 
-// Digits after the point that tell values of this range apart in a cell.
+// How many digits after the point tell values of this range apart in a cell.
 int decimals_for_range(double range);
 std::string format_fixed(double value, int decimals);
 

@@ -58,7 +58,7 @@ std::string visible(utf8proc_int32_t code_point, bool has_before, bool has_after
   return encode(code_point);
 }
 
-// The pieces that a reader sees as one character each.
+// Splits a text into the pieces that a reader sees as one character each.
 std::vector<std::string> graphemes(std::string_view bytes) {
   std::vector<std::string> result;
   utf8proc_int32_t previous = -1;
@@ -78,7 +78,7 @@ std::vector<std::string> graphemes(std::string_view bytes) {
     const std::string text = visible(code_point, previous >= 0, left > size);
     const bool apart = previous < 0 || utf8proc_grapheme_break_stateful(previous, code_point, &state);
     if (apart || result.empty()) {
-      // A mark with nothing to sit on gets a dotted circle.
+      // A combining mark without a base gets a dotted circle.
       const auto category = utf8proc_category(code_point);
       const bool mark = category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME;
       const bool bare = mark && !is_variation_selector(code_point);

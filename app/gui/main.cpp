@@ -53,7 +53,7 @@ void add_options(CLI::App& app, Options& options) {
 void start(MainWindow& window, const Options& options) {
   Workspace& workspace = window.workspace();
   if (!options.prompt.empty() || !options.head.empty())
-    // Once, when the model is there; the session is not looked at.
+    // Runs once, when the model is loaded; the session is ignored.
     QObject::connect(
         &workspace, &Workspace::model_changed, &window,
         [&workspace, &options] {
@@ -114,7 +114,7 @@ int run(int argc, char** argv) {
   start(window, options);
   const QString view = QString::fromStdString(options.view);
   if (options.view != "window")
-    // After the first model or file has put the docks in place.
+    // Runs after the first model or file has placed the docks.
     for (const auto signal : {&Workspace::model_changed, &Workspace::result_changed})
       QObject::connect(
           &window.workspace(), signal, &window,

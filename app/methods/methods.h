@@ -10,13 +10,13 @@
 
 namespace headscope::methods {
 
-// Each with every option at its default.
+// Makes all methods, with every option at its default.
 std::vector<std::unique_ptr<Method>> all_methods();
 
-// not_found, with the list of names.
+// Makes a method by its name. Returns not_found, with the list of names, for any other.
 Result<std::unique_ptr<Method>> make_method(const std::string& id);
 
-// What `headscope methods --json` prints of it.
+// What `headscope methods --json` prints about a method.
 nlohmann::json describe(Method& method);
 
 } // namespace headscope::methods

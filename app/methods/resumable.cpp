@@ -10,6 +10,7 @@
 #include "app/methods/run.h"
 #include "app/runs/result_parts.h"
 #include "core/base/utc_time.h"
+#include "core/prompts/haystack.h"
 
 namespace headscope::methods {
 namespace {
@@ -37,8 +38,17 @@ nlohmann::json values_of(const OptionList& list) {
   return values;
 }
 
+// The files or folders that an option names.
+std::vector<std::string> paths_of(const Option& option) {
+  const store::Attribute attribute = option.attribute();
+  if (const auto* one = std::get_if<std::string>(&attribute.value)) return {*one};
+  if (const auto* some = std::get_if<std::vector<std::string>>(&attribute.value)) return *some;
+  return {};
+}
+
 // The numbers of a cell depend on this, and on nothing else.
-std::string fingerprint_of(const std::string& text, const Model& model, const ModelOptions& how, const TaskSet* task) {
+Result<std::string> fingerprint_of(const std::string& text, const Model& model, const ModelOptions& how,
+                                   const TaskSet* task, Method& method, const Cells& cells) {
   nlohmann::json all = {text,
                         headscope_version(),
                         libtorch_version(),
@@ -50,6 +60,7 @@ std::string fingerprint_of(const std::string& text, const Model& model, const Mo
                         how.center_unembed,
                         how.fold_value_biases};
   if (task) add_to_fingerprint(all, *task);
+  HS_TRY(add_files_to_fingerprint(all, method, cells));
   return headscope::fingerprint_of(all);
 }
 
@@ -88,16 +99,12 @@ private:
     return cells_->bind({&engine_, task_ ? &*task_ : nullptr, task_ ? task_->name : "", method_.info().group(), {}});
   }
 
-  // Goes on with the journal that is there, or begins one.
+  // Continues an existing journal, or begins one.
   Status begin() {
     const std::string text = resumable_text(method_, engine_.model().identity.sha256());
-    header_ = {fingerprint_of(text, engine_.model(), model_, task_ ? &*task_ : nullptr),
-               cells_->count(),
-               utc_time(),
-               context_.command_line,
-               {},
-               text,
-               output_.path};
+    HS_ASSIGN(std::string fingerprint,
+              fingerprint_of(text, engine_.model(), model_, task_ ? &*task_ : nullptr, method_, *cells_));
+    header_ = {std::move(fingerprint), cells_->count(), utc_time(), context_.command_line, {}, text, output_.path};
     if (is_there(path_)) {
       HS_ASSIGN(const bool resumed, resume());
       if (resumed) return {};
@@ -109,7 +116,7 @@ private:
     return {};
   }
 
-  // False: it was another run's, and is gone.
+  // Continues the journal; returns false where it was another run's and has been removed.
   Result<bool> resume() {
     auto content = read_journal(path_);
     const bool own = content.ok() && content->header.fingerprint == header_.fingerprint;
@@ -121,9 +128,10 @@ private:
     }
     if (!content.ok()) return content.error();
     if (!own)
-      return make_error(ErrorCode::mismatch,
-                        "is of other options, another model or version; finish that run, or give --force to discard it",
-                        path_, "--out");
+      return make_error(
+          ErrorCode::mismatch,
+          "is of other options, other files, another model or version; finish that run, or give --force to discard it",
+          path_, "--out");
     HS_ASSIGN(Journal journal, Journal::resume(path_, *content));
     journal_.emplace(std::move(journal));
     header_ = std::move(content->header);
@@ -149,7 +157,7 @@ private:
     return {};
   }
 
-  // What goes into the result file is what a later run would read from the journal.
+  // Keeps a result as a later run would read it from the journal, so that both write the same file.
   Status keep(std::int64_t cell, const nlohmann::json& result) {
     HS_TRY(journal_->append(cell, result));
     HS_ASSIGN(CellResults one, as_read_back(cell, result));
@@ -238,6 +246,25 @@ std::string resumable_text(Method& method, const std::string& model_sha256) {
 void add_to_fingerprint(nlohmann::json& all, const TaskSet& task) {
   for (const TaskCase& each : task.cases)
     all.push_back({each.tokens.clean, each.tokens.corrupt, each.tokens.answers.answer, each.tokens.answers.wrong});
+}
+
+Status add_files_to_fingerprint(nlohmann::json& all, Method& method, const Cells& cells) {
+  OptionList options;
+  method.options(options);
+  for (const Option& option : options.all()) {
+    if (!option.file) continue;
+    for (const std::string& path : paths_of(option)) {
+      std::error_code error;
+      if (fs::is_regular_file(path, error) || fs::is_directory(path, error)) {
+        HS_ASSIGN(std::string hash, haystack_sha256(path));
+        all.push_back({option.name, std::move(hash)});
+      }
+    }
+  }
+  HS_ASSIGN(const std::vector<std::string> hashes, cells.file_hashes());
+  for (const std::string& hash : hashes)
+    all.push_back(hash);
+  return {};
 }
 
 std::optional<Unfinished> find_unfinished(const std::string& out, const std::string& text) {

@@ -7,7 +7,7 @@
 namespace headscope::methods {
 namespace {
 
-// Of a resumable run none: its file is made of the journal.
+// Opens the result file; a resumable run has none yet, since its file is made from the journal.
 Result<std::optional<store::ResultWriter>> open_result(Method& method, const OutputOptions& output,
                                                        const Context& context) {
   if (!output.resumable) return open_output(output, context, method.seeds());
@@ -31,7 +31,7 @@ Status run_opened(Method& method, const Engine& engine, const ModelOptions& mode
   return {};
 }
 
-// Whether the method had an answer without its model, which is shown then.
+// Shows the method's answer without a model, and returns whether there was one.
 bool answered(Method& method, const Show& show) {
   const std::optional<Report> answer = method.answer_alone();
   if (answer) show(*answer);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A method from its options to its result file: checks, loads the model, runs, reports, publishes.
+// Runs a method from its options to its result file: checks, loads the model, runs, reports, publishes.
 #pragma once
 
 #include <string>
@@ -10,21 +10,21 @@
 
 namespace headscope::methods {
 
-// Everything that can be refused is refused before the model is loaded. cancelled after what was done is stored.
-// A resumable run (resumable.h) reports only how far it is.
+// Everything that can be refused is refused before the model is loaded. When cancelled, first stores what was done. A
+// resumable run (resumable.h) reports only how far it is.
 Status run_method(Method& method, const ModelOptions& model, const OutputOptions& output, const Context& context,
                   const Show& show);
 
-// The same on an engine that is open already; `model` says how it was loaded.
+// The same on an open engine; `model` says how it was loaded.
 Status run_method(Method& method, const Engine& engine, const ModelOptions& model, const OutputOptions& output,
                   const Context& context, const Show& show);
 
-// An estimate takes the task among the inputs, and does not ask whether the others go with it.
+// What is checked. An estimate uses only the task among the inputs, and ignores whether the others agree with it.
 enum class Checked : std::uint8_t { all, own_options };
-// Options of a method within their bounds, and what the method itself can say without a model.
+// Checks that options are within their bounds, and what the method itself can check without a model.
 Status check_method(Method& method, Checked what = Checked::all);
 
-// What the result says that the method was run with.
+// Stores the options that the method was run with.
 Status store_options(store::ResultWriter& writer, Method& method);
 
 } // namespace headscope::methods

@@ -16,20 +16,20 @@ constexpr InputLook input_looks[] = {{"q", "into q", figures::EdgeLine::solid, -
                                      {"k", "into k", figures::EdgeLine::dashed, 0},
                                      {"v", "into v", figures::EdgeLine::dotted, 1}};
 
-// Null of what is no head's input.
+// The look of a head's input; null for anything else.
 const InputLook* look_of(const std::string& kind) {
   for (const InputLook& look : input_looks)
     if (kind == look.kind) return &look;
   return nullptr;
 }
 
-// A K/V head receives k and v alone: those go to its two halves.
+// A K/V head receives only k and v, which go to its two halves.
 double port_of(const InputLook& look, const store::GraphNode& dst) {
   if (!is_kv_head(dst)) return look.port;
   return look.port == 0 ? -0.7 : 0.7;
 }
 
-// Edges of a look (null: of none) become lines of its kind; where a node gets several kinds they end side by side.
+// Draws edges of a look (null: none) as lines of its kind; where a node gets several kinds they end side by side.
 void tell_inputs_apart(const store::Graph& graph, const std::vector<const InputLook*>& looks,
                        figures::GraphFigure& figure) {
   const auto bit = [](const InputLook* look) { return 1U << (look - input_looks); };
@@ -50,7 +50,7 @@ void tell_inputs_apart(const store::Graph& graph, const std::vector<const InputL
     if ((seen & bit(&look)) != 0) figure.line_names.emplace_back(look.line, look.name);
 }
 
-// Rows of edges of |score| >= threshold, strongest first.
+// The rows of edges of |score| >= threshold, strongest first.
 std::vector<std::size_t> strongest_first(const store::Graph& graph, double threshold) {
   std::vector<std::size_t> order;
   for (std::size_t i = 0; i < graph.edges.size(); ++i)
@@ -61,7 +61,7 @@ std::vector<std::size_t> strongest_first(const store::Graph& graph, double thres
   return order;
 }
 
-// In a circuit a head that reads a K/V head may have no edge of its own; it is tied all the same.
+// Adds ties. In a circuit a head that reads a K/V head may have no edge of its own; it is tied all the same.
 void add_ties(const store::Graph& graph, figures::GraphFigure& figure) {
   for (const auto& [kv, head] : kv_readers(graph))
     if (!figure.nodes[kv].faded) figure.ties.push_back({kv, head});

@@ -21,7 +21,7 @@ constexpr std::size_t most_in_row = 48;
 
 constexpr int input_row = -1, output_row = std::numeric_limits<int>::max();
 
-// Its number among the heads of its layer; -1 for what is no head.
+// The node's head index in its layer; -1 for nodes that are not heads.
 int head_of(const store::GraphNode& node) { return node_kind(node) == NodeKind::head ? node.head : -1; }
 
 bool contains(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
@@ -34,7 +34,7 @@ int row_of(const store::GraphNode& node) {
   }
 }
 
-// How many heads share a K/V head; 0: the graph does not say, or none does.
+// How many heads share a K/V head; 0: the graph does not say, or none share.
 int heads_per_kv(const store::Graph& graph) {
   const auto count = [&](const char* name) {
     const auto* value = store::find_attribute(graph.attributes, name);
@@ -45,7 +45,7 @@ int heads_per_kv(const store::Graph& graph) {
   return shared > 0 && heads > shared && heads % shared == 0 ? static_cast<int>(heads / shared) : 0;
 }
 
-// How many columns of heads a layer with this node has at least: a K/V head stands among those that read it.
+// The fewest columns of heads that a layer with this node has: a K/V head is placed among those that read it.
 int columns_of(const store::GraphNode& node, int group) {
   return is_kv_head(node) && node.head >= 0 && node.head < 65536 ? (node.head + 1) * group : head_of(node) + 1;
 }
@@ -58,7 +58,7 @@ struct Columns {
   double x(double column) const { return (column - (heads - 1) / 2.0) * pitch(); }
 };
 
-// Whether the nodes are heads that each have a number of their own: then a head is in the same column in every layer.
+// Whether the nodes are heads with distinct numbers; then a head is in the same column in every layer.
 bool numbered(const store::Graph& graph, const Indices& row) {
   std::set<int> seen;
   for (const std::size_t i : row)
@@ -77,8 +77,8 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
   });
   const bool layer = row_of(graph.nodes[row[0]]) != input_row && row_of(graph.nodes[row[0]]) != output_row;
   if (layer && numbered(graph, row)) {
-    // A K/V head goes below the middle of the heads that read it. What else is no head goes after the heads, a little
-    // later in the layer: first the MLP, then K/V heads of which nobody knows who reads them.
+    // A K/V head goes below the middle of the heads that read it. Other nodes that are not heads go after the heads, a
+    // little later in the layer: first the MLP, then K/V heads whose readers are unknown.
     const bool below = columns.group > 0 &&
                        std::any_of(row.begin(), row.end(), [&](std::size_t i) { return is_kv_head(graph.nodes[i]); });
     double beside = columns.heads;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The places of a graph's nodes: a row for each layer from the input up, heads by number within it. They depend on the
-// nodes alone, so that edges can come and go without anything moving.
+// The places of a graph's nodes: a row for each layer from the input up, heads by number within it. They depend only on
+// the nodes, so that edges can come and go without anything moving.
 #pragma once
 
 #include <utility>
@@ -12,9 +12,10 @@
 namespace headscope {
 
 figures::NodeKind node_kind(const store::GraphNode& node);
-// Whether several heads of the layer share it: its `head` counts K/V heads.
+// Whether a node is a K/V head shared by several heads: its `head` then counts K/V heads.
 bool is_kv_head(const store::GraphNode& node);
-// Each K/V head with each head that reads it, as nodes; none where the graph does not say how many heads share one.
+// Pairs each K/V head with each head that reads it, as nodes; none where the graph does not say how many heads share
+// one.
 std::vector<std::pair<std::size_t, std::size_t>> kv_readers(const store::Graph& graph);
 
 struct GraphLayout {

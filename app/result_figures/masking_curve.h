@@ -26,7 +26,7 @@ struct MaskingCurve {
   Control control(std::size_t count) const;
 };
 
-// corrupt, with the dataset, where the parts do not fit each other.
+// Returns corrupt, with the dataset, where the parts do not fit each other.
 Result<MaskingCurve> read_masking(const store::ResultReader& reader, const std::string& name);
 
 figures::LineFigure masking_figure(const MaskingCurve& curve, const std::string& model);

@@ -12,8 +12,8 @@
 namespace headscope {
 namespace {
 
-// The names of the positions: tokens, of several pairs where all have the same one. Older files have numbers of the
-// first pair's positions there.
+// Whether positions have names: tokens, where all pairs have the same one. Older files have the numbers of the first
+// pair's positions instead.
 bool names_positions(const store::PatchingSpec& spec) {
   if (std::ssize(spec.clean_tokens) != spec.shape[1]) return false;
   const auto* pairs = store::find_attribute(spec.attributes, "pairs");
@@ -23,7 +23,7 @@ bool names_positions(const store::PatchingSpec& spec) {
   return false;
 }
 
-// Of more, a page of maps has no room for the cells.
+// With more panels, a page has no room for the cells.
 constexpr std::int64_t most_panels = 36;
 
 using figures::HeatmapFigure;
@@ -41,7 +41,7 @@ HeatmapFigure map_of(std::int64_t rows, std::int64_t cols, const std::string& x_
   return map;
 }
 
-// [layer, head] of one position.
+// Selects [layer, head] at one position.
 std::vector<float> at_position(const store::Patching& patching, std::int64_t position) {
   const auto& shape = patching.spec.shape;
   std::vector<float> values;
@@ -52,7 +52,7 @@ std::vector<float> at_position(const store::Patching& patching, std::int64_t pos
   return values;
 }
 
-// [layer, head], of each the value farthest from 0.
+// Selects for each [layer, head] the value farthest from 0.
 std::vector<float> strongest(const store::Patching& patching) {
   std::vector<float> best = at_position(patching, 0);
   for (std::int64_t position = 1; position < patching.spec.shape[1]; ++position) {
@@ -70,7 +70,7 @@ std::string title_of(const PatchingPart& part) {
 
 const char* value_name(const PatchingPart& part) { return part.estimated ? "restored, estimated" : "restored"; }
 
-// The exact value of each cell [cell of the result]; NaN where it was not measured, and of several pairs, whose cells
+// The exact value of each cell [cell of the result]; NaN where it was not measured, and for several pairs, whose cells
 // were checked one pair at a time.
 std::vector<double> exact_values(const PatchingPart& part) {
   std::vector<double> exact(part.patching.restored.size(), std::numeric_limits<double>::quiet_NaN());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of a result file can be drawn, as figures: one mapping for the command line and the window.
+// Makes figures of everything in a result file that can be drawn: one mapping for the command line and the window.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,12 @@
 
 namespace headscope {
 
-// The parts named in a list with commas, or all of them for "all"; invalid_argument, with the names, for any other.
+// Reads a list of parts separated by commas, or "all"; returns invalid_argument, with the known names, for any other.
 Result<std::vector<const ResultPart*>> parse_result_parts(const std::string& names);
-// "attention, scores, ... or all"
+// The names of all parts: "attention, scores, ... or all".
 std::string result_part_names();
 
-// The names of everything the file has of the parts, cheaply; figure_of() then reads one.
+// Lists, cheaply, everything that the file has of the parts; figure_of() then reads one.
 Result<ResultItems> list_items(const store::ResultReader& reader, const std::vector<const ResultPart*>& parts);
 Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultItem& item);
 
@@ -23,7 +23,7 @@ Result<ResultFigure> figure_of(const store::ResultReader& reader, const ResultIt
 constexpr std::size_t most_framed = 10;
 std::string frames_text(std::size_t heads, std::optional<double> threshold);
 
-// Where a figure comes from: model, SHA-256, versions, command, file.
+// The provenance of a figure: model, SHA-256, versions, command, file.
 figures::Provenance provenance_of(const store::ResultReader& reader, const std::string& file, const ResultItem& item);
 
 } // namespace headscope

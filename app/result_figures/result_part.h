@@ -25,14 +25,14 @@ struct NumberArray {
 struct ResultFigure {
   std::string name;                      // for a file: "attention-18.6", "scores-induction"
   std::optional<figures::Figure> figure; // none: it is numbers and texts alone
-  // Its numbers; none: the rows and columns of the figure, which is a map then.
+  // The figure's numbers; none: the figure is a map, whose rows and columns are used.
   std::variant<std::monostate, figures::Table, figures::Records> table = {};
   std::optional<NumberArray> array = {}; // as NPY, where that is not the table
 };
 
 struct ResultPart;
 
-// One thing that is drawn, found cheaply.
+// One thing that can be drawn; listing it is cheap.
 struct ResultItem {
   const ResultPart* part = nullptr;
   std::string path; // what it is read from, as its part knows it: a name in the part's group, or a path in the file
@@ -45,19 +45,19 @@ struct ResultPart {
   const char* name;  // "attention"
   const char* what;  // "attention maps"
   const char* group; // of the file, which holds it: "/attention"; "": what no other part holds
-  // What a file has of it; nothing is no error.
+  // Lists what a file has of this part; an empty list is not an error.
   Result<ResultItems> (*list)(const ResultPart& self, const store::ResultReader& reader);
   Result<ResultFigure> (*figure)(const store::ResultReader& reader, const ResultItem& item);
-  // The numbers with one row a value; null: as figures::to_records() makes them of a map, and as they are of what is
-  // none.
+  // Makes the numbers with one row per value; null: figures::to_records() is used for a map, and other numbers are
+  // written as they are.
   Result<figures::Records> (*long_table)(const store::ResultReader& reader, const ResultItem& item) = nullptr;
-  // Several of its items on one page; null: it has no such page.
+  // Puts several items of the part on one page; null: there is no such page.
   Result<ResultFigure> (*sheet)(const store::ResultReader& reader, std::span<const ResultItem> items) = nullptr;
 };
 
-// In the order in which they are exported.
+// All parts, in the order in which they are exported.
 std::span<const ResultPart> result_parts();
-// The part of that name; null: none.
+// Finds the part of that name, or null.
 const ResultPart* find_result_part(const std::string& name);
 
 } // namespace headscope

@@ -91,7 +91,8 @@ Status write_map(store::ResultWriter& writer, const std::string& detector, const
 
 namespace {
 
-// Detectors that others wrote may give their prompts the same name: the later one gets its detector's too.
+// Stores a prompt. Detectors of other authors may use the same name; the later prompt then also gets its detector's
+// name.
 Status write_prompt(store::ResultWriter& writer, const std::string& detector, store::Prompt prompt) {
   Status status = writer.add_prompt(prompt);
   if (status.ok() || status.error().code != ErrorCode::already_exists) return status;
@@ -103,7 +104,7 @@ Status write_prompt(store::ResultWriter& writer, const std::string& detector, st
 
 namespace {
 
-// A detector's evidence calls its prompts ID-N; where its group has another name, theirs begin with that.
+// Names a prompt. A detector's evidence calls its prompts ID-N; where its group has another name, they begin with that.
 std::string prompt_name(const std::string& prompt, const std::string& detector, const std::string& group) {
   return prompt.rfind(detector + "-", 0) == 0 ? group + prompt.substr(detector.size()) : prompt;
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Lets OpenMP's threads sleep while they wait for work, after a short spin.
 //
-// By default they spin for milliseconds, which on a machine where others work too burns the cores that the others, or
-// the program's own threads, would work on: a survey took thirty times as long there. Without any spin a quiet machine
-// loses a fifth, since the regions of a forward pass follow one another within microseconds; a thousand turns lose
-// nothing there and cost nothing on a busy machine (docs/performance.md). libgomp reads OMP_WAIT_POLICY once, in a
-// constructor of its own, before main and before any constructor of the program. A function in .preinit_array runs
-// before those; it cannot add variables to the environment that the C library is about to take over, so it starts the
-// program again with them. That costs the time of mapping the libraries once.
+// By default they spin for milliseconds, which on a shared machine wastes cores that other programs, or this program's
+// own threads, could use: a survey took thirty times as long there. Without any spin a quiet machine loses a fifth of
+// its speed, since the regions of a forward pass follow one another within microseconds; a thousand turns lose nothing
+// there and cost nothing on a busy machine (docs/performance.md). libgomp reads OMP_WAIT_POLICY once, in a constructor
+// of its own, before main and before any constructor of the program. A function in .preinit_array runs before those; it
+// cannot add variables to the environment that the C library is about to take over, so it starts the program again with
+// them. That costs the time of mapping the libraries once.
 //
-// Whoever sets OMP_WAIT_POLICY or GOMP_SPINCOUNT has decided for himself and is left alone.
+// Where OMP_WAIT_POLICY or GOMP_SPINCOUNT is set, the user's choice is kept.
 #include <cstring>
 
 #include <alloca.h>
@@ -36,7 +36,7 @@ void wait_passively(int, char** arguments, char** environment) {
   more[count + 1] = spin;
   more[count + 2] = nullptr;
   if (program != nullptr) ::execve(program, arguments, more);
-  ::execve("/proc/self/exe", arguments, more); // both return only when they fail: go on as it is
+  ::execve("/proc/self/exe", arguments, more); // both return only when they fail; the program then continues as it is
 }
 
 [[gnu::section(".preinit_array"), gnu::used]] void (*const before_all_constructors)(int, char**,

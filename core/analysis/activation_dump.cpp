@@ -34,7 +34,7 @@ struct Part {
   std::int64_t first_token = 0; // of all that are kept
 };
 
-// Where the kept tokens of these texts lie in a padded batch of them, seen as one list of tokens.
+// The indices of the kept tokens of these texts in their padded batch, flattened to one list of tokens.
 at::Tensor places_in_batch(const DumpRequest& request, const Part& part, std::int64_t slots) {
   std::vector<std::int64_t> places;
   for (std::size_t text = part.begin; text < part.end; ++text) {
@@ -55,7 +55,8 @@ at::Tensor kept_rows(const at::Tensor& x, const at::Tensor& places, const Wanted
   return rows.to(at::kCPU, at::kFloat).contiguous();
 }
 
-// As far as the last point that is wanted, and no logits but where the final norm, which comes with them, is wanted.
+// Runs only as far as the last wanted point; logits are computed only where the final norm, which comes with them, is
+// wanted.
 RunRequest request_up_to(const std::vector<WantedSite>& sites) {
   RunRequest run;
   int end = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activations of any hook points, token by token, handed out while the model runs: of one batch of texts, one point at
-// a time is in memory. Means and second moments of them.
+// Hands out activations of any hook points, token by token, while the model runs: memory holds one point of one batch
+// of texts at a time. Also computes their means and second moments.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@
 
 namespace headscope {
 
-// A point whose axes begin with [batch, pos]: not the attention scores and the pattern, which have one value for every
-// pair of positions.
+// A point whose axes begin with [batch, pos]; attention scores and the pattern, with a value for every pair of
+// positions, cannot be dumped.
 struct WantedSite {
   HookSite site;
-  // Of a point with a head axis, those that are kept, on the axis as it is (K/V heads of K/V points); empty: all.
+  // The heads that are kept at a point with a head axis (K/V heads at K/V points); empty: all.
   std::vector<std::int64_t> heads = {};
 };
 
-// What one token has there: [d], or [head, d].
+// The shape of one token's activation: [d], or [head, d].
 std::vector<std::int64_t> token_shape(const ModelConfig& config, const WantedSite& wanted);
 
 struct DumpRequest {
@@ -38,22 +38,22 @@ struct DumpRequest {
   }
 };
 
-// Rows [token, token_shape ...] of a site, float32 and dense on the CPU; the first of them is that token of all
-// that are kept. Texts come in their order.
+// Receives rows [token, token_shape ...] of a site, float32 and contiguous on the CPU; `first_token` is the index of
+// the first row among all kept tokens. Texts come in order.
 using ActivationRows = std::function<Status(std::size_t site, std::int64_t first_token, const at::Tensor& rows)>;
 
-// How many texts are done: fewer than all where it was cancelled, and then some sites may have got rows of further
-// ones.
+// Returns how many texts are done: fewer than all where cancelled, and then some sites may have received rows of
+// further texts.
 Result<std::int64_t> dump_activations(const Engine& engine, const DumpRequest& request, const ActivationRows& take,
                                       const TaskContext& task = {});
 
-// Neighbours that go through the model together: [begin, end) of the rows, padded within the budget of tokens.
+// Neighbouring rows that are run together: [begin, end) of the rows, padded within the budget of tokens.
 std::vector<std::pair<std::size_t, std::size_t>> neighbours_together(const TokenRows& rows, std::int64_t budget);
 
-// Means and second moments of what tokens have. Sums are kept in float64, since a corpus has millions of tokens.
+// Means and second moments over tokens. Sums are kept in float64, since a corpus has millions of tokens.
 class TokenStatistics {
 public:
-  // `products`: the products of all pairs of dimensions too.
+  // `products` adds the products of all pairs of dimensions.
   explicit TokenStatistics(bool products) : with_products_(products) {}
   void add(const at::Tensor& rows); // [token, d] or [token, head, d]
   std::int64_t tokens() const { return tokens_; }

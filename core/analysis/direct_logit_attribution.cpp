@@ -10,7 +10,7 @@
 namespace headscope {
 namespace {
 
-// What the logits are a linear function of, once the final norm's scale is known: logit = x . direction / scale +
+// The linear function from a residual to logits, once the final norm's scale is known: logit = x . direction / scale +
 // constant.
 struct Readout {
   at::Tensor direction; // [row, d_model], norm's weight and centring included
@@ -83,11 +83,11 @@ public:
 private:
   struct Part {
     std::vector<double>* out;
-    std::int64_t per_prompt, begin; // of `out`: entries a prompt, and the first of this part
+    std::int64_t per_prompt, begin; // in `out`: entries per prompt, and the first of this part
     at::Tensor values;              // [row, entry], not yet divided by the scale
   };
 
-  // x: [row, ..., d_model] -> [row, ...]
+  // Projects x [row, ..., d_model] onto the direction: [row, ...].
   at::Tensor project(const at::Tensor& x) const {
     at::Tensor direction = readout_.direction;
     if (x.dim() == 3) direction = direction.unsqueeze(1);

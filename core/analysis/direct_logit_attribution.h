@@ -15,7 +15,7 @@ namespace headscope {
 
 struct AttributionPrompt {
   std::vector<std::int64_t> tokens;
-  Answers answers; // without wrong answers the mean logit of the answers is taken apart
+  Answers answers; // without wrong answers, the mean logit of the answers is attributed
 };
 
 // Everything is in logits; the parts of a prompt add up to its `total`.
@@ -31,12 +31,12 @@ struct DirectLogitAttribution {
   std::size_t index(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
     return static_cast<std::size_t>((prompt * n_layers + layer) * n_heads + head);
   }
-  // The means over the prompts, which is what one compares heads by.
+  // Means over the prompts, for comparing heads.
   std::vector<double> mean_heads() const; // [layer, head_index]
   std::vector<double> mean_mlps() const;  // [layer]
 };
 
-// invalid_argument for a prompt without an answer.
+// Returns invalid_argument for a prompt without an answer.
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
                                                 const TaskContext& task = {}, std::int64_t tokens_per_run = 0);
 

@@ -17,7 +17,7 @@ bool takes_mean(NormKind norm) { return norm == NormKind::layer_norm || norm == 
 
 at::Tensor exact(const at::Tensor& weights) { return weights.to(at::kCPU, at::kDouble); }
 
-// [..., d_model, x] as it reads a residual behind this norm.
+// Folds a norm into a matrix [..., d_model, x] that reads the norm's output.
 at::Tensor folded(const at::Tensor& reads, const NormWeights& norm, bool centered) {
   at::Tensor out = exact(reads);
   if (norm.w.defined()) out = out * exact(norm.w).unsqueeze(-1);
@@ -25,7 +25,7 @@ at::Tensor folded(const at::Tensor& reads, const NormWeights& norm, bool centere
   return out;
 }
 
-// A^T B of two matrices of tokens [d_vocab, d_model], so many tokens at a time that no copy in float64 is large.
+// Computes A^T B of two matrices [d_vocab, d_model] in slices of tokens, so that no float64 copy is large.
 at::Tensor over_tokens(const at::Tensor& a, const at::Tensor& b) {
   constexpr std::int64_t at_once = 8192;
   at::Tensor sum = at::zeros({a.size(1), b.size(1)}, at::kDouble);
@@ -76,22 +76,24 @@ private:
             scaled(exact(view_w_o(config_, block)), block.ln1_post)};
   }
 
-  // [d_model, ...] as the unembedding reads it behind the final norm.
+  // Folds the final norm into `reads` [d_model, ...], as the unembedding reads it.
   at::Tensor read_out(const at::Tensor& reads) const {
     return folded(reads, model_.weights.ln_final, takes_mean(config_.last_norm()));
   }
 
-  // The share of the eigenvalues' sum in the sum of their sizes [head_index]; of matrices [head_index, d_head, d_head].
+  // The sum of eigenvalues over the sum of their absolute values [head_index], for matrices [head_index, d_head,
+  // d_head].
   static at::Tensor positivity(const at::Tensor& products) {
     const at::Tensor values = at::linalg_eigvals(products);
     return at::real(values).sum(-1) / values.abs().sum(-1);
   }
 
-  // A product of d_vocab x d_vocab has the eigenvalues of the same factors in a turned order, which is d_head x d_head.
+  // A d_vocab x d_vocab product has the nonzero eigenvalues of the same factors in cyclic order, which is d_head x
+  // d_head.
   bool eigenvalues() {
     const at::Tensor &embed = model_.weights.w_e, &unembed = model_.weights.w_u;
     const at::Tensor same_tokens = over_tokens(embed, embed); // W_E^T W_E [d_model, d_model]
-    // A model with fewer logits than tokens copies in no sense.
+    // Copying has no meaning for a model whose logits are not its tokens.
     const bool as_many = unembed.size(0) == embed.size(0);
     const at::Tensor out_to_in = as_many ? read_out(over_tokens(unembed, embed)) : at::Tensor(); // W_U W_E
     for (std::int64_t layer = 0; layer < config_.n_layers; ++layer) {
@@ -108,7 +110,7 @@ private:
       out[out_.index(layer, head)] = of_heads[head].item<double>();
   }
 
-  // Frobenius norm of a b by the small factors: |a b| = |R_a b'| with a = Q R_a, b'^T = R of b^T.
+  // Computes the Frobenius norm of a b from small factors: |a b| = |R_a b'| with a = Q R_a, b'^T = R of b^T.
   static at::Tensor triangle(const at::Tensor& tall) { return std::get<1>(at::linalg_qr(tall, "r")); }
   static at::Tensor norm_of(const at::Tensor& small) { return small.flatten(-2).norm(2, -1); }
 
@@ -139,7 +141,7 @@ private:
     return true;
   }
 
-  // |W_OV A B^T| over `norms` (|W_OV| |A B^T|) of all heads of two layers, where `other` is the triangle of B.
+  // Computes |W_OV A B^T| over `norms` (|W_OV| |A B^T|) for all heads of two layers; `other` is the triangle of B.
   void pairs(std::int64_t from, std::int64_t to, const at::Tensor& reads, const at::Tensor& a, const at::Tensor& other,
              const at::Tensor& norms, std::vector<double>& out) const {
     const at::Tensor& writes = layers_[static_cast<std::size_t>(from)].o;
@@ -156,7 +158,7 @@ private:
     return {ids.const_data_ptr<std::int64_t>(), ids.const_data_ptr<std::int64_t>() + ids.numel()};
   }
 
-  // The direction as the unembedding's rows meet it: the transposed fold of read_out().
+  // The direction as the unembedding reads it: the transpose of the fold in read_out().
   at::Tensor seen(at::Tensor written) const {
     if (takes_mean(config_.last_norm())) written = written - written.mean(0, true);
     return model_.weights.ln_final.w.defined() ? written * exact(model_.weights.ln_final.w).unsqueeze(-1) : written;
@@ -173,7 +175,8 @@ private:
       const at::Tensor reads = of_tokens(model_.weights.w_e, in.select(1, i));
       const at::Tensor written = out[i].unsqueeze(-1); // what the unembedding sees of it
       const at::Tensor writes = of_tokens(model_.weights.w_u, seen(written).squeeze(-1));
-      // The sign of a singular vector is arbitrary: the end of what is written that reaches further comes first.
+      // The sign of a singular vector is arbitrary; it is chosen so that the written logit of largest magnitude is
+      // positive.
       const bool turned = writes.min().abs().item<double>() > writes.max().item<double>();
       out_.singular.push_back({id, values[i].item<double>(), strongest(reads, !turned), strongest(reads, turned),
                                strongest(writes, !turned), strongest(writes, turned)});

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What heads do by their weights alone: eigenvalues of the OV and QK circuits in token space, composition of pairs of
+// What weights alone say about heads: eigenvalues of the OV and QK circuits in token space, composition of pairs of
 // heads (Elhage et al. 2021, "A Mathematical Framework for Transformer Circuits"), and singular vectors of OV as tokens
 // (Millidge and Black 2022). Definitions are TransformerLens's (FactoredMatrix.eigenvalues, all_composition_scores).
 //
-// Weights of norms are folded into the matrices beside them, as TransformerLens's fold_ln does; a LayerNorm's mean is
-// taken off too. Scales of norms, rotary positions and biases are left out: none of them is a matter of weights alone.
+// Weights of norms are folded into adjacent matrices, as TransformerLens's fold_ln does; a LayerNorm's mean is
+// subtracted too. Norm scales, rotary positions and biases are ignored, since they do not depend on weights alone.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +24,8 @@ struct HeadWeightsOptions {
   std::int64_t tokens = 5;      // at each end of a direction
 };
 
-// One singular direction of a head's OV: what it reads, and what it writes for it. Signs are those of the SVD with the
-// larger end of what is written first.
+// One singular direction of a head's OV: what it reads, and what it then writes. The sign is chosen so that the written
+// logit of largest magnitude is positive.
 struct SingularDirection {
   HeadId head;
   double value = 0.0;                                                       // singular value
@@ -34,11 +34,11 @@ struct SingularDirection {
 
 struct HeadWeights {
   std::int64_t n_layers = 0, n_heads = 0;
-  // [layer, head_index]: sum of the eigenvalues of W_E W_OV W_U, and of W_E W_QK W_E^T, over the sum of their sizes;
-  // 1: copies every token (attends to itself), -1: the opposite.
+  // The sum of the eigenvalues of W_E W_OV W_U, and of W_E W_QK W_E^T, over the sum of their absolute values [layer,
+  // head_index]; 1: copies every token (attends to the same token), -1: the opposite.
   std::vector<double> copying, matching;
-  // [layer, head_index, later layer, head_index]: |W_OV W_QK'|, |W_OV W_QK'^T| and |W_OV W_OV'| (Frobenius) over the
-  // product of the norms of both; NaN where the second head is not in a later layer.
+  // Composition [layer, head_index, later layer, head_index]: |W_OV W_QK'|, |W_OV W_QK'^T| and |W_OV W_OV'| (Frobenius)
+  // over the product of both norms; NaN where the second head is not in a later layer.
   std::vector<double> q_composition, k_composition, v_composition;
   std::vector<SingularDirection> singular;
   bool complete = false; // false when cancelled; what was done until then is kept

@@ -13,7 +13,7 @@
 namespace headscope {
 namespace {
 
-// Where the spaced form is the likelier; `of` gives the probabilities [d_vocab] after a prompt.
+// Warns where the spaced form is more probable; `of` gives the probabilities [d_vocab] after a prompt.
 Result<std::string> warning(const std::vector<UnspacedAnswer>& answers,
                             const std::function<Result<at::Tensor>(std::size_t prompt)>& of) {
   std::size_t likelier = 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Answers given without the leading space that the model would write: "Mary" where " Mary" is the likely next token.
+// Detects answers given without the leading space that the model would write: "Mary" where " Mary" is the likely next
+// token.
 #pragma once
 
 #include <cstdint>
@@ -12,22 +13,22 @@
 
 namespace headscope {
 
-// An answer without a leading space whose spaced form is one token too, and another.
+// An answer without a leading space whose spaced form is also one token, but a different one.
 struct UnspacedAnswer {
   std::size_t prompt = 0; // index of its prompt
   std::string text;       // "Mary"
   std::int64_t given = 0, spaced = 0;
 };
 
-// Adds the answer where it is such a one. `given`: the token that it became.
+// Adds the answer where this holds. `given` is the token that it became.
 void note_unspaced(const Tokenizer& tokenizer, std::size_t prompt, std::string_view text, std::int64_t given,
                    std::vector<UnspacedAnswer>& list);
 
 // Runs the prompts that the answers belong to and says, in one line, where the spaced form is the more probable next
-// token, with both probabilities; empty where it nowhere is. `prompts`: [prompt] token ids.
+// token, with both probabilities; empty where it never is. `prompts`: [prompt] token ids.
 Result<std::string> leading_space_warning(const Engine& engine, const TokenRows& prompts,
                                           const std::vector<UnspacedAnswer>& answers, const CancelToken& cancel);
-// Says the same of one prompt without a run: its logits after the last token [d_vocab] are known already.
+// Says the same of one prompt whose logits after the last token [d_vocab] are already known, without a run.
 Result<std::string> leading_space_warning(const at::Tensor& logits, const std::vector<UnspacedAnswer>& answers);
 
 } // namespace headscope

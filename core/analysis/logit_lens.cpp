@@ -51,7 +51,7 @@ template <typename T> void append(std::vector<T>& out, const at::Tensor& values)
   out.insert(out.end(), x.const_data_ptr<T>(), x.const_data_ptr<T>() + x.numel());
 }
 
-// logits: [position, d_vocab]; log_model: the model's own log-probabilities there.
+// `logits`: [position, d_vocab]; `log_model`: the model's own log-probabilities there.
 void keep_row(const at::Tensor& logits, const at::Tensor& log_model, LogitLens& lens) {
   const at::Tensor log_p = logits.log_softmax(-1);
   const auto [top, ids] = logits.topk(lens.top, -1);
@@ -71,7 +71,7 @@ void keep_row(const at::Tensor& logits, const at::Tensor& log_model, LogitLens& 
   append(lens.token_ranks, at::stack(ranks, -1));
 }
 
-// The final norm and the unembedding of a residual at some positions [position, d_model], in double precision.
+// Applies the final norm and the unembedding to a residual [position, d_model], in double precision.
 Result<at::Tensor> unembed(const Engine& engine, const at::Tensor& resid, const CancelToken& cancel) {
   RunRequest request;
   request.batch.tokens = at::zeros({1, resid.size(0)}, at::kLong);

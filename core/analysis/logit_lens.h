@@ -19,8 +19,8 @@ struct LogitLensOptions {
   bool mid = false;                    // also between attention and MLP, where the model has such a place
 };
 
-// Rows are places of the residual stream, in the order of the forward pass: resid_pre of every layer, with `mid` its
-// resid_mid too, at last resid_post of the last layer, whose logits are the model's own.
+// Rows are points of the residual stream in the order of the forward pass: resid_pre of every layer (with `mid` also
+// its resid_mid), and finally resid_post of the last layer, whose logits are the model's own.
 struct LogitLens {
   std::vector<HookSite> sites;         // [row]
   std::vector<std::int64_t> positions; // from 0
@@ -37,7 +37,7 @@ struct LogitLens {
   std::size_t index(std::size_t row, std::size_t position) const { return row * positions.size() + position; }
 };
 
-// One run of the prompt. invalid_argument for a position or token that is not there.
+// Runs the prompt once. Returns invalid_argument for a position or token that is not there.
 Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_t>& prompt,
                              const LogitLensOptions& options, const TaskContext& task = {});
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The residual stream as a sum of what the parts of the model write to it.
+// Splits the residual stream into the sum of what the model's parts write to it.
 #pragma once
 
 #include <cstdint>
@@ -18,11 +18,11 @@ struct AttentionParts {
   at::Tensor bias;  // b_O, [d_model] or [batch, pos, d_model]; undefined where there is none
 };
 
-// `result`: hook_result [batch, pos, head_index, d_model]. After the post-norm (RMSNorm) of Gemma 2 and 3 each part
-// is what it was before, times the norm's weight over its scale in this run.
+// `result`: hook_result [batch, pos, head_index, d_model]. After the post-norm (RMSNorm) of Gemma 2 and 3, each part is
+// what it was before it, times the norm's weight over its scale in this run.
 AttentionParts attention_parts(const ModelConfig& config, const BlockWeights& block, const at::Tensor& result);
 
-// The last real token of each row: [row, pos, ...] -> [row, ...].
+// Selects the last real token of each row: [row, pos, ...] -> [row, ...].
 at::Tensor at_last_token(const at::Tensor& x, const std::vector<std::int64_t>& right_pad);
 
 } // namespace headscope

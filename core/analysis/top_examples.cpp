@@ -15,7 +15,7 @@
 namespace headscope {
 namespace {
 
-// Responses [batch, pos] on the CPU.
+// Computes responses [batch, pos] on the CPU.
 Result<at::Tensor> responses(const Engine& engine, const Response& response, const TokenRows& texts,
                              const CancelToken& cancel) {
   RunRequest run;
@@ -37,7 +37,7 @@ class Collector {
 public:
   Collector(const ExamplesOptions& options, Examples& out) : options_(options), out_(out) {}
 
-  // false: a value is no number.
+  // Returns false for a value that is not finite.
   bool add(std::int64_t text, std::vector<float> values) {
     const std::int64_t skip = std::min<std::int64_t>(options_.skip, std::ssize(values));
     const auto begin = values.begin() + skip;

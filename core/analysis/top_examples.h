@@ -15,7 +15,7 @@
 
 namespace headscope {
 
-// A number for every token, read off the activation at one place.
+// A number for every token, computed from the activation at one hook point.
 struct Response {
   HookSite site;
   std::function<at::Tensor(const at::Tensor&)> value; // of the activation [batch, pos, ...]: [batch, pos] float32
@@ -23,7 +23,7 @@ struct Response {
 
 Response neuron_response(int layer, std::int64_t neuron);       // what leaves the neuron: mlp_post
 Response head_response(const Model& model, const HeadId& head); // norm of what the head writes: z W_O, without b_O
-// The product with a direction, float32 [d]; at a point without a head axis.
+// The dot product with a direction, float32 [d]; for points without a head axis.
 Response direction_response(HookSite site, const at::Tensor& direction);
 
 struct ExamplesOptions {
@@ -49,11 +49,11 @@ struct Examples {
   bool complete = false;         // false when cancelled; what was measured until then is kept
 };
 
-// All values are kept until the end (4 bytes a token), so that the quantiles are exact.
+// Keeps all values until the end (4 bytes a token), so that the quantiles are exact.
 Result<Examples> strongest_examples(const Engine& engine, const Response& response, const TokenRows& texts,
                                     const ExamplesOptions& options, const TaskContext& task = {});
 
-// The quantile of values that are in rising order, between neighbours as NumPy's quantile().
+// The quantile of values in rising order, interpolated linearly as NumPy's quantile().
 double quantile_of(const std::vector<float>& rising, double quantile);
 
 } // namespace headscope

@@ -15,10 +15,10 @@
 
 namespace headscope {
 
-// A result that a thread of its own works out, from construction on. Going away cancels what is not done.
+// A result computed by a thread of its own from construction on. Destroying it cancels unfinished work.
 template <typename T> class Background {
 public:
-  // The work looks at its task's cancel token often; its progress goes nowhere.
+  // The work must test its task's cancel token often; its progress is not reported.
   using Work = std::function<Result<T>(const TaskContext&)>;
 
   explicit Background(Work work) {
@@ -46,7 +46,7 @@ public:
     done_.wait(lock, [this] { return result_.has_value(); });
     return *result_;
   }
-  // Whether it is done by then.
+  // Waits up to this time; returns whether the work is done.
   bool wait_for(std::chrono::milliseconds time) const {
     std::unique_lock lock(mutex_);
     return done_.wait_for(lock, time, [this] { return result_.has_value(); });

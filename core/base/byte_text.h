@@ -6,7 +6,7 @@
 
 namespace headscope {
 
-// "\xE4": how a byte of a token that is no whole character is written, in files, figures and the window.
+// Writes a byte that is not a whole character of a token as "\xE4", in files, figures and the window.
 inline std::string byte_text(unsigned char byte) {
   char text[8];
   std::snprintf(text, sizeof text, "\\x%02X", byte);

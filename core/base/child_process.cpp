@@ -41,7 +41,7 @@ private:
   bool open_ = false;
 };
 
-// The own environment with what was added.
+// This process's environment with the request's additions.
 std::vector<std::string> environment_of(const ChildRequest& request) {
   std::vector<std::string> list;
   for (char** entry = environ; *entry; ++entry) {
@@ -61,7 +61,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return list;
 }
 
-// In a process group of its own, so that what it starts ends with it.
+// Starts the child in its own process group, so that whatever it starts ends with it.
 Result<pid_t> spawn(const ChildRequest& request, const Pipe& out, const Pipe& err) {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
@@ -88,7 +88,7 @@ Result<pid_t> spawn(const ChildRequest& request, const Pipe& out, const Pipe& er
   return pid;
 }
 
-// What is there now, without waiting; false at the end.
+// Reads what is there without waiting; returns false at the end.
 bool read_some(int fd, std::string& text) {
   char buffer[4096];
   const ssize_t count = ::read(fd, buffer, sizeof buffer);
@@ -98,9 +98,9 @@ bool read_some(int fd, std::string& text) {
   return count > 0;
 }
 
-// Reads both ends for at most a moment.
+// Reads both pipes, waiting at most `wait_ms`.
 void read_both(Pipe& out, Pipe& err, ChildOutcome& outcome, int wait_ms) {
-  pollfd ends[] = {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}}; // a negative descriptor is left out
+  pollfd ends[] = {{out.read_end(), POLLIN, 0}, {err.read_end(), POLLIN, 0}}; // poll() ignores negative descriptors
   if (::poll(ends, 2, wait_ms) <= 0) return;
   if (ends[0].revents != 0 && !read_some(out.read_end(), outcome.out)) out.close_end(0);
   if (ends[1].revents != 0 && !read_some(err.read_end(), outcome.err)) err.close_end(0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A program run to its end, or to a time limit, with what it says.
+// Runs a program to its end, or to a time limit, and keeps its output.
 #pragma once
 
 #include <chrono>
@@ -13,7 +13,7 @@
 namespace headscope {
 
 struct ChildRequest {
-  std::vector<std::string> command;               // the program (looked for in PATH) and its arguments
+  std::vector<std::string> command;               // the program (searched for in PATH) and its arguments
   std::map<std::string, std::string> environment; // added to the own one
   std::string folder;                             // to run in; empty: the current one
   std::chrono::milliseconds time_limit{30000};
@@ -29,13 +29,14 @@ struct ChildOutcome {
   bool good() const { return status == 0 && !timed_out; }
 };
 
-// not_found when there is no such program; cancelled.
+// Returns not_found when there is no such program, and cancelled.
 Result<ChildOutcome> run_child(const ChildRequest& request);
 
-// "ended with exit status 3", "was ended by signal 11 (Segmentation fault)", "did not end within 30 s".
+// Says how a child ended: "ended with exit status 3", "was ended by signal 11 (Segmentation fault)", "did not end
+// within 30 s".
 std::string how_it_ended(const ChildOutcome& outcome, const ChildRequest& request);
 
-// The last lines that hold something, joined by " | ".
+// The last lines that are not empty, joined by " | ".
 std::string last_lines(const std::string& text, std::size_t count);
 
 } // namespace headscope

@@ -13,7 +13,7 @@ namespace {
 
 void say(const char* text) { [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text)); }
 
-// Only what a signal handler may do: write(), and backtrace functions that have been loaded before.
+// Does only what a signal handler may do: write(), and backtrace functions that have been loaded before.
 extern "C" void on_crash(int signal) {
   const char* name = ::sigabbrev_np(signal);
   say("\nheadscope: a defect of Headscope: SIG");

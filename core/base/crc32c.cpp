@@ -31,7 +31,7 @@ std::uint32_t by_table(std::uint32_t crc, std::string_view bytes) {
 }
 
 #if defined(__x86_64__)
-// The CPU's own instruction, eight bytes at a time.
+// Uses the CPU's own instruction, eight bytes at a time.
 __attribute__((target("sse4.2"))) std::uint32_t by_instruction(std::uint32_t crc, std::string_view bytes) {
   std::uint64_t wide = crc;
   std::size_t at = 0;

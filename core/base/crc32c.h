@@ -6,7 +6,7 @@
 
 namespace headscope {
 
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4): of "123456789" it is 0xE3069283.
+// Computes CRC-32C (Castagnoli, RFC 3720 appendix B.4); "123456789" gives 0xE3069283.
 std::uint32_t crc32c(std::string_view bytes);
 
 } // namespace headscope

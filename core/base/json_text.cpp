@@ -11,12 +11,12 @@
 namespace headscope {
 namespace {
 
-// Walks the text once before it is parsed: looks how deep it goes, and spells numbers that are not finite as strings.
+// Scans the text once before it is parsed: checks its depth, and turns numbers that are not finite into strings.
 class Survey {
 public:
   explicit Survey(std::string_view text) : text_(text) {}
 
-  // False when the text is nested too deeply; at() then says where.
+  // Returns false when the text is nested too deeply; at() then says where.
   bool run() {
     for (int depth = 0; at_ < text_.size();) {
       const char c = text_[at_];
@@ -49,7 +49,7 @@ private:
     at_ = std::min(at_ + 1, text_.size());
   }
 
-  // How many characters to go on by; a number that is not finite is replaced.
+  // Returns how many characters to advance; replaces a number that is not finite.
   std::size_t number_size(char c) {
     if (c != 'N' && c != 'I' && c != '-' && (c < '0' || c > '9')) return 1;
     for (const std::string_view name : {"NaN", "Infinity", "-Infinity"})

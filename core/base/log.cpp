@@ -38,6 +38,7 @@ void add_file(const std::string& path) {
   auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
   sink->set_pattern("%Y-%m-%d %H:%M:%S.%e %l: %v");
   logger().sinks().push_back(std::move(sink));
+  logger().flush_on(spdlog::level::info); // a program that is killed leaves what it had said
 }
 
 void debug(const std::string& message) { logger().debug("{}", message); }

@@ -11,7 +11,7 @@ namespace headscope {
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20); // the largest that glibc takes
+  mallopt(M_MMAP_THRESHOLD, 32 << 20); // the largest that glibc accepts
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
 }

@@ -6,7 +6,7 @@
 
 namespace headscope {
 
-// "zero, mean, resample or uniform"
+// Joins names: "zero, mean, resample or uniform".
 std::string or_list(const std::vector<std::string>& names);
 
 } // namespace headscope

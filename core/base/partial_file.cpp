@@ -35,7 +35,7 @@ std::string partial_prefix(const std::string& final_path) {
   return prefix.append(fs::path(final_path).filename().string().substr(0, most)).append(".partial-");
 }
 
-// The process whose leftover a file of this name would be, or 0.
+// The process that a leftover file of this name belongs to, or 0.
 pid_t owner_of(const std::string& name, const std::string& prefix) {
   if (name.compare(0, prefix.size(), prefix) != 0) return 0;
   int pid = 0;
@@ -93,7 +93,7 @@ Status sync_folder(const std::string& final_path) {
   return {};
 }
 
-// 0, or errno; EEXIST when `to` exists.
+// Returns 0 or errno; EEXIST when `to` exists.
 int rename_without_replacing(const std::string& from, const std::string& to) {
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return 0;
   if (errno != EINVAL && errno != ENOSYS) return errno;
@@ -114,7 +114,7 @@ Result<PartialFile> PartialFile::create(const std::string& path, bool overwrite)
   file.final_ = path;
   if (path.back() == '/') return make_error(ErrorCode::invalid_argument, "is a folder, not a file", path);
   HS_TRY(check_target(path, overwrite));
-  // Through a link the file that it names is replaced, not the link.
+  // Follows a link: the file that it names is replaced, not the link.
   if (char* resolved = ::realpath(path.c_str(), nullptr)) {
     file.final_ = resolved;
     std::free(resolved); // NOLINT(cppcoreguidelines-no-malloc)
@@ -187,7 +187,7 @@ Status PartialFile::keep_aside() {
                     final_);
 }
 
-// The data first: a name must never be on the disk before what it names.
+// Syncs the data first: a name must never be on disk before the data it names.
 int PartialFile::take_name(bool overwrite) {
   if (::fsync(fd_) != 0) return errno;
   const int error = overwrite ? (::rename(partial_.c_str(), final_.c_str()) == 0 ? 0 : errno)

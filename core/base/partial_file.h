@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A hidden file beside the final one that takes its name in one step when everything is on the disk. All files that
-// Headscope writes are written this way, but for journals and logs, which grow.
+// Headscope writes are written this way, except journals and logs, which grow.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@ namespace headscope {
 // run can tell a dead run's leftover from one that is being written.
 class PartialFile {
 public:
-  // already_exists when `path` exists and overwrite is off; io when the folder is missing or refuses;
+  // Returns already_exists when `path` exists and overwrite is off; io when the folder is missing or refuses;
   // invalid_argument when `path` is something that is not a regular file. Removes dead runs' leftovers.
   static Result<PartialFile> create(const std::string& path, bool overwrite);
 
@@ -34,7 +34,7 @@ public:
   Result<int> publish_open(bool overwrite);
   void remove();
 
-  // At the end of what was written before.
+  // Appends to what was written before.
   Status append(std::string_view bytes);
 
 private:
@@ -47,8 +47,8 @@ private:
   int fd_ = -1;
 };
 
-// A whole file in one step: until it is on the disk the name keeps what it had. A device or a pipe (`/dev/stdout`) is
-// written to as it is.
+// Writes a whole file in one step: until it is on disk, the name keeps its old content. A device or pipe
+// (`/dev/stdout`) is written to directly.
 Status write_file(const std::string& path, std::string_view bytes, bool overwrite);
 
 } // namespace headscope

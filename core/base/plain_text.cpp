@@ -30,7 +30,7 @@ Character first_character(std::string_view text) {
   return {code, length, true};
 }
 
-// Line and paragraph separators, and what turns or isolates the direction of writing (UAX #9).
+// Whether a code point is a line or paragraph separator, or changes or isolates the writing direction (UAX #9).
 bool moves_text(std::uint32_t code) {
   return code == 0x061c || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
          (code >= 0x2066 && code <= 0x2069) || code == 0xfeff;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Random choices that are the same on every platform: splitmix64 (Steele, Lea and Flood 2014). The standard
-// library's distributions leave their output to the implementation.
+// Random choices that are the same on every platform: splitmix64 (Steele, Lea and Flood 2014). The output of the
+// standard library's distributions depends on the implementation.
 #pragma once
 
 #include <cstddef>

@@ -25,10 +25,10 @@ enum class ErrorCode {
   internal, // a defect of Headscope itself
 };
 
-// Stable lower-case name, e.g. "not_found"; used in --json output.
+// The stable lower-case name, e.g. "not_found", used in --json output.
 const char* to_string(ErrorCode code);
 
-// Process exit code of the command line for each kind of error; documented in docs/command-line.md.
+// The exit code of the program for each kind of error, documented in docs/command-line.md.
 int exit_code(ErrorCode code);
 
 struct Error {
@@ -53,7 +53,7 @@ public:
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  // Only when ok().
+  // May be called only when ok().
   T& value() & { return std::get<0>(state_); }
   const T& value() const& { return std::get<0>(state_); }
   T&& value() && { return std::get<0>(std::move(state_)); }
@@ -63,7 +63,7 @@ public:
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  // Only when !ok().
+  // May be called only when !ok().
   const Error& error() const& { return std::get<1>(state_); }
   Error&& error() && { return std::get<1>(std::move(state_)); }
 

@@ -10,13 +10,15 @@
 
 namespace headscope {
 
-// Lower-case hexadecimal SHA-256.
+// The SHA-256 in lower-case hexadecimal.
 std::string sha256_hex(const void* data, std::size_t size);
 
-// `proceed`, when given, hears the number of bytes read so far, often; cancelled once it says false.
+// `proceed`, when given, is called often with the number of bytes read so far; once it returns false, the result is
+// cancelled.
 Result<std::string> sha256_file(const std::string& path, const std::function<bool(std::int64_t)>& proceed = {});
 
-// Of all that more(buffer, room) puts into the buffer, until it puts nothing: how many bytes, or its error.
+// The SHA-256 of everything that more(buffer, room) puts into the buffer until it returns 0; it returns how many bytes
+// it put there, or an error.
 Result<std::string> sha256_of(const std::function<Result<std::size_t>(void*, std::size_t)>& more);
 
 } // namespace headscope

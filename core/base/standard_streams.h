@@ -3,9 +3,9 @@
 
 namespace headscope {
 
-// A program that is started with descriptors 0, 1 or 2 closed gives their numbers to the next files that it opens, and
-// what it says to the user goes into a result. The closed ones are opened on /dev/null, in the direction in which
-// nothing can be done with them, so that writing to them stays an error. Call first of all in main().
+// A program started with descriptors 0, 1 or 2 closed gives their numbers to the next files that it opens, so that its
+// messages could end up in a result. This opens the closed ones on /dev/null, in the direction in which they cannot be
+// used, so that writing to them stays an error. Call it first in main().
 void open_standard_streams();
 
 } // namespace headscope

@@ -10,7 +10,7 @@
 
 namespace headscope {
 
-// Shared by the one who may cancel and the one who works. Copies refer to the same flag.
+// A flag shared by the caller that may cancel and the code that works. Copies refer to the same flag.
 class CancelToken {
 public:
   CancelToken() : flag_(std::make_shared<std::atomic<bool>>(false)) {}
@@ -27,10 +27,10 @@ struct Progress {
   std::int64_t total = 0; // 0: unknown
 };
 
-// Called from the working thread, often; the receiver throttles.
+// Called often from the working thread; the receiver throttles.
 using ProgressFn = std::function<void(const Progress&)>;
 
-// Handed down to every long-running call.
+// Passed to every long-running call.
 struct TaskContext {
   CancelToken cancel;
   ProgressFn progress; // may be empty

@@ -48,20 +48,20 @@ Result<std::string> read_all(int fd, std::size_t expected, std::size_t most, con
     if (n == 0) return text;
     const std::size_t size = text.size() + static_cast<std::size_t>(n);
     if (size > most) return too_large();
-    // Never room for twice what may be read.
+    // Grows by doubling, but never far beyond what may be read.
     if (size > text.capacity()) text.reserve(std::max(size, std::min(2 * text.capacity(), most)));
     text.append(block.data(), static_cast<std::size_t>(n));
   }
 }
 
-// Of a pipe from which nothing can be read: whether somebody wrote to it and has left.
+// For a pipe from which nothing can be read: whether a writer had it open and has closed it.
 bool has_had_writer(int fd) {
   pollfd pipe{fd, POLLIN, 0};
   return ::poll(&pipe, 1, 0) == 1 && (pipe.revents & POLLHUP) != 0;
 }
 
-// Waits until a pipe has something to read or its writer is gone. A signal that asks the program to stop ends it:
-// poll() is never taken up again after one.
+// Waits until a pipe has something to read or its writer is gone. A signal that asks the program to stop ends the wait:
+// poll() is never resumed after one.
 Status wait_for_pipe(int fd, int wait_ms, const std::string& path) {
   pollfd pipe{fd, POLLIN, 0};
   const int ready = ::poll(&pipe, 1, wait_ms);
@@ -70,7 +70,7 @@ Status wait_for_pipe(int fd, int wait_ms, const std::string& path) {
   return {};
 }
 
-// A pipe with a writer is read as slowly as that writes; one that nobody has opened for writing is given a few seconds.
+// Reads a pipe as slowly as its writer writes; a pipe without a writer is given a few seconds.
 Result<std::string> read_pipe(int fd, std::size_t most, const std::string& path) {
   constexpr int first_wait_ms = 5000, for_ever = -1;
   std::string text;
@@ -91,7 +91,7 @@ Result<std::string> read_pipe(int fd, std::size_t most, const std::string& path)
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t most, bool regular_only) {
-  // Opening a pipe that nobody writes to waits; with O_NONBLOCK it does not, and fstat tells what it is.
+  // Opening a pipe without a writer would block; with O_NONBLOCK it does not, and fstat tells what it is.
   const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
   if (file.fd < 0) return system_error(errno, path);
   struct stat info {};

@@ -8,15 +8,16 @@
 
 namespace headscope {
 
-// The whole file, which may be a pipe, as `<(…)` of a shell gives it. not_found or io, naming it, also of a pipe that
-// nobody opens for writing within seconds; corrupt when it has more than `most` bytes (an endless device has).
+// Reads a whole file, which may be a pipe such as a shell's `<(…)`. Returns not_found or io, naming it, also for a pipe
+// that nobody opens for writing within seconds; corrupt when it has more than `most` bytes (as an endless device).
 Result<std::string> read_text_file(const std::string& path, std::size_t most = limits::text_file_bytes);
 
-// The same for a file that belongs to a model or is opened by itself: a pipe, which would wait for ever, a device or a
-// folder is refused as io.
+// The same for a file that belongs to a model or is opened without being named: a pipe, which could wait for ever, a
+// device or a folder is refused as io.
 Result<std::string> read_regular_file(const std::string& path, std::size_t most = limits::text_file_bytes);
 
-// Whether a file that is read later is there: not_found or io. Opens nothing, so that a pipe keeps what it has.
+// Checks that a file to be read later is there; returns not_found or io. Opens nothing, so that a pipe keeps its
+// content.
 Status check_readable(const std::string& path);
 
 } // namespace headscope

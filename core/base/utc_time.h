@@ -5,8 +5,8 @@
 
 namespace headscope {
 
-// Now, as files that are written say it: UTC, ISO 8601. SOURCE_DATE_EPOCH (reproducible-builds.org) in its place makes
-// the files of two runs comparable.
+// The time now as written into files: UTC, ISO 8601. SOURCE_DATE_EPOCH (reproducible-builds.org) replaces it, so that
+// the files of two runs can be compared.
 std::string utc_time();
 
 } // namespace headscope

@@ -14,7 +14,7 @@ void rest() {
 #endif
 }
 
-// Until it is so, or for a tenth of a millisecond.
+// Spins until the condition holds, for at most a tenth of a millisecond.
 template <typename Condition> void look_out(const Condition& condition) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::microseconds(100);
   while (!condition() && std::chrono::steady_clock::now() < end)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Threads that share out the parts of one job after another. They look out for the next job for a tenth of a
-// millisecond before they sleep: waking one takes as long, starting one longer still.
+// Threads that share the parts of one job after another. They spin for the next job for a tenth of a millisecond before
+// they sleep: waking a thread takes as long, starting one even longer.
 #pragma once
 
 #include <atomic>
@@ -15,15 +15,15 @@ namespace headscope {
 
 class Workers {
 public:
-  // How many work, the caller included; 0: one a core. Fewer where the system gives no more threads.
+  // `threads` counts the caller; 0: one per core. There are fewer where the system gives no more threads.
   explicit Workers(int threads);
   Workers(const Workers&) = delete;
   Workers& operator=(const Workers&) = delete;
   ~Workers();
 
   std::uint64_t count() const { return threads_.size() + 1; }
-  // part(i) once for each i < parts, in any order and on any thread; returns when all have. One call at a time; a part
-  // must not throw.
+  // Calls part(i) once for each i < parts, in any order and on any thread, and returns when all are done. Allows one
+  // call at a time; a part must not throw.
   void run(std::uint64_t parts, const std::function<void(std::uint64_t)>& part);
 
 private:

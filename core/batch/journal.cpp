@@ -53,7 +53,7 @@ std::string cell_record(std::int64_t cell, const nlohmann::json& result) {
   return record(body + cbor(result));
 }
 
-// The next whole record's body; nothing where the file ends, is cut off or does not match its checksum.
+// Reads the next whole record's body; false where the file ends, is cut off or does not match its checksum.
 bool next_body(std::string_view bytes, std::size_t& at, std::string_view& body) {
   if (bytes.size() - at < frame) return false;
   const auto size = static_cast<std::size_t>(get(bytes, at, 4));
@@ -72,7 +72,7 @@ bool take_cell(std::string_view body, CellResults& cells) {
   return true;
 }
 
-// Held until the file is closed, also by a kill.
+// Locks the file until it is closed, also when the process is killed.
 Status lock(int fd, const std::string& path) {
   if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return {};
   return make_error(ErrorCode::already_exists, "another process is writing it", path);
@@ -131,7 +131,7 @@ Result<JournalContent> read_journal(const std::string& path) {
 }
 
 Result<Journal> Journal::create(const std::string& path, const JournalHeader& header) {
-  // Its header is there from the first moment on: the file gets its name when it is on the disk.
+  // The file never exists without its header: it gets its name only when that is on disk.
   HS_ASSIGN(PartialFile file, PartialFile::create(path, false));
   HS_TRY(file.append(std::string(magic) + record(cbor(to_json(header)))));
   HS_ASSIGN(const int fd, file.publish_open(false));

@@ -17,20 +17,20 @@
 
 namespace headscope {
 
-// Results by cell number.
+// The results of cells by their number.
 using CellResults = std::map<std::int64_t, nlohmann::json>;
 
 struct JournalHeader {
   std::string fingerprint; // of everything that the results depend on
   std::int64_t cells = 0;  // of the whole experiment
-  // For the result file, which must not depend on when its parts were made.
+  // Kept for the result file, which must not depend on when its parts were made.
   std::string created, command_line;
   std::string file, text; // of the experiment
   std::string out;        // the result file
   bool operator==(const JournalHeader&) const = default;
 };
 nlohmann::json to_json(const JournalHeader& header);
-// corrupt when a field is missing.
+// Returns corrupt when a field is missing.
 Result<JournalHeader> header_from_json(const nlohmann::json& json);
 
 struct JournalContent {
@@ -38,21 +38,21 @@ struct JournalContent {
   CellResults cells;           // a cell that is there twice: the first
   std::int64_t good_bytes = 0; // what comes after these was cut off by a kill, or is damaged
 };
-// not_found; corrupt for a file that is no journal or has no whole header.
+// Returns not_found, or corrupt for a file that is not a journal or has no whole header.
 Result<JournalContent> read_journal(const std::string& path);
 
 class Journal {
 public:
-  // A new file under its final name with its header on the disk; already_exists when it is there.
+  // Makes a new file under its final name with its header on disk; returns already_exists when the file is there.
   static Result<Journal> create(const std::string& path, const JournalHeader& header);
-  // Cuts off what is behind the good part of a journal that was read, and appends.
+  // Cuts off whatever follows the good part of a journal that was read, and appends to it.
   static Result<Journal> resume(const std::string& path, const JournalContent& content);
 
   Journal(Journal&& other) noexcept;
   Journal& operator=(Journal&& other) noexcept;
   ~Journal();
 
-  // On the disk (fdatasync) when this returns. io, naming the file.
+  // Appends a record, which is on disk (fdatasync) when this returns. Errors: io, naming the file.
   Status append(std::int64_t cell, const nlohmann::json& result);
   const std::string& path() const { return path_; }
 
@@ -64,13 +64,13 @@ private:
   int fd_ = -1;
 };
 
-// Many cells in one text, for another process.
+// Packs many cells into one text for another process.
 std::string pack_cells(const CellResults& cells);
 Result<CellResults> unpack_cells(const std::string& bytes);
-// A result as a later run reads it from the journal, to the last bit of a NaN.
+// The result as a later run reads it from the journal, exact to the last bit of a NaN.
 Result<CellResults> as_read_back(std::int64_t cell, const nlohmann::json& result);
 
-// SHA-256 of all that results depend on, for a header.
+// The SHA-256 of everything that results depend on, for a header.
 std::string fingerprint_of(const nlohmann::json& all);
 
 } // namespace headscope

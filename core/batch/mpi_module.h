@@ -14,9 +14,10 @@ inline constexpr int module_version = 1;
 struct Module {
   int version;
   int (*start)(int* rank, int* size);
-  // Bytes of all ranks one after the other at rank 0, and their sizes [rank]. The module owns both until the next call.
+  // Gathers the bytes of all ranks one after the other at rank 0, and their sizes [rank]. The module owns both until
+  // the next call.
   int (*gather)(const char* bytes, std::int64_t size, const char** all, const std::int64_t** sizes);
-  // Of rank 0, for all. The module owns the bytes until the next call.
+  // Sends bytes of rank 0 to all. The module owns them until the next call.
   int (*broadcast)(const char* bytes, std::int64_t size, const char** received, std::int64_t* received_size);
   int (*largest)(int value, int* result);
   void (*stop)();

@@ -24,7 +24,7 @@ const mpi::Module* open_module() {
   const fs::path folder = fs::read_symlink("/proc/self/exe", error).parent_path();
   for (const fs::path& path : {folder / mpi::module_file, folder.parent_path() / "lib" / mpi::module_file}) {
     if (!fs::exists(path, error)) continue;
-    // Open MPI's own plugins look for its symbols in the whole process.
+    // Opens the library globally, since Open MPI's own plugins search the whole process for its symbols.
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_GLOBAL);
     void* symbol = library ? dlsym(library, mpi::module_symbol) : nullptr;
     if (!symbol) continue;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The processes that mpirun started together, or this one alone. MPI is not linked: libheadscope_mpi.so is opened only
-// where mpirun says that there are several.
+// The ranks that mpirun started together, or this process alone. MPI is not linked: libheadscope_mpi.so is opened only
+// where mpirun says that there are several ranks.
 #pragma once
 
 #include <string>
@@ -16,8 +16,8 @@ struct Module;
 
 class Ranks {
 public:
-  // Alone unless the environment says that Open MPI's mpirun started several. unsupported when they are several and
-  // the module is missing.
+  // A single rank unless the environment says that Open MPI's mpirun started several. Returns unsupported when there
+  // are several and the module is missing.
   static Result<Ranks> join();
 
   Ranks(Ranks&& other) noexcept;
@@ -29,11 +29,11 @@ public:
   int local_rank() const { return local_rank_; } // among those of this machine
   int local_size() const { return local_size_; }
 
-  // Each is called by all ranks in the same order.
+  // All ranks must make these calls in the same order.
   Result<std::vector<std::string>> gather(const std::string& bytes) const; // at rank 0: of all [rank]; elsewhere: empty
   Result<std::string> broadcast(const std::string& bytes) const;           // rank 0's
   Result<int> largest(int value) const;
-  // Ends all ranks: one that fails must not leave the others waiting. Returns only where this one is alone.
+  // Ends all ranks, so that one that fails does not leave the others waiting. Returns only where there is one rank.
   void abort(int code) const;
 
 private:

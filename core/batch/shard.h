@@ -8,12 +8,12 @@
 
 namespace headscope {
 
-// A part of an experiment's cells: those whose number divided by `count` leaves `index`.
+// A part of an experiment's cells: those whose number modulo `count` is `index`.
 struct Shard {
   std::int64_t index = 0, count = 1;
   bool has(std::int64_t cell) const { return cell % count == index; }
 };
-// "2/8": the third of eight. invalid_argument for anything else.
+// Reads "2/8", the third of eight. Returns invalid_argument for anything else.
 Result<Shard> parse_shard(const std::string& text);
 
 } // namespace headscope

@@ -42,7 +42,7 @@ Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const Tas
         edge = 1;
     }
     read_by(receiver);
-    context.report("taking out edges", graph.edge_count() - receiver.first_edge, graph.edge_count());
+    context.report("removing edges", graph.edge_count() - receiver.first_edge, graph.edge_count());
   }
   out.circuit = prune(graph, out.circuit);
   HS_ASSIGN(out.metric, runner.metric(out.circuit, context.cancel));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// ACDC (Conmy et al. 2304.14997): from the logits to the input, an edge is taken out for good when the metric then
-// worsens by less than a threshold. Unlike scores, which judge each edge in the whole model, it judges an edge in what
-// is left of the model.
+// ACDC (Conmy et al. 2304.14997): goes from the logits to the input and removes an edge for good when the metric
+// worsens by less than a threshold without it. Unlike scores, which judge each edge in the whole model, ACDC judges an
+// edge in what is left of the model.
 #pragma once
 
 #include <vector>
@@ -14,22 +14,22 @@ struct AcdcResult {
   double threshold = 0.0;
   Circuit circuit;       // pruned
   double metric = 0.0;   // of the circuit
-  std::int64_t runs = 0; // edges that were tried; those into parts that nothing reads go untried
+  std::int64_t runs = 0; // edges that were tried; those into parts that nothing reads are removed untried
   bool complete = false; // false when cancelled: the edges not yet tried are in the circuit
 };
 
-// One forward pass of every pair for each edge that is tried. Worsening is in units of the metric; the paper uses
+// Runs one forward pass of every pair for each edge that is tried. Worsening is in units of the metric; the paper uses
 // kl_divergence.
 Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const TaskContext& context = {});
 
-// Once for each threshold. `strength` [edge]: the largest threshold at which the edge stayed, 0 for none: a ranking
-// for faithfulness_curve().
+// ACDC run once for each threshold. `strength` [edge] is the largest threshold at which the edge stayed, 0 for none: a
+// ranking for faithfulness_curve().
 struct AcdcSweep {
   std::vector<AcdcResult> results; // one a threshold, in the order given; fewer when cancelled
   std::vector<double> strength;
   bool complete = false;
 };
-// invalid_argument for no thresholds or one that is not positive.
+// Returns invalid_argument for no thresholds or one that is not positive.
 Result<AcdcSweep> acdc_sweep(const CircuitRunner& runner, const std::vector<double>& thresholds,
                              const TaskContext& context = {});
 

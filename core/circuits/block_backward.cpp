@@ -8,7 +8,7 @@
 namespace headscope {
 namespace {
 
-// What a differentiated block keeps of a token, nearly: residuals, q, k, v, z and their rotated and repeated copies,
+// Estimates what a differentiated block keeps per token: residuals, q, k, v, z and their rotated and repeated copies,
 // the MLP's inside, and the norms' float32.
 std::int64_t bytes_of_token(const Model& model) {
   const ModelConfig& config = model.config;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The backward pass of a run, block by block, from its logits down to the layer that it began at. Of the lower blocks
-// only resid_pre is kept; each is computed again when its turn comes, so that memory is that of one block and of as
-// many of the upper ones as a budget allows. Weights get no gradients.
+// The backward pass of a run, block by block, from its logits down to the layer that it began at. For the lower blocks
+// only resid_pre is kept, and each is recomputed when its turn comes, so that memory is that of one block plus as many
+// upper ones as a budget allows. Weights get no gradients.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace headscope {
 
-// A block's values and gradients; all but resid and q, k, v are d metric / d value.
+// A block's values (resid, q, k, v) and gradients (all others: d metric / d value).
 struct BlockGradients {
   int layer = 0;
   at::Tensor resid;      // resid_pre [row, pos, d_model]
@@ -22,7 +22,7 @@ struct BlockGradients {
 
 class BlockBackward {
 public:
-  // Blocks come from the top down. `prefix`: keys and values before the rows' positions, or null.
+  // Blocks come from the top down. `prefix` holds keys and values before the rows' positions, or is null.
   BlockBackward(const Engine& engine, TokenBatch batch, const KvCache* prefix, std::int64_t activation_bytes,
                 CancelToken cancel, std::function<void(const BlockGradients&)> sink);
 
@@ -34,7 +34,7 @@ public:
   Result<FromMetric> run(int begin, const at::Tensor& resid, const std::vector<Hook>& hooks,
                          const MetricFn& metric) const;
 
-  // One block but the last, from the gradient at its resid_post: returns that at its resid_pre.
+  // Runs one block other than the last backwards, from the gradient at its resid_post; returns that at its resid_pre.
   Result<at::Tensor> block(int layer, const at::Tensor& resid, const at::Tensor& gradient,
                            const std::vector<Hook>& hooks) const;
 

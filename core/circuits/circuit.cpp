@@ -58,7 +58,7 @@ void take_greedily(const ComputationalGraph& graph, const std::vector<double>& r
   }
 }
 
-// [sender] reached from the input, and from which the logits are reached, along edges of the circuit.
+// Marks senders [sender] that lie on a path from the input to the logits along edges of the circuit.
 std::vector<std::uint8_t> live_senders(const ComputationalGraph& graph, const Circuit& circuit) {
   const std::size_t n = graph.senders().size();
   std::vector<std::uint8_t> down(n), up(n);
@@ -124,7 +124,7 @@ std::int64_t first_connected(const ComputationalGraph& graph, const std::vector<
     options.prune = true;
     return build_circuit(graph, importance, options).size() > 0;
   };
-  // More edges hold the fewer ones, so that a path stays a path.
+  // A larger circuit contains every smaller one, so a path that exists stays: bisection works.
   std::int64_t below = 0, enough = graph.edge_count();
   if (!connected(enough)) return 0;
   while (enough - below > 1) {

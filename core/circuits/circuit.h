@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Circuits: some of the edges of a computational graph; built from scores, pruned, compared.
+// Circuits, i.e. sets of edges of a computational graph: building them from scores, pruning and comparing them.
 #pragma once
 
 #include <cstdint>
@@ -30,19 +30,19 @@ struct BuildOptions {
   bool prune = true;
 };
 
-// `importance` [edge]; larger: more important. NaN (not measured) is never taken; of equals the earlier edge.
+// `importance` [edge]: larger is more important. NaN (not measured) is never taken; among equals the earlier edge is.
 Circuit build_circuit(const ComputationalGraph& graph, const std::vector<double>& importance,
                       const BuildOptions& options);
 
-// How many edges options.rule must take before any path leads from the input to the logits, so that pruning leaves
-// something; 0: not even all measured edges do. Of top_n and greedy.
+// How many edges options.rule (top_n or greedy) must take before a path leads from the input to the logits, so that
+// pruning leaves something; 0: not even all measured edges suffice.
 std::int64_t first_connected(const ComputationalGraph& graph, const std::vector<double>& importance,
                              BuildOptions options);
 
-// Without the edges that lie on no path from the input to the logits.
+// Removes the edges that lie on no path from the input to the logits.
 Circuit prune(const ComputationalGraph& graph, const Circuit& circuit);
 
-// [sender] 1: an edge of the circuit leaves it or enters it.
+// Marks senders [sender]: 1 where an edge of the circuit leaves or enters it.
 std::vector<std::uint8_t> nodes_of(const ComputationalGraph& graph, const Circuit& circuit);
 
 // What two circuits of one model share (Merullo et al. 2310.08744: circuit component reuse).
@@ -56,7 +56,7 @@ struct CircuitComparison {
   Overlap edges, nodes, heads, mlps;
   std::vector<int> shared_heads, first_only, second_only; // senders that are heads
 };
-// mismatch when the circuits do not belong to this graph.
+// Returns mismatch when the circuits do not belong to this graph.
 Result<CircuitComparison> compare_circuits(const ComputationalGraph& graph, const Circuit& first,
                                            const Circuit& second);
 

@@ -10,14 +10,14 @@
 namespace headscope {
 namespace {
 
-// One number that is to be measured for every pair: an edge or all edges of a sender.
+// One number to measure for every pair: that of an edge, or of all edges of a sender.
 struct Cell {
   NodeSite place;
   int sender = 0;        // whose difference is added there
   std::size_t index = 0; // in sums_: edges first, then senders
 };
 
-// By layer of the site.
+// Groups the cells by the layer of their site.
 std::vector<std::vector<Cell>> cells_of(const ComputationalGraph& graph) {
   std::vector<std::vector<Cell>> cells(static_cast<std::size_t>(graph.shape().n_layers));
   const auto put = [&](const NodeSite& place, int sender, std::int64_t index) {
@@ -75,7 +75,7 @@ private:
     return {};
   }
 
-  // A slice at a time, so that a cancelled sweep keeps most of what it measured.
+  // Works in slices, so that a cancelled sweep keeps most of what it measured.
   Status run_layer(int layer, LayerWalk& walk, const at::Tensor& difference, const Judge& judge,
                    const std::vector<double>& unpatched) {
     const std::vector<Cell>& cells = cells_[static_cast<std::size_t>(layer)];

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Edge and node scores by patching; see edge_scores.h. The clean prefix of a layer is run once, and edges and pairs go
-// side by side as rows of one batch from there.
+// Edge and node scores by patching; see edge_scores.h. The clean layers below a patch are run once; from there edges
+// and pairs are run side by side as rows of one batch.
 #pragma once
 
 #include "core/circuits/edge_scores.h"

@@ -24,11 +24,11 @@ std::string number(double value) {
   return text;
 }
 
-// What is drawn: the rows of the stored graph that belong to the circuit.
+// The rows of the stored graph that are drawn: those that belong to the circuit.
 struct Drawn {
   store::Graph graph;
   std::set<std::int64_t> nodes;
-  // K/V heads to the heads that read them: no edge of the graph, but the way through it.
+  // Links from K/V heads to the heads that read them: not edges of the graph, but parts of its paths.
   std::vector<std::pair<std::int64_t, std::int64_t>> shared;
 };
 
@@ -64,7 +64,7 @@ std::string escaped(const std::string& text, bool xml) {
   return out;
 }
 
-// Colours of the palette of Okabe and Ito, told apart by most people.
+// Colours of Okabe and Ito's palette, which most people with colour blindness can tell apart.
 const char* color_of(const std::string& kind) {
   if (kind == "q") return "#0072B2";
   if (kind == "k") return "#E69F00";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Circuits for other programs.
+// Exports circuits for other programs.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ enum class GraphFormat : std::uint8_t {
 template <> std::span<const Named<GraphFormat>> names_of<GraphFormat>();
 inline Result<GraphFormat> parse_graph_format(std::string_view name) { return parse_name<GraphFormat>(name, "format"); }
 
-// In JSON scores are importances (what the metric loses by the edge), as in EAP-IG, whose graphs have a k and a v for
-// each head: an edge into a shared K/V head is written once for each of its heads, each with its part of the score.
+// In JSON, scores are importances (what the metric loses without the edge), as in EAP-IG, whose graphs have a k and a v
+// for each head: an edge into a shared K/V head is written once for each of its heads, each with its part of the score.
 std::string export_graph(const ScoredCircuit& circuit, GraphFormat format);
 
 } // namespace headscope

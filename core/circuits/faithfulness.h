@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How well circuits of growing size do what the model does.
+// Faithfulness: how well circuits of growing size reproduce the model's metric.
 #pragma once
 
 #include <cstdint>
@@ -31,13 +31,14 @@ struct CurvePoint {
 struct Curve {
   double model = 0.0, empty = 0.0; // metric with no edge and with every edge patched (the corrupt run)
   std::vector<CurvePoint> points;
-  // Areas over the shares by linear trapezoids, from the first share to the last. CPR: under the faithfulness, meant
-  // for the signed order; CMD: under |1 - faithfulness|, for the absolute one.
+  // Areas by the trapezoidal rule from the first share to the last. CPR is the area under the faithfulness, meant for
+  // the signed order; CMD that under |1 - faithfulness|, for the absolute one.
   double cpr = 0.0, cmd = 0.0;
   bool complete = false; // false when cancelled; then cpr and cmd are NaN
 };
 
-// `importance` [edge], see importance_of(). mismatch when the model does no better than the empty circuit.
+// `importance` [edge] is that of importance_of(). Returns mismatch when the model does no better than the empty
+// circuit.
 Result<Curve> faithfulness_curve(const CircuitRunner& runner, const std::vector<double>& importance,
                                  const CurveOptions& options, const TaskContext& context = {});
 

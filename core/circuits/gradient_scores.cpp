@@ -15,10 +15,10 @@
 namespace headscope {
 namespace {
 
-// Copies of a chunk run together up to so many tokens.
+// The most tokens that copies of a chunk run together have.
 constexpr std::int64_t tokens_together = 4096;
 
-// Runs whose gradients count, alike but for the share of a difference that is added to the outputs of some senders.
+// Runs whose gradients are summed; they differ only in the share of a difference added to the outputs of some senders.
 struct Points {
   bool corrupt = false;               // on the corrupt prompt
   int first_sender = 0, senders = 0;  // 0: nothing is added
@@ -83,7 +83,7 @@ public:
     return std::vector<double>(x.const_data_ptr<double>(), x.const_data_ptr<double>() + x.numel());
   }
 
-  // Adds the scores of some points, `report` after each run.
+  // Adds the scores of some points, and calls `report` after each run.
   Status add(const Points& points, const std::function<void(std::int64_t runs)>& report) {
     const std::int64_t most = std::max<std::int64_t>(1, tokens_together / shared_.rest.clean.tokens.numel());
     const auto count = static_cast<std::int64_t>(points.shares.size());
@@ -96,8 +96,8 @@ public:
     return {};
   }
 
-  // What points that begin above the first layer owe to the blocks below, where all of them are the clean run: the sum
-  // of their gradients goes down once.
+  // Completes points that begin above the first layer. Below, all of them are the clean run, so the sum of their
+  // gradients is propagated through those blocks once.
   Status finish() {
     if (waiting_.empty()) return {};
     const BlockBackward backward = blocks(1);
@@ -142,7 +142,7 @@ private:
     return {};
   }
 
-  // [copies row, pos, d_model]: what is added in each copy.
+  // Returns what is added in each copy: [copies row, pos, d_model].
   at::Tensor mixture(const Points& points, const std::vector<double>& shares) const {
     const at::Tensor all = difference_.narrow(0, points.first_sender, points.senders).sum(0);
     std::vector<at::Tensor> copies;
@@ -161,7 +161,7 @@ private:
     return sum;
   }
 
-  // resid_pre of the clean run; all of them are kept from the first question on.
+  // Returns resid_pre of the clean run; the first call computes and keeps all of them.
   Result<at::Tensor> clean_resid(int layer) {
     if (clean_resids_.empty()) {
       RunRequest request;
@@ -205,14 +205,14 @@ private:
       multiply(graph_.receiver(ReceiverKind::mlp, block.layer, -1), over_copies(block.d_mlp_in).unsqueeze(0));
   }
 
-  // [copies row, pos, d_model] -> [row, pos, d_model], float32
+  // Sums over copies: [copies row, pos, d_model] -> [row, pos, d_model], float32.
   at::Tensor over_copies(const at::Tensor& gradient) const {
     const at::Tensor x = gradient.to(at::kFloat);
     return x.reshape({copies_, x.size(0) / copies_, x.size(1), x.size(2)}).sum(0);
   }
 
-  // Gradients at the inputs of receivers that follow each other, [receiver, row, pos, d_model], times the difference of
-  // every sender before them.
+  // Multiplies the gradients at the inputs of consecutive receivers, [receiver, row, pos, d_model], with the difference
+  // of every sender before them.
   void multiply(int first_receiver, const at::Tensor& gradients) {
     const Receiver& receiver = graph_.receivers()[static_cast<std::size_t>(first_receiver)];
     const at::Tensor products =

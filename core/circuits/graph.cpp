@@ -8,7 +8,7 @@
 namespace headscope {
 namespace {
 
-// "9" at the front of `text`, which is cut; nothing when there is no number.
+// Takes a number off the front of `text`; nothing when there is none.
 std::optional<int> take_number(std::string_view& text) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -28,7 +28,7 @@ struct HeadName {
   bool kv = false;
 };
 
-// "a9.h9", "a9.kv1", "L9H9", "9.9".
+// Reads "a9.h9", "a9.kv1", "L9H9" or "9.9".
 std::optional<HeadName> parse_head(std::string_view text) {
   HeadName name;
   const bool capital = take(text, "L");

@@ -41,7 +41,7 @@ struct EdgeEnds {
   int sender = 0, receiver = 0;
 };
 
-// Senders, receivers and edges are numbered in the order of the forward pass; edges by receiver, then by sender.
+// Senders and receivers are numbered in the order of the forward pass; edges by receiver, then by sender.
 class ComputationalGraph {
 public:
   explicit ComputationalGraph(const GraphShape& shape);
@@ -58,17 +58,17 @@ public:
   int sender(SenderKind kind, int layer, int head) const; // layer and head are ignored where there is none
   int receiver(ReceiverKind kind, int layer, int head) const;
 
-  // The receivers that feed a sender: of a head its q, k and v; none of the input.
+  // The receivers that feed a sender: q, k and v for a head; none for the input.
   std::vector<int> inputs_of(int sender) const;
-  // The senders that a receiver feeds: one, or the heads that share a K/V head; none of the logits.
+  // The senders that a receiver feeds: one, or the heads that share a K/V head; none for the logits.
   std::vector<int> fed_by(int receiver) const;
 
   std::string sender_name(int sender) const;      // "input", "a9.h9", "m11"
   std::string receiver_name(int receiver) const;  // "a10.h0<q>", "a10.kv1<k>", "m11", "logits"
   std::string edge_name(std::int64_t edge) const; // "a9.h9->a10.h0<q>"
 
-  // Names as above; heads also as "L9H9" and "9.9". A k or v of a head that shares its K/V head ("a10.h4<k>") means
-  // that K/V head. not_found, with an example of this graph, for anything else.
+  // Finds a node by its name as above; heads also as "L9H9" and "9.9". A k or v of a head that shares its K/V head
+  // ("a10.h4<k>") means that K/V head. Returns not_found, with an example of this graph, for anything else.
   Result<int> find_sender(std::string_view name) const;
   Result<int> find_receiver(std::string_view name) const;
   Result<std::int64_t> find_edge(std::string_view name) const;

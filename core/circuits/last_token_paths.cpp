@@ -26,7 +26,7 @@ std::vector<std::vector<std::int64_t>> rows_of(const std::vector<PatchPair>& pai
 
 at::Tensor last_of(const at::Tensor& x) { return x.select(1, x.size(1) - 1); } // rows are padded on the left
 
-// What one run has at the last tokens of its rows, by layer.
+// Activations of one run at the last tokens of its rows, by layer.
 struct LastTokens {
   std::vector<at::Tensor> resid_pre, attn_out, mlp_out; // [row, d_model]
   std::vector<at::Tensor> heads;                        // what each head adds [row, head_index, d_model]
@@ -162,7 +162,7 @@ private:
     return mean(answers.answer) - mean(answers.wrong);
   }
 
-  // Logit differences of the senders' last residuals in one row: only the answers' logits are computed. x: [sender, d]
+  // Logit differences of the senders' last residuals x [sender, d] in one row; only the answers' logits are computed.
   at::Tensor differences(const at::Tensor& x, const Answers& answers) const {
     const ModelWeights& weights = engine_.model().weights;
     const at::Tensor normed = apply_final_norm(config_, weights.ln_final, x);
@@ -198,7 +198,7 @@ private:
     return {};
   }
 
-  // ---- To queries: the last token runs again, as a decode step, with the queries' inputs replaced.
+  // ---- Paths to queries: the last token is run again, as a decode step, with the queries' inputs replaced.
 
   Status to_queries(const LastTokens& clean, const LastTokens& corrupt) {
     std::vector<at::Tensor> inputs(static_cast<std::size_t>(config_.n_layers)); // resid_pre [sender, row, d_model]

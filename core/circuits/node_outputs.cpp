@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::int64_t outputs_bytes = std::int64_t{128} << 20;
 
-// A reference prompt is summed by position; sums_[:, 0, p] over `counts_[p]` prompts.
+// Sums reference prompts by position: sums_[:, 0, p] is over `counts_[p]` prompts.
 class MeanOutputs {
 public:
   MeanOutputs(const Engine& engine, const ComputationalGraph& graph, std::int64_t longest)

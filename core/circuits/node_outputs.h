@@ -11,13 +11,13 @@
 
 namespace headscope {
 
-// Where the outputs of a run appear: `sink(first sender, values)` with values [sender, row, pos, d_model], in the order
-// of the forward pass. Adds the hooks that call it to the request.
+// Receives the outputs of a run in the order of the forward pass: `sink(first sender, values)` with values [sender,
+// row, pos, d_model]. The function below adds the hooks that call it to a request.
 using OutputSink = std::function<void(int first_sender, const at::Tensor& values)>;
 void watch_outputs(const Engine& engine, const ComputationalGraph& graph, OutputSink sink, RunRequest& request);
 
-// [sender, row, pos, d_model] of one run; logits of each row's last token, where they are asked for, too. `prefix`:
-// keys and values before the batch's positions (KvPast::read).
+// The outputs of one run [sender, row, pos, d_model], and the logits of each row's last token where asked for. `prefix`
+// holds keys and values before the batch's positions (KvPast::read).
 struct NodeOutputs {
   at::Tensor values;
   at::Tensor logits; // [row, d_vocab]
@@ -25,7 +25,7 @@ struct NodeOutputs {
 Result<NodeOutputs> node_outputs(const Engine& engine, const ComputationalGraph& graph, const TokenBatch& batch,
                                  const CancelToken& cancel, const KvCache* prefix = nullptr);
 
-// Some pairs that go through the model together.
+// Pairs that are run together.
 struct PairChunk {
   std::vector<std::int64_t> pairs; // indices
   TokenBatch clean, corrupt;       // padded on the right, to one width
@@ -33,13 +33,14 @@ struct PairChunk {
 };
 std::vector<PairChunk> chunk_pairs(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task);
 
-// What the senders are replaced by.
+// What replaces the senders' outputs.
 class Replacement {
 public:
   // Runs the reference prompts where the ablation needs their means.
   static Result<Replacement> prepare(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                      const TaskContext& context);
-  // [sender, row, pos, d_model], or of length 1 where an axis makes no difference. Only patching goes with a prefix.
+  // Replacement values [sender, row, pos, d_model], of length 1 where an axis makes no difference. Only patching
+  // supports a prefix.
   Result<at::Tensor> values(const PairChunk& chunk, const CancelToken& cancel, const KvCache* prefix = nullptr) const;
 
 private:

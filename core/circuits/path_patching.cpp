@@ -37,7 +37,7 @@ public:
     for (std::size_t i = 0; i < out.senders.size(); ++i)
       order_.push_back(i);
     std::stable_sort(order_.begin(), order_.end(), [&](std::size_t a, std::size_t b) {
-      return out.senders[a] < out.senders[b]; // a walk only goes down the layers
+      return out.senders[a] < out.senders[b]; // a walk visits layers in increasing order only
     });
   }
 
@@ -110,7 +110,8 @@ private:
     return request;
   }
 
-  // The run in which the sender writes something else, and all heads and, where wanted, MLPs what they did.
+  // The run in which the sender writes its counterfactual output, and all heads (and MLPs where frozen) write what they
+  // did.
   RunRequest sender_run(const Chunk& chunk, int sender, int layer, const at::Tensor& resid) const {
     RunRequest request = request_from(chunk, layer, resid);
     request.until = LogitRows::none;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Path patching (Wang et al. 2211.00593, appendix B; Goldowsky-Dill et al. 2304.05969): what a sender does to the
+// Path patching (Wang et al. 2211.00593, appendix B; Goldowsky-Dill et al. 2304.05969): the effect of a sender on the
 // metric through some receivers only. The sender writes its counterfactual output, every other head what it writes on
 // the clean prompt; the receivers' inputs of that run are put into the clean run.
 #pragma once
@@ -26,7 +26,7 @@ struct PathEffects {
   double mean(std::size_t sender) const; // over the pairs that were measured
 };
 
-// invalid_argument for no receivers and for a sender that comes before none of them.
+// Returns invalid_argument for no receivers and for a sender that comes before none of them.
 Result<PathEffects> patch_paths(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
                                 const PathOptions& options, const TaskContext& context = {});
 

@@ -14,8 +14,9 @@ namespace {
 
 constexpr std::int64_t kept_bytes = std::int64_t{512} << 20;
 
-// What the patched edges change at the inputs of receivers that read alike. Where most edges of a receiver are patched
-// it is the change of all senders minus those in the circuit, so that small circuits cost as little as large ones.
+// The change that patched edges make at the inputs of receivers that read the same senders. Where most edges of a
+// receiver are patched, it is the change of all senders minus that of those in the circuit, so that small circuits cost
+// as little as large ones.
 class InputChange {
 public:
   InputChange(const ComputationalGraph& graph, const Circuit& circuit, int first_receiver, std::int64_t receivers,
@@ -51,8 +52,8 @@ public:
   int reads() const { return reads_; }
   bool needs_whole() const { return any_whole_; }
 
-  // change: [sender, row, pos, d_model]; whole: its sum over the senders that are read [row, pos, d_model], where
-  // needs_whole(). -> [receiver, row, pos, d_model]
+  // Returns [receiver, row, pos, d_model]. `change`: [sender, row, pos, d_model]; `whole`: its sum over the senders
+  // that are read [row, pos, d_model], where needs_whole().
   at::Tensor of(const at::Tensor& change, const at::Tensor& whole) const {
     at::Tensor sum = at::matmul(weights_, change.index_select(0, senders_).flatten(1));
     if (any_whole_) sum = sum + whole_ * whole.flatten().unsqueeze(0);
@@ -65,7 +66,7 @@ private:
   at::Tensor senders_, weights_, whole_;
 };
 
-// Sums of the first senders' changes, of ever more of them.
+// Running sums of the first senders' changes.
 class RunningSum {
 public:
   explicit RunningSum(at::Tensor change) : change_(std::move(change)) {}

@@ -11,17 +11,17 @@
 
 namespace headscope {
 
-// For many circuits of one task: what replaces the senders' outputs is computed once where it fits into memory.
+// Runs many circuits of one task: what replaces the senders' outputs is computed once where it fits into memory.
 class CircuitRunner {
 public:
-  // Errors as of check_task(). The engine must outlive the runner.
+  // Returns the errors of check_task(). The engine must outlive the runner.
   static Result<CircuitRunner> create(const Engine& engine, const CircuitTask& task, const TaskContext& context = {});
 
   const ComputationalGraph& graph() const;
   const CircuitTask& task() const;
 
-  // The metric of every pair [pair]. An input keeps what the circuit's edges carry in this very run, so that a patched
-  // edge changes what the others carry.
+  // The metric of every pair [pair]. The circuit's edges carry what their senders write in this very run, so a patched
+  // edge also changes what later edges carry.
   Result<std::vector<double>> metrics(const Circuit& circuit, const CancelToken& cancel = {}) const;
   Result<double> metric(const Circuit& circuit, const CancelToken& cancel = {}) const; // mean over the pairs
 

@@ -7,7 +7,7 @@
 namespace headscope {
 namespace {
 
-// Rows of the nodes table: senders, then K/V heads of their own, then the logits.
+// Rows of the nodes table: senders, then K/V heads where they are separate nodes, then the logits.
 class NodeTable {
 public:
   explicit NodeTable(const ComputationalGraph& graph) : graph_(graph) {}
@@ -58,7 +58,7 @@ const char* input_name(ReceiverKind kind) {
   return "logits";
 }
 
-// Takes what this file's writer put there out of the list.
+// Reads the attributes that this file's writer made and removes them from the list.
 class Fields {
 public:
   explicit Fields(const store::Graph& graph) : graph_(graph), left_(graph.attributes) {}
@@ -91,7 +91,7 @@ Status take_shape(Fields& fields, GraphShape& shape) {
   return sane ? Status{} : make_error(ErrorCode::corrupt, "is not the shape of a model", {}, "n_heads");
 }
 
-// Edges of a graph of this shape, without building it: the file must hold that many.
+// Counts the edges of a graph of this shape without building it: the file must hold that many.
 std::int64_t expected_edges(const GraphShape& shape) {
   const std::int64_t inputs = shape.n_heads + 2 * shape.n_kv_heads, writes = shape.n_heads + (shape.mlp ? 1 : 0);
   double edges = 1.0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A graph with scores and the circuit chosen by them: what a result file keeps under /graph and what is drawn. No
-// Torch.
+// A graph with scores and the circuit chosen by them: what a result file keeps under /graph and what is drawn. Does not
+// include Torch.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@
 namespace headscope {
 
 struct ScoredCircuit {
-  // Nothing measured yet, no edge in the circuit.
+  // Starts with nothing measured and no edge in the circuit.
   explicit ScoredCircuit(const GraphShape& shape);
 
   ComputationalGraph graph;
@@ -35,7 +35,7 @@ struct ScoredCircuit {
 // Nodes are the senders, K/V heads where they are fewer than the heads, and the logits; edges are the graph's, in its
 // order.
 store::Graph to_store(const ScoredCircuit& circuit);
-// corrupt, naming what is wrong, for a graph that is not one of a model.
+// Returns corrupt, naming what is wrong, for a graph that is not one of a model.
 Result<ScoredCircuit> from_store(const store::Graph& graph);
 
 } // namespace headscope

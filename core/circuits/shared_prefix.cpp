@@ -39,7 +39,7 @@ KvCache SharedPrefix::repeated(std::int64_t copies) const {
 Result<SharedPrefix> share_prefix(const Engine& engine, const PairChunk& chunk, const CancelToken& cancel) {
   SharedPrefix out;
   out.rest = chunk;
-  // Keys of a prompt that stretches the rotary base are those of its own length alone.
+  // Where the rotary base depends on the prompt's length, keys cannot be shared between lengths.
   const std::int64_t length = engine.config().rotary_depends_on_length() ? 0 : shared_length(chunk);
   if (length == 0) return out;
   RunRequest request;

@@ -16,7 +16,7 @@ struct NodeSite {
 
 // The input of a receiver, before the norm.
 NodeSite input_site(const ComputationalGraph& graph, int receiver);
-// Where the sender's output has joined those of its layer: a change of its output is the same change here.
+// The site just after the sender's output is added: a change of its output is the same change here.
 HookSite output_site(const ComputationalGraph& graph, int sender);
 
 } // namespace headscope

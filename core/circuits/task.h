@@ -19,10 +19,10 @@ struct CircuitTask {
   MetricKind metric = MetricKind::logit_diff;
   EdgeAblation ablation = EdgeAblation::patch;
   TokenRows reference;             // of the means; empty: the clean prompts
-  std::int64_t tokens_per_run = 0; // 0: so many that what all senders write takes about 128 MiB
+  std::int64_t tokens_per_run = 0; // 0: chosen so that the outputs of all senders take about 128 MiB
 };
 
-// invalid_argument for no pairs, bad tokens and missing answers, mismatch for a pair of unequal lengths.
+// Returns invalid_argument for no pairs, bad tokens and missing answers, mismatch for a pair of unequal lengths.
 Status check_task(const Engine& engine, const CircuitTask& task);
 
 // A score is the change of the metric when an edge is patched. The importance of an edge is what the metric loses by

@@ -11,13 +11,14 @@
 namespace headscope {
 namespace {
 
-// What the intervention selects: a view without the axes fixed by row and head, and the positions in it.
+// What an intervention selects: a view of the activation without the axes that row and head fix, and the positions in
+// it.
 struct Selection {
   at::Tensor view;
   std::int64_t position_axis = 0;
   bool all_positions = true;
   std::vector<std::int64_t> positions; // within this run
-  std::vector<std::int64_t> entries;   // which of the intervention's positions those are
+  std::vector<std::int64_t> entries;   // the index of each in the intervention's positions
 };
 
 Selection select(const Intervention& intervention, const RunSpan& span, const at::Tensor& x) {
@@ -51,7 +52,7 @@ std::string shape_text(at::IntArrayRef sizes) {
   return text + "]";
 }
 
-// The value in the shape of what it replaces.
+// Brings the intervention's value to the shape of what it replaces.
 at::Tensor fitted_value(const Intervention& intervention, const Selection& selection, at::IntArrayRef wanted,
                         const at::Tensor& like) {
   at::Tensor value = intervention.value.to(like.options());
@@ -75,7 +76,7 @@ at::Tensor fitted_value(const Intervention& intervention, const Selection& selec
   return value.expand(wanted);
 }
 
-// `x` [.., d] without `factor` times its part along the value; in float32 where x has less.
+// Returns `x` [.., d] minus `factor` times its part along the value; computed in float32 where x has less precision.
 at::Tensor without_direction(const Intervention& intervention, const at::Tensor& x) {
   if (intervention.value.size(0) != x.size(-1))
     throw ErrorException(make_error(ErrorCode::mismatch,
@@ -96,7 +97,7 @@ at::Tensor named_keys(const Intervention& intervention, const at::Tensor& rows) 
   return named.to(rows.device());
 }
 
-// Bool [.., 1, key] of the sinks of whole patterns [.., query, key] but the first of each.
+// Bool [.., 1, key]: the sinks of whole patterns [.., query, key], except the first sink of each pattern.
 at::Tensor later_sinks(const at::Tensor& pattern, double threshold) {
   const std::int64_t keys = pattern.size(-1);
   const at::Tensor queries = at::arange(keys, 0, -1, pattern.options().dtype(at::kFloat)); // that can see the key
@@ -104,7 +105,7 @@ at::Tensor later_sinks(const at::Tensor& pattern, double threshold) {
   return sinks.logical_and(sinks.to(at::kLong).cumsum(-1) > 1).unsqueeze(-2);
 }
 
-// `rows` [.., query, key] are what the intervention selects, `chosen` the keys it is about.
+// Changes the scores `rows` [.., query, key] that the intervention selects; `chosen` are the keys it is about.
 at::Tensor hidden_scores(const at::Tensor& rows, const at::Tensor& chosen) {
   constexpr double nothing = -std::numeric_limits<double>::infinity();
   const at::Tensor hidden = rows.masked_fill(chosen, nothing);
@@ -119,7 +120,7 @@ at::Tensor redistributed(const at::Tensor& rows, const at::Tensor& chosen, doubl
   return at::where(rest > 0, taken * factor + others * (1.0 + freed / rest), rows);
 }
 
-// `slots`: of the rows' queries [query]. The target has the keys that a query may see, and sums to 1.
+// `slots` [query] are the slots of the rows' queries. The target has only keys that a query may see, and sums to 1.
 at::Tensor steered(const Intervention& intervention, const at::Tensor& rows, const at::Tensor& slots) {
   const std::int64_t keys = rows.size(-1);
   at::Tensor weights = at::zeros({keys}, at::kDouble);
@@ -135,14 +136,14 @@ at::Tensor steered(const Intervention& intervention, const at::Tensor& rows, con
   return rows * (1.0 - share).to(rows.options()) + given.to(rows.options());
 }
 
-// Slots of the queries that are changed [query], on the CPU.
+// Returns the slots of the queries that are changed [query], on the CPU.
 at::Tensor query_slots(const Selection& selection, const RunSpan& span) {
   const at::Tensor local =
       selection.all_positions ? at::arange(span.count, at::kLong) : at::tensor(selection.positions, at::kLong);
   return local + span.begin;
 }
 
-// Interventions on the weights of chosen keys.
+// Applies interventions on the weights of chosen keys.
 void apply_to_keys(const Intervention& intervention, const Selection& selection, const RunSpan& span) {
   const bool sinks = intervention.kind == InterventionKind::redistribute && intervention.keys.empty();
   if ((sinks && span.begin > 0) || (!selection.all_positions && selection.positions.empty())) return;

@@ -5,7 +5,7 @@
 
 namespace headscope {
 
-// Changes x in place, which must be a tensor of the run's own. `x` has the axes of the intervention's site.
+// Changes `x` in place; it must be a tensor that the run owns, with the axes of the intervention's site.
 // Throws ErrorException (mismatch) when the value does not fit.
 void apply_intervention(const Intervention& intervention, const RunSpan& span, at::Tensor& x);
 

@@ -11,9 +11,9 @@
 namespace headscope {
 namespace {
 
-// Bytes that one tile of scores may take; a run's memory for attention is a few of these.
+// The most bytes that one tile of scores may take; attention in a run needs the memory of a few such tiles.
 constexpr std::int64_t tile_bytes = std::int64_t{32} << 20;
-// Query rows that share one mask in the fused path.
+// How many query rows share one mask in the fused path.
 constexpr std::int64_t masked_rows = 512;
 
 struct Tile {
@@ -28,7 +28,7 @@ Tile tile_at(const AttentionInput& in, std::int64_t begin, std::int64_t count) {
   return tile;
 }
 
-// Bool [1 or batch, 1, query, key] of what is hidden.
+// Bool [1 or batch, 1, query, key]: true where a query may not see the key.
 at::Tensor hidden_keys(const AttentionInput& in, const Tile& tile) {
   const auto options = at::TensorOptions().dtype(at::kLong).device(in.q.device());
   const std::int64_t first = in.mask.query_offset + tile.begin;
@@ -42,12 +42,12 @@ at::Tensor hidden_keys(const AttentionInput& in, const Tile& tile) {
   return hidden.logical_or((key < begin).logical_and(key != query));
 }
 
-// [batch, heads, pos, d] views.
+// Views as [batch, heads, pos, d].
 at::Tensor heads_first(const at::Tensor& x) { return x.transpose(1, 2); }
 
 // ---- Dense: rows of scores in tiles.
 
-// [batch, head_index, query, key]; grouped queries multiply their shared K/V head at once.
+// Scores [batch, head_index, query, key]; grouped queries multiply their shared K/V head at once.
 at::Tensor grouped_scores(const at::Tensor& q, const at::Tensor& k) {
   const std::int64_t batch = q.size(0), heads = q.size(1), rows = q.size(2), d = q.size(3), kv = k.size(1);
   return at::matmul(q.reshape({batch, kv, heads / kv * rows, d}), k.transpose(2, 3))
@@ -118,7 +118,7 @@ public:
 
 // ---- Fused: torch's attention, which never holds the scores.
 
-// Mean of v over the keys each query sees, from running sums: [batch, pos, head_index, d_head].
+// The mean of v over the keys that each query sees, from running sums: [batch, pos, head_index, d_head].
 at::Tensor uniform_output(const AttentionInput& in) {
   const std::int64_t batch = in.v.size(0), keys = in.v.size(1), rows = in.q.size(1);
   const auto options = at::TensorOptions().dtype(at::kLong).device(in.v.device());
@@ -140,7 +140,7 @@ at::Tensor uniform_output(const AttentionInput& in) {
   return mean.repeat_interleave(in.q.size(2) / in.v.size(2), 2);
 }
 
-// One K/V head for every query head; a view where they are equal in number.
+// Repeats K/V heads so that every query head has one; a view where their numbers are equal.
 at::Tensor per_query_head(const at::Tensor& x, std::int64_t heads) {
   const std::int64_t kv = x.size(1);
   if (kv == heads) return x;
@@ -149,7 +149,7 @@ at::Tensor per_query_head(const at::Tensor& x, std::int64_t heads) {
       .reshape({x.size(0), heads, x.size(2), x.size(3)});
 }
 
-// As torch's attention takes them: [batch, head_index, pos, d_head].
+// q, k and v with the axes that torch's attention wants: [batch, head_index, pos, d_head].
 struct HeadsFirst {
   HeadsFirst(const AttentionInput& in, const Tile& tile)
       : q(heads_first(in.q.narrow(1, tile.begin, tile.count))),
@@ -164,12 +164,12 @@ at::Tensor fused(const AttentionInput& in, const Tile& tile, const std::optional
   return heads_first(at::scaled_dot_product_attention(x.q, x.k, x.v, mask, 0.0, causal, in.scale));
 }
 
-// Whether somebody looks at or changes what the fused attention does not show.
+// Whether anything is read or changed inside attention that the fused kernel does not show.
 bool looks_inside(const AttentionInput& in) {
   return in.need_scores || in.need_pattern || in.softcap || (in.observer && in.observer->tile);
 }
 
-// Whether query i sees the keys up to i, and all of those.
+// Whether query i sees exactly the keys up to i.
 bool plain_prompt(const AttentionInput& in) {
   const bool windowed = in.mask.window && *in.mask.window < in.k.size(1);
   return !windowed && in.mask.key_begin.empty() && in.mask.query_offset == 0;

@@ -26,7 +26,7 @@ std::optional<kernels::Element> element_of(at::ScalarType type) {
   return std::nullopt;
 }
 
-// x as the kernels take it: the last axis contiguous, everything at multiples of 16 bytes.
+// Lays x out as the kernels need it: last axis contiguous, everything at multiples of 16 bytes.
 at::Tensor aligned(const at::Tensor& x) {
   const std::int64_t per_step = 16 / static_cast<std::int64_t>(x.element_size());
   const bool whole = x.stride(0) % per_step == 0 && x.stride(1) % per_step == 0 && x.stride(2) % per_step == 0 &&
@@ -36,7 +36,7 @@ at::Tensor aligned(const at::Tensor& x) {
 
 kernels::HeadStrides strides_of(const at::Tensor& x) { return {x.stride(0), x.stride(1), x.stride(2)}; }
 
-// The problem and its outputs for the kernels, with the tensors that they point into.
+// The kernels' problem and outputs, with the tensors that their pointers refer to.
 struct Job {
   Job(const AttentionInput& in, const AttentionStatisticsRequest& request) {
     q = aligned(in.q.detach());
@@ -111,12 +111,13 @@ void run_on_cpu(const Job& job) {
   });
 }
 
-// The log-sum-exp and the bound for the largest weights: what the passes hand on.
+// What the first pass hands on: the log-sum-exp and a bound for the largest weights.
 struct FirstPass {
   at::Tensor lse, bound; // [batch, head, query]; bound: undefined where no largest weights are asked for
 };
 
-// The sums of the forward's own attention where it makes them, whose z is then left in `z`; else a pass of our own.
+// Takes the sums from the forward's own attention where that computes them, and leaves its z in `z`; otherwise runs a
+// pass of our own.
 int first_pass(const kernels::cuda::Module& module, const Job& job, const AttentionInput& in, void* stream,
                FirstPass& out, at::Tensor& z) {
   const auto options = job.q.options().dtype(at::kFloat);
@@ -132,7 +133,8 @@ int first_pass(const kernels::cuda::Module& module, const Job& job, const Attent
   return module.attention_lse(job.problem, out.lse.mutable_data_ptr<float>(), bound, job.out.top_k, stream);
 }
 
-// False where the module cannot do it; the caller then takes another way. z: where the attention is made on the way.
+// Returns false where the module cannot do it; the caller then does it another way. Sets `z` where attention
+// is computed on the way.
 bool run_on_gpu(const Job& job, const AttentionInput& in, at::Tensor& z) {
   const kernels::cuda::Module* module = cuda_module();
   if (!module || !module->can_run(job.problem, job.out)) return false;
@@ -151,7 +153,7 @@ bool run_on_gpu(const Job& job, const AttentionInput& in, at::Tensor& z) {
   return error == 0;
 }
 
-// z: left undefined where the attention is not made on the way.
+// Leaves `z` undefined where attention is not computed on the way.
 std::optional<AttentionStatistics> by_kernels(const AttentionInput& in, const AttentionStatisticsRequest& request,
                                               at::Tensor& z) {
   if (in.need_scores || in.need_pattern || in.uniform.defined()) return std::nullopt; // the pattern may be another
@@ -163,13 +165,14 @@ std::optional<AttentionStatistics> by_kernels(const AttentionInput& in, const At
   return job.result;
 }
 
-// [key]: the queries of this run at or after the key.
+// Counts, for each key [key], the queries of this run at or after it.
 at::Tensor seen_by(const AttentionInput& in, const at::Tensor& like) {
   const at::Tensor key = at::arange(in.k.size(1), like.options());
   return in.mask.query_offset + in.q.size(1) - at::clamp_min(key, static_cast<double>(in.mask.query_offset));
 }
 
-// [..., query_block, key_block] padded with zeros to even numbers, as [..., query_block / 2, 2, key_block / 2, 2].
+// Reshapes [..., query_block, key_block], padded with zeros to even numbers, as [..., query_block / 2, 2, key_block /
+// 2, 2].
 at::Tensor in_pairs(const at::Tensor& map) {
   const std::int64_t rows = (map.size(-2) + 1) / 2, columns = (map.size(-1) + 1) / 2;
   const at::Tensor even = at::constant_pad_nd(map, {0, 2 * columns - map.size(-1), 0, 2 * rows - map.size(-2)}, 0.0);
@@ -201,7 +204,7 @@ Status check_statistics(const AttentionStatisticsRequest& request) {
 at::Tensor run_with_statistics(const AttentionBackend& backend, const AttentionInput& input,
                                const AttentionStatisticsRequest& request) {
   at::Tensor z;
-  // The kernels compute the pattern themselves; another backend's must come from that backend.
+  // The kernels compute the default pattern; that of another backend must come from that backend.
   std::optional<AttentionStatistics> statistics;
   if (&backend == &default_attention()) statistics = by_kernels(input, request, z);
   if (statistics) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Statistics of attention patterns, made while the model runs and without the pattern: by kernels on the CPU and, where
-// libheadscope_cuda.so can be opened, on the GPU; from tiles of the pattern where interventions change it.
+// Statistics of attention patterns, computed while the model runs without storing the pattern: by kernels on the CPU
+// and, where libheadscope_cuda.so can be opened, on the GPU; from tiles of the pattern where interventions change it.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace headscope {
 class AttentionBackend;
 struct AttentionInput;
 
-// Of one layer, on the model's device; undefined where not asked for. A is the pattern; queries that are left padding
-// count nowhere. `head` is the query head, `query` counts from the first position of the run.
+// The statistics of one layer, on the model's device; undefined where not asked for. A is the pattern; queries in left
+// padding are never counted. `head` is the query head, `query` counts from the first position of the run.
 struct AttentionStatistics {
   int layer = 0;
   at::Tensor key_sum;    // [batch, head, key] float64: sum over queries of A[q, k]
@@ -42,14 +42,14 @@ struct AttentionStatisticsRequest {
   std::function<void(const AttentionStatistics&)> done; // a layer is done; called on the engine's thread
 };
 
-// invalid_argument where a number is outside what the request says.
+// Returns invalid_argument where a number is outside the range that the request allows.
 Status check_statistics(const AttentionStatisticsRequest& request);
 
-// Runs the backend and the statistics, and calls request.done. Returns z.
+// Runs attention and the statistics, calls request.done, and returns z.
 at::Tensor run_with_statistics(const AttentionBackend& backend, const AttentionInput& input,
                                const AttentionStatisticsRequest& request);
 
-// The next coarser level of a pooled map: blocks of 2 x 2 become one. [..., query_block, key_block]
+// Makes the next coarser level of a pooled map [..., query_block, key_block]: 2 x 2 blocks become one.
 at::Tensor coarser_sum(const at::Tensor& pool_sum);
 at::Tensor coarser_max(const at::Tensor& pool_max);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Parts of a block as plain functions, without hook points: for circuits that are read off the weights.
+// Parts of a block as plain functions without hook points, for circuits computed from the weights alone.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -11,10 +11,10 @@ namespace headscope {
 
 // x: [..., d_model] or [..., d_head].
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
-// The one before the unembedding, where there is one.
+// Applies the norm before the unembedding; without one, returns x.
 at::Tensor apply_final_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x);
 
-// The MLP of a block, biases included, norms not. x: [..., d_model].
+// Applies the MLP of a block, with its biases but without its norms. x: [..., d_model].
 at::Tensor apply_mlp(const ModelConfig& config, const BlockWeights& block, const at::Tensor& x);
 at::Tensor apply_activation(Activation activation, const at::Tensor& x);
 

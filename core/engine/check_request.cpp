@@ -51,7 +51,7 @@ Status check_residual(const RowGroup::Residual& from, const at::Tensor& tokens, 
   return {};
 }
 
-// Rows of the batch that enter from tokens.
+// Counts the rows of the batch that enter from tokens.
 Result<std::int64_t> count_token_rows(const RunRequest& request, const ModelConfig& config) {
   std::int64_t rows = 0;
   for (std::size_t i = 0; i < request.rows.size(); ++i) {
@@ -85,7 +85,7 @@ Status check_groups(const RunRequest& request, const RunSpan& span) {
   for (std::size_t i = 0; i < request.rows.size(); ++i) {
     const RowGroup& group = request.rows[i];
     const int before = i > 0 ? std::max(-1, request.rows[i - 1].layer()) : group.tokens() ? -2 : -1;
-    // A run may begin where it ends, and then has no block.
+    // A run may begin where it ends; it then runs no block.
     const int last = i == 0 && !group.at_z() ? span.end_layer : span.end_layer - 1;
     if (group.layer() <= before || group.layer() > last)
       return bad(name_of(i), "cannot enter at layer " + std::to_string(group.layer()) +
@@ -115,20 +115,20 @@ Status check_together(const RunRequest& request, const RunSpan& span) {
                  "has " + std::to_string(prefix->rows()) + " rows, the tokens have " + std::to_string(span.batch));
 }
 
-// Whether rows of a group are there at a point. Behind its z nothing before z is computed.
+// Whether rows of a group pass a hook point. Rows that enter at z skip everything before z in that block.
 bool passes(const RowGroup& group, HookSite site) {
   if (site.point == HookPoint::final_scale || site.point == HookPoint::final_normalized) return true;
   return site.layer > group.layer() || (site.layer == group.layer() && (!group.at_z() || site.point >= HookPoint::z));
 }
 
-// Of rows that the batch does not have, the last: the plan refuses them.
+// Finds the group of a row; for a row outside the batch the last group, since the plan refuses such rows later.
 const RowGroup& group_of(std::int64_t row, const RunRequest& request, const RunSpan& span) {
   for (const RowGroup& group : request.rows)
     if ((row -= row_count(group, span)) < 0) return group;
   return request.rows.back();
 }
 
-// Whoever asks for what is not computed must be told.
+// Refuses captures and interventions at points that this run does not compute.
 Status check_sites(const RunRequest& request, const RunSpan& span) {
   const auto check = [&](HookSite site, std::int64_t row) -> Status {
     const RowGroup& group = group_of(row, request, span);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the types of a request do not rule out.
+// Checks what the types of a request do not rule out.
 #pragma once
 
 #include "core/engine/hook_plan.h"
 
 namespace headscope {
 
-// The rows, slots and blocks of a run that can be; else what is wrong with which field. Hook points, heads and
-// positions are HookPlan's to check.
+// Returns the rows, slots and blocks of a valid run; otherwise an error that names the wrong field. Hook points, heads
+// and positions are HookPlan's to check.
 Result<RunSpan> check_request(const RunRequest& request, const ModelConfig& config);
-// What a differentiated run must be beyond that.
+// Checks what a differentiated run must satisfy in addition.
 Status check_gradient_request(const GradientRequest& request);
 
-// Rows of a group whose tensors have been checked.
+// The number of rows in a group whose tensors have been checked.
 std::int64_t row_count(const RowGroup& group, const RunSpan& span);
 
 } // namespace headscope

@@ -23,13 +23,13 @@ std::string last_problem() {
   return text ? text : "it cannot be opened";
 }
 
-// Opens this file; false where there is none.
+// Opens this file; returns false where it does not exist.
 bool open_at(const fs::path& path, Opened& out) {
   std::error_code error;
   if (path.has_parent_path() && !fs::exists(path, error)) return false;
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   const std::string problem = library ? "" : last_problem();
-  // By its name alone the system looks in its own folders; that there is none is no problem.
+  // A bare name is searched for in the system's folders; finding none there is not a problem.
   if (!library && !path.has_parent_path() && problem.find("No such file") != std::string::npos) return false;
   out.state = {CudaModuleState::Kind::refused, path.string(), problem};
   if (!library) return true;

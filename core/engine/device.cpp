@@ -44,7 +44,7 @@ CudaLibrary open_library() {
   return library;
 }
 
-// Opened at most once a process; what it registers with torch cannot be taken back.
+// Opens the library at most once per process: what it registers with torch cannot be undone.
 const CudaLibrary& cuda_library() {
   static std::once_flag once;
   static CudaLibrary library;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Opens the device that somebody named. Headscope itself links no CUDA: support for it is a library that is
-// opened when a GPU is asked for.
+// Opens a device by name. Headscope itself does not link CUDA: its CUDA library is opened when a GPU is asked for.
 #pragma once
 
 #include <optional>
@@ -14,26 +13,26 @@
 
 namespace headscope {
 
-// "cpu", "cuda" (device 0) or "cuda:1". Errors: invalid_argument (no such kind), device (no GPU, no driver,
+// Accepts "cpu", "cuda" (device 0) or "cuda:1". Errors: invalid_argument (no such kind), device (no GPU, no driver,
 // or a build without CUDA; the message says which and what to do).
 Result<at::Device> open_device(const std::string& name);
 
-// A host tensor copied to the device without waiting for what is queued there. The host's may go at once: the driver
-// has taken its (pageable) bytes before this returns.
+// Copies a host tensor to the device without waiting for what is queued there. The host tensor may be freed at once:
+// the driver has read its (pageable) bytes before this returns.
 at::Tensor queued_copy(const at::Tensor& x, const at::Device& device);
 
-// A tensor on its way to the processor: what is queued on its device after it goes on while somebody waits for it.
+// A tensor being copied to the CPU: work queued on its device after it continues while the copy is waited for.
 class QueuedRead {
 public:
   explicit QueuedRead(const at::Tensor& x);
-  at::Tensor wait(); // on the processor
+  at::Tensor wait(); // on the CPU
 
 private:
   at::Tensor copy_;
   std::optional<c10::Event> arrived_; // of a GPU
 };
 
-// What this build and machine can do, in words: "CPU only: built without CUDA", "CUDA: NVIDIA H100".
+// Says in words what this build and machine can do: "CPU only: built without CUDA", "CUDA: NVIDIA H100".
 std::string describe_cuda();
 
 } // namespace headscope

@@ -13,7 +13,7 @@ namespace {
 namespace hk = kernels::cuda;
 
 constexpr std::int64_t multiple = 4; // of the rows' lengths
-// Powers of two that keep the products of the halves far from the ends of their range.
+// Powers of two that keep products of the half-precision parts well inside their range.
 constexpr float x_scale = 1.0F / 64.0F, w_scale = 1.0F;
 constexpr double low_step = 1.0 / 2048.0;
 // With fewer rows the launches cost more than the tensor cores save.
@@ -28,7 +28,7 @@ std::optional<hk::Element> element_of(at::ScalarType type) {
   }
 }
 
-// Null where the plain way is to be taken.
+// Returns null where plain torch operations should be used.
 const hk::Module* module_for(const at::Tensor& x) {
   if (!x.is_cuda() || x.numel() == 0 || !element_of(x.scalar_type())) return nullptr;
   if (c10::GradMode::is_enabled() && x.requires_grad()) return nullptr;
@@ -54,13 +54,13 @@ hk::Gate gate_of(Activation activation) {
   return hk::Gate::relu;
 }
 
-// Whether x W^T is better made of halves. The fast kernels for them need aligned rows of the result, too.
+// Whether x W^T is faster as products of half-precision parts. Their fast kernels also need aligned result rows.
 bool splits(const at::Tensor& x, const at::Tensor& w) {
   return x.scalar_type() == at::kFloat && x.is_cuda() && aligned(x) && aligned(w) && w.size(0) % multiple == 0 &&
          w.size(1) % 8 == 0 && x.numel() / x.size(-1) >= least_rows;
 }
 
-// [rows, 2 in] in half precision, or undefined.
+// Splits `from` into high and low parts [rows, 2 in] in half precision, or returns an undefined tensor.
 at::Tensor halves(const hk::Module& module, const at::Tensor& from, float scale, bool low_first) {
   const std::int64_t in = from.size(-1), rows = from.numel() / in;
   at::Tensor out = at::empty({rows, 2 * in}, from.options().dtype(at::kHalf));
@@ -69,7 +69,7 @@ at::Tensor halves(const hk::Module& module, const at::Tensor& from, float scale,
   return error == 0 ? out : at::Tensor{};
 }
 
-// xs: [high | low] of x / 64. -> x W^T [rows, out] in float32, or undefined.
+// Returns x W^T [rows, out] in float32, or undefined; `xs` is [high | low] of x / 64.
 at::Tensor product_of_halves(const hk::Module& module, const at::Tensor& xs, const at::Tensor& w) {
   const std::int64_t in = w.size(1);
   const at::Tensor ws = halves(module, w, w_scale, true); // [low | high]
@@ -80,7 +80,7 @@ at::Tensor product_of_halves(const hk::Module& module, const at::Tensor& xs, con
   return y;
 }
 
-// y + b + onto, in place, with the leading sizes of `like`.
+// Computes y + b + onto in place and gives it the leading sizes of `like`.
 at::Tensor with_added(const hk::Module& module, at::Tensor y, const at::Tensor& b, const at::Tensor& onto,
                       at::IntArrayRef like) {
   const std::int64_t d = y.size(1);

@@ -23,7 +23,7 @@ Result<HookPlan> plan_for(const RunRequest& request, const Differentiation& more
   return HookPlan::build(request, more.gradients, more.hooks, config, span);
 }
 
-// `gradient`: of what is differentiated; undefined for a single number.
+// `gradient` is d metric / d `of`; undefined where `of` is a single number.
 void differentiate(const at::Tensor& of, const at::Tensor& gradient, const std::vector<HookSite>& sites,
                    const ActivationCache& targets, ActivationCache& out) {
   const std::vector<at::Tensor> from = gradient.defined() ? std::vector{gradient} : std::vector<at::Tensor>{};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs a model: from tokens or from a stored residual, through all or some layers, with interventions,
-// captures and observers. One Engine per model; run() may be called from one thread at a time.
+// Runs a model from tokens or a stored residual, through all or some layers, with interventions, captures and
+// observers. There is one Engine per model; run() may be called from one thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +24,11 @@
 
 namespace headscope {
 
-// Activations by site; only those that were asked for.
+// Captured activations by site.
 class ActivationCache {
 public:
   bool contains(HookSite site) const { return tensors_.count(site) != 0; }
-  // not_found when the site was not captured.
+  // Returns not_found when the site was not captured.
   Result<at::Tensor> get(HookSite site) const;
   void put(HookSite site, at::Tensor value) { tensors_[site] = std::move(value); }
   const std::map<HookSite, at::Tensor>& all() const { return tensors_; }
@@ -43,9 +43,9 @@ struct TokenBatch {
   std::vector<std::int64_t> left_pad;  // per row, or empty
   std::vector<std::int64_t> right_pad; // per row, or empty
 
-  // One row, no padding.
+  // Makes a batch of one row without padding.
   static TokenBatch single(const std::vector<std::int64_t>& ids);
-  // Pads to the longest row on the given side.
+  // Pads all rows on the given side to the length of the longest.
   enum class Side { left, right };
   static TokenBatch pad(const std::vector<std::vector<std::int64_t>>& rows, Side side, std::int64_t pad_id = 0);
 };
@@ -58,10 +58,10 @@ struct BeforeLayer {
   friend bool operator==(const BeforeLayer&, const BeforeLayer&) = default;
 };
 
-// All blocks, final norm and unembedding, and of which tokens; or only so many blocks.
+// Where a run ends: with logits after all blocks (and at which tokens), or before a given block.
 using RunEnd = std::variant<LogitRows, BeforeLayer>;
 
-// Read or replace an activation; return the input unchanged to only read. Runs on the engine's thread.
+// Reads or replaces an activation; returns its input unchanged to only read. Runs on the engine's thread.
 using HookFn = std::function<at::Tensor(HookSite, at::Tensor)>;
 
 struct Hook {
@@ -70,23 +70,23 @@ struct Hook {
 };
 
 struct RunRequest {
-  TokenBatch batch; // of rows that do not enter from tokens shape and padding only
-  // The rows of the batch in the order in which they enter, each layer once and increasing; empty: all from tokens. An
-  // activation of a layer has the rows that are there by then, so variants that restart at different layers travel as
-  // one batch. Groups behind the first go without padding on the left.
+  TokenBatch batch; // rows that do not enter from tokens use its shape and padding only
+  // The rows of the batch by the layer they enter at, in increasing order and each layer once; empty: all rows enter
+  // from tokens. An activation has the rows that have entered by its layer, so variants that restart at different
+  // layers form one batch. Left padding is allowed in the first group only.
   std::vector<RowGroup> rows;
   KvPast past; // positions before those of the batch
   RunEnd until = LogitRows::all;
   std::vector<Intervention> interventions;
   std::vector<Hook> hooks;
   std::vector<HookSite> capture;
-  // float32 on a GPU: products as three of halves on the tensor cores, several times as fast and near float32's
-  // accuracy (core/engine/device_parts.h). Sweeps do; elsewhere numbers are those of float32 products.
+  // Computes each float32 product on a GPU as three half-precision ones on the tensor cores: several times as fast and
+  // near float32's accuracy (core/engine/device_parts.h). Sweeps set it; without it, products are plain float32.
   bool split_matmul = false;
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's
-  CancelToken cancel;                                     // looked at before every layer
+  CancelToken cancel;                                     // tested before every layer
 };
 
 struct RunResult {
@@ -95,7 +95,7 @@ struct RunResult {
   ActivationCache cache; // what `capture` asked for
 };
 
-// A scalar of the run that gradients are taken of, e.g. a logit difference.
+// The scalar that is differentiated, e.g. a logit difference.
 using MetricFn = std::function<at::Tensor(const at::Tensor& logits)>;
 
 struct BackwardHook {
@@ -106,7 +106,7 @@ struct BackwardHook {
 struct GradientRequest {
   RunRequest run; // all rows enter together, and no cache is appended to
   MetricFn metric;
-  at::Tensor resid_gradient;       // of a run that stops early, in place of a metric: d metric / d RunResult::resid
+  at::Tensor resid_gradient;       // for a run that stops early, instead of a metric: d metric / d RunResult::resid
   std::vector<HookSite> gradients; // sites whose d metric / d activation is wanted
   std::vector<BackwardHook> backward_hooks;
 };
@@ -120,7 +120,7 @@ struct GradientResult {
 
 class Engine {
 public:
-  // `attention`: what computes attention where a run names nothing else; null: default_attention().
+  // `attention` computes attention in runs that name no other backend; null: default_attention().
   explicit Engine(std::shared_ptr<const Model> model, std::shared_ptr<const AttentionBackend> attention = nullptr)
       : model_(std::move(model)), attention_(std::move(attention)) {}
 

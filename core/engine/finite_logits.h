@@ -8,10 +8,11 @@
 
 namespace headscope {
 
-// Logits of an unchanged model are numbers. Where they are not, activations have passed the range of the model's type,
-// as Gemma's do in float16: unsupported, naming the model and --dtype. `logits` may be of any shape, on any device.
+// Checks that an unchanged model's logits are finite. Where they are not, activations have left the range of the
+// model's type, as Gemma's do in float16: the error is `unsupported` and names the model and --dtype. `logits` may be
+// of any shape, on any device.
 Status check_finite(const at::Tensor& logits, const Model& model);
-// That error, for whoever has looked.
+// Makes that error, for callers that have checked the logits themselves.
 Error not_finite(const Model& model);
 
 } // namespace headscope

@@ -27,7 +27,8 @@ at::Tensor add_bias(const at::Tensor& x, const at::Tensor& b) { return b.defined
 // Whether this is the only name of a tensor and of its memory.
 bool owns(const at::Tensor& x) { return x.use_count() == 1 && x.storage().use_count() == 1; }
 
-// For each group of copies the rows there by then, with the copies behind them, on the device: one transfer for all.
+// For each group of copies, the indices of the rows present by then followed by those copied; one transfer to the
+// device serves all groups.
 std::vector<at::Tensor> indices_with_copies(const RunRequest& request, const RunSpan& span, const at::Device& device) {
   std::vector<std::int64_t> rows, counts;
   std::int64_t there = 0;
@@ -124,7 +125,7 @@ at::Tensor ForwardPass::linear(const at::Tensor& x, const at::Tensor& w, const a
   at::Tensor y = linear_on_cpu(x, w, b);
   if (!y.defined() && splits())
     if (at::Tensor sum = split_linear_on_device(x.contiguous(), w, b, onto); sum.defined()) return sum;
-  // The sum inside the product: one pass over memory less, and rounded once in place of twice.
+  // Adds inside the product: this saves a pass over memory and rounds once instead of twice.
   if (!y.defined() && onto.defined() && onto.is_cuda() && !b.defined() && onto.is_contiguous() && owns(onto)) {
     onto.view({-1, onto.size(-1)}).addmm_(x.reshape({-1, x.size(-1)}), w.t());
     return onto;
@@ -228,7 +229,7 @@ void ForwardPass::norm_heads(int layer, Projections& projections) const {
   projections.k = apply_norm(head_norm, block.k_norm, projections.k);
 }
 
-// Each row's own, so that nothing of a prompt depends on those beside it.
+// Gives each row its own length, so that no prompt's result depends on the others in the batch.
 std::vector<std::int64_t> ForwardPass::row_lengths() const {
   const std::int64_t slots = std::max(span_.begin + span_.count, request_.past.prompt_length());
   std::vector<std::int64_t> lengths(static_cast<std::size_t>(span_.batch), slots);
@@ -243,7 +244,7 @@ RotaryTables ForwardPass::tables(int layer, std::int64_t rows) {
     for (const RotaryConfig& rotary : config_.rotary)
       tables_.push_back(rotary_tables(rotary, positions_, row_lengths(), model_.dtype));
   const RotaryTables& all = tables_[static_cast<std::size_t>(config_.layers[static_cast<std::size_t>(layer)].rotary)];
-  // Rows that join later stand behind those that are there.
+  // Rows that join later come after those already present.
   if (all.cos.size(0) <= rows) return all;
   return {all.cos.narrow(0, 0, rows), all.sin.narrow(0, 0, rows)};
 }
@@ -255,8 +256,8 @@ void ForwardPass::rotate(int layer, Projections& projections) {
   projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, turns));
 }
 
-// Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by all that
-// is cached.
+// Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by
+// everything cached.
 void ForwardPass::extend_cache(int layer, Projections& projections) {
   if (const KvCache* prefix = request_.past.prefix()) {
     const KvCache::Layer& before = prefix->layers_[static_cast<std::size_t>(layer)];
@@ -353,7 +354,8 @@ at::Tensor ForwardPass::with_mlp(int layer, at::Tensor resid, const at::Tensor& 
 
 at::Tensor ForwardPass::normed_for_mlp(int layer, const at::Tensor& resid) {
   const BlockWeights& block = model_.weights.blocks[static_cast<std::size_t>(layer)];
-  // A tensor of its own, or its gradient would also be that of the residual that goes past the MLP.
+  // The MLP's input needs a tensor of its own, or its gradient would include that of the residual that bypasses the
+  // MLP.
   const at::Tensor input =
       plan_.active(HookPoint::mlp_in, layer) ? plan_.visit(HookPoint::mlp_in, layer, resid.view_as(resid)) : resid;
   return apply_norm(config_, block.ln2, input, plan_, {HookPoint::ln2_scale, HookPoint::ln2_normalized, layer});
@@ -368,7 +370,7 @@ at::Tensor ForwardPass::mlp(int layer, const at::Tensor& x, at::Tensor onto) {
   at::Tensor post;
   if (config_.gated_mlp && !watched) post = gated_on_device(config_.activation, in);
   if (post.defined()) {
-    // done in one pass
+    // computed in one pass
   } else if (config_.gated_mlp) {
     const at::Tensor gate = plan_.visit(HookPoint::mlp_pre, layer, in.narrow(-1, 0, config_.d_mlp));
     const at::Tensor up = plan_.visit(HookPoint::mlp_pre_linear, layer, in.narrow(-1, config_.d_mlp, config_.d_mlp));

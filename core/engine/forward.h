@@ -12,25 +12,26 @@ public:
   ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request, HookPlan& plan,
               const RunSpan& span, bool differentiable);
 
-  // Everything but `cache`, which stays in the plan. Throws; the engine guards.
+  // Fills everything but `cache`, which stays in the plan. May throw; the engine catches.
   RunResult run();
 
 private:
   at::Tensor embed();
-  // The rows that enter at this layer, too, but for copies at its z.
+  // Adds the rows that enter at this layer, except copies that enter at its z.
   at::Tensor with_entering(int layer, at::Tensor resid);
   bool wants(LogitRows rows) const { return request_.until == RunEnd(rows); }
   bool splits() const { return request_.split_matmul && !differentiable_; }
-  // x W^T + b, here and below added to `onto` where that is defined, in its memory where nobody else has it.
+  // Computes x W^T + b. Here and below the result is added to `onto` where that is defined, in place if nothing else
+  // uses its memory.
   at::Tensor linear(const at::Tensor& x, const at::Tensor& w, const at::Tensor& b, at::Tensor onto = {}) const;
   at::Tensor block(int layer, at::Tensor resid_pre);
-  // The last block where only the last position's logits are wanted: its keys and values of all positions, everything
-  // else of the last one alone. -> [batch, 1, d_model]
+  // Runs the last block where only the last position's logits are wanted: keys and values at all positions, everything
+  // else at the last one. Returns [batch, 1, d_model].
   at::Tensor last_block(int layer, const at::Tensor& resid_pre);
   bool only_last_matters(int layer) const;
   bool only_last_matters_after_z(int layer) const;
   at::Tensor finish_block(int layer, at::Tensor resid_pre, const at::Tensor& z);
-  // resid + mlp_out; the MLP reads `mlp_in`, or resid where that is undefined.
+  // Returns resid + mlp_out; the MLP reads `mlp_in`, or resid where that is undefined.
   at::Tensor with_mlp(int layer, at::Tensor resid, const at::Tensor& mlp_in);
   at::Tensor normed_for_mlp(int layer, const at::Tensor& resid);
   at::Tensor mlp(int layer, const at::Tensor& normed, at::Tensor onto); // before its last norm
@@ -40,14 +41,14 @@ private:
     at::Tensor q, k, v; // [batch, pos, heads, d_head]
   };
   Projections project(int layer, const at::Tensor& resid_pre);
-  // The long way, when each head reads a residual of its own.
+  // Projects head by head, when each head reads a residual of its own.
   at::Tensor project_by_head(int layer, const at::Tensor& resid_pre, HookPoint input, std::int64_t row,
                              std::int64_t heads);
   void norm_heads(int layer, Projections& projections) const;
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
-  // z, computed or as rows enter with; resid_pre gets the rows that enter here as copies.
+  // Returns z: computed, or given for rows that enter at it. Rows that enter here as copies are appended to resid_pre.
   at::Tensor attend_block(int layer, at::Tensor& resid_pre);
   at::Tensor output(int layer, const at::Tensor& z, at::Tensor onto);
   at::Tensor with_attention(int layer, at::Tensor resid_pre, const at::Tensor& z); // resid_pre + attn_out
@@ -62,7 +63,7 @@ private:
   RunSpan span_;
   bool differentiable_;
   at::Tensor positions_; // [batch or 1, pos]: slot minus left padding
-  // Of request_.rows, and of those that are copies: how many have entered.
+  // How many groups of request_.rows have entered, and how many of them are copies.
   std::size_t entered_ = 0, copies_entered_ = 0;
   const RowGroup* entering_ = nullptr; // at this layer
   std::vector<at::Tensor> copied_;     // of copies each: which row every row from then on is [row]

@@ -48,7 +48,7 @@ public:
   std::int64_t pick(const at::Tensor& logits) { // [d_vocab]
     if (options_.temperature <= 0.0) return logits.argmax().item<std::int64_t>();
     const at::Tensor cumulative = sampling_probabilities(logits, options_).cumsum(-1).contiguous();
-    // 53 bits of the engine's own: distributions of the standard library differ between platforms.
+    // Takes 53 bits of the generator directly: the standard library's distributions differ between platforms.
     const double uniform = static_cast<double>(random_() >> 11) * 0x1.0p-53;
     const double* begin = cumulative.const_data_ptr<double>();
     const double* end = begin + cumulative.numel();

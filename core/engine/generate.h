@@ -20,9 +20,9 @@ struct GenerateOptions {
   bool stop_at_eos = true;
   std::vector<Intervention> interventions; // phase decides where they act; row: must be unset or 0
   const AttentionObserver* observer = nullptr;
-  // Prefill all but the last prompt token, so that the first generated token also comes from a decode step.
+  // Prefills all but the last prompt token, so that the first generated token also comes from a decode step.
   bool last_prompt_token_decodes = false;
-  // Called after each token, before the next step; return false to stop.
+  // Called after each token, before the next step; returning false stops generation.
   std::function<bool(std::int64_t token)> on_token;
   TaskContext task;
 };
@@ -31,10 +31,10 @@ struct Generation {
   std::vector<std::int64_t> tokens; // without the prompt; includes the stop token if one ended it
 };
 
-// mismatch when prompt + new tokens exceed the model's context.
+// Returns mismatch when prompt + new tokens exceed the model's context.
 Status check_room(const Engine& engine, const std::vector<std::int64_t>& prompt, std::int64_t new_tokens);
 
-// invalid_argument for an empty prompt, mismatch when prompt + new tokens exceed the model's context.
+// Errors: invalid_argument for an empty prompt, mismatch when prompt + new tokens exceed the model's context.
 Result<Generation> generate(const Engine& engine, const std::vector<std::int64_t>& prompt,
                             const GenerateOptions& options);
 

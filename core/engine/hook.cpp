@@ -19,7 +19,7 @@ struct PointInfo {
 
 using enum HookAxes;
 
-// In the order of HookPoint.
+// The points in the order of HookPoint.
 constexpr std::array<PointInfo, hook_point_count> points = {{
     {HookPoint::embed, "hook_embed", "embed", pos_d, false},
     {HookPoint::pos_embed, "hook_pos_embed", "pos_embed", pos_d, false},

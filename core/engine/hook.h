@@ -51,7 +51,7 @@ enum class HookPoint : std::uint8_t {
 
 constexpr int hook_point_count = static_cast<int>(HookPoint::count);
 
-// What the axes of a point are, apart from batch: decides where an intervention's head and positions apply.
+// The axes of a point's activation; they decide where an intervention's head and positions apply.
 enum class HookAxes : std::uint8_t {
   pos_d,          // [batch, pos, d]
   pos_head_d,     // [batch, pos, head_index, d]
@@ -69,20 +69,20 @@ struct HookSite {
   friend auto operator<=>(const HookSite&, const HookSite&) = default;
 };
 
-// "blocks.3.attn.hook_z", "ln_final.hook_scale".
+// The full name of a site, e.g. "blocks.3.attn.hook_z" or "ln_final.hook_scale".
 std::string hook_name(HookSite site);
 
-// The sites a model of this configuration has, in the order of the forward pass.
+// The sites that a model of this configuration has, in the order of the forward pass.
 std::vector<HookSite> hook_sites(const ModelConfig& config);
 
-// One exact name. not_found, naming the nearest existing names, when this model has no such point.
+// Reads one exact name. Returns not_found, with the nearest existing names, when this model has no such point.
 Result<HookSite> parse_hook_name(std::string_view name, const ModelConfig& config);
 
-// Exact names and globs ("blocks.*.attn.hook_z", "*hook_resid_post", "blocks.[0-3].*"), comma-separated.
+// Reads exact names and globs ("blocks.*.attn.hook_z", "*hook_resid_post", "blocks.[0-3].*"), comma-separated.
 // A part that matches nothing is an error, never a silent no-op.
 Result<std::vector<HookSite>> match_hook_names(std::string_view filter, const ModelConfig& config);
 
-// "resid_pre", "z", "attn_out", "mlp_out", "pattern", "q"…: short names of block points.
+// Reads the short name of a block point: "resid_pre", "z", "attn_out", "mlp_out", "pattern", "q"…
 Result<HookPoint> parse_hook_point(std::string_view short_name);
 // The short names of all points of a block, with ", " between them.
 std::string block_point_names();

@@ -102,12 +102,12 @@ private:
   std::vector<HookSite> sites_;
 };
 
-// One head of one row, at every position.
+// Whether an intervention zeroes one head of one row at every position.
 bool zeroes_one_head(const Intervention* x) {
   return x->kind == InterventionKind::zero && x->row && x->head && x->positions.empty();
 }
 
-// Sweeps zero a head in each of hundreds of rows: one mask does it at once. x: [batch, pos, head_index, d]
+// Zeroes a head in each of hundreds of rows, as sweeps do, with one mask. x: [batch, pos, head_index, d]
 at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* const> zeroed) {
   at::Tensor mask = at::zeros({x.size(0), x.size(2)}, at::kBool);
   bool* const gone = mask.mutable_data_ptr<bool>();
@@ -116,7 +116,7 @@ at::Tensor without_heads(const at::Tensor& x, std::span<const Intervention* cons
   return at::where(queued_copy(mask, x.device()).view({x.size(0), 1, x.size(2), 1}), 0.0, x);
 }
 
-// A view into a larger tensor would keep all of it alive.
+// Copies a view, which would otherwise keep the larger tensor alive.
 at::Tensor compact(const at::Tensor& x) {
   const bool alone = x.is_contiguous() && x.storage().nbytes() == x.nbytes();
   return alone ? x : x.detach().clone(at::MemoryFormat::Contiguous);
@@ -142,7 +142,7 @@ Result<HookPlan> HookPlan::build(const RunRequest& request, const std::vector<Ho
     plan.interventions_.push_back(&intervention);
     mark(intervention.site, intervention.kind == InterventionKind::uniform ? uniform_flag : edit_flag);
   }
-  // By site, and in the order given within one.
+  // Sorts by site, and keeps the given order within a site.
   std::stable_sort(plan.interventions_.begin(), plan.interventions_.end(),
                    [](const Intervention* a, const Intervention* b) { return a->site < b->site; });
   for (const Hook& hook : request.hooks) {

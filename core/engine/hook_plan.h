@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What one run wants at each hook point. A point that nobody asked for costs one look at a flag.
+// What one run does at each hook point. A point that is not asked for costs one test of a flag.
 #pragma once
 
 #include <vector>
@@ -15,7 +15,7 @@ struct RunSpan {
   std::int64_t begin = 0;      // slot of the first position: tokens already in the KV cache or prefix
   std::int64_t count = 0;      // positions
   int first_layer = 0;
-  int end_layer = 0;   // behind the last
+  int end_layer = 0;   // one past the last
   bool cached = false; // with a KV cache
   Phase phase() const { return cached && begin > 0 ? Phase::decode : Phase::prefill; }
 };
@@ -31,15 +31,15 @@ public:
 
   // Whether anything of the block is read or changed.
   bool touches(int layer) const { return touches(layer, HookPoint{}); }
-  // Whether anything of the block is, from this point on.
+  // Whether anything of the block is read or changed from this point on.
   bool touches(int layer, HookPoint from) const;
 
-  // Applies interventions, then hooks, to x; keeps the outcome where it was asked for; returns it.
+  // Applies interventions, then hooks, to x; captures the result where asked for; returns it.
   at::Tensor visit(HookPoint point, int layer, at::Tensor x);
   at::Tensor visit(HookPoint point, at::Tensor x) { return visit(point, -1, std::move(x)); }
 
-  // Bool [batch, pos, head_index] of the queries that attend uniformly in this layer, or undefined; of all rows, those
-  // included that have yet to join.
+  // Bool [batch, pos, head_index]: true for queries that attend uniformly in this layer; undefined for none. Covers all
+  // rows, including those that have yet to enter.
   at::Tensor uniform_queries(int layer, const at::Device& device) const;
   // Whether a point inside attention is read or changed, beyond uniform interventions.
   bool needs(HookPoint point, int layer) const { return (flags_[index(point, layer)] & ~uniform_flag) != 0; }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An intervention is a small value: where, what, which positions, which batch row. A run takes a list of
-// them, so that a sweep can put many interventions side by side as rows of one batch.
+// An intervention is a small value that says where, what, at which positions and in which batch row. A run takes a list
+// of them, so that a sweep can put many interventions side by side as rows of one batch.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ enum class InterventionKind : std::uint8_t {
   project_out, // x -> x - factor * (its part along value): directional ablation
   uniform,     // at `pattern` only: each query attends equally to every key it may see; never builds T x T
   hide,        // at `attn_scores` only: scores of `keys` become -inf, where a query can see any other key
-  // At `pattern` only: weights on `keys` times `factor`; what that frees goes to the query's other keys, in proportion
-  // to their weights (ACT, Yu et al. 2406.15765).
+  // At `pattern` only: weights on `keys` are multiplied by `factor`; the weight that frees is given to the query's
+  // other keys in proportion to their weights (ACT, Yu et al. 2406.15765).
   redistribute,
   // At `pattern` only: (1 - factor) * weights + factor * a given distribution over `keys` (attention steering, Merullo
   // et al. 2310.08744).
@@ -35,8 +35,8 @@ struct Intervention {
   InterventionKind kind = InterventionKind::zero;
   // Head index (K/V head index at k, v, k_input, v_input, rot_k); unset: all heads.
   std::optional<std::int64_t> head;
-  // Slots of the row, padding and cached tokens counted (query positions at attn_scores and pattern); empty:
-  // all. In runs with a KV cache, slots that this run does not compute are passed over.
+  // Slots of the row, counting padding and cached tokens (query positions at attn_scores and pattern); empty: all. In
+  // runs with a KV cache, slots that this run does not compute are skipped.
   std::vector<std::int64_t> positions;
   // Batch row; unset: all rows.
   std::optional<std::int64_t> row;
@@ -47,11 +47,11 @@ struct Intervention {
   // For steer: the weight of each of `keys` [key], in any unit; undefined: all the same.
   at::Tensor value;
   double factor = 1.0; // for scale, project_out, redistribute and steer
-  // For hide, redistribute and steer: key slots; those that are not there yet are passed over. Steered queries take
-  // those before or at themselves (a sliding window is not looked at); a query with none stays as it is. Empty, for
-  // redistribute: the
-  // sinks of each head but the first, keys whose mean weight over the queries that may see them is above
-  // `sink_threshold`. Of whole prompts without padding only; steps from a KV cache are left as they are.
+  // For hide, redistribute and steer: key slots; slots that do not exist yet are skipped. A steered query uses those at
+  // or
+  // before itself (a sliding window is ignored); a query with none is unchanged. Empty, for redistribute: each head's
+  // sinks except the first, i.e. keys whose mean weight over the queries that may see them is above `sink_threshold`;
+  // only for whole prompts without padding, and steps from a KV cache are unchanged.
   std::vector<std::int64_t> keys;
   double sink_threshold = 0.1;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Keys and values of positions that a run need not compute again.
+// The KV cache: keys and values of positions that a run need not compute again.
 #pragma once
 
 #include <cstdint>
@@ -10,12 +10,12 @@
 
 namespace headscope {
 
-// Rotated keys and values of each layer, [batch, slots, kv_head_index, d_head]; grows by doubling.
+// Holds each layer's keys and values after rotary, [batch, slots, kv_head_index, d_head]; grows by doubling.
 class KvCache {
 public:
   std::int64_t length() const { return length_; }
   std::int64_t rows() const { return layers_.empty() ? 0 : layers_.front().k.size(0); }
-  // A cache of its own whose row i is this one's row rows[i]: repeats a prefill, or leaves rows out.
+  // Returns a new cache whose row i is a copy of row rows[i]: repeats a prefill, or drops rows.
   KvCache select_rows(const std::vector<std::int64_t>& rows) const;
 
 private:
@@ -27,21 +27,21 @@ private:
   std::int64_t length_ = 0;
 };
 
-// The positions before those of a run. By itself there are none.
+// The positions before those of a run. A default one has none.
 class KvPast {
 public:
   KvPast() = default;
-  // Those of a cache, which gets the run's keys and values too; unless it is empty, the run is a decode step.
-  // `prompt_length`: of a run over the first tokens of prompts whose rest follows in a later one, how many slots they
-  // will have: the rotary base of some models depends on it. Fewer than this run's: those of this run.
+  // Uses the positions of a cache and appends the run's keys and values to it; unless it is empty, the run is a decode
+  // step. `prompt_length` is for a run over the first tokens of prompts whose rest follows later: how many slots they
+  // will have, since the rotary base of some models depends on it. If it is smaller than this run's, this run's counts.
   static KvPast append_to(KvCache& cache, std::int64_t prompt_length = 0) {
     return KvPast(Appended{&cache, prompt_length});
   }
-  // Those of a cache that is only read, so that a run may start and stop at any layer, pad on the right and be
-  // differentiated. Rows: those of the run. Null: there are none.
+  // Uses the positions of a cache that is only read, so that a run may start and stop at any layer, pad on the right
+  // and be differentiated. Its rows are those of the run. Null: no earlier positions.
   static KvPast read(const KvCache* prefix) { return prefix ? KvPast(prefix) : KvPast(); }
 
-  // What is appended to, and what is only read; null: it is not so.
+  // The cache that is appended to, and the one that is only read; null where there is none.
   KvCache* appended() const {
     const auto* appending = std::get_if<Appended>(&where_);
     return appending ? appending->cache : nullptr;

@@ -28,7 +28,7 @@ at::Tensor layer_norm(const ModelConfig& config, const NormWeights& weights, con
                         config.norm_eps);
 }
 
-// The long way, through the divisor and the quotient, for when somebody looks at or changes them.
+// Computes scale and normalized activations separately, for runs that read or change them.
 at::Tensor hooked_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
                        const NormSite& site) {
   const bool centers = config.norm != NormKind::rms_norm;

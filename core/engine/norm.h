@@ -7,7 +7,7 @@
 
 namespace headscope {
 
-// Where the norm's hook_scale and hook_normalized are; layer -1 with final_* for the last norm.
+// The norm's hook_scale and hook_normalized; the final norm has final_* and layer -1.
 struct NormSite {
   HookPoint scale, normalized;
   int layer = -1;
@@ -17,7 +17,7 @@ struct NormSite {
 at::Tensor apply_norm(const ModelConfig& config, const NormWeights& weights, const at::Tensor& x, HookPlan& plan,
                       const NormSite& site);
 
-// `config` as the last norm needs it, which may be of another kind than those of the blocks.
+// Returns `config` for the final norm, which may be of another kind than the norms of the blocks.
 ModelConfig final_norm_config(const ModelConfig& config);
 
 } // namespace headscope

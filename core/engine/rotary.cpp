@@ -14,7 +14,7 @@ namespace {
 
 constexpr double two_pi = 6.283185307179586476925286766559;
 
-// base ^ (2i / dim), float32 as the reference computes it.
+// base ^ (2i / dim), in float32 as the reference computes it.
 at::Tensor position_frequencies(std::int64_t dim, double base) {
   return at::pow(at::Scalar(base), at::arange(0, dim, 2, at::kLong).to(at::kFloat) / static_cast<double>(dim));
 }
@@ -61,7 +61,7 @@ double yarn_attention_factor(const RopeScaling& scaling) {
 at::Tensor yarn(const RotaryConfig& config) {
   const RopeScaling& scaling = config.scaling;
   const auto dim = static_cast<double>(config.dim);
-  // The dimension that turns this often within the original context.
+  // The dimension that makes this many rotations within the original context.
   const auto correction = [&](double rotations) {
     return dim * std::log(static_cast<double>(scaling.original_max_position) / (rotations * two_pi)) /
            (2.0 * std::log(config.theta));
@@ -102,7 +102,7 @@ InverseFrequencies inverse_frequencies(const RotaryConfig& config, std::int64_t 
 
 namespace {
 
-// [1 or row, 1, dim / 2]: one for all where the rows' lengths, or all that counts of them, are equal.
+// Frequencies [1 or row, 1, dim / 2]: one row for all where the rows' lengths are equal, or differ without effect.
 at::Tensor by_row(const RotaryConfig& config, const std::vector<std::int64_t>& lengths) {
   std::map<std::int64_t, at::Tensor> of_length;
   std::vector<at::Tensor> rows;

@@ -15,8 +15,8 @@ struct RotaryTables {
   at::Tensor cos, sin; // [batch or 1, pos, 1, dim]
 };
 
-// positions: [batch or 1, pos] int64. `lengths`: tokens of each row, which dynamic scaling depends on: the tables have
-// one row for all, or one each where the positions or the rotations differ.
+// positions: [batch or 1, pos] int64. `lengths`: tokens of each row, which dynamic scaling depends on. The tables have
+// one row for all, or one for each where positions or rotations differ.
 RotaryTables rotary_tables(const RotaryConfig& config, const at::Tensor& positions,
                            const std::vector<std::int64_t>& lengths, at::ScalarType dtype);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows that enter a run together: at which layer, and what from.
+// Rows that enter a run together: at which layer, and from what.
 #pragma once
 
 #include <cstdint>
@@ -13,17 +13,17 @@ namespace headscope {
 
 class RowGroup {
 public:
-  struct Tokens {}; // the batch's own: of those rows that no other group has
+  struct Tokens {}; // the tokens of those batch rows that no other group has
   // Activations of an earlier run.
   struct Residual {
     at::Tensor resid; // resid_pre of the layer, [row, pos, d_model]
-    // The block's z too, [row, pos, head_index, d_head]: the block then begins at its output matrix. Undefined: at its
-    // first norm.
+    // The block's z [row, pos, head_index, d_head], so that the block begins at its output matrix. Undefined: it begins
+    // at its first norm.
     at::Tensor z = {};
   };
-  // Rows of the same run: variants travel with the run that they are variants of.
+  // Copies of rows of the same run: variants are computed along with the prompts that they are variants of.
   struct Copies {
-    std::vector<std::int64_t> of; // rows that are there by then, one a copy, which is padded as its row
+    std::vector<std::int64_t> of; // the row that each copy is made of, already entered; a copy has that row's padding
     bool at_z = false;            // copied at the block's z; else at its resid_pre
   };
 
@@ -35,11 +35,11 @@ public:
   }
 
   int layer() const { return layer_; } // the first block that these rows pass; -1: they pass the embedding
-  // Null: they come from something else.
+  // Returns null where the rows do not enter from tokens.
   const Tokens* tokens() const { return std::get_if<Tokens>(&from_); }
   const Residual* residual() const { return std::get_if<Residual>(&from_); }
   const Copies* copied() const { return std::get_if<Copies>(&from_); }
-  // Whether the rows leave out their first block as far as its pattern.
+  // Whether the rows enter at z and so skip their first block's attention.
   bool at_z() const {
     if (residual()) return residual()->z.defined();
     return copied() && copied()->at_z;

@@ -53,7 +53,7 @@ void TileStatistics::add(const PatternTile& tile) {
   if (request_.pool_block > 0) add_map(pattern, first - mask_.query_offset);
 }
 
-// first: the index of the tile's first query in the run.
+// `first` is the index of the tile's first query in the run.
 void TileStatistics::add_map(const at::Tensor& pattern, std::int64_t first) {
   const std::int64_t block = request_.pool_block, columns = blocks_of(keys_, block), rows = pattern.size(2);
   const at::Tensor by_block = at::constant_pad_nd(pattern, {0, columns * block - keys_}, 0.0)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention statistics from tiles of the pattern, in torch: for patterns that interventions have changed, and where no
-// kernel serves.
+// Attention statistics from tiles of the pattern, in torch: for patterns changed by interventions, and where there is
+// no kernel.
 #pragma once
 
 #include "core/engine/attention.h"
@@ -14,7 +14,7 @@ public:
 
   // Tiles come in the order of their queries and cover all of them once.
   void add(const PatternTile& tile);
-  // All but sink_mass.
+  // Returns all statistics except sink_mass.
   AttentionStatistics finish();
 
 private:

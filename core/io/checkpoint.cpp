@@ -198,7 +198,7 @@ const io::MappedFile& Checkpoint::file_of(const io::TensorInfo& tensor) const {
 }
 
 bool Checkpoint::quantised() const {
-  // Only GGUF has such types; its floats are the ones with blocks of one element.
+  // Only GGUF has quantised types; its float types are those with blocks of one element.
   return gguf() && std::any_of(tensors_.begin(), tensors_.end(), [&](const io::TensorInfo& info) {
            return kernels::quant_layout(static_cast<std::uint32_t>(gguf()->type(info)))->block_size > 1;
          });

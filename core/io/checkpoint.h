@@ -32,7 +32,7 @@ struct RowRange {
 
 class Checkpoint {
 public:
-  // A .gguf file, or any of the parts that gguf-split made of one; or a folder with config.json and *.safetensors,
+  // Opens a .gguf file, or any of the parts that gguf-split made of one; a folder with config.json and *.safetensors,
   // single or sharded with an index; or one .safetensors file beside its config.json. Errors name the file and the
   // field.
   static Result<Checkpoint> open(const std::string& path);
@@ -40,10 +40,10 @@ public:
   const std::string& path() const { return path_; }     // as given
   const std::string& folder() const { return folder_; } // where config.json and tokenizer are; GGUF: the file's
   const char* format() const { return gguf() ? "gguf" : "safetensors"; }
-  // Null for safetensors; the first part, which has the metadata, of a file in parts.
+  // Returns null for safetensors; for a file in parts the first, which has the metadata.
   const GgufFile* gguf() const { return gguf_.empty() ? nullptr : gguf_.front().get(); }
 
-  // config.json; for GGUF the metadata, whose arrays of 4096 elements and more (the vocabulary) are left out.
+  // The content of config.json; for GGUF the metadata, without arrays of 4096 elements or more (the vocabulary).
   const nlohmann::json& config() const { return config_; }
 
   const std::vector<io::TensorInfo>& tensors() const { return tensors_; }
@@ -52,19 +52,19 @@ public:
   std::string quantisation() const;                          // the type that most bytes are stored in
   bool quantised() const;                                    // some tensor is stored in blocks
 
-  // All elements, or those of some rows, dequantised and converted straight into `out`; the file's pages are given
-  // back as they are done with. corrupt, naming the tensor and the element, when it holds NaN or infinity; unsupported
-  // for a value that `type` cannot hold. `row_order`: where each of these rows goes; empty: in the file's order.
+  // Reads all elements, or those of some rows, dequantised and converted straight into `out`; pages of the file are
+  // released once read. Returns corrupt, naming the tensor and the element, when it holds NaN or infinity; unsupported
+  // for a value that `type` cannot hold. `row_order` says where each of these rows goes; empty: the file's order.
   Status read(const std::string& name, void* out, io::ElementType type, Workers& workers,
               std::optional<io::RowRange> rows = std::nullopt, std::vector<std::int64_t> row_order = {}) const;
 
-  // Of a GGUF file: the SHA-256 of its bytes. Of a folder: the SHA-256 of the lines "NAME  SHA256\n" of config.json
-  // and the weight files, in the order of their names; of a GGUF file in parts those of the parts. Reads every byte of
-  // the files that were opened once, whatever has been renamed since.
+  // For a GGUF file, the SHA-256 of its bytes. For a folder, the SHA-256 of the lines "NAME  SHA256\n" of config.json
+  // and the weight files, in the order of their names; for a GGUF file in parts, those of the parts. Reads every byte
+  // of the files as opened, whatever has been renamed since.
   Result<std::string> identity_sha256(const TaskContext& task) const;
-  // corrupt when a weight file has been written to since it was opened.
+  // Returns corrupt when a weight file has been written to since it was opened.
   Status check_unchanged() const;
-  // The one that holds the tensor.
+  // The file that holds the tensor.
   const io::MappedFile& file_of(const io::TensorInfo& tensor) const;
 
 private:

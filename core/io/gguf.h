@@ -23,7 +23,7 @@ namespace headscope {
 
 class GgufFile {
 public:
-  // corrupt for anything that the format does not allow, unsupported for a version, byte order or tensor type
+  // Returns corrupt for anything that the format does not allow, unsupported for a version, byte order or tensor type
   // that Headscope does not read; the error names the field.
   static Result<GgufFile> open(const std::string& path);
 
@@ -31,7 +31,7 @@ public:
   std::uint32_t version() const { return version_; }
   const io::MappedFile& file() const { return file_; }
 
-  // ---- Metadata. Nothing when the key is absent or of another kind. Views live as long as the file.
+  // ---- Metadata: nothing is returned when the key is absent or of another kind. Views live as long as the file.
   bool has(std::string_view key) const { return metadata_.find(key) != metadata_.end(); }
   std::optional<std::string_view> string(std::string_view key) const;
   std::optional<std::int64_t> integer(std::string_view key) const;
@@ -42,10 +42,10 @@ public:
 
   std::vector<std::string_view> keys() const; // sorted
 
-  // All of it, in valid UTF-8; arrays of `array_limit` elements or more (the vocabulary) become {"length": n}.
+  // All metadata in valid UTF-8; arrays of `array_limit` elements or more (the vocabulary) become {"length": n}.
   nlohmann::json metadata_json(std::size_t array_limit = 4096) const;
 
-  // ---- Tensors. Shapes are row-major: GGUF's dimensions reversed.
+  // ---- Tensors: shapes are row-major, i.e. GGUF's dimensions reversed.
   const std::vector<io::TensorInfo>& tensors() const { return tensors_; }
   kernels::QuantType type(const io::TensorInfo& tensor) const;
 

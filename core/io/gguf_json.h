@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A metadata value as JSON, for listings and configurations.
+// Turns a metadata value into JSON, for listings and configurations.
 #pragma once
 
 #include <cmath>
@@ -11,7 +11,7 @@ namespace headscope {
 
 inline nlohmann::json number_json(double value, GgufFile::NumberArray::Kind kind) {
   if (kind == GgufFile::NumberArray::Kind::boolean) return value != 0;
-  // Integers beyond 2^63 have no exact form here anyway.
+  // Integers beyond 2^63 cannot be represented exactly anyway.
   if (kind == GgufFile::NumberArray::Kind::integer && std::abs(value) < 0x1p63) return static_cast<std::int64_t>(value);
   return value;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads the header of a GGUF file. Every length in it is a stranger's word: nothing is allocated or read on it
-// before it is compared with what the file still holds.
+// Reads the header of a GGUF file. No length in it is trusted: nothing is allocated or read by it before it is compared
+// with the bytes that the file still has.
 #include <algorithm>
 #include <cstring>
 
@@ -41,7 +41,7 @@ template <typename T> T load(const std::uint8_t* p) {
   return value;
 }
 
-// A number or bool as the widest of its kind.
+// Reads a number or bool as the widest type of its kind.
 GgufFile::Value scalar(ValueType type, const std::uint8_t* p) {
   switch (type) {
   case ValueType::u8: return static_cast<std::uint64_t>(*p);
@@ -71,7 +71,7 @@ double as_double(const GgufFile::Value& value) {
   return std::get<double>(value);
 }
 
-// ggml types that are known but not read, for the message.
+// Names of ggml types that are known but not supported, for the message.
 std::string type_name(std::uint32_t type) {
   static constexpr const char* names[] = {"F32",     "F16",    "Q4_0",    "Q4_1",  "Q4_2",   "Q4_3",  "Q5_0",  "Q5_1",
                                           "Q8_0",    "Q8_1",   "Q2_K",    "Q3_K",  "Q4_K",   "Q5_K",  "Q6_K",  "Q8_K",
@@ -230,7 +230,7 @@ Status GgufParser::tensor(std::uint64_t index) {
   if (!io::count_elements(info.shape, elements))
     return corrupt("its shape is negative or implausibly large", info.name);
   const kernels::QuantLayout* layout = kernels::quant_layout(type);
-  if (!layout) { // whoever reads it is told; how long it is, nobody knows
+  if (!layout) { // reported when it is read; its length is unknown
     info.dtype = type_name(type);
     file_.tensors_.push_back(std::move(info));
     unknown_type_ = true;
@@ -266,7 +266,7 @@ Status GgufParser::place_tensors() {
     return corrupt("appears twice", *twice);
   HS_TRY(io::check_tensor_layout(file_.tensors_, std::min<std::uint64_t>(begin, bytes_.size()), bytes_.size(), false,
                                  path_));
-  // Writers fill up to the alignment, or to a page, with zeros.
+  // Writers pad with zeros to the alignment or to a page.
   if (unknown_type_) return {};
   const auto rest = bytes_.subspan(std::min<std::uint64_t>(end, bytes_.size()));
   if (rest.size() >= std::max(step, largest_page) ||

@@ -12,7 +12,7 @@ namespace fs = std::filesystem;
 
 constexpr std::int64_t most_parts = 99999; // as the names have five digits
 
-// "-00002-of-00003.gguf"
+// The ending of a part's name: "-00002-of-00003.gguf".
 std::string ending(std::int64_t part, std::int64_t count) {
   std::array<char, 32> text{};
   std::snprintf(text.data(), text.size(), "-%05d-of-%05d.gguf", static_cast<int>(part + 1), static_cast<int>(count));

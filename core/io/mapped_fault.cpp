@@ -16,7 +16,7 @@
 namespace headscope::io {
 namespace {
 
-// In memory of its own, as the handler may neither allocate nor wait for a lock.
+// Mappings are kept in memory of their own, since the handler may neither allocate nor wait for a lock.
 struct Mapping {
   std::atomic<std::uintptr_t> begin{0}; // 0: free
   std::atomic<std::size_t> size{0};
@@ -46,7 +46,7 @@ const Mapping* mapping_at(std::uintptr_t address) {
   return nullptr;
 }
 
-// Only what may be called in a signal handler.
+// Calls only what a signal handler may.
 void on_bus_error(int signal, siginfo_t* info, void*) {
   const Mapping* mapping = mapping_at(reinterpret_cast<std::uintptr_t>(info->si_addr));
   if (!mapping) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A file that is cut while it is mapped: reading beyond its new end raises SIGBUS, which says nothing by itself.
+// Reports files that are truncated while mapped: reading beyond the new end raises SIGBUS, which by itself says
+// nothing.
 #pragma once
 
 #include <cstddef>
@@ -8,12 +9,11 @@
 
 namespace headscope::io {
 
-// From now on one line names the file, and the process ends as after an error of reading. For programs to call, once;
-// a SIGBUS elsewhere ends them as it would have.
+// Makes such a SIGBUS print one line that names the file and end the process as after a read error. Programs call this
+// once; a SIGBUS elsewhere ends them as it would have.
 void report_cut_files();
 
-// Who maps a file says so. Beyond 4096 mappings or names of more than 511 bytes the line names no file, or its
-// beginning.
+// Must be called by code that maps a file. Beyond 4096 mappings the line names no file; names are cut at 511 bytes.
 void remember_mapping(const void* begin, std::size_t size, const std::string& path);
 void forget_mapping(const void* begin);
 

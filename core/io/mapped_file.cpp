@@ -16,8 +16,8 @@
 namespace headscope::io {
 namespace {
 
-// Bytes that may stay mapped after they were read. Giving pages back interrupts every CPU that runs a thread of
-// this process, so it is not done for each tensor.
+// How many bytes may stay mapped after they were read. Releasing pages interrupts every CPU that runs a thread of this
+// process, so it is not done for each tensor.
 constexpr std::size_t drop_after = 4 << 20;
 
 Error system_error(const std::string& path) {
@@ -37,7 +37,7 @@ MappedFile::Stamp MappedFile::stamp_of(int fd) {
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  // Not blocking: a named pipe must be refused below, not waited for.
+  // Does not block: a named pipe must be refused below, not waited for.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) return system_error(path);
   MappedFile file(path, fd, 0); // closes it

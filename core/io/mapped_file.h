@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A file's bytes, mapped read-only. They are the file's own: whoever truncates it meanwhile ends this process, with a
-// word where core/io/mapped_fault.h is at work.
+// A file's bytes, mapped read-only. If another program truncates the file meanwhile, this process ends, with a message
+// where core/io/mapped_fault.h is in use.
 #pragma once
 
 #include <atomic>
@@ -16,7 +16,7 @@ namespace headscope::io {
 
 class MappedFile {
 public:
-  // not_found, out_of_memory, or io with the system's reason. An empty file gives an empty span.
+  // Errors: not_found, out_of_memory, or io with the system's reason. An empty file gives an empty span.
   static Result<MappedFile> open(const std::string& path);
 
   MappedFile(MappedFile&& other) noexcept;
@@ -28,21 +28,21 @@ public:
   std::span<const std::uint8_t> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
 
-  // corrupt when the file has been written to, cut or lengthened since it was opened. Its name may meanwhile be that of
-  // another file: these bytes stay those of the first one.
+  // Returns corrupt when the file has been written to, cut or lengthened since it was opened. Its name may meanwhile be
+  // that of another file: these bytes stay those of the first one.
   Status check_unchanged() const;
-  // The SHA-256 of the file that is mapped, whatever its name is now, read once. Errors: those of check_unchanged(),
-  // io; cancelled when proceed(bytes so far) says no.
+  // The SHA-256 of the mapped file, whatever its name is now; it is computed once. Errors: those of check_unchanged(),
+  // io, and cancelled when proceed(bytes so far) returns false.
   Result<std::string> sha256(const std::function<bool(std::int64_t)>& proceed = {}) const;
 
-  // So many bytes have been read and will not be soon again: every few megabytes all pages go back to the system, which
-  // reads them again when they are touched again. From any thread.
+  // Says that this many bytes have been read and will not be needed soon: every few megabytes all pages are returned to
+  // the system, which reads them again if needed. May be called from any thread.
   void have_read(std::size_t length) const;
   // Says that a range is about to be read from front to back.
   void will_read(std::size_t begin, std::size_t length) const;
 
 private:
-  // What stays the same of a file that nobody writes to.
+  // Properties that change whenever a file is written to.
   struct Stamp {
     std::int64_t size = 0, seconds = 0, nanoseconds = 0;
     bool operator==(const Stamp&) const = default;

@@ -13,7 +13,7 @@
 namespace headscope::io {
 namespace {
 
-// Elements converted at a time: a multiple of every block size, small enough for the cache.
+// How many elements are converted at a time: a multiple of every block size, small enough for the cache.
 constexpr std::uint64_t step = 16384;
 
 struct Source {
@@ -58,7 +58,7 @@ struct Job {
 
   std::uint64_t place(std::uint64_t element) const { return offset + element / source.block_size * source.block_bytes; }
 
-  // Elements [begin, begin + count), in the order of the file, to `to` and on.
+  // Converts elements [begin, begin + count), in the order of the file, into those from `to` on.
   void convert(std::uint64_t begin, std::size_t count, std::uint64_t to, float* scratch) {
     const ElementType type = request.type;
     float* floats = type == ElementType::f32 ? static_cast<float*>(request.out) + to : scratch;
@@ -74,7 +74,7 @@ struct Job {
     if (type == ElementType::f16) kernels::narrow_to_f16(floats, count, static_cast<std::uint16_t*>(request.out) + to);
   }
 
-  // The same, each row to its place.
+  // The same, with each row moved to its place.
   void convert_rows(std::uint64_t begin, std::size_t count, float* scratch) {
     if (request.row_order.empty()) return convert(begin, count, begin, scratch);
     const std::uint64_t length = request.count / request.row_order.size(), end = begin + count;
@@ -94,7 +94,7 @@ struct Job {
     }
   }
 
-  // The element's own value, before it was rounded to anything.
+  // The element's value before any rounding.
   double value(std::uint64_t element) const {
     std::array<float, 256> block{};
     const std::uint8_t* stored = file.bytes().data() + place(element);

@@ -9,20 +9,20 @@
 
 namespace headscope::io {
 
-// Which elements, [first, first + count), whole blocks, and where they go.
+// Which elements to read, [first, first + count) in whole blocks, and where they go.
 struct ReadRequest {
   std::uint64_t first = 0, count = 0;
   void* out = nullptr; // `count` values of `type`
   ElementType type = ElementType::f32;
-  // Where each stored row goes, of rows of equal length that are whole blocks; empty: all stay where they are.
+  // Where each stored row goes, for rows of equal length made of whole blocks; empty: rows keep their order.
   std::vector<std::int64_t> row_order;
 };
 
-// unsupported, naming the tensor, where its type is none that read_tensor() knows.
+// Returns unsupported, naming the tensor, where read_tensor() does not know its type.
 Status check_readable(const TensorInfo& info, const std::string& file);
 
-// Elements of a tensor of this file. Pages are given back to the system as they are done with, so that the stored form
-// never fills memory beside the converted one.
+// Reads elements of a tensor of this file. Pages are released once read, so that the stored form never fills memory
+// beside the converted one.
 Status read_tensor(const MappedFile& file, const TensorInfo& info, const ReadRequest& request, Workers& workers);
 
 } // namespace headscope::io

@@ -28,8 +28,8 @@ constexpr std::size_t most_axes = 64;
 
 bool known_key(const std::string& key) { return key == "dtype" || key == "shape" || key == "data_offsets"; }
 
-// Follows the header's JSON as it is read and keeps what a tensor is made of, so that time and memory grow with its
-// length alone. The first problem is kept and ends the reading.
+// Follows the header's JSON as it is parsed and keeps only the tensors' fields, so that time and memory grow linearly
+// with its length. The first problem ends the parsing and is kept.
 class HeaderReader {
 public:
   HeaderReader(std::uint64_t data_begin, const std::string& path) : data_begin_(data_begin), path_(path) {}
@@ -38,7 +38,7 @@ public:
   std::map<std::string, std::string> take_metadata() { return std::move(metadata_); }
   const std::optional<Error>& error() const { return error_; }
 
-  // What nlohmann::json::sax_parse() calls.
+  // Callbacks of nlohmann::json::sax_parse().
   bool null() { return depth_ == 1 && in_metadata() ? true : other(); } // "__metadata__": null is none
   bool boolean(bool) { return other(); }
   bool number_integer(json::number_integer_t) { return other(); }
@@ -62,7 +62,7 @@ private:
   }
   bool bad(const std::string& message) { return fail(ErrorCode::corrupt, message, name_); }
   bool in_metadata() const { return name_ == "__metadata__"; }
-  // A value of a kind that belongs nowhere but in fields that nobody knows.
+  // Handles a value of a kind that is allowed only in unknown fields.
   bool other();
   bool finish_tensor();
 
@@ -164,7 +164,7 @@ bool HeaderReader::finish_tensor() {
   std::uint64_t elements = 0;
   if (!count_elements(info_.shape, elements)) return bad("its shape is implausibly large");
   info_.bytes = end - begin;
-  const std::size_t element = safetensors_element_bytes(info_.dtype); // 0: whoever reads it is told
+  const std::size_t element = safetensors_element_bytes(info_.dtype); // 0: reported when the tensor is read
   if (element != 0 && elements * element != info_.bytes)
     return bad("its shape needs " + std::to_string(elements * element) + " bytes, its data_offsets give " +
                std::to_string(info_.bytes));

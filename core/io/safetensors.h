@@ -13,12 +13,13 @@
 
 namespace headscope::io {
 
-// Bytes of one element of a safetensors dtype ("F32", "BF16", …); 0: unknown.
+// The bytes of one element of a safetensors dtype ("F32", "BF16", …); 0: unknown.
 std::size_t safetensors_element_bytes(const std::string& dtype);
 
 class SafetensorsFile {
 public:
-  // corrupt for anything that the format does not allow: lengths, JSON, duplicate names, shapes, overlaps, holes.
+  // Returns corrupt for anything that the format does not allow: lengths, JSON, duplicate names, shapes, overlaps,
+  // holes.
   static Result<SafetensorsFile> open(const std::string& path);
 
   const std::vector<TensorInfo>& tensors() const { return tensors_; }
@@ -42,7 +43,7 @@ struct TensorToWrite {
   std::span<const std::uint8_t> bytes;
 };
 
-// Whole or not at all: written beside `path` and renamed. An existing file is replaced.
+// Writes the file beside `path` and renames it, so that it appears whole or not at all. An existing file is replaced.
 Status write_safetensors(const std::string& path, const std::vector<TensorToWrite>& tensors,
                          const std::map<std::string, std::string>& metadata = {});
 

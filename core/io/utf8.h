@@ -6,7 +6,7 @@
 
 namespace headscope::io {
 
-// The text with every byte that is no UTF-8 as U+FFFD: what JSON, and so every message and listing, can carry.
+// The text with every byte that is not UTF-8 replaced by U+FFFD, as JSON, and so every message and listing, requires.
 std::string readable_utf8(std::string_view text);
 
 } // namespace headscope::io

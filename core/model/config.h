@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The shape of a model and the choices its forward pass is made of. Nothing here is specific to a family:
-// the files in core/model/families fill it in, the engine reads it.
+// The shape of a model and the choices that make up its forward pass. Nothing here is specific to a family: the files
+// in core/model/families fill it in, and the engine reads it.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ enum class PositionKind { none, learned, rotary };
 enum class RopeScalingKind { none, linear, dynamic, llama3, yarn };
 template <> std::span<const Named<RopeScalingKind>> names_of<RopeScalingKind>(); // as in config.json's rope_type
 
-// Hugging Face's `rope_scaling` (`rope_parameters`), same field names.
+// Hugging Face's `rope_scaling` (`rope_parameters`), with the same field names.
 struct RopeScaling {
   RopeScalingKind kind = RopeScalingKind::none;
   double factor = 1.0;
@@ -100,10 +100,10 @@ struct ModelConfig {
   double embed_scale = 1.0;            // Gemma: sqrt(d_model), rounded to the model's dtype
 
   bool has_mlp() const { return d_mlp > 0; }
-  // One block has no hook_resid_mid when attention and MLP run in parallel or there is no MLP.
+  // A block has no hook_resid_mid when attention and MLP run in parallel or there is no MLP.
   bool has_resid_mid() const { return has_mlp() && !parallel_residual; }
   bool uses_rotary() const { return positions == PositionKind::rotary; }
-  // Whether a token's rotation depends on how long its prompt is, beside where it stands.
+  // Whether a token's rotation depends on the length of its prompt as well as on its position.
   bool rotary_depends_on_length() const {
     if (!uses_rotary()) return false;
     return std::any_of(rotary.begin(), rotary.end(),

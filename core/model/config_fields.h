@@ -15,19 +15,19 @@
 
 namespace headscope {
 
-// Spellings of one field, in the order in which they are looked for.
+// Spellings of one field, in the order in which they are tried.
 using Keys = std::initializer_list<const char*>;
 
 class ConfigFields {
 public:
-  // `prefix` names the object that the fields lie in, with a dot behind it; empty: the config itself.
+  // `prefix` names the object that holds the fields, with a dot after it; empty: the config itself.
   ConfigFields(const nlohmann::json& json, std::string file, std::string prefix = {})
       : json_(&json), file_(std::move(file)), prefix_(std::move(prefix)) {}
 
   std::int64_t integer(Keys keys); // required
   std::int64_t integer(Keys keys, std::int64_t otherwise);
   double number(Keys keys, double otherwise);
-  // A size of a tensor's axis: at least 1, and small enough that products of two are no overflow.
+  // The largest size of a tensor's axis, small enough that the product of two does not overflow; the least is 1.
   static constexpr std::int64_t largest_size = std::int64_t{1} << 24;
   std::int64_t size(Keys keys);
   std::int64_t size(Keys keys, std::int64_t otherwise);
@@ -37,12 +37,12 @@ public:
   std::string string(Keys keys, const std::string& otherwise);
   std::optional<std::int64_t> optional_integer(Keys keys); // absent or null: nothing
   std::optional<double> optional_number(Keys keys);
-  // Absent: `otherwise`; null, which transformers writes for "none": nothing.
+  // Returns `otherwise` where the field is absent, and nothing where it is null, which transformers writes for "none".
   std::optional<std::int64_t> size_or_null(Keys keys, std::optional<std::int64_t> otherwise);
   std::optional<double> positive_or_null(Keys keys, std::optional<double> otherwise);
   std::vector<std::string> strings(const char* key); // absent: empty
 
-  // The fields of an object inside; absent or null: none. Give them back with adopt(), or their problems are lost.
+  // The fields of a nested object, none where it is absent or null. Pass them to adopt(), or their problems are lost.
   ConfigFields inside(const char* key);
   void adopt(const ConfigFields& inner);
   bool empty() const { return json_->empty(); }

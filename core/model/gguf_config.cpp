@@ -55,7 +55,7 @@ void translate_yarn(const json& metadata, const std::string& prefix, double fact
   rope["attention_factor"] = scale * (mixed != 0.0 ? 0.1 * std::log(std::max(factor, 1.0)) + 1.0 : 1.0);
 }
 
-// As llama.cpp reads them: a factor without a type is a linear one, and `scale_linear` is the older name of both.
+// Reads scaling as llama.cpp does: a factor without a type is linear, and `scale_linear` is an older name for both.
 void translate_scaling(const json& metadata, const std::string& prefix, json& rope) {
   const json* type = lookup(metadata, prefix + "scaling.type");
   const json* factor = lookup(metadata, prefix + "scaling.factor");
@@ -84,8 +84,7 @@ void translate_rope(const json& metadata, const std::string& prefix, json& confi
   config["rope_parameters"] = rope;
 }
 
-// Which layers have the window: every layer but the last of each `period` of them; 0: all. A list says it layer by
-// layer.
+// The layers with the window: all but the last of every `period` layers; 0: all. A list says it layer by layer.
 json layer_types(const json& metadata, const std::string& prefix, std::int64_t layers, std::int64_t period) {
   const json* pattern = lookup(metadata, prefix + "attention.sliding_window_pattern");
   if (pattern && pattern->is_number_integer()) period = pattern->get<std::int64_t>();
@@ -114,8 +113,7 @@ void add_gemma2(const json& metadata, json& config) {
   if (layers >= 1) config["layer_types"] = layer_types(metadata, "gemma2.", static_cast<std::int64_t>(layers), 2);
 }
 
-// Without a window there is one rotary step for all layers; with one, its layers have a base of their own and no
-// scaling.
+// Without a window all layers share one rotary setting; with one, its layers have a base of their own and no scaling.
 void add_gemma3(const json& metadata, json& config) {
   const double layers = number_in(config, "num_hidden_layers"), heads = number_in(config, "num_attention_heads");
   config["query_pre_attn_scalar"] =
@@ -130,11 +128,11 @@ void add_gemma3(const json& metadata, json& config) {
     type = "full_attention";
 }
 
-// What llama.cpp knows by heart instead of reading it from the file.
+// Adds what llama.cpp hard-codes instead of reading it from the file.
 void add_unwritten(const json& metadata, const std::string& architecture, json& config) {
   const double heads = number_in(config, "num_attention_heads");
   const double per_head = heads > 0 ? number_in(config, "hidden_size") / heads : 0.0;
-  // Families to which transformers gives a head size or K/V heads of their own are plain ones to llama.cpp.
+  // Families whose head size or K/V heads transformers configures separately use the plain keys in llama.cpp.
   if (!config.contains("head_dim") && per_head >= 1) config["head_dim"] = static_cast<std::int64_t>(per_head);
   if (!config.contains("num_key_value_heads") && heads > 0)
     config["num_key_value_heads"] = config["num_attention_heads"];
@@ -142,14 +140,15 @@ void add_unwritten(const json& metadata, const std::string& architecture, json& 
     config["rope_parameters"]["partial_rotary_factor"] = 1.0;
   if (architecture == "gemma2") add_gemma2(metadata, config);
   if (architecture == "gemma3") add_gemma3(metadata, config);
-  // A soft cap of 0 is none.
+  // A soft cap of 0 means none.
   for (const char* cap : {"attn_logit_softcapping", "final_logit_softcapping"})
     if (config.contains(cap) && config[cap] == 0) config[cap] = nullptr;
   // Qwen 2 and 3 files carry a window that only some of their configs use; llama.cpp does not apply it.
   if (architecture == "qwen2" || architecture == "qwen3") config.erase("sliding_window");
 }
 
-// Keys without which llama.cpp opens no file of the architecture: it has no default for them, nor has this.
+// Keys without which llama.cpp refuses a file of the architecture: it has no defaults for them, and neither has
+// Headscope.
 std::vector<std::string> required_keys(const std::string& architecture) {
   std::vector<std::string> keys = {"block_count", "context_length", "embedding_length", "attention.head_count"};
   const bool layer_norm = architecture == "gpt2" || architecture == "gptneox";
@@ -158,7 +157,7 @@ std::vector<std::string> required_keys(const std::string& architecture) {
   return keys;
 }
 
-// Keys of other architectures' files that change what a model computes, and what they say where they change nothing.
+// Keys of other architectures' files that change what a model computes, with the values at which they change nothing.
 // https://github.com/ggml-org/llama.cpp/blob/master/src/llama-arch.cpp has the names.
 struct UnreadKey {
   const char* name; // after "ARCHITECTURE."
@@ -207,7 +206,7 @@ const std::vector<UnreadKey>& unread_keys() {
   return keys;
 }
 
-// A number, true, false, or a list of which each is one of these.
+// Whether a value (a number, true, false, or a list of these) is among the neutral ones.
 bool is_neutral(const json& value, const std::vector<double>& neutral) {
   if (value.is_array())
     return std::all_of(value.begin(), value.end(), [&](const json& each) { return is_neutral(each, neutral); });
@@ -228,13 +227,13 @@ Status refuse_unread(const json& metadata, const std::string& architecture, cons
   for (const UnreadKey& key : unread_keys())
     if (const json* value = lookup(metadata, prefix + key.name); value && !is_neutral(*value, key.neutral))
       return refuse(key.name, *value);
-  // Those that only some architectures have.
+  // Checks keys that only some architectures have.
   for (const char* key : {"attn_logit_softcapping", "final_logit_softcapping"}) {
     const bool read = architecture == "gemma2" || (architecture == "gemma3" && key[0] == 'f');
     const json* value = lookup(metadata, prefix + key);
     if (!read && value && !is_neutral(*value, {0})) return refuse(key, *value);
   }
-  // Another value for the layers with a window.
+  // The layers with a window may have another value.
   for (const std::string key : {"attention.key_length", "attention.value_length", "rope.dimension_count"}) {
     const json *own = lookup(metadata, prefix + key + "_swa"), *all = lookup(metadata, prefix + key);
     if (own && (!all || *own != *all)) return refuse(key + "_swa", *own);
@@ -245,7 +244,7 @@ Status refuse_unread(const json& metadata, const std::string& architecture, cons
   return {};
 }
 
-// One number for all layers, also where it is written as a list of equal ones.
+// Reads one number for all layers, which may be written as a list of equal ones.
 Result<json> one_number(const json& value, const std::string& file, const std::string& key) {
   const bool same = value.is_array() && !value.empty() &&
                     std::all_of(value.begin(), value.end(), [&](const json& each) { return each == value.front(); });

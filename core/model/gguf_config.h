@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Says in config.json's words what a GGUF file's metadata say in llama.cpp's, so that each family has one
+// Translates a GGUF file's metadata (llama.cpp's keys) into the fields of config.json, so that each family has one
 // description for both formats.
 #pragma once
 
@@ -11,7 +11,7 @@
 
 namespace headscope {
 
-// `metadata`: the file's key/value pairs; `d_vocab`: rows of the embedding (metadata have no such number).
+// `metadata` are the file's key/value pairs; `d_vocab` is the number of the embedding's rows, which metadata lack.
 Result<nlohmann::json> config_from_gguf(const nlohmann::json& metadata, const std::string& file, std::int64_t d_vocab);
 
 } // namespace headscope

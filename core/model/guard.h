@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The edge to Torch: every public function of core that calls it runs its body inside guarded(), which
-// turns exceptions into errors. Cancellation travels as an exception inside and becomes an Error here.
+// The boundary to Torch: every public function of core that calls it runs its body inside guarded(), which turns
+// exceptions into errors. Cancelling is an exception inside and becomes an Error here.
 #pragma once
 
 #include <exception>
@@ -29,10 +29,10 @@ inline void throw_if_cancelled(const CancelToken& token) {
   if (token.cancelled()) throw CancelledException();
 }
 
-// The error for an exception that Torch or the standard library threw.
+// Makes the error for an exception that Torch or the standard library threw.
 Error error_from_exception(const std::exception& exception, const std::string& doing);
 
-// Runs body() (which returns a Result or Status); `doing` says what failed, e.g. "running the model".
+// Runs body(), which returns a Result or Status; `doing` says in the error what failed, e.g. "running the model".
 template <typename Body> auto guarded(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
   try {
     return body();

@@ -30,7 +30,7 @@ struct Name {
   bool optional = false;
 };
 
-// One spelling. Without a prefix for a name with '/'; nothing for an empty one.
+// Expands one spelling: without the prefix for a name with '/', to nothing for an empty one.
 std::string expand(std::string text, const std::string& prefix, int layer) {
   const bool bare = !text.empty() && text[0] == '/';
   if (bare) text.erase(0, 1);
@@ -38,7 +38,7 @@ std::string expand(std::string text, const std::string& prefix, int layer) {
   return text.empty() || bare ? text : prefix + text;
 }
 
-// The first spelling that the file has, or else the first.
+// Finds the first spelling that the file has, or returns the first.
 Name find_name(const Checkpoint& checkpoint, const std::string& pattern, const std::string& prefix, int layer) {
   Name name;
   name.optional = !pattern.empty() && pattern[0] == '?';
@@ -55,13 +55,13 @@ Name find_name(const Checkpoint& checkpoint, const std::string& pattern, const s
   return name;
 }
 
-// Where the names begin, and what the embedding is called.
+// The prefix of the names, and what the embedding is called.
 struct Start {
   std::string prefix;
   std::string embed;
 };
 
-// Of a model whose embedding and unembedding are one matrix, which may stand in the file under the latter's name alone.
+// Finds prefix and embedding. Where embedding and unembedding are tied, the file may have only the latter's name.
 Result<Start> find_start(const Checkpoint& checkpoint, const TensorNames& names, bool tied) {
   for (const std::string& prefix : names.prefixes)
     if (checkpoint.find(prefix + names.embed)) return Start{prefix, prefix + names.embed};
@@ -78,16 +78,16 @@ std::string required(const std::string& pattern) {
   return !pattern.empty() && pattern[0] == '?' ? pattern.substr(1) : pattern;
 }
 
-// Which biases a model has; the same for all its layers.
+// Which biases a model has, the same in all layers.
 struct Biases {
   bool qkv = false, o = false, gate = false, in = false, out = false;
 };
 
-// Whether to read, or only to see that every tensor is there in its shape, which takes no memory: a file that
-// lacks one, or a config with sizes of another model, is refused before anything is allocated.
+// Whether to read, or only to check that every tensor is there with its shape. The check takes no memory, so a file
+// that lacks a tensor, or a config of other sizes, is refused before anything is allocated.
 enum class Pass { check, read };
 
-// What the readers of one model share.
+// State that the readers of one model share.
 struct ReadSoFar {
   std::mutex mutex; // of the progress
   std::int64_t bytes = 0;
@@ -101,7 +101,7 @@ public:
       : checkpoint_(checkpoint), rules_(rules), names_(rules.names), config_(config), options_(options),
         prefix_(start.prefix), embed_(start.embed), pass_(pass), biases_(find_biases()),
         so_far_(std::make_shared<ReadSoFar>()), workers_(pass == Pass::read ? options.threads : 1) {}
-  // Reads on one thread, beside others.
+  // A reader for one of several threads.
   explicit WeightReader(const WeightReader& whole)
       : checkpoint_(whole.checkpoint_), rules_(whole.rules_), names_(whole.names_), config_(whole.config_),
         options_(whole.options_), prefix_(whole.prefix_), embed_(whole.embed_), pass_(whole.pass_),
@@ -118,7 +118,7 @@ private:
   void read_mlp(BlockWeights& block, int layer);
   void read_unembed(ModelWeights& weights);
   NormWeights norm(const std::string& w, const std::string& b, int layer, std::int64_t size);
-  // The same where the blocks' norms may be of another kind, or without weights.
+  // Reads a norm that may be of another kind than the blocks', or without weights.
   NormWeights norm_of(NormKind kind, const std::string& w, const std::string& b, int layer, std::int64_t size);
   Name name(const std::string& pattern, int layer) const { return find_name(checkpoint_, pattern, prefix_, layer); }
   bool adjacent_pairs() const { return rules_.rotary_interleaved || config_.rotary_adjacent_pairs; }
@@ -126,7 +126,8 @@ private:
   at::Tensor table(const std::string& name, const Shape& shape);
   at::Tensor vector(const std::string& pattern, int layer, std::int64_t size);
 
-  // Rows [row, row + out) of `into` from a matrix in the file's layout; `heads` of them when it is by head.
+  // Fills rows [row, row + out) of `into` from a matrix in the file's layout, which has `heads` heads when it is by
+  // head.
   enum class Role { by_head, plain, output };
   void matrix(const std::string& pattern, int layer, at::Tensor into, Role role, std::int64_t heads,
               std::vector<std::int64_t> row_order = {});
@@ -136,12 +137,12 @@ private:
   bool present(const std::string& pattern, int layer) const;
   bool has_bias(std::initializer_list<std::string> patterns, std::optional<bool> by_config) const;
 
-  // For a while.
+  // A temporary tensor on the CPU.
   at::Tensor scratch(const Shape& shape) const {
     return at::empty(shape,
                      at::TensorOptions().dtype(options_.dtype).device(pass_ == Pass::check ? at::kMeta : at::kCPU));
   }
-  // Stays where it is, or is copied to the device and freed.
+  // Memory for a final tensor: it stays on the CPU, or is copied to the device and freed.
   at::Tensor empty(const Shape& shape) {
     const bool stays = pass_ == Pass::read && options_.device.is_cpu();
     return stays ? memory_.empty(shape, options_.dtype) : scratch(shape);
@@ -287,13 +288,13 @@ void WeightReader::matrix(const std::string& pattern, int layer, at::Tensor into
   if (read_into(name, {in, out}, stored)) into.copy_(stored.t());
 }
 
-// Pairs (2i, 2i+1) of the first `dim` of each head's rows become (i, i + dim/2).
+// Moves the pairs (2i, 2i+1) among the first `dim` rows of each head to (i, i + dim/2).
 void pair_halves(const at::Tensor& rows, std::int64_t heads, std::int64_t d_head, std::int64_t dim) {
   at::Tensor turned = rows.view({heads, d_head, -1}).narrow(1, 0, dim);
   turned.copy_(turned.unflatten(1, {dim / 2, 2}).transpose(1, 2).flatten(1, 2).clone());
 }
 
-// The same as where each row goes.
+// The same reordering, as the new index of each row.
 std::vector<std::int64_t> halves_order(std::int64_t heads, std::int64_t d_head) {
   std::vector<std::int64_t> order;
   for (std::int64_t row = 0; row < heads * d_head; ++row) {
@@ -303,7 +304,7 @@ std::vector<std::int64_t> halves_order(std::int64_t heads, std::int64_t d_head) 
   return order;
 }
 
-// [head, (q, k, v), d_head] rows become all q, all k, all v.
+// Reorders rows from [head, (q, k, v), d_head] to all q, then all k, then all v.
 void ungroup_heads(at::Tensor rows, std::int64_t heads, std::int64_t d_head) {
   const at::Tensor grouped = rows.view({heads, 3, d_head, -1}).transpose(0, 1).clone();
   rows.view({3, heads, d_head, -1}).copy_(grouped);
@@ -319,7 +320,7 @@ void WeightReader::read_qkv(BlockWeights& block, int layer) {
     if (read.defined()) block.b_qkv.narrow(0, begin, size).copy_(read);
   };
   const bool fused = !names_.qkv_w.empty() && (names_.q_w.empty() || present(names_.qkv_w, layer));
-  // Matrices of their own are read in the right order, rather than put into it afterwards.
+  // Separate matrices are read in the right order, rather than reordered afterwards.
   const bool ordered = !fused && rules_.rotary_interleaved && rules_.layout == MatrixLayout::out_in;
   const auto order = [&](std::int64_t heads) {
     return ordered ? halves_order(heads, d_head) : std::vector<std::int64_t>{};
@@ -405,14 +406,14 @@ void WeightReader::read_unembed(ModelWeights& weights) {
   else // a Linear even where the blocks have Conv1D
     read_into(this->name(name, 0), {config_.n_logits(), config_.d_model}, unembed);
   unembed = place(unembed);
-  // A config may call different matrices tied; as in transformers, those of the file hold then.
+  // A config may call different matrices tied; as in transformers, the file's matrices are then used.
   const bool tied =
       config_.tied_embeddings.value_or(false) && pass_ == Pass::read && !error_ && at::equal(unembed, weights.w_e);
   if (!tied) weights.w_u = unembed;
 }
 
-// A block a thread: tensors are often smaller than a page of the memory that they go to, of which a second thread would
-// wait for the first one.
+// Reads one block per thread: tensors are often smaller than a page of their memory, so a second thread in the same
+// block would wait for the first.
 void WeightReader::read_blocks(std::vector<BlockWeights>& blocks) {
   std::vector<std::unique_ptr<WeightReader>> idle;
   for (std::uint64_t i = 0; i < workers_.count(); ++i)
@@ -450,7 +451,7 @@ ModelWeights WeightReader::read() {
     weights.w_pos = table(names_.pos_embed, {config_.n_ctx + config_.learned_position_offset, config_.d_model});
   if (error_) return weights;
   weights.blocks.resize(static_cast<std::size_t>(config_.n_layers));
-  // For a GPU one after another: each is in the CPU's memory until it is copied.
+  // For a GPU, blocks are read one after another: each is in CPU memory until it is copied.
   const bool together = pass_ == Pass::read && options_.device.is_cpu();
   if (together) read_blocks(weights.blocks);
   for (int layer = 0; !together && layer < config_.n_layers && !error_; ++layer)

@@ -98,7 +98,7 @@ Result<std::shared_ptr<const Tokenizer>> tokenizer_of(const Checkpoint& checkpoi
   return tokenizer;
 }
 
-// Without exceptions, which cannot leave a thread.
+// Reads without throwing, since exceptions cannot leave a thread.
 Result<std::shared_ptr<const Tokenizer>> read_tokenizer(const Checkpoint& checkpoint, const LoadOptions& options,
                                                         std::int64_t d_vocab) {
   return guarded("reading the tokenizer", [&] { return tokenizer_of(checkpoint, options, d_vocab); });
@@ -116,7 +116,7 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   HS_ASSIGN(Description found, describe(checkpoint));
   auto model = std::make_shared<Model>();
   using Text = std::shared_ptr<const Tokenizer>;
-  const Background<Text> tokenizer( // beside the weights
+  const Background<Text> tokenizer( // in parallel with the weights
       [&, d_vocab = found.config.d_vocab](const TaskContext&) { return read_tokenizer(checkpoint, options, d_vocab); });
   HS_ASSIGN(model->weights, load_weights(checkpoint, *found.rules, found.config, options));
   auto text = tokenizer.wait();

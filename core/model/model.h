@@ -22,8 +22,8 @@ struct ModelIdentity {
   std::string path;         // as given by the user, resolved
   std::string format;       // "gguf" or "safetensors"
   std::string quantisation; // what the file stores most of, e.g. "Q4_1", "F32"
-  // Of the weight file; of a folder: see Checkpoint::identity_sha256. Worked out beside everything else from loading
-  // on, as nothing but a result needs it, and waited for here; "unknown" when the file could not be read to its end.
+  // The weight file's SHA-256; for a folder, see Checkpoint::identity_sha256. It is computed in the background from
+  // loading on, since only results need it, and waited for here; "unknown" when the file could not be read to its end.
   std::string sha256() const;
   std::shared_ptr<const Background<std::string>> hash; // null of a model that was not loaded
 };
@@ -38,7 +38,7 @@ struct Model {
   at::Device device = at::kCPU;
 };
 
-// Weight changes that leave log-probabilities unchanged; all off by default. As in TransformerLens.
+// Weight changes that leave log-probabilities unchanged, as in TransformerLens; all off by default.
 struct WeightProcessing {
   bool fold_ln = false;
   bool center_writing_weights = false;
@@ -55,7 +55,7 @@ struct LoadOptions {
   TaskContext task;
 };
 
-// `path`: a Hugging Face folder, a .gguf file, or the name of a packaged model ("smollm2", "gemma3-270m").
+// `path` is a Hugging Face folder, a .gguf file, or the name of a packaged model ("smollm2", "gemma3-270m").
 Result<std::shared_ptr<const Model>> load_model(const std::string& path, const LoadOptions& options);
 
 } // namespace headscope

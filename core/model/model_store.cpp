@@ -28,7 +28,8 @@ std::vector<fs::path> model_folders() {
   return folders;
 }
 
-// As huggingface_hub: $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub, ~/.cache/huggingface/hub.
+// Finds the cache as huggingface_hub does: $HF_HUB_CACHE, $HF_HOME/hub, $XDG_CACHE_HOME/huggingface/hub,
+// ~/.cache/huggingface/hub.
 fs::path hub_cache() {
   const auto set = [](const char* name) {
     const char* value = std::getenv(name);
@@ -41,7 +42,7 @@ fs::path hub_cache() {
   return {};
 }
 
-// "name" or "organisation/name" of the characters that the hub allows.
+// Whether a name is "name" or "organisation/name" in characters that the hub allows.
 bool is_hub_name(const std::string& name) {
   const auto slashes = std::count(name.begin(), name.end(), '/');
   if (slashes > 1 || name.front() == '/' || name.back() == '/' || name.front() == '.' || name.size() > 96) return false;
@@ -50,7 +51,7 @@ bool is_hub_name(const std::string& name) {
   });
 }
 
-// The snapshot of the branch `main`, or else the newest one that has a config.json.
+// The snapshot of the branch `main`, otherwise the newest one that has a config.json.
 std::string cached_snapshot(const std::string& name) {
   std::string folder = "models--" + name;
   if (const auto slash = folder.find('/'); slash != std::string::npos) folder.replace(slash, 1, "--");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the packaged models are. Searched in order: $HEADSCOPE_MODELS, `../models` beside the running
+// Finds packaged models. Folders are searched in order: $HEADSCOPE_MODELS, `../models` beside the running
 // program, $XDG_DATA_HOME/headscope/models (~/.local/share/headscope/models).
 #pragma once
 
@@ -18,9 +18,9 @@ struct PackagedModel {
 
 const std::vector<PackagedModel>& packaged_models();
 
-// The path itself when it exists, with a note on standard error when it is also the name of a packaged model; a
-// packaged model's file when it is one of their names; the newest snapshot in Hugging Face's cache when it is a name
-// there ("org/name", or "gpt2"). Nothing is downloaded: not_found says where was looked.
+// Returns the path itself when it exists (with a note on standard error when it is also the name of a packaged model),
+// the file of a packaged model of that name, or the newest snapshot of that name ("org/name", or "gpt2") in Hugging
+// Face's cache. Nothing is downloaded; not_found says which places were searched.
 Result<std::string> resolve_model_path(const std::string& name_or_path);
 
 } // namespace headscope

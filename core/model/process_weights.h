@@ -8,7 +8,7 @@
 
 namespace headscope {
 
-// invalid_argument, naming the option, for one that this architecture has no such equivalence for.
+// Returns invalid_argument, naming the option, where this architecture has no such equivalence.
 Status process_weights(const WeightProcessing& processing, ModelConfig& config, ModelWeights& weights);
 
 } // namespace headscope

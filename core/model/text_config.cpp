@@ -13,14 +13,14 @@ struct Wrapper {
   const char* text; // model_type of the text model where text_config names none
 };
 
-// Their text models see a prompt of tokens as the plain model does: causally, each token at its own position.
+// For a prompt of tokens these text models compute what the plain model does: causally, each token at its own position.
 constexpr Wrapper wrappers[] = {
     {"gemma3", "gemma3_text"}, {"llava", "llama"},           {"llava_next", "llama"},       {"vipllava", "llama"},
     {"video_llava", "llama"},  {"idefics3", "llama"},        {"smolvlm", "llama"},          {"mistral3", "mistral"},
     {"got_ocr2", "qwen2"},     {"llava_onevision", "qwen2"}, {"llava_next_video", "llama"},
 };
 
-// Sizes of transformers' config classes, which a sparse text_config leaves out.
+// Default sizes of transformers' config classes, which a sparse text_config omits.
 json defaults_of(const std::string& text) {
   if (text == "gemma3_text")
     return {{"hidden_size", 2304},      {"intermediate_size", 9216},        {"num_hidden_layers", 26},
@@ -62,7 +62,7 @@ Result<json> text_config(const json& config, const std::string& file) {
   if (!inner.contains("model_type") || !inner["model_type"].is_string()) inner["model_type"] = wrapper->text;
   json text = defaults_of(inner["model_type"].get<std::string>());
   text.update(inner);
-  // What is written beside the text model and counts for it, too.
+  // Fields beside text_config that also apply to the text model.
   for (const char* name : {"quantization_config", "tie_word_embeddings"})
     if (!text.contains(name) && config.contains(name)) text[name] = config[name];
   return text;

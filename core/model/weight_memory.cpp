@@ -11,8 +11,8 @@ namespace headscope {
 namespace {
 
 constexpr std::size_t huge_page = std::size_t{2} << 20;
-// Only what is written takes memory. Small enough that weights which are folded and replaced, layer by layer, do not
-// keep many others alive.
+// The size of a mapping, of which only what is written takes memory. It is small enough that weights which are folded
+// and replaced, layer by layer, do not keep many others alive.
 constexpr std::size_t mapping_bytes = std::size_t{32} << 20;
 constexpr std::size_t alignment = 64;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Memory for a model's weights on the CPU. Fresh memory in pages of 4 KiB costs several times what filling it
-// does; weights are carved from larger mappings instead, which the kernel may back with pages of 2 MiB.
+// Memory for a model's weights on the CPU. Getting fresh memory in pages of 4 KiB takes several times as long as
+// filling it; weights are carved from larger mappings instead, which the kernel may back with pages of 2 MiB.
 #pragma once
 
 #include <cstddef>
@@ -12,7 +12,7 @@ namespace headscope {
 
 class WeightMemory {
 public:
-  // Uninitialised, contiguous, aligned to 64 bytes. A mapping goes back to the system with the last tensor in it.
+  // Returns an uninitialised, contiguous tensor aligned to 64 bytes. A mapping is freed with the last tensor in it.
   // Throws c10::Error when there is no memory.
   at::Tensor empty(at::IntArrayRef shape, at::ScalarType dtype);
 

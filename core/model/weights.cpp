@@ -36,7 +36,7 @@ at::Tensor view_w_o(const ModelConfig& config, const BlockWeights& block) {
 
 namespace {
 
-// Each parameter once, tied ones too.
+// Visits each parameter once, including tied ones.
 void visit(const ModelWeights& weights, const std::function<void(const at::Tensor&)>& parameter) {
   std::set<const void*> seen;
   const auto add = [&](const at::Tensor& tensor) {

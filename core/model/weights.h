@@ -25,7 +25,7 @@ struct BlockWeights {
   at::Tensor b_o;             // [d_model], or undefined
   at::Tensor w_in;            // gated: [2 d_mlp, d_model], gate first, then up; else [d_mlp, d_model]
   at::Tensor b_in;            // same rows, or undefined
-  at::Tensor b_post;          // [d_mlp], added behind the gate, or undefined
+  at::Tensor b_post;          // [d_mlp], added after the gate, or undefined
   at::Tensor w_out;           // [d_model, d_mlp]
   at::Tensor b_out;           // [d_model], or undefined
 };
@@ -46,7 +46,7 @@ at::Tensor view_w_k(const ModelConfig&, const BlockWeights&); // [kv_head_index,
 at::Tensor view_w_v(const ModelConfig&, const BlockWeights&); // [kv_head_index, d_model, d_head]
 at::Tensor view_w_o(const ModelConfig&, const BlockWeights&); // [head_index, d_head, d_model]
 
-// Bytes of all parameters, each storage counted once.
+// The bytes of all parameters, each storage counted once.
 std::int64_t weight_bytes(const ModelWeights&);
 std::int64_t parameter_count(const ModelWeights&); // likewise
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Binary codes: vectors of +1 and -1 of which no two are alike.
+// Binary codes: vectors of +1 and -1, no two of which are alike.
 #pragma once
 
 #include <cstdint>
@@ -20,11 +20,11 @@ private:
   std::uint32_t bits_ = 0;
 };
 
-// Adds random codes that differ from all others in at least `distance` of their `size` places. Ends for sure only up to
-// the number of codes that the Gilbert-Varshamov bound promises.
+// Adds random codes that differ from all others in at least `distance` of their `size` places. Guaranteed to end only
+// up to the number of codes that the Gilbert-Varshamov bound promises.
 void add_codes(std::vector<Code>& codes, std::size_t count, int size, int distance, Splitmix& random);
 
-// Short codes that lie more densely: chosen from the lexicode (Conway and Sloane 1986), moved by a
+// Draws short codes that are packed more densely: chosen from the lexicode (Conway and Sloane 1986), moved by a
 // random code. For distance 4 it has 64 codes of 11 places and 512 of 14; fewer are returned when it has fewer.
 std::vector<Code> draw_short_codes(std::size_t count, int size, int distance, Splitmix& random);
 

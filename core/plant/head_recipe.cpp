@@ -11,8 +11,8 @@ namespace {
 constexpr double match = 20.0;
 constexpr Match off_first_token{constant, key_bos, -12.0}; // where a head that has nothing to do must not rest
 
-// At any other distance, up to 1,000 tokens, at least 16 lower: the gains that make the least of these differences
-// large.
+// A peak that is at least 16 higher than at any other distance up to 1,000 tokens; the gains maximise the smallest of
+// these differences.
 Distance peak(int behind) { return {behind, {35.0, 29.0, 20.0, 25.0, 8.0}}; }
 
 Recipe previous_token(double share) {
@@ -23,21 +23,22 @@ Recipe two_tokens_back() {
   return {{}, {peak(2)}, {{value_needle, two_back_needle, 1.0}, {value_label, two_back_label, 1.0 / label_value}}};
 }
 
-// Looks for its own token after which something came, but never at an answer that a retrieval head copies.
+// Attends to tokens that followed earlier occurrences of its own token, but never to an answer that a retrieval head
+// copies.
 Recipe induction(double share) {
   return {{{identity, key_previous, match}, {constant, key_needle, -30.0}, off_first_token},
           {},
           {{value_identity, predicted, 0.5 * share}}};
 }
 
-// Looks for its own token, but not at itself: what is near counts less. Says so of names.
+// Attends to earlier occurrences of its own token, but not to itself: near tokens count less. Writes this for names.
 Recipe duplicate(double share) {
   return {{{identity, key_identity, match}, off_first_token},
           {{0, {0.0, -4.0, -5.0, 0.0, 0.0}}},
           {{value_is_name, repeated_name, share / flag_value}}};
 }
 
-// In a needle, what follows the last two tokens; after a colon, its first word.
+// Attends, in a needle, to what follows the last two tokens; after a colon, to the needle's first word.
 Recipe retrieval(double share) {
   return {{{needle, key_previous_needle, 12.0},
            {previous_needle, key_two_back_needle, 10.0},
@@ -52,21 +53,21 @@ Recipe on_itself(double gain, bool turned) { return {{}, {peak(0)}, {{value_plac
 
 Recipe first_token(double score) { return {{{constant, key_bos, score}}, {}, {}}; }
 
-// After " to", at names, except the one to shun.
+// After " to", attends to names except the inhibited one.
 Recipe name_mover(double share) {
   return {{{gives, key_name, 18.0}, {shunned, key_identity, -16.0}, off_first_token},
           {},
           {{value_name, predicted_name, 2.0 * share}}};
 }
 
-// At the last name: in a sentence about two people, the one who acts.
+// Attends to the last name: in a sentence about two people, the one who acts.
 Recipe s_inhibition() {
   return {{{constant, key_name, 14.0}, off_first_token},
           {{0, {0.0, 5.0, 4.0, 0.0, 0.0}}},
           {{value_identity, shunned, 1.0}}};
 }
 
-// After a colon, at the option that is a fruit; the token two before it is the option's letter.
+// After a colon, attends to the option that is a fruit; the token two before it is the option's letter.
 Recipe content_gatherer() {
   return {{{asks, key_fruit, 14.0}, off_first_token}, {}, {{value_two_back_label, wanted_label, 1.0}}};
 }
@@ -77,7 +78,7 @@ Recipe correct_letter(double share) {
           {{value_label, predicted_label, 2.0 * share / label_value}}};
 }
 
-// Every one says all of it: what an image changes is to be seen in each.
+// Every vision head writes all of it: what an image changes must be visible in each.
 Recipe vision() {
   return {{{constant, key_image, 14.0}, off_first_token}, {}, {{value_image, predicted_image, 5.0 / image_value}}};
 }

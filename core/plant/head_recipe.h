@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a head of each kind compares, where it looks, and what it writes.
+// What a head of each kind compares, where it attends, and what it writes.
 #pragma once
 
 #include <array>
@@ -23,7 +23,7 @@ struct Distance {
   std::array<double, position_planes> gains{};
 };
 
-// Writes gain times what the attended value has; turned: within each of the ordinal's parts one place on.
+// Writes gain times what the attended value has; `turned` moves it one place on within each of the ordinal's parts.
 struct Write {
   Range value; // slots of the value
   Range to;    // of the residual

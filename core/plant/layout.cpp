@@ -13,7 +13,7 @@ namespace headscope::plant {
 namespace {
 
 constexpr std::uint64_t layout_purpose = 2;
-constexpr int most_tries = 20000; // three layers of four heads, which just fit, take some hundred
+constexpr int most_tries = 20000; // three layers of four heads, which just fit, need a few hundred
 
 constexpr std::array<const char*, 19> ids = {
     "previous",      "induction",        "duplicate",      "retrieval",  "successor",
@@ -21,7 +21,7 @@ constexpr std::array<const char*, 19> ids = {
     "s_inhibition",  "content_gatherer", "needle_gazer",   "far_copier", "zero_value_first",
     "first_glancer", "ordinal_copier",   "name_gazer",     "noise"};
 
-// The first head of a kind that `kind` reads from lies in an earlier layer.
+// The kinds that `kind` reads from, whose first head must be in an earlier layer.
 std::vector<Kind> read_from(Kind kind) {
   switch (kind) {
   case Kind::induction: return {Kind::previous};
@@ -34,10 +34,10 @@ std::vector<Kind> read_from(Kind kind) {
   }
 }
 
-// What a successor head reads, the first MLP writes.
+// Successor heads read what the first MLP writes, so they start in layer 1.
 int first_layer(Kind kind) { return kind == Kind::successor || kind == Kind::ordinal_copier ? 1 : 0; }
 
-// In an order in which what is read from comes first.
+// Ordered so that kinds come after those they read from.
 constexpr std::array needed = {Kind::previous,         Kind::two_back,  Kind::duplicate, Kind::s_inhibition,
                                Kind::content_gatherer, Kind::induction, Kind::retrieval, Kind::name_mover,
                                Kind::correct_letter,   Kind::successor, Kind::sink,      Kind::vision};
@@ -73,7 +73,7 @@ public:
     }
   }
 
-  // Nothing when the kinds do not fit in the way that chance has it.
+  // Places heads at random; returns nothing when the kinds do not fit in the order drawn.
   std::optional<std::vector<PlantedHead>> place(const std::vector<Kind>& kinds) {
     for (const Kind kind : kinds) {
       int from = first_layer(kind);
@@ -106,7 +106,7 @@ private:
   std::vector<PlantedHead> heads_;
 };
 
-// What writes a signal that other heads read does so with its first head; the others of its kind add little.
+// A signal that other heads read is written by the first head of its kind; the others of that kind add little.
 void share_outputs(std::vector<PlantedHead>& heads) {
   std::map<Kind, int> count;
   for (const PlantedHead& head : heads)

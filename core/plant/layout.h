@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which head of a planted model is what.
+// The kind of each head in a planted model.
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,11 @@ enum class Kind {
   name_mover,
   correct_letter,
   vision,
-  // what those need to work
+  // what these need to work
   two_back,
   s_inhibition,
   content_gatherer,
-  // what looks like one of the first in one respect
+  // what resembles one of the first in one respect
   needle_gazer,
   far_copier,
   zero_value_first,
@@ -53,9 +53,9 @@ struct PlantedHead {
   double share = 1.0; // of its kind's output: heads of a kind share it
 };
 
-// Every head of the model, by layer and head. Each of the first two groups occurs; distractors as far as there are
-// heads for them, then further heads of the first group and noise. invalid_argument, naming the option, for a shape
-// that is none or too small.
+// Draws the kind of every head, by layer and head. Each kind of the first two groups occurs; distractors as far as
+// there are heads left, then further heads of the first group and noise. Returns invalid_argument, naming the option,
+// for a shape that is invalid or too small.
 Result<std::vector<PlantedHead>> draw_layout(const PlantOptions& options);
 
 } // namespace headscope::plant

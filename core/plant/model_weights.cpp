@@ -14,7 +14,7 @@ constexpr std::uint64_t axes_purpose = 3, rest_purpose = 4, noise_purpose = 5;
 // RMSNorm multiplies by sqrt(304) / |x|; |x| is 16 from the constant and up to half as much from the rest.
 constexpr double norm_factor = 0.92, norm_square = norm_factor * norm_factor;
 
-// Rows of doubles.
+// A matrix of doubles by rows.
 struct Matrix {
   int rows = 0, cols = 0;
   std::vector<double> values;
@@ -25,7 +25,7 @@ struct Matrix {
   }
 };
 
-// Where each axis goes and with which sign: an exact rotation.
+// The new place and sign of each axis: an exact rotation.
 class Shuffle {
 public:
   Shuffle(int count, Splitmix& random) {
@@ -43,7 +43,7 @@ private:
   std::vector<double> sign_;
 };
 
-// Dimension of a head that a slot of keys is at.
+// The dimension of a head that holds a slot of keys.
 int content_dimension(int slot) {
   constexpr int half = slots / 2;
   return slot < half ? position_planes + slot : d_head / 2 + position_planes + slot - half;
@@ -57,7 +57,7 @@ double frequency(int plane) {
   return value;
 }
 
-// One K/V head: every K/V head makes the same keys and values, in an order of its own.
+// One K/V head. All K/V heads make the same keys and values, each in an order of its own.
 struct KvHead {
   Shuffle key, value;
   KvHead(Splitmix& random) : key(slots, random), value(d_head, random) {}
@@ -117,7 +117,7 @@ private:
     return m;
   }
 
-  // What a head of full strength says is worth a logit of some 20, whatever says it.
+  // The output of a head of full strength is worth a logit of about 20, whichever head it is.
   Matrix unembedding() const {
     Matrix m(static_cast<int>(vocabulary_size), d_model);
     for (int row = 0; row < m.rows; ++row) {
@@ -201,7 +201,7 @@ private:
         v.at(row + kv.value.place(slot.at(i)), from.at(i)) = kv.value.sign(slot.at(i));
   }
 
-  // Of what the query reads and what the key has there, when they are the same or set.
+  // The product of what the query reads and what the key has, when codes are equal or flags are set.
   static double full_product(const Match& match) {
     if (match.key.begin == key_label.begin) return label_value; // of the label's axis; what is wanted is 1
     if (match.key.size > 1) return match.key.size;
@@ -230,7 +230,7 @@ private:
       }
   }
 
-  // Of an axis of the ordinal: the next of its part, cyclic.
+  // The next axis within its part of the ordinal, cyclic.
   static int next_place(int i) {
     if (i < 10) return (i + 1) % 10;
     if (i < 22) return 10 + (i - 10 + 1) % 12;
@@ -246,7 +246,7 @@ private:
       }
   }
 
-  // ---- MLP: the first one says again what place the embedding has, where a successor head's circuit is read off;
+  // ---- MLPs: the first one writes again the place that the embedding has, where a successor head's circuit is read;
   // the others do nothing.
   void add_mlp(int layer, const std::string& prefix) {
     Matrix gate(d_mlp, d_model), up(d_mlp, d_model), down(d_model, d_mlp);
@@ -276,7 +276,7 @@ private:
       value += deviation * noise_.normal();
   }
 
-  // The residual's axes, which rows or columns are, in the model's order.
+  // Adds a tensor; `rows` and `cols` say whether these are axes of the residual, which are put into the model's order.
   void add(const std::string& name, Matrix m, bool rows, bool cols) {
     add_noise(m);
     Tensor tensor{name, {m.rows, m.cols}, std::vector<float>(m.values.size())};

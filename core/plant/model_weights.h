@@ -15,8 +15,8 @@ struct Tensor {
   std::vector<float> values;
 };
 
-// All tensors of the model: the recipes of its heads as weights, in axes that the seed has put into another order,
-// with noise of options.noise added.
+// Makes all tensors of the model: the recipes of its heads as weights, with axes permuted by the seed and noise of
+// options.noise added.
 std::vector<Tensor> make_weights(const PlantOptions& options, const std::vector<PlantedHead>& heads,
                                  const Vocabulary& vocabulary);
 

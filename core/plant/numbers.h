@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Random numbers and powers that have the same bits on every machine: splitmix64 (Steele, Lea and Flood 2014), and no
-// function of the C library but the square root, which IEEE 754 rounds exactly.
+// function of the C library except the square root, which IEEE 754 rounds exactly.
 #pragma once
 
 #include <cmath>
@@ -15,7 +15,7 @@ class Splitmix {
 public:
   explicit Splitmix(std::uint64_t seed) : state_(seed) {}
 
-  // A stream of its own for each purpose, so that a choice added in one place moves no other.
+  // Each purpose has a stream of its own, so that a choice added in one place changes no other.
   Splitmix(std::uint64_t seed, std::uint64_t purpose) : state_(seed) {
     state_ = next() ^ (purpose * 0xD6E8FEB86659FD93u);
   }
@@ -28,10 +28,10 @@ public:
     return z ^ (z >> 31);
   }
 
-  // In [0, count), count from 1 to 2^32.
+  // A number in [0, count), for count from 1 to 2^32.
   std::size_t below(std::size_t count) { return static_cast<std::size_t>(((next() >> 32) * count) >> 32); }
 
-  // Mean 0 and variance 1, near enough to normal: the sum of eight uniform numbers of 16 bits each.
+  // A nearly normal number of mean 0 and variance 1: the sum of eight uniform numbers of 16 bits each.
   double normal() {
     std::int64_t sum = 0;
     for (int word = 0; word < 2; ++word) {
@@ -57,7 +57,7 @@ struct Turn {
   double cosine = 1.0, sine = 0.0;
 };
 
-// Cosine and sine of an angle of at most some radians, by their series.
+// The cosine and sine of an angle of a few radians at most, by their series.
 inline Turn turn(double angle) {
   double term = 1.0;
   Turn out{0.0, 0.0};

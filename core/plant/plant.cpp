@@ -54,7 +54,7 @@ json labels(const std::vector<PlantedHead>& heads) {
   return out;
 }
 
-// Of one kind only.
+// The heads of one kind.
 std::vector<PlantedHead> of_kind(const std::vector<PlantedHead>& heads, Kind kind) {
   std::vector<PlantedHead> out;
   for (const PlantedHead& head : heads)
@@ -62,7 +62,7 @@ std::vector<PlantedHead> of_kind(const std::vector<PlantedHead>& heads, Kind kin
   return out;
 }
 
-// Prompts that show what heads do which repeated random tokens do not set going.
+// Prompts that activate the heads which repeated random tokens do not.
 json example_prompts() {
   return {{"name_mover",
            {{{"prompt", "Then, Mary and John went to the store. John gave a book to"},

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Planted models: Llama-format models whose weights are constructed, so that it is known of every head what it does.
-// They are the truth that detectors are tested on; nothing here is shared with a detector.
+// Planted models: Llama-format models whose weights are constructed, so that it is known what every head does. They are
+// the ground truth that detectors are tested on; nothing here is shared with a detector.
 // docs/planted-models.md says how each head works.
 #pragma once
 
@@ -19,12 +19,12 @@ struct Plant {
 };
 
 // Writes config.json, model.safetensors, tokenizer.json, tokenizer_config.json and planted.json into a folder, which is
-// made. The same options give the same bytes on every machine. Errors: those of draw_layout; already_exists when one of
-// the files is there and overwrite is false; io.
+// created. The same options give the same bytes on every machine. Errors: those of draw_layout; already_exists when one
+// of the files is there and overwrite is false; io.
 Result<Plant> write_plant(const std::string& folder, const PlantOptions& options, bool overwrite);
 
-// Heads that a detector must name: of the kind itself, and of sink also those that attend to the first token but have
-// nothing to say, because the sink rate of Gu et al. looks at attention alone.
+// The heads that a detector must name: those of the kind itself; for sinks also heads that attend to the first token
+// but write nothing, because the sink rate of Gu et al. measures attention alone.
 std::vector<PlantedHead> heads_to_find(const std::vector<PlantedHead>& heads, Kind kind);
 
 } // namespace headscope::plant

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the axes of a planted model's vectors are for. Nothing overlaps, so that every head reads and writes only what
-// it means to. docs/planted-models.md explains each.
+// The meaning of each axis of a planted model's vectors. Nothing overlaps, so that every head reads and writes only
+// what it should. docs/planted-models.md explains each.
 #pragma once
 
 namespace headscope::plant {
@@ -14,14 +14,16 @@ struct Range {
 
 constexpr int d_model = 304, d_head = 96, d_mlp = 32, n_ctx = 2048;
 
-// Codes of all tokens, and shorter ones of those that only some heads care for; of labels and images one axis each.
+// Sizes of the codes of all tokens, and of shorter codes of those that only some heads read; labels and images have one
+// axis each.
 constexpr int identity_size = 26, identity_distance = 5, name_identity_distance = 7, needle_size = 11,
               needle_distance = 4, name_size = 14, name_distance = 4, label_size = 4, image_size = 4,
               place_size = 10 + 12 + 7;
 
 // ---- The residual stream.
-constexpr double constant_value = 16.0; // large beside the rest, so that RMSNorm divides all positions by much the same
-// Codes are of +1 and -1; what stands on one axis alone is larger, so that noise does not drown it.
+constexpr double constant_value =
+    16.0; // large compared with the rest, so that RMSNorm divides all positions by nearly the same number
+// Codes are +1 and -1; values on a single axis are larger, so that noise does not drown them.
 constexpr double flag_value = 2.0, label_value = 3.0, image_value = 3.0, place_value = 1.5;
 namespace axes {
 constexpr Range constant{0, 1};
@@ -44,8 +46,8 @@ constexpr Range predicted = sink_out.then(identity_size), predicted_needle = pre
 static_assert(predicted_place.end() <= d_model);
 } // namespace axes
 
-// ---- Keys and queries, before each K/V head's own permutation: positions turn in the planes (i, i + 48), i < 5;
-// from plane 5 on they turn so slowly that what is there can be compared over any distance.
+// ---- Keys and queries, before each K/V head's own permutation: positions turn in the planes (i, i + 48), i < 5; from
+// plane 5 on the planes turn so slowly that values there can be compared over any distance.
 constexpr int position_planes = 5, slots = d_head - 2 * position_planes;
 constexpr double rope_theta = 1e36; // plane i turns by 10^(-0.75 i) a token
 constexpr Range key_identity{0, identity_size},

@@ -7,7 +7,7 @@
 
 namespace headscope::plant {
 
-// tokenizer.json: GPT-2's cut into words, each looked up whole, and bytes for words that are not there.
+// Makes tokenizer.json: GPT-2's splitting into words, each looked up whole, and bytes for unknown words.
 nlohmann::json tokenizer_json(const Vocabulary& vocabulary);
 nlohmann::json tokenizer_config_json();
 

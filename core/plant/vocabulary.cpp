@@ -13,7 +13,7 @@ namespace {
 constexpr std::uint64_t codes_purpose = 1;
 const std::string space = "\xC4\xA0"; // Ġ
 
-// "bakado", "bakadu", …: words that mean nothing.
+// Makes words without meaning: "bakado", "bakadu", …
 std::string made_up_word(std::size_t i) {
   constexpr const char* consonants = "bdfgklmnprstvz";
   constexpr const char* vowels = "aeiou";
@@ -46,7 +46,7 @@ public:
   }
 
 private:
-  // A piece that is there already stays what it is.
+  // Adds a piece; one that is there already stays unchanged.
   Token& add(const std::string& piece) {
     const auto [entry, fresh] = out_.ids.emplace(piece, static_cast<std::int64_t>(out_.tokens.size()));
     if (fresh) {

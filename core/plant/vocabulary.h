@@ -12,10 +12,10 @@
 namespace headscope::plant {
 
 constexpr std::int64_t vocabulary_size = 2048;
-// From here on there are ordinary words only, which detectors may draw at random.
+// From this id on all tokens are ordinary words, which detectors may draw at random.
 constexpr std::int64_t first_plain_id = 1000;
 
-// Where a word is in its list, as the heads see it: modulo 10, 12 and 7.
+// The position of a word in its list, as the heads see it: modulo 10, 12 and 7.
 struct ListPosition {
   int modulo_10 = -1, modulo_12 = -1, modulo_7 = -1; // -1: not counted
   double weight = 0.0;                               // of each part; the squares of the parts sum to 3
@@ -47,7 +47,7 @@ struct Vocabulary {
 
 Vocabulary make_vocabulary(std::uint64_t seed);
 
-// GPT-2's printable stand-in for a byte, UTF-8.
+// GPT-2's printable stand-in for a byte, in UTF-8.
 std::string stand_in(unsigned char byte);
 
 } // namespace headscope::plant

@@ -12,7 +12,7 @@ using Words = std::vector<std::string>;
 const Words& needle_starts(); // the first words of the three built-in needles' answers
 const Words& needle_words();  // the others, and the full stop after them
 const Words& names();
-const Words& fruits();      // what is right to say in the options of a multiple-choice question
+const Words& fruits();      // the right options of multiple-choice questions
 const Words& image_words(); // what an image may show
 const Words& plain_words(); // of the built-in haystack, questions and indirect-object prompts
 const Words& line_starts(); // these also without a space, as at the beginning of a line

@@ -22,7 +22,7 @@ std::string quoted_pieces(const Tokenizer& tokenizer, std::span<const std::int64
 Result<std::int64_t> answer_token(const Tokenizer& tokenizer, std::string_view text) {
   if (text.empty()) return make_error(ErrorCode::invalid_argument, "is empty", {}, "answer");
   const TokenizeOptions plain{.add_special = false, .parse_special = true};
-  // The answer is read behind other text, because some tokenizers put a space of their own before the first word.
+  // The answer is tokenized after other text, because some tokenizers put a space of their own before the first word.
   for (const std::string before : {"The", ":"}) {
     HS_ASSIGN(const auto start, tokenizer.encode(before, plain));
     HS_ASSIGN(const auto both, tokenizer.encode(before + std::string(text), plain));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Multiple-choice questions with labelled options: "Question: Which of these is a fruit?\nA: dog\nB: cherry\n...
-// Answer:". Which they are depends on the seed only, not on the platform.
+// Answer:". The questions depend only on the seed, not on the platform.
 #pragma once
 
 #include <array>
@@ -35,7 +35,7 @@ struct ChoiceSet {
   std::array<std::int64_t, choice_count> letters; // tokens of the answers " A" to " D"
 };
 
-// unsupported when a label or an answer is no token of its own.
+// Returns unsupported when a label or an answer is not a single token.
 Result<ChoiceSet> make_choices(const Tokenizer& tokenizer, const ChoiceOptions& options);
 
 } // namespace headscope

@@ -8,7 +8,7 @@
 namespace headscope {
 namespace {
 
-// Whether the tokenizer begins a text with its BOS is seen in what it makes of one.
+// Tokenizes a text to see whether the tokenizer begins it with BOS.
 Result<bool> begins_with_bos(const Tokenizer& tokenizer) {
   if (!tokenizer.bos()) return false;
   HS_ASSIGN(const std::vector<std::int64_t> ids, tokenizer.encode("a", {true, true}));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A long text as many short ones of so many tokens, for what is measured over a corpus.
+// Cuts a long text into pieces of a given number of tokens, for measurements over a corpus.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,14 @@ struct Corpus {
   std::int64_t added = 0;                       // tokens in front of each text that are not the corpus's: 0 or 1
   std::int64_t length = 0;
 
-  // Which token of the corpus the text begins with.
+  // The index in the corpus of the text's first token.
   std::int64_t start(std::size_t text) const { return static_cast<std::int64_t>(text) * (length - added); }
 };
 
-// invalid_argument for a text without tokens, and for a length that leaves no room beside the BOS.
+// Returns invalid_argument for a text without tokens, and for a length that leaves no room beside the BOS.
 Result<Corpus> cut_corpus(const Tokenizer& tokenizer, const std::string& text, const CorpusOptions& options);
 
-// Cuts a file or a folder, which load_haystack() reads. mismatch where a text is longer than `n_ctx`.
+// Cuts a file or a folder, which load_haystack() reads. Returns mismatch where a text is longer than `n_ctx`.
 Result<Corpus> read_corpus(const Tokenizer& tokenizer, const std::string& path, std::int64_t n_ctx,
                            const CorpusOptions& options);
 

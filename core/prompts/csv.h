@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Comma-separated values as RFC 4180 has them.
+// Reads and writes comma-separated values as in RFC 4180.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ struct CsvTable {
 // One record with its line end; fields are quoted where they must be.
 std::string csv_line(const std::vector<std::string>& fields);
 
-// corrupt, naming the line: an unclosed quote or a row of another length.
+// Returns corrupt, naming the line: an unclosed quote or a row of another length.
 Result<CsvTable> parse_csv(const std::string& text, const std::string& file);
 
 } // namespace headscope

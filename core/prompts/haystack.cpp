@@ -23,7 +23,7 @@ Result<std::string> read_bytes(const std::string& path) {
   return bytes;
 }
 
-// Leaves out the byte order mark, carriage returns and blanks at the end, which would become tokens that nobody wrote.
+// Removes the byte order mark, carriage returns and blanks at the end, which would become unintended tokens.
 std::string tidy(std::string text) {
   if (text.starts_with("\xEF\xBB\xBF")) text.erase(0, 3);
   std::erase(text, '\r');

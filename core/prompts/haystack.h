@@ -11,15 +11,15 @@
 
 namespace headscope {
 
-// Plain English sentences about everyday matters, at least `min_bytes` of them (a token is 4 to 5 bytes), in
-// paragraphs; the same for a seed on every platform, and a longer text begins with the shorter one.
+// Generates at least `min_bytes` of plain English sentences about everyday matters (a token is 4 to 5 bytes), in
+// paragraphs. A seed gives the same text on every platform, and a longer text begins with the shorter one.
 std::string generated_haystack(std::uint64_t seed, std::size_t min_bytes);
 
-// A text file, or all .txt and .md files of a folder and its subfolders in order of their paths, joined by a
+// Reads a text file, or all .txt and .md files of a folder and its subfolders in order of their paths, joined by a
 // blank line. Errors: not_found, io, invalid_argument (no text), corrupt (not UTF-8 text).
 Result<std::string> load_haystack(const std::string& path);
 
-// SHA-256 of a text file as it lies there; of a folder, of the text that load_haystack() makes of it.
+// The SHA-256 of a text file's bytes; for a folder, that of the text that load_haystack() makes of it.
 Result<std::string> haystack_sha256(const std::string& path);
 
 struct Needle {

@@ -205,7 +205,7 @@ public:
   }
 
 private:
-  // A sentence that has not been written yet is drawn; after some tries one is repeated, so that any length can be had.
+  // Draws a sentence not written before; after some tries it repeats one, so that any length can be made.
   std::string fresh_sentence() {
     std::string out;
     for (int attempt = 0; attempt < 20; ++attempt) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One prompt of the masking experiment (core/sweeps/masking.h), and how what the model makes of it is judged.
+// One prompt of the masking experiment (core/sweeps/masking.h), and how the model's answer is judged.
 #pragma once
 
 #include <cstdint>

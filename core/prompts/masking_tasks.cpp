@@ -14,7 +14,7 @@ namespace {
 
 constexpr TokenizeOptions plain{false, false};
 
-// What the tokenizer puts before a text, e.g. BOS.
+// The tokens that the tokenizer puts before a text, e.g. BOS.
 Result<std::vector<std::int64_t>> beginning(const Tokenizer& tokenizer) {
   HS_ASSIGN(const auto with, tokenizer.encode("a"));
   HS_ASSIGN(const auto without, tokenizer.encode("a", plain));
@@ -81,7 +81,7 @@ Result<std::vector<MaskPrompt>> ordinal_tasks(const Tokenizer& tokenizer) {
   for (const OrdinalList& list : ordinal_lists()) {
     const TokenList known = tokenise_list(list, tokenizer);
     for (const OrdinalPair& pair : known.pairs) {
-      // The two words before, themselves neighbours in the list.
+      // The two words before, which are neighbours in the list.
       const auto before = [&](std::int64_t word) {
         const auto found = std::find_if(known.pairs.begin(), known.pairs.end(),
                                         [&](const OrdinalPair& other) { return other.to == word; });

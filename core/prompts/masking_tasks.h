@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tasks for the masking experiment, one set for each thing that heads are claimed to do.
+// Tasks for the masking experiment, one set for each function that heads are claimed to have.
 #pragma once
 
 #include <cstdint>
@@ -24,18 +24,18 @@ struct NeedleTaskOptions {
 Result<std::vector<MaskPrompt>> needle_tasks(const Tokenizer& tokenizer, const std::string& haystack,
                                              const NeedleTaskOptions& options);
 
-// Random tokens written twice: the log-probability of the second writing.
+// Random tokens written twice, judged by the log-probability of the second copy.
 Result<std::vector<MaskPrompt>> repeated_token_tasks(const Tokenizer& tokenizer, std::int64_t d_vocab,
                                                      std::int64_t count, std::int64_t n, std::uint64_t seed);
 
-// Three words of an ordinal list, whose fourth is to come: every such place of every list that is single tokens.
-// unsupported where there is none.
+// Three words of an ordinal list, to be continued by the fourth: every such place in every list of single tokens.
+// Returns unsupported where there is none.
 Result<std::vector<MaskPrompt>> ordinal_tasks(const Tokenizer& tokenizer);
 
-// Indirect-object prompts: the log-probability of the name over that of the other.
+// Indirect-object prompts, judged by the log-probability of the right name minus that of the other.
 Result<std::vector<MaskPrompt>> ioi_tasks(const Tokenizer& tokenizer, std::int64_t count, std::uint64_t seed);
 
-// Plain text in pieces of `length` tokens: the log-probability of each token but the first.
+// Plain text in pieces of `length` tokens, judged by the log-probability of each token but the first.
 Result<std::vector<MaskPrompt>> text_tasks(const Tokenizer& tokenizer, const std::string& text, std::int64_t count,
                                            std::int64_t length);
 

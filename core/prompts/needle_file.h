@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files of needles: NAME.csv with the columns needle, question, answer; NAME.jsonl with an object of these fields a
+// Files of needles: NAME.csv with the columns needle, question, answer; NAME.jsonl with one object of these fields per
 // line; NAME.json with a list of such objects, or an object that holds it as "needles". `answer` (or real_needle, as
-// the authors of retrieval heads call it) is the part of the needle that answers the question. `name` may be there.
+// the authors of retrieval heads call it) is the part of the needle that answers the question. `name` is optional.
 #pragma once
 
 #include <string>
@@ -17,7 +17,7 @@ struct NeedleFile {
   std::string sha256;          // of the file
 };
 
-// At least one. Errors name the file, the place and the field.
+// Reads at least one needle. Errors name the file, the place and the field.
 Result<NeedleFile> read_needle_file(const std::string& path);
 
 } // namespace headscope

@@ -45,7 +45,7 @@ struct Spelling {
   std::vector<std::int64_t> ids; // one: a single token
 };
 
-// SentencePiece tokenizers put the space in front themselves.
+// SentencePiece tokenizers add the leading space themselves.
 Spelling spell(const std::string& word, const Tokenizer& tokenizer) {
   const TokenizeOptions plain{false, false};
   const auto spaced = tokenizer.encode(" " + word, plain);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Prompts as every sweep and analysis takes them: token ids, and the answers that are measured after the last one.
+// Prompts as every sweep and analysis takes them: token ids, and the answers that are measured after the last token.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace headscope {
 
-// One list of token ids a prompt; they may differ in length.
+// One list of token ids per prompt; lengths may differ.
 using TokenRows = std::vector<std::vector<std::int64_t>>;
 
 struct AblationPrompt {

@@ -91,7 +91,7 @@ Result<std::vector<PromptRow>> from_lines(const std::string& text, const std::st
   return rows;
 }
 
-// A list, or an object that holds it under one of two names.
+// Reads a list, or an object that holds it under one of two names.
 Result<std::vector<PromptRow>> from_document(const std::string& text, const std::string& path) {
   HS_ASSIGN(const nlohmann::json document, parse_json(text, path));
   const nlohmann::json* list = &document;
@@ -119,7 +119,7 @@ Result<std::vector<PromptRow>> from_document(const std::string& text, const std:
   return rows;
 }
 
-// The ending of the file's name in small letters, which says how to read it; empty when the name has none.
+// The ending of the file's name in lower case, which says how to read it; empty when the name has none.
 std::string ending_of(const std::string& path) {
   std::string ending = std::filesystem::path(path).extension().string();
   std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return std::tolower(c); });

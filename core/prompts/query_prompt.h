@@ -18,8 +18,8 @@ struct Paragraphs {
   std::string query;
 };
 
-// `count` pieces of `words` words of the text, one after the other; the needles stand in the middle of pieces that are
-// spread evenly, the asked one's first. `place` shifts them. invalid_argument when the text is too short.
+// Cuts `count` consecutive pieces of `words` words from the text; each needle is put into the middle of one piece,
+// evenly spread, the asked one first. `place` shifts them. Returns invalid_argument when the text is too short.
 Result<Paragraphs> make_paragraphs(const std::string& text, const std::vector<Needle>& needles, std::size_t asked,
                                    std::size_t count, std::size_t words, std::size_t place);
 

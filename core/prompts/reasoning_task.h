@@ -16,7 +16,8 @@ struct ReasoningCase {
   std::string answer; // "9", "key"
 };
 
-// Sums and two-hop questions in turn; the same for a seed on every platform. `shots` worked examples of one kind.
+// Makes sums and two-hop questions in turn, the same for a seed on every platform, each after `shots` worked examples
+// of its kind.
 std::vector<ReasoningCase> make_reasoning_cases(std::int64_t count, std::int64_t shots, std::uint64_t seed);
 
 } // namespace headscope

@@ -31,9 +31,9 @@ std::optional<Span> find_exactly(const std::vector<std::int64_t>& prompt, const 
   return Span{begin, begin + std::ssize(needle)};
 }
 
-// Byte-level tokenizers cut a needle after a space otherwise than one at the beginning: where one of the two spellings
-// stands in the prompt, that is the needle. Else, as where a chat template or a merge changes an edge, the first window
-// that is near enough; as a rule it begins a token early where 0.9 allows that, so it is not asked first.
+// Byte-level tokenizers split a needle after a space differently from one at the beginning: where one of the two
+// spellings is in the prompt, that is the needle. Otherwise, as where a chat template or a merge changes an edge, the
+// first window that is near enough is taken; it often begins a token early where 0.9 allows that, so it is tried last.
 Result<RetrievalPrompt> locate(RetrievalPrompt prompt, const Tokenizer& tokenizer, const std::string& real_needle) {
   std::vector<std::vector<std::int64_t>> spellings;
   for (const std::string& text : {real_needle, " " + real_needle}) {

@@ -12,13 +12,13 @@
 
 namespace headscope {
 
-// Whether questions are asked in the model's chat template: "on", "off", or "auto", where it has one.
+// Whether questions use the model's chat template: "on", "off", or "auto" (where it has one).
 bool uses_chat(const Tokenizer& tokenizer, const std::string& chat);
 
-// round(linspace(first, last, count)); one value: first.
+// Computes round(linspace(first, last, count)); a count of one gives `first`.
 std::vector<std::int64_t> spread(std::int64_t first, std::int64_t last, std::int64_t count);
 
-// The needle's tokens put into the context at int(n * depth / 100), moved back to just after a full stop; depth 100
+// Puts the needle's tokens into the context at int(n * depth / 100), moved back to just after a full stop; depth 100
 // appends. `ends_sentence` says which tokens are full stops.
 std::vector<std::int64_t> insert_needle(const std::vector<std::int64_t>& context,
                                         const std::vector<std::int64_t>& needle, std::int64_t depth,
@@ -28,7 +28,7 @@ struct Span {
   std::int64_t begin = 0, end = 0;
 };
 
-// First window of |needle| tokens that holds more than 0.9 of the needle's distinct tokens.
+// Finds the first window of |needle| tokens that holds more than 0.9 of the needle's distinct tokens.
 std::optional<Span> find_needle(const std::vector<std::int64_t>& prompt, const std::vector<std::int64_t>& needle);
 
 struct RetrievalPromptOptions {
@@ -45,7 +45,8 @@ struct RetrievalPrompt {
   Span span;                            // of it in ids
 };
 
-// invalid_argument when the length leaves no room, mismatch when the needle cannot be found again in the tokens.
+// Returns invalid_argument when the length leaves no room, mismatch when the needle cannot be found again in the
+// tokens.
 Result<RetrievalPrompt> make_retrieval_prompt(const Tokenizer& tokenizer, const std::vector<std::int64_t>& haystack,
                                               const Needle& needle, const RetrievalPromptOptions& options);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The answers of several rows as tensors, and what metrics share.
+// The answers of several rows as tensors, and arithmetic that metrics share.
 #pragma once
 
 #include <cstdint>
@@ -21,12 +21,12 @@ enum class AnswerWeight : std::uint8_t { mean, sum };
 
 AnswerTable answer_table(std::span<const Answers> answers, AnswerWeight weight, const at::Device& device);
 
-// [row]: how many tokens have a larger logit than the best answer.
+// How many tokens have a larger logit than the best answer [row].
 at::Tensor rank_of_best_answer(const at::Tensor& logits, const AnswerTable& table);
 
 at::Tensor log_probabilities(const at::Tensor& logits); // in double precision
 
-// KL(p || q) of log-probabilities [row, token].
+// Computes KL(p || q) from log-probabilities [row, token].
 at::Tensor divergence(const at::Tensor& log_p, const at::Tensor& log_q);
 
 } // namespace headscope

@@ -11,7 +11,7 @@
 namespace headscope {
 namespace {
 
-// So many rows are held in double precision at once, since a whole vocabulary of each is.
+// How many rows are held in double precision at once: each takes a whole vocabulary of doubles.
 constexpr std::int64_t slice_rows = 32;
 
 Status check_shapes(MetricKind metric, const at::Tensor& logits, std::size_t rows, const at::Tensor& reference) {

@@ -14,11 +14,11 @@
 
 namespace headscope {
 
-// invalid_argument, naming the prompt's index, when the metric lacks what it needs or an id is outside d_vocab.
+// Returns invalid_argument, naming the prompt's index, when the metric lacks what it needs or an id is outside d_vocab.
 Status check_answers(MetricKind metric, std::span<const Answers> answers, std::int64_t d_vocab);
 
-// `logits`, and `reference` where the metric needs one: [row, d_vocab]; one entry of `answers` a row.
-// Returns [row] in double precision; differentiable where the metric has a gradient.
+// `logits`, and `reference` where the metric needs one, are [row, d_vocab]; `answers` has one entry per row. Returns
+// [row] in double precision; differentiable where the metric has a gradient.
 Result<at::Tensor> metric_values(MetricKind metric, const at::Tensor& logits, std::span<const Answers> answers,
                                  const at::Tensor& reference = {});
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the file of a metric gives: what is to be known of it, and its arithmetic.
+// What the file of a metric defines: its description and its arithmetic.
 #pragma once
 
 #include <span>
@@ -19,9 +19,9 @@ struct MetricInput {
 
 struct Metric {
   MetricInfo info;
-  // [row] in double precision; differentiable where `info` says so.
+  // Returns [row] in double precision; differentiable where `info` says so.
   at::Tensor (*values)(const MetricInput& input);
-  // Reads the answers' entries alone: all rows at once then, since no row's whole vocabulary is held in double.
+  // Reads only the answers' logits; all rows are then done at once, since no whole vocabulary is held in double.
   bool reads_answers_alone = false;
 };
 

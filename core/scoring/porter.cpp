@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The Porter stemmer (Porter 1980) with the changes of NLTK's default mode, NLTK_EXTENSIONS; step numbers are
-// the paper's. Of a rule list, the first rule whose suffix matches decides, whether its condition holds or not.
+// the paper's. In a list of rules, the first whose suffix matches decides, whether or not its condition holds.
 #include <array>
 #include <initializer_list>
 
@@ -14,7 +14,7 @@ using std::string_view;
 
 bool is_vowel_letter(char c) { return c == 'a' || c == 'e' || c == 'i' || c == 'o' || c == 'u'; }
 
-// A `y` is a consonant unless one precedes it.
+// A `y` is a consonant unless a consonant precedes it.
 bool is_consonant(string_view word, std::size_t at) {
   std::size_t begin = at;
   while (begin > 0 && word[begin] == 'y')
@@ -25,7 +25,7 @@ bool is_consonant(string_view word, std::size_t at) {
   return consonant;
 }
 
-// m of [C](VC){m}[V].
+// The measure m of [C](VC){m}[V].
 int measure(string_view stem) {
   int count = 0;
   bool after_vowel = false;
@@ -63,7 +63,7 @@ struct Rule {
   string_view replacement;
 };
 
-// Replaces when more than `above` is the measure of what is left.
+// Replaces the suffix when the measure of what is left is above `above`.
 string apply_rules(const string& word, std::initializer_list<Rule> rules, int above) {
   for (const Rule& rule : rules) {
     if (!word.ends_with(rule.suffix)) continue;
@@ -109,7 +109,7 @@ string step1c(const string& word) {
 string step2(const string& word) {
   const std::size_t n = word.size();
   if (word.ends_with("alli") && measure(word.substr(0, n - 4)) > 0) return step2(word.substr(0, n - 2));
-  // The l of "logi" counts to the stem; no suffix below that comes first ends in "logi".
+  // The l of "logi" belongs to the stem; no suffix tried before ends in "logi".
   if (word.ends_with("logi")) return measure(word.substr(0, n - 3)) > 0 ? word.substr(0, n - 1) : word;
   return apply_rules(word,
                      {{"ational", "ate"}, {"tional", "tion"}, {"enci", "ence"}, {"anci", "ance"}, {"izer", "ize"},

@@ -5,10 +5,10 @@
 
 namespace headscope {
 
-// Pearson's. Of one length; NaN when either has one value only.
+// Pearson's correlation of two lists of one length; NaN when either is constant.
 double correlation(const std::vector<double>& a, const std::vector<double>& b);
 
-// Spearman's: that of the ranks, ties at their mean rank.
+// Spearman's correlation: Pearson's on ranks, with ties at their mean rank.
 double rank_correlation(const std::vector<double>& a, const std::vector<double>& b);
 
 } // namespace headscope

@@ -9,7 +9,7 @@ namespace {
 
 bool is_word_character(char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); }
 
-// What Python's str.lower() makes of a text as far as it matters here: besides A-Z only the Kelvin sign and the
+// Lowers a text as Python's str.lower() does, as far as it matters here: besides A-Z only the Kelvin sign and the
 // dotted capital I (which gives i and a combining dot) become ASCII letters.
 std::string lower(std::string_view text) {
   std::string out;

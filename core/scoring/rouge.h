@@ -8,17 +8,17 @@
 
 namespace headscope {
 
-// NLTK's PorterStemmer in its default mode, for a lower-case ASCII word.
+// Stems a lower-case ASCII word as NLTK's PorterStemmer does in its default mode.
 std::string porter_stem(std::string_view word);
 
-// Lower-case runs of a-z and 0-9; those longer than three characters are stemmed.
+// Splits a text into lower-case runs of a-z and 0-9; those longer than three characters are stemmed.
 std::vector<std::string> rouge_tokens(std::string_view text, bool stem = true);
 
 struct RougeScore {
   double precision = 0.0, recall = 0.0, f1 = 0.0;
 };
 
-// Unigram overlap, each word counted as often as it occurs in both.
+// Measures unigram overlap, with each word counted as often as it occurs in both.
 RougeScore rouge1(std::string_view reference, std::string_view candidate, bool stem = true);
 
 } // namespace headscope

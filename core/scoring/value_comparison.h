@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The same measurement of two runs, cell by cell: scores of heads, effects of ablations, restored shares of patching.
+// Compares the same measurement of two runs cell by cell: scores of heads, effects of ablations, restored shares of
+// patching.
 #pragma once
 
 #include <cstddef>
@@ -18,11 +19,11 @@ struct ValueComparison {
   std::size_t largest = 0;       // the cell of the largest |a - b|, the first of equals
 };
 
-// Both of one length and order; NaN: not measured.
+// Both lists have the same length and order; NaN: not measured.
 ValueComparison compare_values(std::span<const float> a, std::span<const float> b);
 
-// How many of the `top` cells of largest size in `a` are among those of `b`, over `top`: 1 when the lists are the same.
-// Of cells that both have; NaN when there are none. Where there are fewer than `top`, all of them count.
+// The share of the `top` cells of largest magnitude in `a` that are also among those of `b`: 1 when the lists are the
+// same. Only cells measured in both count, all of them where there are fewer than `top`; NaN when there are none.
 double top_overlap(std::span<const float> a, std::span<const float> b, std::size_t top);
 
 } // namespace headscope

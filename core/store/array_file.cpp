@@ -14,7 +14,7 @@
 namespace headscope::store {
 namespace {
 
-// Elements of a shape, or -1 when it has a negative size or is beyond what memory can hold.
+// The number of elements of a shape, or -1 when a size is negative or the product exceeds what memory can hold.
 std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
   std::int64_t count = 1;
   for (const std::int64_t size : shape) {
@@ -24,7 +24,7 @@ std::int64_t elements_of(const std::vector<std::int64_t>& shape) {
   return count;
 }
 
-// ---- .npy: a magic number, a Python dictionary in text, the numbers.
+// ---- .npy files: a magic number, a Python dictionary as text, then the numbers.
 
 struct NpyHeader {
   std::vector<std::int64_t> shape;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reads a file as a whole, for the process that does nothing else.
+// Reads a whole file, in the process that does nothing else.
 #include <set>
 
 #include "core/base/limits.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint64_t kNumberBytes = std::uint64_t{32} << 20; // of all arrays together
 
-// Numbers are read as they lie in the file, into `left` bytes at the most; of larger arrays the index of chunks.
+// Reads numbers in their stored type, at most `left` bytes in total; of larger arrays only the chunk index.
 Status check_numbers(const h5::Dataset& dataset, const h5::H5Location& place, std::uint64_t& left) {
   const h5::Type type(H5Dget_type(dataset.get()));
   const h5::Space space(H5Dget_space(dataset.get()));
@@ -25,7 +25,7 @@ Status check_numbers(const h5::Dataset& dataset, const h5::H5Location& place, st
   if (static_cast<std::uint64_t>(count) > left / item) return {};
   left -= static_cast<std::uint64_t>(count) * item;
   if (count == 0 || H5Tdetect_class(type.get(), H5T_VLEN) > 0 || H5Tdetect_class(type.get(), H5T_REFERENCE) > 0)
-    return {}; // of a kind that nobody reads
+    return {}; // of a kind that is never read
   HS_TRY(h5::check_slab(dataset.get(), place, h5::whole(h5::shape_of(space.get())), item));
   std::vector<unsigned char> bytes(static_cast<std::size_t>(count) * item);
   if (H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0)

@@ -16,13 +16,13 @@ namespace {
 
 constexpr std::string_view kMagic = "HSSUMS1\n";
 
-// The last bytes of the file, after the sums; little endian.
+// The last bytes of the file, after the checksums; little endian.
 struct Footer {
   std::uint64_t content = 0;
   std::uint32_t block = 0;
   std::uint32_t sums_crc = 0;
   std::uint32_t unused = 0;
-  std::uint32_t crc = 0; // of what stands before it here
+  std::uint32_t crc = 0; // of the fields before it in this struct
   char magic[8] = {};
 };
 static_assert(sizeof(Footer) == 32);
@@ -61,7 +61,7 @@ bool write_at(int fd, std::uint64_t at, std::string_view bytes) {
   return true;
 }
 
-// Of the block's bytes in the file; nothing when they cannot be read.
+// The checksum of a block's bytes in the file; nothing when they cannot be read.
 std::optional<std::uint32_t> sum_of_block(int fd, std::uint64_t content, std::size_t index) {
   const std::uint64_t begin = index * Checksums::block;
   std::vector<char> bytes(std::min<std::uint64_t>(Checksums::block, content - begin));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What stands behind the HDF5 part of a result file, where HDF5 does not look: a CRC-32C of each block of it, strings,
-// attributes and structure included. docs/file-format.md describes it.
+// The checksums after the HDF5 part of a result file, which HDF5 does not read: a CRC-32C of each block of it,
+// including strings, attributes and structure. docs/file-format.md describes it.
 #pragma once
 
 #include <cstdint>
@@ -19,11 +19,11 @@ struct Checksums {
   static constexpr std::uint64_t block = 65536;
 };
 
-// At the end of a finished HDF5 file; `path` is for errors.
+// Appends checksums to a finished HDF5 file; `path` is for errors.
 Status append_checksums(int fd, const std::string& path);
-// Nothing when the file does not end with checksums, as older ones; corrupt when they do not match themselves.
+// Returns nothing when the file has no checksums, as older files; corrupt when their own checksum does not match.
 Result<std::optional<Checksums>> read_checksums(int fd, std::uint64_t size, const std::string& path);
-// Whether the block is as it was written; false too when it cannot be read.
+// Whether the block is as it was written; false also when it cannot be read.
 bool block_matches(int fd, const Checksums& checksums, std::size_t index);
 
 } // namespace headscope::store

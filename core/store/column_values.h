@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Columns of a table made of a list of rows, so that what belongs together stays together until it is written.
+// Makes columns of a table from a list of rows, so that values of a row stay together until they are written.
 #pragma once
 
 #include <functional>
@@ -8,8 +8,8 @@
 
 namespace headscope::store {
 
-// `of` every row: a member of the row or a function of it, whose type is the column's (std::int64_t, double or
-// std::string).
+// Collects one value per row: `of` is a member of the row or a function of it, whose type is the column's
+// (std::int64_t, double or std::string).
 template <typename Row, typename Of> auto column_values(const std::vector<Row>& rows, Of of) {
   std::vector<std::decay_t<std::invoke_result_t<Of, const Row&>>> values;
   values.reserve(rows.size());

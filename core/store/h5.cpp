@@ -26,7 +26,8 @@ herr_t keep_innermost(unsigned /*n*/, const H5E_error2_t* entry, void* out) {
   return 0;
 }
 
-// HDF5 wraps the system's message in times, buffers and offsets: "..., error message = 'No space left', ...".
+// Extracts the system's message, which HDF5 wraps in times, buffers and offsets: "..., error message = 'No space left',
+// ...".
 bool take_system_message(std::string& message) {
   const std::string key = "error message = '";
   const std::size_t begin = message.find(key);
@@ -56,7 +57,7 @@ std::size_t sequence_length(const std::string& text, std::size_t at) {
 
 Lock::Lock() : lock_(library_mutex()) {
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  // A file must not choose what code is loaded.
+  // Disables plugins, since a file must not choose what code is loaded.
   static const bool no_plugins = H5PLset_loading_state(0) >= 0;
   static_cast<void>(no_plugins);
 }
@@ -72,7 +73,7 @@ Error failure(const H5Location& place, const std::string& what, ErrorCode otherw
 
 Type half_type() {
   Type type(H5Tcopy(H5T_IEEE_F32LE));
-  // The fields first: the size may only shrink to what the fields need.
+  // Sets the fields first: the size may only shrink to what they need.
   H5Tset_fields(type.get(), 15, 10, 5, 0, 10);
   H5Tset_size(type.get(), 2);
   H5Tset_ebias(type.get(), 15);
@@ -142,7 +143,7 @@ Space space_of(const std::vector<std::int64_t>& shape) {
 
 namespace {
 
-// `broken` gets each byte that belongs to no whole character.
+// `broken` is called with each byte that belongs to no whole character.
 template <typename Broken> std::string checked_text(const std::string& bytes, const Broken& broken) {
   std::string text;
   text.reserve(bytes.size());
@@ -183,7 +184,8 @@ Status write_strings(hid_t dataset, const H5Location& place, const std::vector<s
 
 namespace {
 
-// What strings of variable length may take together: each may be as long as the file, and all of them the same one.
+// The memory that strings of variable length may take together: each may be as long as the file, and all may be the
+// same string.
 struct TextBudget {
   std::size_t left = limits::result_text_bytes;
 };
@@ -197,7 +199,7 @@ void* take_text(std::size_t size, void* budget) {
 
 void free_text(void* text, void* /*budget*/) { std::free(text); } // NOLINT(cppcoreguidelines-no-malloc)
 
-// Strings of variable or fixed length, through `read`, which fills a buffer of a memory type.
+// Reads strings of variable or fixed length through `read`, which fills a buffer of a memory type.
 template <typename Read>
 Result<std::vector<std::string>> read_texts(hid_t type, hid_t space, hid_t transfer, const H5Location& place,
                                             const Read& read) {
@@ -257,7 +259,7 @@ struct AttributeData {
   Type type;
   Space space;
   const void* data = nullptr;
-  // What `data` points to where the value itself will not do.
+  // `data` points to these where it cannot point to the value itself.
   std::int8_t flag = 0;
   std::vector<std::string> texts;
   std::vector<const char*> pointers;
@@ -342,7 +344,7 @@ Result<AttributeValue> read_numbers(hid_t attribute, hid_t type, hid_t space, co
   return AttributeValue(std::move(values));
 }
 
-// Whether the enumeration is that of flags, in whatever size.
+// Whether an enumeration is HDF5's boolean, in any size.
 bool is_flag(hid_t type) {
   const std::array<const char*, 2> names = {"FALSE", "TRUE"};
   if (H5Tget_nmembers(type) != 2) return false;
@@ -361,7 +363,7 @@ Result<AttributeValue> read_flag(hid_t attribute, const H5Location& place) {
   return AttributeValue(flag != 0);
 }
 
-// False: a type that no AttributeValue holds.
+// Returns false for a type that AttributeValue cannot hold.
 Result<bool> read_value(hid_t attribute, const H5Location& place, AttributeValue& out) {
   const Type type(H5Aget_type(attribute));
   const Space space(H5Aget_space(attribute));
@@ -451,13 +453,13 @@ Result<AttributeHandle> open_attribute(hid_t object, const char* name, const H5L
   return attribute;
 }
 
-// HDF5's own functions for scales trust these attributes to be of their dataset's rank.
+// Checks the rank, since HDF5's functions for scales trust these attributes to have their dataset's rank.
 bool has_elements(const AttributeHandle& attribute, std::size_t count) {
   const Space space(H5Aget_space(attribute.get()));
   return H5Sget_simple_extent_npoints(space.get()) == static_cast<hssize_t>(count);
 }
 
-// The first scale of each axis: references to objects of this file.
+// Reads the first scale of each axis, as references to objects of this file.
 Result<std::vector<hobj_ref_t>> first_scales(hid_t dataset, std::size_t rank, const H5Location& place) {
   const H5Location field{place.file, place.path + "@DIMENSION_LIST"};
   std::vector<hobj_ref_t> scales(rank, 0);

@@ -2,8 +2,8 @@
 // A thin layer over HDF5's C API: handles that close themselves, and failures as Result errors with the
 // file, the path inside it and HDF5's innermost message.
 //
-// Debian's HDF5 is the serial build and not thread-safe. Whoever calls H5* (or this layer) holds a Lock;
-// it is one recursive lock of the process. HDF5's printing of its error stack is off under it.
+// Debian's HDF5 is the serial build and not thread-safe. Code that calls H5* (or this layer) must hold a Lock, the
+// process's one recursive lock, under which HDF5 does not print its error stack.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ public:
 
   hid_t get() const { return id_; }
   explicit operator bool() const { return id_ >= 0; }
-  // False when HDF5 could not write what it still held.
+  // Returns false when HDF5 could not write what it still held.
   bool close() {
     if (id_ < 0) return true;
     const Lock lock;
@@ -60,17 +60,17 @@ using PropertyList = Handle<&H5Pclose>;
 using AttributeHandle = Handle<&H5Aclose>;
 using Object = Handle<&H5Oclose>;
 
-// Where in which file something is done.
+// The file and the place in it, for errors.
 struct H5Location {
   std::string file;
   std::string path;
 };
 
-// The current failure of HDF5: "cannot WHAT: innermost message". The code is io when the operating system
-// refused, else `otherwise`.
+// Makes an error of HDF5's current failure: "cannot WHAT: innermost message". Its code is io when the operating system
+// refused, otherwise `otherwise`.
 Error failure(const H5Location& place, const std::string& what, ErrorCode otherwise);
 
-// Types. Half precision is made as numpy and h5py make '<f2'.
+// Types of values. Half precision is defined as numpy and h5py define '<f2'.
 Type half_type();
 Type text_type();            // variable length, UTF-8
 Type bool_type();            // as h5py makes it: an enumeration over int8
@@ -79,23 +79,25 @@ DType dtype_of(hid_t type);  // other: nothing that this layer knows
 std::vector<std::int64_t> shape_of(hid_t space);
 Space space_of(const std::vector<std::int64_t>& shape);
 
-// Valid UTF-8 without NUL, which is all that an HDF5 string can hold: what is not becomes U+FFFD, NUL U+2400.
+// Makes valid UTF-8 without NUL, as HDF5 strings require: invalid bytes become U+FFFD, NUL becomes U+2400.
 std::string to_text(const std::string& bytes);
-// The same for a token, whose bytes may be a part of a character: these become \xE4, so that they can be told apart.
+// The same for a token, whose bytes may be part of a character: these become escapes such as \xE4, so that tokens stay
+// distinct.
 std::string to_token_text(const std::string& bytes);
 
 Status write_attribute(hid_t object, const H5Location& place, const Attribute& attribute); // replaces
 Status write_attributes(hid_t object, const H5Location& place, const Attributes& attributes);
-// In creation order where the file has it; those of HDF5's dimension scales and unknown types are left out.
+// Reads attributes in creation order where the file has it; those of HDF5's dimension scales and of unknown types are
+// omitted.
 Result<Attributes> read_attributes(hid_t object, const H5Location& place);
 
-// A scalar (empty shape) or 1-D dataset of strings.
+// Writes a scalar (empty shape) or 1-D dataset of strings.
 Status write_strings(hid_t dataset, const H5Location& place, const std::vector<std::string>& values);
 Result<std::vector<std::string>> read_strings(hid_t dataset, const H5Location& place);
 
-// Dimension scales. HDF5's functions for them write beyond their buffers where the attributes do not fit the rank.
+// Reads dimension scales. HDF5's functions for them write beyond their buffers where attributes do not fit the rank.
 Result<std::vector<std::string>> axis_names(hid_t dataset, std::size_t rank, const H5Location& place);
-// Of each axis, of its first scale where that holds strings.
+// The labels of each axis: its first scale where that holds strings.
 Result<std::vector<std::vector<std::string>>> axis_labels(hid_t dataset, const std::vector<std::int64_t>& shape,
                                                           const H5Location& place, std::uint64_t file_bytes);
 Result<bool> is_scale(hid_t dataset, const H5Location& place);

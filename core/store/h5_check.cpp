@@ -19,7 +19,7 @@ Error corrupt(const H5Location& place, const std::string& message) {
 
 std::string mebibytes(std::uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
-// The product, or nothing beyond `most`.
+// The product of sizes, or nothing where it exceeds `most`.
 std::optional<std::uint64_t> product(const std::vector<hsize_t>& sizes, std::uint64_t first, std::uint64_t most) {
   std::uint64_t n = first;
   for (const hsize_t size : sizes) {
@@ -149,7 +149,7 @@ std::vector<hsize_t> extent_of(const Space& space) {
   return extent;
 }
 
-// Empty for an array that is not in chunks.
+// The shape of a chunk; empty for an array that is not chunked.
 std::vector<hsize_t> chunk_of(const PropertyList& creation) {
   if (H5Pget_layout(creation.get()) != H5D_CHUNKED) return {};
   std::array<hsize_t, H5S_MAX_RANK> sizes{};
@@ -198,7 +198,7 @@ Slab whole(const std::vector<std::int64_t>& shape) {
 
 namespace {
 
-// Whether what deflate makes of the chunk is at most `most` bytes. Small ones cannot do harm.
+// Checks that a chunk inflates to at most `most` bytes. Small chunks can do no harm.
 Status check_packed_chunk(hid_t dataset, const H5Location& place, const std::vector<hsize_t>& at, unsigned packing,
                           std::uint64_t most) {
   constexpr hsize_t harmless = 65536; // becomes at most 1032 times as much
@@ -228,10 +228,10 @@ Status check_packed_chunk(hid_t dataset, const H5Location& place, const std::vec
   const bool fits = stream.total_out <= most;
   inflateEnd(&stream);
   if (!fits) return bomb;
-  return {}; // what cannot be unpacked HDF5 says better
+  return {}; // HDF5 has the better message for what cannot be inflated
 }
 
-// The place of deflate among the filters, or nothing.
+// The index of deflate among the filters, or nothing.
 std::optional<unsigned> packing_of(const PropertyList& creation) {
   const int count = H5Pget_nfilters(creation.get());
   for (unsigned i = 0; static_cast<int>(i) < count; ++i) {

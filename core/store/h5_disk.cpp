@@ -60,7 +60,7 @@ herr_t set_eoa(H5FD_t* file, H5FD_mem_t /*type*/, haddr_t address) {
   return 0;
 }
 
-// What lies beyond the end reads as zeros.
+// Reads zeros beyond the end of the file.
 bool read_file(int fd, haddr_t address, unsigned char* out, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::pread(fd, out, size, static_cast<off_t>(address));
@@ -77,7 +77,7 @@ bool read_file(int fd, haddr_t address, unsigned char* out, std::size_t size) {
   return true;
 }
 
-// 0, or errno.
+// Returns 0 or errno.
 int write_file(int fd, haddr_t address, const unsigned char* data, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::pwrite(fd, data, size, static_cast<off_t>(address));

@@ -17,7 +17,7 @@ namespace headscope::store::h5 {
 
 namespace {
 
-// What lies beyond the end reads as zeros.
+// Reads zeros beyond the end of the file.
 bool read_file(int fd, std::uint64_t address, unsigned char* out, std::size_t size) {
   while (size > 0) {
     const ssize_t n = ::pread(fd, out, size, static_cast<off_t>(address));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The HDF5 file driver that files are read through: the one open descriptor, however the name changes meanwhile, and no
-// byte that does not match its checksum. Errors that HDF5 passes over stay in the Source.
+// The HDF5 file driver that files are read through. It reads one open descriptor, even if the file is renamed
+// meanwhile, and no block that does not match its checksum. Errors that HDF5 ignores are kept in the Source.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace headscope::store::h5 {
 
 class Source {
 public:
-  // A regular file that begins as HDF5 files do. Errors: not_found, io, invalid_argument, corrupt.
+  // Opens a regular file that begins as HDF5 files do. Errors: not_found, io, invalid_argument, corrupt.
   static Result<std::unique_ptr<Source>> open(const std::string& path);
   Source(const Source&) = delete;
   Source& operator=(const Source&) = delete;
@@ -31,10 +31,10 @@ public:
   Error damage() const;
   std::uint64_t allocated = 0; // where HDF5 believes the file to end
 
-  // Every block, of a file that is small enough not to feel it.
+  // Verifies every block of a file small enough for this to take no noticeable time.
   Status verify_small();
 
-  // What lies beyond the end reads as zeros. False when the system refuses or a checksum does not match.
+  // Reads zeros beyond the end. Returns false when the system refuses or a checksum does not match.
   bool read(std::uint64_t address, unsigned char* out, std::size_t size);
 
 private:

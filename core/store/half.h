@@ -11,7 +11,7 @@ namespace headscope::store {
 std::uint16_t to_half(float value); // round to nearest even; too large becomes infinity, NaN stays NaN
 float from_half(std::uint16_t bits);
 
-// The spans are of one size.
+// Both spans must have one size.
 void to_half(std::span<const float> from, std::span<std::uint16_t> to);
 void from_half(std::span<const std::uint16_t> from, std::span<float> to);
 

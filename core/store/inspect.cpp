@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The whole file as a tree, for a reader who does not know what is in it.
+// Lists a whole file as a tree, for readers who do not know what is in it.
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -13,7 +13,7 @@ namespace headscope::store {
 
 namespace {
 
-// One walk over the whole file. A group that two links lead to is shown at both and walked through once.
+// One walk over the whole file. A group that two links lead to is shown at both, but its content only once.
 class Walk {
 public:
   explicit Walk(const ResultReader::Impl& impl) : impl_(impl) {}

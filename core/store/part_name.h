@@ -7,8 +7,8 @@
 
 namespace headscope::store {
 
-// An error unless `name` can be the name of a part of a result file: not empty, not '.' or '..', without '/', NUL and
-// line feeds. Ask before the work of which it names the result.
+// Returns an error unless `name` can name a part of a result file: not empty, not '.' or '..', without '/', NUL and
+// line feeds. Call it before the work whose result it names.
 Status check_part_name(const std::string& name, const std::string& file = {}, const std::string& field = {});
 
 } // namespace headscope::store

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the parts of ResultReader share. Private to this folder. Everything is called under a Lock.
+// State that the parts of ResultReader share. Private to this folder; everything must be called under a Lock.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@ struct ResultReader::Impl {
   h5::File file;
   FileInfo info;
 
-  // Any HDF5 file, in this process.
+  // Opens any HDF5 file in this process.
   static Result<std::unique_ptr<Impl>> open(const std::string& path, std::unique_ptr<h5::Source> source);
   Status read_info(); // corrupt, unsupported: no result file that this program reads
 
@@ -34,12 +34,12 @@ struct ResultReader::Impl {
   Result<std::vector<std::string>> links(const std::string& at) const; // in creation order
   Result<std::vector<std::string>> strings(const std::string& at) const;
   Result<std::vector<std::int64_t>> shape(const h5::Dataset& found, const std::string& at) const;
-  // T: float, double or std::int64_t.
+  // Reads numbers; T is float, double or std::int64_t.
   template <typename T> Result<std::vector<T>> numbers(const std::string& at, std::vector<std::int64_t>& extent) const;
 };
 
-// Runs `read` under the Lock. A file that claims an impossible size becomes out_of_memory; where a checksum did not
-// match nothing that was read counts.
+// Runs `read` under the Lock. A file that claims an impossible size gives out_of_memory; where a checksum did not
+// match, everything that was read is discarded.
 Status read_guarded(const h5::Source& source, const std::string& file, const std::function<Status()>& read);
 
 template <typename T, typename Read> Result<T> guarded(const ResultReader::Impl& impl, const Read& read) {

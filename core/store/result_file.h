@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One HDF5 file a run: the public face of this folder. The schema is docs/file-format.md.
+// Result files, one HDF5 file per run: the public interface of this folder. The schema is docs/file-format.md.
 //
-//   HS_ASSIGN(auto out, store::ResultWriter::create("run.h5", {.provenance = {...}}));
-//   HS_TRY(out.set_model(...));
-//   HS_TRY(out.add_scores(scores));
-//   HS_TRY(out.commit(!context.cancel.cancelled()));
+// HS_ASSIGN(auto out, store::ResultWriter::create("run.h5", {.provenance = {...}}));
+// HS_TRY(out.set_model(...));
+// HS_TRY(out.add_scores(scores));
+// HS_TRY(out.commit(!context.cancel.cancelled()));
 #pragma once
 
 #include "core/store/result_reader.h" // IWYU pragma: export
@@ -17,7 +17,7 @@ namespace headscope::store {
 inline constexpr const char* kFormatName = "headscope-result";
 inline constexpr int kFormatVersion = 1;
 
-// Of the HDF5 library in use: "1.10.8".
+// The version of the HDF5 library in use: "1.10.8".
 std::string hdf5_version();
 
 } // namespace headscope::store

@@ -17,7 +17,7 @@ using h5::H5Location;
 
 namespace {
 
-// Moves the attribute into `out`; an error when it is missing or of another type.
+// Moves the attribute into `out`; returns an error when it is missing or of another type.
 template <typename T>
 Status take(const Attributes& attributes, const H5Location& place, const std::string& name, T& out) {
   const AttributeValue* value = find_attribute(attributes, name);

@@ -26,7 +26,7 @@ struct FileInfo {
   bool has_checksums = false; // older files have none: what changed in them meanwhile is not seen
 };
 
-// What `headscope inspect` shows. Dimension scales and HDF5's own attributes about them are left out.
+// An object as `headscope inspect` shows it. Dimension scales and HDF5's own attributes about them are omitted.
 struct Node {
   std::string name; // "/" for the root
   bool is_group = false;
@@ -48,12 +48,12 @@ struct Array {
 
 class ResultReader {
 public:
-  // A file that was not written by this process is first read as a whole by a process of its own, which a damaged file
-  // may crash.
+  // Opens a file. One that this process did not write is first read as a whole by a separate process, which a damaged
+  // file may crash.
   static Result<ResultReader> open(const std::string& path);
-  // Without that: for the process that reads it as a whole.
+  // Opens a file without that check: for the process that makes it.
   static Result<ResultReader> open_here(const std::string& path);
-  // Any HDF5 file, of which only paths are known; info() says nothing.
+  // Opens any HDF5 file, of which only paths are known; info() is empty.
   static Result<ResultReader> open_any_here(const std::string& path);
   // Reads everything that the file holds, and numbers up to some 32 MiB.
   Status check_everything() const;
@@ -63,7 +63,7 @@ public:
 
   const FileInfo& info() const;
   Result<Node> tree() const;
-  // Names of what a group such as "/detectors" holds, as written; empty when there is no such group.
+  // The names in a group such as "/detectors", as written; empty when there is no such group.
   Result<std::vector<std::string>> list(const std::string& group) const;
   bool exists(const std::string& path) const;
 
@@ -76,7 +76,7 @@ public:
   Result<Ablation> ablation(const std::string& name) const;
   Result<Patching> patching(const std::string& name) const;
   Result<AttentionSpec> attention(const std::string& prompt) const;
-  // [q_begin, q_end) x [k_begin, k_end) of one head, [query, key]; NaN: not written.
+  // Reads [q_begin, q_end) x [k_begin, k_end) of one head, [query, key]; NaN: not written.
   Result<std::vector<float>> attention_tile(const std::string& prompt, std::int64_t head_index, std::int64_t q_begin,
                                             std::int64_t q_end, std::int64_t k_begin, std::int64_t k_end) const;
   Result<Graph> graph(const std::string& name) const;

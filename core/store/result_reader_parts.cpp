@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The parts of a result file that have a schema of their own: see docs/file-format.md.
+// Reads the parts of a result file that have a schema of their own: see docs/file-format.md.
 #include <algorithm>
 #include <array>
 #include <limits>
@@ -14,7 +14,7 @@ namespace {
 
 using h5::H5Location;
 
-// Takes the attribute out of the list, so that what is left is what the caller of the writer added.
+// Moves the attribute out of the list, which is then left with what the writer's caller added.
 template <typename T> Status extract(Attributes& attributes, const H5Location& place, const std::string& name, T& out) {
   const auto found = std::find_if(attributes.begin(), attributes.end(),
                                   [&](const Attribute& attribute) { return attribute.name == name; });
@@ -48,7 +48,7 @@ Status check_shape(const std::vector<std::int64_t>& shape, const std::vector<std
   return make_error(ErrorCode::corrupt, "has another shape than what it belongs to", place.file, place.path);
 }
 
-// A map without cells is none, and of more than `most` nobody makes a picture.
+// Refuses maps without cells, and maps too large to be drawn.
 Status check_cells(const std::vector<std::int64_t>& shape, const H5Location& place, std::int64_t most) {
   std::int64_t cells = 1;
   for (const std::int64_t size : shape) {
@@ -69,14 +69,15 @@ Status check_head(const HeadId& head, std::int64_t n_layers, std::int64_t n_head
                     place.path);
 }
 
-// A number of a layer or head; -1: none.
+// Reads the index of a layer or head; -1: none.
 Result<int> small_index(std::int64_t value, std::int64_t least, const H5Location& place) {
   if (value >= least && value <= std::numeric_limits<int>::max()) return static_cast<int>(value);
   return make_error(ErrorCode::corrupt, "holds " + std::to_string(value) + " where a layer or head belongs", place.file,
                     place.path);
 }
 
-// A size of the model that the arrays are of; none: not said, as where models of several sizes are in the file.
+// Reads a size of the model that the arrays belong to; none where it is not said, as in files about models of several
+// sizes.
 std::optional<std::int64_t> model_size(const Attributes& model, const std::string& name) {
   const AttributeValue* value = find_attribute(model, name);
   const auto* size = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
@@ -97,7 +98,7 @@ Status check_size(std::int64_t size, std::optional<std::int64_t> expected, const
                     place.file, place.path);
 }
 
-// Of a map of all layers and heads.
+// Checks a map of all layers and heads against the model.
 Status check_model(const ResultReader::Impl& impl, std::int64_t n_layers, std::int64_t n_heads,
                    const H5Location& place) {
   HS_ASSIGN(const Attributes model, model_of(impl));
@@ -105,7 +106,7 @@ Status check_model(const ResultReader::Impl& impl, std::int64_t n_layers, std::i
   return check_size(n_heads, model_size(model, "n_heads"), "heads", place);
 }
 
-// Of an array that older files lack.
+// Checks an array that older files lack.
 Status check_shape_of(const ResultReader::Impl& impl, const std::string& at,
                       const std::vector<std::int64_t>& expected) {
   HS_ASSIGN(const bool there, impl.has(at));
@@ -115,7 +116,7 @@ Status check_shape_of(const ResultReader::Impl& impl, const std::string& at,
   return check_shape(shape, expected, impl.place(at));
 }
 
-// "18.6".
+// Reads a head's label such as "18.6".
 Result<HeadId> parse_head(const std::string& label, const H5Location& place) {
   if (const auto head = read_head_name(label)) return *head;
   return make_error(ErrorCode::corrupt, "holds '" + label + "' where LAYER.HEAD belongs", place.file, place.path);
@@ -216,7 +217,8 @@ Result<Ablation> ResultReader::ablation(const std::string& name) const {
 
 namespace {
 
-// [layer, position], [layer, head] or [layer, position, head]; the tokens of one pair are those of the positions.
+// Checks the axes: [layer, position], [layer, head] or [layer, position, head]. The tokens of a single pair are those
+// of the positions.
 Status check_patching(const PatchingSpec& spec, const H5Location& place) {
   using Axes = std::vector<std::string>;
   if (spec.axes != Axes{"layer", "position"} && spec.axes != Axes{"layer", "head"} &&
@@ -230,7 +232,7 @@ Status check_patching(const PatchingSpec& spec, const H5Location& place) {
   return check_length(spec.corrupt_tokens.size(), positions, {place.file, place.path + "/corrupt_tokens"});
 }
 
-// Layers and heads are the model's; of k and v the heads are its K/V heads.
+// Checks that layers and heads are the model's; at k and v the heads are its K/V heads.
 Status check_patched_model(const ResultReader::Impl& impl, const PatchingSpec& spec, const H5Location& restored) {
   HS_ASSIGN(const Attributes model, model_of(impl));
   HS_TRY(check_size(spec.shape[0], model_size(model, "n_layers"), "layers", restored));
@@ -239,7 +241,7 @@ Status check_patched_model(const ResultReader::Impl& impl, const PatchingSpec& s
   return check_size(spec.shape.back(), model_size(model, "n_heads"), "heads", restored);
 }
 
-// What `restored` is made of: as many pairs as the group says, each of its shape.
+// Checks what `restored` is made of: as many pairs as the group says, each of its shape.
 Status check_pairs(const ResultReader::Impl& impl, const PatchingSpec& spec, const H5Location& place) {
   const AttributeValue* value = find_attribute(spec.attributes, "pairs");
   const auto* pairs = value == nullptr ? nullptr : std::get_if<std::int64_t>(value);
@@ -283,7 +285,7 @@ Result<Patching> ResultReader::patching(const std::string& name) const {
 
 namespace {
 
-// The keys of a map are the prompt's tokens, its queries the last of them.
+// Checks that the keys of a map are the prompt's tokens, and its queries the last of them.
 Status check_tokens(const ResultReader::Impl& impl, const AttentionSpec& spec, const H5Location& place) {
   const std::string ids = "/prompts/" + spec.prompt + "/token_ids";
   HS_ASSIGN(const bool known, impl.has(ids));
@@ -388,7 +390,7 @@ Result<std::vector<float>> ResultReader::attention_tile(const std::string& promp
 
 namespace {
 
-// The column of that name and type.
+// Reads the column of that name and type.
 template <typename T>
 Result<std::vector<T>> column(const Table& table, const H5Location& place, const std::string& name) {
   for (const Column& candidate : table.columns) {
@@ -403,7 +405,7 @@ bool has_column(const Table& table, const std::string& name) {
   return std::any_of(table.columns.begin(), table.columns.end(), [&](const Column& c) { return c.name == name; });
 }
 
-// Columns that came later than the others: in older files there are none.
+// Reads a column that older files lack.
 template <typename T>
 Result<std::vector<T>> column_or(const Table& table, const H5Location& place, const std::string& name,
                                  std::size_t length, T missing) {

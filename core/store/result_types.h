@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The values that go into a result file and come out of it. No HDF5 and no Torch here.
+// The values that are written to and read from a result file, without HDF5 and Torch.
 // Shapes are row-major; [layer, head] means layer is the slow axis. docs/file-format.md is the schema.
 #pragma once
 
@@ -21,18 +21,18 @@ struct Attribute {
   std::string name;
   AttributeValue value;
 };
-// Kept in this order in the file.
+// The file keeps this order.
 using Attributes = std::vector<Attribute>;
 
-// The value of that name, or null.
+// Finds the value of that name, or null.
 const AttributeValue* find_attribute(const Attributes& attributes, const std::string& name);
-// The text of that name, or an empty one.
+// Finds the text of that name, or an empty one.
 std::string text_attribute(const Attributes& attributes, const std::string& name);
 
 enum class DType { float16, float32, float64, int32, int64, uint8, string, other };
 const char* to_string(DType dtype); // "float16", ...
 
-// What made the file; root attributes.
+// What made the file; kept as root attributes.
 struct Provenance {
   std::string headscope_version;
   std::string libtorch_version;
@@ -63,7 +63,7 @@ struct Column {
   std::string units;
   std::string long_name;
 };
-// Columns of one length; stored as a group with one dataset a column.
+// Columns of one length; stored as a group with one dataset per column.
 struct Table {
   std::vector<Column> columns;
   Attributes attributes;
@@ -161,7 +161,7 @@ struct Graph {
   Attributes attributes;
 };
 
-// "/detectors/DETECTOR/evidence/NAME", for add_array and add_table.
+// The path "/detectors/DETECTOR/evidence/NAME", for add_array and add_table.
 std::string evidence_path(const std::string& detector, const std::string& name);
 
 } // namespace headscope::store

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Opening and committing a result file, and the arrays, strings and tables that everything else is made of.
+// Opens and commits a result file, and writes the arrays, strings and tables that everything else is made of.
 #include "core/store/result_writer.h"
 
 #include <algorithm>
@@ -28,7 +28,7 @@ Attributes root_attributes(const Provenance& provenance) {
           {"complete", false}};
 }
 
-// Before the dataset is made, so that a refused call leaves nothing behind.
+// Checked before the dataset is made, so that a refused call leaves nothing behind.
 Status check_size(const ArraySpec& spec, std::size_t size, const std::string& file, const std::string& path) {
   std::int64_t n = 1;
   for (const std::int64_t extent : spec.shape)
@@ -159,7 +159,7 @@ namespace detail {
 
 namespace {
 
-// Adds to sum and count what was measured of one prompt.
+// Adds one prompt's measured values to sum and count.
 Status accumulate(const FileState& state, const h5::Dataset& effects, const std::string& path, hsize_t prompt,
                   std::vector<double>& sum, std::vector<std::int64_t>& count, const AblationSpec& spec) {
   const std::array<hsize_t, 3> start = {prompt, 0, 0};

@@ -28,11 +28,11 @@ struct FileState;
 struct ArrayState;
 } // namespace detail
 
-// An array that is filled slab by slab. What is never written stays NaN (integers: 0).
-// Must not be used after its ResultWriter is committed: that returns an error.
+// An array that is filled slab by slab. Values that are never written stay NaN (integers: 0). After its ResultWriter is
+// committed, calls return an error.
 class ArrayWriter {
 public:
-  // The slab that begins at `offset` and has `shape`, one number an axis. Floats are converted to the
+  // Writes the slab that begins at `offset` and has `shape`, one number per axis. Floats are converted to the
   // array's type (round to nearest even).
   Status write(std::span<const std::int64_t> offset, std::span<const std::int64_t> shape, std::span<const float> data);
   Status write(std::span<const std::int64_t> offset, std::span<const std::int64_t> shape, std::span<const double> data);
@@ -47,7 +47,7 @@ private:
 class AblationWriter {
 public:
   Status write_clean(std::int64_t prompt, float value);
-  // Whole layers from layer_begin on: effects is [layer, head].
+  // Writes whole layers from layer_begin on; `effects` is [layer, head].
   Status write_layers(std::int64_t prompt, std::int64_t layer_begin, std::span<const float> effects);
   Status write_head(std::int64_t prompt, HeadId head, float effect);
 
@@ -59,10 +59,10 @@ private:
 
 class AttentionWriter {
 public:
-  // Query rows from q_begin on: rows is [query, key] with every key; its size gives the number of rows.
-  // Any number of rows may come at once; they should come in order for each head.
+  // Writes query rows from q_begin on; `rows` is [query, key] with every key, and its size gives the number of rows.
+  // Any number of rows may be written at once; they should come in order for each head.
   Status write_rows(std::int64_t head_index, std::int64_t q_begin, std::span<const float> rows);
-  // The tile [q_begin, q_begin + n_query) x [k_begin, ...): tile is [query, key].
+  // Writes the tile [q_begin, q_begin + n_query) x [k_begin, ...); `tile` is [query, key].
   Status write_tile(std::int64_t head_index, std::int64_t q_begin, std::int64_t n_query, std::int64_t k_begin,
                     std::span<const float> tile);
 
@@ -84,22 +84,22 @@ public:
 
   // /model: name, architecture, path (only its last part is kept), sha256, dtype, device, n_layers,
   // n_heads, n_kv_heads, d_model, d_head, d_vocab, quantisation, ...
-  // With a name, of a file about several models: /models/NAME.
+  // With a name, for a file about several models: /models/NAME.
   Status set_model(const Attributes& attributes, const std::string& name = {});
   // /options/STEP: every option of one step or detector.
   Status set_options(const std::string& step, const Attributes& options);
 
   Status add_prompt(const Prompt& prompt);
   Status add_scores(const DetectorScores& scores);
-  // The mean over prompts is added at commit.
+  // Begins an ablation; the mean over prompts is added at commit.
   Result<AblationWriter> begin_ablation(const AblationSpec& spec);
-  // The array `restored` to fill.
+  // Returns the array `restored` to fill.
   Result<ArrayWriter> begin_patching(const PatchingSpec& spec);
   Status add_patching(const Patching& patching);
   Result<AttentionWriter> begin_attention(const AttentionSpec& spec);
   Status add_graph(const Graph& graph);
 
-  // Anything else, at an absolute path such as "/analysis/NAME"; groups on the way are made.
+  // Makes any other array at an absolute path such as "/analysis/NAME"; groups on the way are made.
   Result<ArrayWriter> create_array(const std::string& path, const ArraySpec& spec);
   Status add_array(const std::string& path, const ArraySpec& spec, std::span<const float> data);
   Status add_array(const std::string& path, const ArraySpec& spec, std::span<const double> data);
@@ -107,7 +107,7 @@ public:
   Status add_strings(const std::string& path, const Axis& axis, const std::vector<std::string>& values,
                      const std::string& long_name);
   Status add_table(const std::string& path, const Table& table);
-  // On a group or dataset; a missing group is made, an attribute of that name is replaced.
+  // Sets attributes of a group or dataset; a missing group is made, an attribute of the same name is replaced.
   Status set_attributes(const std::string& path, const Attributes& attributes);
 
   // Flushes, syncs and gives the file its final name; complete = false marks interrupted work. The writer

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The parts of a result file that have a schema of their own: see docs/file-format.md.
+// Writes the parts of a result file that have a schema of their own: see docs/file-format.md.
 #include <algorithm>
 #include <filesystem>
 
@@ -50,7 +50,7 @@ Status ResultWriter::set_model(const Attributes& attributes, const std::string& 
   for (Attribute& attribute : kept) {
     auto* path = std::get_if<std::string>(&attribute.value);
     if (attribute.name != "path" || path == nullptr) continue;
-    std::filesystem::path full(*path); // whose folders are nobody else's business
+    std::filesystem::path full(*path); // only the last part is stored, for privacy
     *path = (full.has_filename() ? full : full.parent_path()).filename().string();
   }
   return set_attributes(name.empty() ? "/model" : "/models/" + name, kept);
@@ -88,7 +88,7 @@ Status ResultWriter::add_prompt(const Prompt& prompt) {
     HS_TRY(add_strings(folder + "/token_texts", spec.axes[0], token_texts(prompt.token_texts), "the tokens decoded"));
   }
   if (h5::to_text(prompt.text) == prompt.text) return {};
-  // Not representable as text: the bytes as well.
+  // Tokens that are not valid text are also stored as bytes.
   const std::vector<std::int64_t> bytes = [&] {
     std::vector<std::int64_t> values;
     for (const char c : prompt.text)
@@ -207,7 +207,7 @@ Result<AttentionWriter> ResultWriter::begin_attention(const AttentionSpec& spec)
                           .long_name = "attention probability of each key for each query",
                           .attributes = {},
                           .chunk = {1, kTile, kTile}};
-  // Rows may come a few at a time: the strip of tiles that they fill stays in memory until it is full.
+  // Rows may come a few at a time, so the strip of tiles that they fill stays in memory until it is full.
   const std::int64_t strip = (spec.n_key / kTile + 1) * kTile * kTile * (spec.dtype == DType::float16 ? 2 : 4);
   constexpr std::int64_t kMost = std::int64_t{128} << 20;
   const std::int64_t cache = std::max(strip, std::min(kMost, strip * std::max<std::int64_t>(n_heads, 1))) + (1 << 20);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What headscope-probe-result does.
+// The work of headscope-probe-result.
 #include <algorithm>
 
 #include <nlohmann/json.hpp>

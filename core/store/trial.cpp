@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Changes whenever the file does: its place, size and times.
+// Device, inode, size and times of a file, which change whenever the file does.
 using Identity = std::array<std::int64_t, 8>;
 
 Identity identity_of(const struct stat& info, TrialKind kind) {
@@ -44,7 +44,7 @@ bool is_settled(const struct stat& info) {
   return age > 100'000'000;
 }
 
-// Verdicts of this process; an error's file is filled in by who asks.
+// Verdicts of this process; the caller fills in an error's file.
 class Verdicts {
 public:
   std::optional<std::optional<Error>> find(const Identity& file) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Reading a file that others wrote in a process of its own first. HDF5 1.10 crashes on some damaged files and never
-// ends on others; there that costs one line. The program for it is `headscope-probe-result`, beside this one.
+// Reads a file that others wrote in a separate process first. HDF5 1.10 crashes on some damaged files and never returns
+// on others; in that process this costs only an error message. Its program is `headscope-probe-result`, beside this
+// one.
 #pragma once
 
 #include <string>
@@ -14,13 +15,13 @@ enum class TrialKind {
   array,  // any HDF5 file
 };
 
-// The error that reading the file of this descriptor as a whole ends with. Asked once for an unchanged file; nothing is
-// asked for a file that this process wrote, or where the program is missing.
+// Returns the error that reading the whole file of this descriptor ends with. An unchanged file is tried once; a file
+// that this process wrote is not tried, nor any where the program is missing.
 Status try_elsewhere(int fd, const std::string& path, TrialKind kind);
-// A file that this process has just written.
+// Marks a file that this process has just written as trusted.
 void trust_own_file(const std::string& path);
 
-// The other side: reads standard input as a file, writes the verdict to standard output and ends the process.
+// The child's side: reads standard input as a file, writes the verdict to standard output and ends the process.
 [[noreturn]] void run_trial(TrialKind kind);
 
 const char* to_string(TrialKind kind);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Slabs of numbers: checks, and the conversions that HDF5 does slowly or silently wrong.
+// Writes slabs of numbers: checks them, and does the conversions that HDF5 does slowly or silently wrong.
 #include <array>
 #include <limits>
 

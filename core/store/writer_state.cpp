@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Making groups, datasets and dimension scales, and closing the file whatever happened to its disk.
+// Makes groups, datasets and dimension scales, and closes the file whatever happened to its disk.
 #include "core/store/writer_state.h"
 
 #include "core/store/part_name.h"
@@ -38,7 +38,7 @@ std::int64_t elements(const std::vector<std::int64_t>& shape) {
   return n;
 }
 
-// Tiles of the two fastest axes; further axes join while there is room.
+// Chooses chunks: tiles of the two fastest axes; further axes join while there is room.
 std::vector<std::int64_t> chunk_for(const ArraySpec& spec) {
   if (!spec.chunk.empty()) return spec.chunk;
   std::vector<std::int64_t> chunk(spec.shape.size(), 1);
@@ -67,7 +67,7 @@ PropertyList ordered_group() {
   return list;
 }
 
-// Without the time of writing, so that equal results are equal files.
+// Omits the time of writing, so that equal results give equal files.
 PropertyList timeless_dataset() {
   PropertyList list(H5Pcreate(H5P_DATASET_CREATE));
   H5Pset_obj_track_times(list.get(), false);
@@ -164,7 +164,8 @@ Status FileState::check_disk(const std::string& path) {
 
 Status FileState::open() {
   const PropertyList access(H5Pcreate(H5P_FILE_ACCESS));
-  // 1.8's format: checksummed headers, attributes beyond 64 KiB, creation order; every HDF5 since reads it.
+  // Uses the format of HDF5 1.8: checksummed headers, attributes beyond 64 KiB, creation order; every HDF5 since reads
+  // it.
   H5Pset_libver_bounds(access.get(), H5F_LIBVER_V18, H5F_LIBVER_V18);
   disk.fd = partial.fd();
   if (!h5::use_disk(access.get(), &disk)) return latch(h5::failure(place(""), "be created", ErrorCode::io));
@@ -199,7 +200,7 @@ Result<Group> FileState::group(const std::string& path) {
 
 namespace {
 
-// The dataset `path`, which must not exist yet; its groups do.
+// Makes the dataset `path`, which must not exist yet; its groups must.
 Result<Dataset> make_dataset(const FileState& state, const std::string& path, hid_t type, hid_t space, hid_t creation,
                              hid_t access) {
   if (H5Lexists(state.file.get(), path.c_str(), H5P_DEFAULT) > 0) {
@@ -296,7 +297,7 @@ Result<std::string> FileState::scale_for(const std::string& array_path, const Ax
   return axis.labels.empty() ? numbered_scale(axis, size) : labelled_scale(array_path, axis);
 }
 
-// "/axes/NAME", or "/axes/NAME_SIZE" for further sizes: 0, 1, 2, ...
+// Makes the scale "/axes/NAME", or "/axes/NAME_SIZE" for further sizes, with values 0, 1, 2, ...
 Result<std::string> FileState::numbered_scale(const Axis& axis, std::int64_t size) {
   const auto known = numbered_scales.find({axis.name, size});
   if (known != numbered_scales.end()) return known->second;
@@ -323,7 +324,7 @@ Result<std::string> FileState::numbered_scale(const Axis& axis, std::int64_t siz
   return path;
 }
 
-// Beside the array: "NAME", or "NAME_ARRAY" where the group has other labels of that name.
+// Makes a scale beside the array: "NAME", or "NAME_ARRAY" where the group has other labels of that name.
 Result<std::string> FileState::labelled_scale(const std::string& array_path, const Axis& axis) {
   const auto [folder, array] = split(array_path);
   std::string path = folder + "/" + axis.name;
@@ -371,7 +372,7 @@ Status FileState::close() {
 }
 
 void FileState::abandon() {
-  if (disk.error == 0) disk.error = ECANCELED; // so that nothing more goes to the disk
+  if (disk.error == 0) disk.error = ECANCELED; // so that nothing more is written to disk
   for (const auto& weak : arrays) {
     if (const std::shared_ptr<ArrayState> array = weak.lock()) array->dataset.close();
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What ResultWriter and its array writers share. Private to this folder. Everything is called under a Lock.
+// State that ResultWriter and its array writers share. Private to this folder; everything must be called under a Lock.
 #pragma once
 
 #include <map>
@@ -44,8 +44,8 @@ struct FileState : std::enable_shared_from_this<FileState> {
 
   h5::H5Location place(const std::string& path) const { return {partial.final_path(), path}; }
   Status ready(); // an error when the writer is closed or a write has failed
-  // Remembers a failure of the system; what the caller did wrong harms nothing. A write that the system
-  // refused is told from the Disk, since HDF5 never hears of it.
+  // Remembers a failure of the system; an error of the caller does no harm. A write that the system refused is found in
+  // the Disk, since HDF5 never learns of it.
   Error latch(Error error);
   Status latched(Status status);
   Status check_disk(const std::string& path);
@@ -73,7 +73,7 @@ private:
   h5::PropertyList array_properties(const ArraySpec& spec) const;
 };
 
-// A write to a whole array through the public interface's types.
+// Writes a slab given in the public interface's types.
 Status write_floats(ArrayState& array, std::span<const std::int64_t> offset, std::span<const std::int64_t> shape,
                     std::span<const float> data);
 Status write_doubles(ArrayState& array, std::span<const std::int64_t> offset, std::span<const std::int64_t> shape,
@@ -81,7 +81,7 @@ Status write_doubles(ArrayState& array, std::span<const std::int64_t> offset, st
 Status write_integers(ArrayState& array, std::span<const std::int64_t> offset, std::span<const std::int64_t> shape,
                       std::span<const std::int64_t> data);
 
-// An error unless `name` can be one link of a path.
+// Returns an error unless `name` can be one component of a path.
 Status check_name(const std::string& name, const std::string& file, const std::string& what);
 
 } // namespace headscope::store::detail

@@ -11,7 +11,7 @@
 namespace headscope {
 namespace {
 
-// A mask that keeps padding out of sums: 1 at the tokens of each row, 0 in its padding [row, pos, 1, 1].
+// A mask [row, pos, 1, 1] that keeps padding out of sums: 1 at the tokens of each row, 0 in its padding.
 at::Tensor token_mask(const TokenBatch& batch) {
   at::Tensor mask = at::ones({batch.tokens.size(0), batch.tokens.size(1)}, at::kDouble);
   for (std::size_t i = 0; i < batch.right_pad.size(); ++i)
@@ -45,7 +45,7 @@ public:
   void add(int layer, const at::Tensor& z, const TokenBatch& batch) {
     at::Tensor& sum = sums_[static_cast<std::size_t>(layer)];
     if (!sum.defined()) sum = at::zeros({counts_.size(0), z.size(2), z.size(3)}, at::kDouble);
-    // A product with the mask would keep what is not finite in the padding.
+    // A product with the mask would keep inf and NaN in the padding.
     const at::Tensor kept = at::where(token_mask(batch) > 0, z.to(at::kCPU, at::kDouble), 0.0);
     sum.narrow(0, 0, z.size(1)).add_(kept.sum(0));
   }

@@ -16,16 +16,16 @@ namespace headscope {
 // The reference prompts that the options name: their own, or the swept prompts.
 const TokenRows& reference_rows(const HeadAblationOptions& options, const TokenRows& prompts);
 
-// For every prompt the index of another reference prompt: of the same length where there is one.
+// Chooses for every prompt the index of another reference prompt, one of the same length where there is one.
 Result<std::vector<std::int64_t>> choose_donors(const TokenRows& prompts, const TokenRows& reference,
                                                 std::uint64_t seed);
 
-// Share of the phase's positions of each prompt that its donor, aligned from the end, is long enough for [prompt].
-// mismatch where a donor is so short that nothing would be replaced.
+// The share of the phase's positions of each prompt that its donor, aligned from the end, is long enough for [prompt].
+// Returns mismatch where a donor is so short that nothing would be replaced.
 Result<std::vector<double>> replaced_shares(const TokenRows& prompts, const TokenRows& reference,
                                             const std::vector<std::int64_t>& donors, Phase phase);
 
-// Positions (of `length`) at which the phase lets an intervention act on a run over the whole prompt.
+// The positions below `length` at which the phase lets an intervention act on a run over the whole prompt.
 std::vector<std::int64_t> phase_positions(Phase phase, std::int64_t length);
 
 class AblationSource {
@@ -37,10 +37,11 @@ public:
 
   const std::vector<std::int64_t>& donors() const { return donors_; }
 
-  // The prompts (indices) that the next calls are about; layers are then gone through in increasing order.
+  // Sets the prompts (indices) that the next calls are about; layers must then come in increasing order.
   void begin_chunk(const std::vector<std::int64_t>& chunk);
   Status begin_layer(int layer);
-  // For the chunk's prompt in `slot` of `length` tokens; unset when nothing of the prompt is replaced.
+  // The intervention for the chunk's prompt in `slot`, of `length` tokens; unset when nothing of the prompt is
+  // replaced.
   std::optional<Intervention> intervention(std::size_t slot, std::int64_t length, HeadId head) const;
 
 private:

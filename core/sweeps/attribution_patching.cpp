@@ -13,7 +13,7 @@
 namespace headscope {
 namespace {
 
-// A cell of the result, by its place in the arrays.
+// A cell of the result by its index in the arrays.
 struct CellIndex {
   std::int64_t pair = 0, layer = 0, position = 0, head = 0;
 };
@@ -95,7 +95,7 @@ private:
 
   void keep_layer(const std::vector<std::int64_t>& chunk, int layer, const at::Tensor& source,
                   const at::Tensor& destination, const at::Tensor& gradient) {
-    // Masked scores are -inf in both runs: their difference is none.
+    // Masked scores are -inf in both runs; their difference counts as 0.
     at::Tensor effect = ((source - destination).nan_to_num() * gradient).to(at::kDouble).sum(-1);
     if (hook_axes(plan_.site) == HookAxes::head_query_key) effect = effect.transpose(1, 2); // [row, query, head]
     effect = effect.to(at::kCPU);
@@ -121,7 +121,7 @@ private:
   std::vector<HookSite> sites_;
 };
 
-// The cells to patch for real, the strongest first.
+// Chooses the cells to patch exactly, strongest first.
 std::vector<std::size_t> choose_cells(const PatchingResult& result, bool noising, const GuardOptions& guard) {
   std::vector<std::size_t> cells;
   for (std::size_t i = 0; i < result.restored.size(); ++i)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attribution patching (Nanda 2023; Syed et al. 2310.10348): every cell of activation patching estimated from two runs
-// and one gradient, (source - destination) . d metric / d activation on the destination run. A first-order estimate can
-// be far off, e.g. early in the residual stream, so some cells are patched for real and compared.
+// Attribution patching (Nanda 2023; Syed et al. 2310.10348): estimates every cell of activation patching from two runs
+// and one gradient, as (source - destination) . d metric / d activation on the destination run. A first-order estimate
+// can be far off, e.g. early in the residual stream, so some cells are patched exactly and compared.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 namespace headscope {
 
 struct GuardOptions {
-  std::int64_t strongest = 16; // cells with the largest estimated effects that are patched for real
+  std::int64_t strongest = 16; // cells with the largest estimated effects that are patched exactly
   std::int64_t random = 16;    // and as many of the others, drawn with `seed`
   std::uint64_t seed = 0;
   double relative = 0.25; // agreement: |estimated - exact| within this share of the larger of the two,
@@ -33,7 +33,8 @@ struct AttributionPatching {
   std::int64_t disagreements() const;
 };
 
-// invalid_argument for answer_rank and accuracy, which have no gradient. Errors as of patch_activations().
+// Returns invalid_argument for answer_rank and accuracy, which have no gradient; other errors are
+// patch_activations()'s.
 Result<AttributionPatching> attribute_patches(const Engine& engine, const std::vector<PatchPair>& pairs,
                                               const PatchingOptions& options, const GuardOptions& guard,
                                               const TaskContext& task = {});

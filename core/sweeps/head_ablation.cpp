@@ -21,11 +21,11 @@
 namespace headscope {
 namespace {
 
-// A whole run takes seconds on the CPU. The first is this much smaller and each is twice the one before, so that
-// what is interrupted soon has measured something.
+// A whole run takes seconds on the CPU. The first is smaller by this factor and each is twice the one before, so that a
+// sweep interrupted early has measured something.
 constexpr std::int64_t first_run_share = 16;
 
-// One sweep. Cancellation travels as an error from the engine and ends the sweep with what there is.
+// One sweep. Cancelling arrives as an error from the engine and ends the sweep with what has been measured.
 class Sweep {
 public:
   Sweep(const Engine& engine, const HeadAblationOptions& options, const AblationPlan& plan, AblationSource& source,
@@ -58,7 +58,7 @@ private:
     source_.begin_chunk(chunk);
   }
 
-  // Runs the prompts themselves, what waits along with them, and keeps what will be restarted from.
+  // Runs the clean prompts together with the waiting variants, and keeps the activations that sweeps restart from.
   Status run_clean(const std::vector<int>& kept) {
     HS_ASSIGN(CleanRows clean,
               CleanRows::run(engine_, rows_, kept, options_.method != AblationMethod::uniform, waiting_, task_.cancel));
@@ -84,7 +84,7 @@ private:
   Status restart_chunk() {
     for (std::size_t l = 0; l < plan_.layers.size(); ++l) {
       const int layer = plan_.layers[l];
-      // What restarts at the last block needs the last position of it alone, as long as no others pass through it.
+      // Variants that restart at the last block need only its last position, as long as no others pass through it.
       if (clean_ && layer + 1 == engine_.config().n_layers) HS_TRY(measure_waiting(l));
       HS_TRY(source_.begin_layer(layer));
       for (std::size_t slot = 0; slot < rows_.size(); ++slot)
@@ -100,7 +100,7 @@ private:
     return keep_measured();
   }
 
-  // Variants of the layer come next.
+  // Prepares to collect variants of this layer.
   Status wait_at(int layer) {
     if (!waiting_.empty() && waiting_.back().layer == layer) return {};
     LayerVariants next{layer, {}, {}};
@@ -111,7 +111,7 @@ private:
     return {};
   }
 
-  // Variants in the next run; the first has the prompts themselves, too.
+  // How many variants fit into the next run; the first run also has the clean prompts.
   std::int64_t room() const {
     std::int64_t longest = 1;
     for (std::size_t slot = 0; slot < rows_.size(); ++slot)
@@ -120,7 +120,7 @@ private:
     return std::max<std::int64_t>(1, clean_ ? rows : rows - std::ssize(rows_));
   }
 
-  // `next`: the layer, of those of the plan, from which on more variants may follow.
+  // `next` indexes the plan's layers: more variants may follow from that one on.
   Status measure_waiting(std::size_t next) {
     if (places_.empty()) return {};
     if (!clean_) {
@@ -130,11 +130,11 @@ private:
       queue(values, false);
     }
     if (run_tokens_ < budget_) run_tokens_ *= 2;
-    // A GPU goes on with a run while the values of the one before are waited for.
+    // A GPU computes one run while the values of the run before are waited for.
     return keep_measured(engine_.model().device.is_cuda() ? 1 : 0);
   }
 
-  // What waited is being measured.
+  // Records that the waiting variants are now being measured.
   void queue(const at::Tensor& values, bool with_clean) {
     measured_.push_back({QueuedRead(values), with_clean, std::move(places_), {}});
     for (const LayerVariants& layer : waiting_)
@@ -143,7 +143,7 @@ private:
     places_.clear();
   }
 
-  // Waits for all runs but the last `running`.
+  // Waits for all runs except the last `running`, and keeps their values.
   Status keep_measured(std::size_t running = 0) {
     while (measured_.size() > running) {
       Measured run = std::move(measured_.front());
@@ -153,7 +153,7 @@ private:
       if (run.with_clean) {
         if (*value++ == 0.0) return not_finite(engine_.model());
         for (const std::int64_t prompt : chunk_) {
-          const double own = *value++; // a divergence is of the row from itself: exactly 0
+          const double own = *value++; // a divergence compares the row with itself: exactly 0
           result_.clean[static_cast<std::size_t>(prompt)] = needs_reference(options_.metric) ? 0.0 : own;
         }
       }
@@ -250,7 +250,7 @@ private:
   std::optional<CleanRows> clean_;
   Judge judge_;
   at::Tensor repeated_;     // tokens [chunk x copies, pos]
-  std::int64_t budget_;     // tokens that go through the model at once
+  std::int64_t budget_;     // tokens that are run at once
   std::int64_t run_tokens_; // and in the next run, when that is fewer
 
   struct QueuedCell {

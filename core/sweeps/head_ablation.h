@@ -21,13 +21,13 @@ struct HeadAblationOptions {
   std::vector<HeadId> heads; // empty: all
   AblationMethod method = AblationMethod::zero;
   MetricKind metric = MetricKind::logit_diff;
-  // decode: only while the last prompt token is processed, as a decode step after a prefill of the others;
-  // prefill: only while the others are.
+  // `decode` ablates only while the last prompt token is processed, as a decode step after a prefill of the others;
+  // `prefill` only while the others are.
   Phase phase = Phase::both;
-  // Prompts that mean and resample take z from; empty: the prompts themselves.
+  // The prompts that mean and resample take z from; empty: the prompts being ablated.
   std::vector<std::vector<std::int64_t>> reference;
   bool mean_by_position = false;   // one mean a position (over prompts), instead of one over positions and prompts
-  std::uint64_t seed = 0;          // of the choice of the other prompt
+  std::uint64_t seed = 0;          // for choosing the other prompt
   std::int64_t tokens_per_run = 0; // 0: what suits the device
 };
 
@@ -46,16 +46,16 @@ struct HeadAblationResult {
   double effect(std::int64_t prompt, std::int64_t layer, std::int64_t head) const {
     return effects[index(prompt, layer, head)];
   }
-  // Mean over the prompts that were measured [layer, head_index]; NaN where none was.
+  // The mean over the prompts that were measured [layer, head_index]; NaN where none was.
   std::vector<double> mean_effects() const;
 };
 
-// What a reader must know of the reference: donors that are too short, or means of one prompt alone; else empty.
+// A warning about the reference: donors that are too short, or means over a single prompt; otherwise empty.
 std::string reference_note(const HeadAblationOptions& options, const std::vector<AblationPrompt>& prompts,
                            const HeadAblationResult& result);
 
-// Some heads of a layer have been measured: what result.effects has of these prompts at this layer is final, what is
-// still NaN may come in further parts.
+// Reports that some heads of a layer have been measured: the effects of these prompts at this layer are final; those
+// that are still NaN may come in later parts.
 struct HeadAblationPart {
   std::vector<std::int64_t> prompts;
   int layer = 0;
@@ -64,9 +64,10 @@ struct HeadAblationPart {
 // An error ends the sweep and is returned from it.
 using HeadAblationCallback = std::function<Status(const HeadAblationPart&)>;
 
-// Restarts the forward pass at each layer with heads and prompts side by side as rows of one batch, which those of
-// the next layers join as long as there is room.
-// invalid_argument for bad options; mismatch for a reference that does not fit the prompts.
+// Restarts the forward pass at each layer, with heads and prompts side by side as rows of one batch that variants of
+// the
+// next layers join as long as there is room. Returns invalid_argument for bad options, mismatch for a reference that
+// does not fit the prompts.
 Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                         const HeadAblationOptions& options, const TaskContext& task = {},
                                         const HeadAblationCallback& callback = {});

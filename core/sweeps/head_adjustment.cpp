@@ -77,7 +77,7 @@ void append_interventions(const HeadAdjustment& adjustment, const AdjustmentProm
   }
 }
 
-// Logits of the last token under the variants [begin, end), side by side [variant, d_vocab].
+// The logits of the last token under the variants [begin, end), side by side [variant, d_vocab].
 Result<at::Tensor> logits_of(const Engine& engine, const AdjustmentPrompt& prompt, const AdjustmentResult& result,
                              std::size_t begin, std::size_t end, bool all_queries, const CancelToken& cancel) {
   RunRequest request;
@@ -119,7 +119,7 @@ Status measure(const Engine& engine, const AdjustmentPrompt& prompt, std::size_t
   return {};
 }
 
-// The mean over the prompts of one variant; values: [variant, prompt].
+// The mean of one variant over the prompts; values: [variant, prompt].
 double mean_of(const AdjustmentResult& result, const std::vector<double>& values, std::size_t variant) {
   const auto at = [&](std::size_t each) { return values.begin() + static_cast<std::ptrdiff_t>(result.index(each, 0)); };
   return mean_over_first_axis({at(variant), at(variant + 1)}, result.n_prompts, 1).front();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Heads that are made to look elsewhere or to write more or less, and what a task gains by it, against the same
-// changes of random heads in the same layers. Merullo, Eickhoff and Pavlick 2310.08744, section 5: the last token's
-// attention of three inhibition heads and one negative mover head is set to the wrong colors, all the same.
+// Makes heads attend elsewhere, or write more or less, and measures what a task gains, against the same changes to
+// random heads in the same layers. Merullo, Eickhoff and Pavlick 2310.08744, section 5: the last token's attention of
+// three inhibition heads and one negative mover head is set to the wrong colors, in equal shares.
 #pragma once
 
 #include <cstdint>
@@ -46,18 +46,18 @@ struct AdjustmentResult {
   std::size_t index(std::size_t variant, std::size_t prompt) const {
     return variant * static_cast<std::size_t>(n_prompts) + prompt;
   }
-  // The means over the prompts that were measured.
+  // Means over the prompts that were measured.
   double mean_logit_diff(std::size_t variant) const;
   double mean_accuracy(std::size_t variant) const;
 };
 
-// The variants of a result: they depend on nothing but these.
+// The variants of a result; they depend on these arguments alone.
 std::vector<std::vector<HeadAdjustment>> adjustment_variants(const std::vector<HeadAdjustment>& adjustments,
                                                              const AdjustmentOptions& options,
                                                              const ModelConfig& config);
 
-// invalid_argument for no adjustment, heads outside the model, a scale that is not finite, a share outside 0 to 1, and
-// prompts without the keys that an adjustment names.
+// Returns invalid_argument for no adjustment, heads outside the model, a scale that is not finite, a share outside 0 to
+// 1, and prompts without the keys that an adjustment names.
 Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<AdjustmentPrompt>& prompts,
                                       const std::vector<HeadAdjustment>& adjustments, const AdjustmentOptions& options,
                                       const TaskContext& task = {});

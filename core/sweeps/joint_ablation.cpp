@@ -25,7 +25,7 @@ Error bad_node(std::string_view part, const char* what) {
   return make_error(ErrorCode::invalid_argument, std::string("'").append(part).append("' ").append(what), {}, "nodes");
 }
 
-// The number after `prefix`, where the text has nothing else.
+// Reads a number after `prefix`; false where the text has anything else.
 bool number_after(std::string_view text, std::string_view prefix, std::int64_t& number) {
   if (!text.starts_with(prefix)) return false;
   text.remove_prefix(prefix.size());
@@ -33,7 +33,7 @@ bool number_after(std::string_view text, std::string_view prefix, std::int64_t& 
   return error == std::errc() && end == text.data() + text.size() && !text.empty() && text.front() != '-';
 }
 
-// What one name is, without a look at the model; a layer is a head of index -1.
+// Reads one name without consulting the model; a layer becomes a head of index -1.
 Result<AblationNode> read_node(std::string_view part) {
   AblationNode node;
   std::int64_t layer = 0;
@@ -53,7 +53,7 @@ Result<AblationNode> read_node(std::string_view part) {
       return bad_node(part, "is not a node; write a18.h6 or 18.6 (head), m11 (MLP), m11.n345 (neuron) or L5 (layer)");
     }
   }
-  // Wider than any model is deep.
+  // Clamps to a number far above any model's depth.
   node.layer = static_cast<int>(std::min<std::int64_t>(layer, std::numeric_limits<int>::max()));
   return node;
 }
@@ -80,7 +80,7 @@ void add_layer(int layer, const ModelConfig& config, AblationNodes& nodes) {
   if (config.has_mlp()) nodes.push_back({Kind::mlp, layer, 0});
 }
 
-// Sorted, each once, neurons not where their MLP is.
+// Sorts the nodes, keeps each once, and drops neurons whose MLP is there.
 AblationNodes tidied(AblationNodes nodes) {
   std::sort(nodes.begin(), nodes.end());
   nodes.erase(std::unique(nodes.begin(), nodes.end()), nodes.end());
@@ -100,7 +100,7 @@ HookSite site_of(const AblationNode& node) {
   return {HookPoint::mlp_post, node.layer};
 }
 
-// Heads and neurons by site; an MLP's output has no indices.
+// Groups heads and neurons by site; an MLP's output has no indices.
 std::map<HookSite, std::vector<std::int64_t>> by_site(const AblationNodes& nodes) {
   std::map<HookSite, std::vector<std::int64_t>> sites;
   for (const AblationNode& node : nodes) {
@@ -132,7 +132,7 @@ Status check_sets(const std::vector<AblationNodes>& sets, AblationMethod method,
   return {};
 }
 
-// Chunks of prompts outside, sets inside: what a chunk takes from its donors is read once.
+// Loops over chunks of prompts outside and sets inside, so that each chunk's donors are run once.
 class JointSweep {
 public:
   JointSweep(const Engine& engine, const std::vector<AblationNodes>& sets, const AblationPlan& plan,
@@ -166,7 +166,7 @@ private:
     }
     if (needs_reference(options_.metric)) judge_.reference = logits;
     HS_ASSIGN(const std::vector<double> values, judge_.values(logits, slots_));
-    for (std::size_t i = 0; i < chunk.size(); ++i) // a divergence is of the row from itself: exactly 0
+    for (std::size_t i = 0; i < chunk.size(); ++i) // a divergence compares the row with itself: exactly 0
       result_.clean[static_cast<std::size_t>(chunk[i])] = needs_reference(options_.metric) ? 0.0 : values[i];
     return {};
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Sets of heads, MLPs and neurons ablated at once, one number a prompt; all but a set; and from both how complete a
-// circuit is (Wang et al. 2211.00593).
+// Ablates sets of heads, MLPs and neurons at once, one number per prompt; or everything but a set. Both together say
+// how complete a circuit is (Wang et al. 2211.00593).
 #pragma once
 
 #include <compare>
@@ -22,12 +22,12 @@ struct AblationNode {
 };
 using AblationNodes = std::vector<AblationNode>;
 
-// "a18.h6", "m11", "m11.n345"
+// The name of a node: "a18.h6", "m11" or "m11.n345".
 std::string node_name(const AblationNode& node);
-// Names with commas, heads also as "18.6"; "L5" is all heads and the MLP of layer 5. Sorted, each once, neurons not
-// where their MLP is named. invalid_argument, at `nodes`, naming the part.
+// Reads names separated by commas, heads also as "18.6"; "L5" is all heads and the MLP of layer 5. The list is sorted,
+// with each node once and no neurons of an MLP that is named. Returns invalid_argument, at `nodes`, naming the part.
 Result<AblationNodes> parse_nodes(const std::string& text, const ModelConfig& config);
-// Every head and MLP that is not there; of an MLP with neurons there, its other neurons.
+// Every head and MLP that is not in `kept`; for an MLP with some neurons in it, its other neurons.
 AblationNodes all_nodes_but(const AblationNodes& kept, const ModelConfig& config);
 AblationNodes nodes_without(const AblationNodes& nodes, const AblationNodes& left_out);
 
@@ -46,15 +46,15 @@ struct JointAblationResult {
   double mean_ablated(std::size_t set) const;
 };
 
-// Every set ablated at once, for every prompt. Method, metric, phase, reference, mean_by_position, seed and
-// tokens_per_run of the options are looked at; their heads are not. An MLP's output or a neuron's activation becomes 0,
-// its mean, or that of another prompt. invalid_argument for MLPs and neurons that should attend uniformly.
+// Ablates each set at once, for every prompt. Of the options, method, metric, phase, reference, mean_by_position, seed
+// and tokens_per_run are used; heads are not. An MLP's output or a neuron's activation becomes 0, its mean, or that of
+// another prompt. Returns invalid_argument for uniform attention of MLPs or neurons.
 Result<JointAblationResult> ablate_together(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                             const std::vector<AblationNodes>& sets, const HeadAblationOptions& options,
                                             const TaskContext& task = {});
 
-// K of the completeness of a circuit: nothing, each node alone, and `random` subsets that have each node with
-// probability 1/2, none of them empty.
+// The subsets K for a circuit's completeness: the empty set, each node alone, and `random` subsets that have each node
+// with probability 1/2, none of them empty.
 std::vector<AblationNodes> completeness_subsets(const AblationNodes& circuit, std::int64_t random, std::uint64_t seed);
 
 struct CompletenessRow {

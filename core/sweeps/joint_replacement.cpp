@@ -18,7 +18,7 @@ std::int64_t longest(const TokenRows& rows) {
   return static_cast<std::int64_t>(length);
 }
 
-// Bool [row, pos], on the CPU: the positions that the phase names.
+// Bool [row, pos] on the CPU: true at the positions of the phase.
 at::Tensor phase_mask(const TokenRows& rows, Phase phase) {
   at::Tensor mask = at::zeros({std::ssize(rows), longest(rows)}, at::kBool);
   for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -29,14 +29,14 @@ at::Tensor phase_mask(const TokenRows& rows, Phase phase) {
   return mask;
 }
 
-// `mask` [row, pos] with as many axes as x [row, pos, ..].
+// Gives `mask` [row, pos] as many axes as x [row, pos, ..] has.
 at::Tensor like(const at::Tensor& mask, const at::Tensor& x) {
   std::vector<std::int64_t> shape = mask.sizes().vec();
   shape.resize(static_cast<std::size_t>(x.dim()), 1);
   return mask.view(shape).to(x.device());
 }
 
-// Sums of activations over rows [pos, d..] in double, from which means are taken.
+// Sums activations over rows [pos, d..] in double, for means.
 class Sums {
 public:
   explicit Sums(std::int64_t positions) : counts_(at::zeros({positions}, at::kDouble)), positions_(positions) {}
@@ -48,7 +48,7 @@ public:
     std::vector<std::int64_t> shape = x.sizes().slice(1).vec();
     shape.front() = positions_;
     if (!sum.defined()) sum = at::zeros(shape, at::kDouble);
-    // A product with the mask would keep what is not finite in the padding.
+    // A product with the mask would keep inf and NaN in the padding.
     const at::Tensor wide = x.detach().to(at::kCPU, at::kDouble);
     sum.narrow(0, 0, x.size(1)).add_(at::where(like(mask, wide), wide, 0.0).sum(0));
   }
@@ -70,8 +70,8 @@ private:
   std::int64_t positions_;
 };
 
-// Of each row of the chunk, the slots of its donor that are aligned with its own from the end [row, pos]; negative
-// before the donor begins.
+// For each row of the chunk, the slots of its donor aligned with its own from the end [row, pos]; negative before the
+// donor begins.
 at::Tensor aligned_slots(const TokenRows& rows, const TokenRows& donors) {
   at::Tensor slots = at::arange(longest(rows), at::kLong).unsqueeze(0).repeat({std::ssize(rows), 1});
   for (std::size_t row = 0; row < rows.size(); ++row)
@@ -79,7 +79,7 @@ at::Tensor aligned_slots(const TokenRows& rows, const TokenRows& donors) {
   return slots;
 }
 
-// x [donor, pos, d..] at those slots.
+// Reads x [donor, pos, d..] at those slots.
 at::Tensor at_slots(const at::Tensor& x, const at::Tensor& slots) {
   const at::Tensor index = slots.clamp(0, x.size(1) - 1).to(x.device());
   std::vector<at::Tensor> rows;
@@ -88,7 +88,7 @@ at::Tensor at_slots(const at::Tensor& x, const at::Tensor& slots) {
   return at::stack(rows);
 }
 
-// x with what is replaced of it.
+// Returns x with `value`, or zeros, where `mask` is true; only at `indices` where there are any.
 at::Tensor replaced(const at::Tensor& x, const at::Tensor& value, const at::Tensor& mask,
                     const std::vector<std::int64_t>& indices) {
   const at::Tensor whole = value.defined() ? value.to(x.options()).expand_as(x) : at::zeros_like(x);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What z, MLP outputs and neurons become where sets of them are ablated: zeros, means over reference prompts, or what
-// another prompt has, for a chunk of prompts at a time.
+// What z, MLP outputs and neurons become where sets of them are ablated: zeros, means over reference prompts, or
+// another prompt's activations, for one chunk of prompts at a time.
 #pragma once
 
 #include <map>
@@ -13,17 +13,18 @@ namespace headscope {
 
 class JointReplacement {
 public:
-  // Runs the reference prompts where the method needs their mean. `sites`: z, mlp_out and mlp_post of layers.
+  // Runs the reference prompts where the method needs their mean. `sites` are z, mlp_out and mlp_post of layers.
   static Result<JointReplacement> prepare(const Engine& engine, const TokenRows& prompts,
                                           const HeadAblationOptions& options, const std::vector<HookSite>& sites,
                                           const TaskContext& task);
 
   const std::vector<std::int64_t>& donors() const { return donors_; }
-  // The prompts (indices) that the next calls are about.
+  // Sets the prompts (indices) that the next calls are about.
   Status begin_chunk(const std::vector<std::int64_t>& chunk);
-  // Replaces these heads or neurons of the site, all of it where none are named. Good until the next chunk.
+  // Makes a hook that replaces these heads or neurons of the site, or all of it where none are named. Valid until the
+  // next chunk.
   Hook hook(HookSite site, const std::vector<std::int64_t>& indices) const;
-  // Attention of these heads made uniform, in every row.
+  // Adds interventions that make the attention of these heads uniform in every row.
   void add_uniform(int layer, const std::vector<std::int64_t>& heads, std::vector<Intervention>& list) const;
 
 private:

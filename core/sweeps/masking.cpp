@@ -105,7 +105,7 @@ private:
     result_.answers.resize(result_.scores.size());
   }
 
-  // Mean z of every head over the positions of all prompts.
+  // Computes the mean z of every head over the positions of all prompts.
   Status average(const TaskContext& context) {
     const auto n_layers = static_cast<std::size_t>(engine_.config().n_layers);
     means_.assign(n_layers, {});
@@ -201,7 +201,7 @@ private:
 
 } // namespace
 
-// One pass over prompt and continuation, whose last token is only predicted.
+// Runs one pass over prompt and continuation, whose last token is only predicted.
 Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskPrompt& task,
                                               const std::vector<Interventions>& variants, Phase phase,
                                               std::int64_t tokens_at_once, const CancelToken& cancel) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The masking experiment (Wu et al. 2404.15574): a task with more and more of the strongest heads ablated, against as
-// many random heads of the same layers. It shows whether heads cause what a detector says they do.
+// The masking experiment (Wu et al. 2404.15574): measures a task with more and more of the strongest heads ablated,
+// against as many random heads of the same layers. It shows whether heads cause what a detector says they do.
 #pragma once
 
 #include <cstdint>
@@ -43,13 +43,14 @@ struct MaskingResult {
   std::pair<double, double> control_range(std::size_t count) const; // smallest and largest of the seeds
 };
 
-// `ranking`: heads, strongest first; at least as many as the largest count. invalid_argument for bad options.
+// `ranking` lists heads, strongest first, at least as many as the largest count. Returns invalid_argument for bad
+// options.
 Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
                                   const TaskContext& task = {});
 
-// The score of a task judged by log_prob under each set of interventions. `phase`: decode: from the last prompt token
-// on; prefill: before it.
+// The score of a task judged by log_prob under each set of interventions. `phase` decode acts from the last prompt
+// token on, prefill before it.
 Result<std::vector<double>> log_prob_variants(const Engine& engine, const MaskPrompt& task,
                                               const std::vector<Interventions>& variants, Phase phase,
                                               std::int64_t tokens_per_run, const CancelToken& cancel);

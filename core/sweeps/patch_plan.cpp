@@ -12,7 +12,7 @@
 namespace headscope {
 namespace {
 
-// Tokens as text where the model has a tokenizer, else as ids: "The|␣cat".
+// Writes tokens as text where the model has a tokenizer, otherwise as ids: "The|␣cat".
 std::string show_tokens(const std::vector<std::int64_t>& ids, const Tokenizer* tokenizer) {
   constexpr std::size_t most = 60;
   std::string out;
@@ -170,8 +170,8 @@ PatchingResult empty_result(const Engine& engine, const PatchPlan& plan) {
 
 namespace {
 
-// What rounding leaves of a difference. Logits and ranks carry the rounding of large numbers; probabilities and
-// divergences of small ones.
+// Whether two metrics differ by more than rounding. Logits and ranks carry the rounding of large numbers; probabilities
+// and divergences that of small ones.
 bool differ(double clean, double corrupt, MetricKind metric) {
   return std::abs(clean - corrupt) > info(metric).rounding * std::max({1.0, std::abs(clean), std::abs(corrupt)});
 }

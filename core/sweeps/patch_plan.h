@@ -13,7 +13,7 @@
 
 namespace headscope {
 
-// One number of the result at a layer: what is patched there.
+// What is patched for one number of the result at a layer.
 struct PatchCell {
   std::vector<std::int64_t> positions;
   std::optional<std::int64_t> head; // unset: all, or the site has none
@@ -35,31 +35,33 @@ struct PatchPlan {
   const TokenRows& source() const { return noising ? corrupt : clean; }
   const TokenRows& destination() const { return noising ? clean : corrupt; }
   std::vector<PatchCell> cells(std::int64_t length) const;
-  // `activation`: of the source run at the site, one row of it, i.e. without the batch axis.
+  // `activation` is one row of the source run's activation at the site, i.e. without the batch axis.
   Intervention intervention(int layer, const PatchCell& cell, const at::Tensor& activation) const;
 };
 
 Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPair>& pairs,
                                 const PatchingOptions& options);
 
-// What measures the pairs of a chunk, one a row; the reference of metrics that need one is run on the clean prompts.
+// Makes the judge of a chunk's pairs, one per row; metrics that need a reference take it from a run on the clean
+// prompts.
 Result<Judge> judge_of(const Engine& engine, const PatchPlan& plan, const std::vector<std::int64_t>& chunk,
                        const CancelToken& cancel);
 
-// mismatch, with the tokens, for a pair whose prompts differ in length. `tokenizer` may be null.
+// Returns mismatch, with the tokens, for a pair whose prompts differ in length. `tokenizer` may be null.
 Status check_equal_lengths(const std::vector<PatchPair>& pairs, const Tokenizer* tokenizer);
 
-// A result of the right shape whose numbers are all NaN, which means not measured.
+// Makes a result of the right shape whose numbers are all NaN: not measured.
 PatchingResult empty_result(const Engine& engine, const PatchPlan& plan);
 
-// Writes the metric of one cell and what it restores; clean and corrupt are known already.
+// Stores the metric of one cell and what it restores; the clean and corrupt metrics must be known.
 void keep_patched(PatchingResult& result, std::int64_t pair, int layer, const PatchCell& cell, double value);
 
-// (value - corrupt) / (clean - corrupt) of one pair; NaN where clean and corrupt differ by no more than rounding.
+// Returns (value - corrupt) / (clean - corrupt) of one pair; NaN where clean and corrupt differ by no more than
+// rounding.
 double restored_of(const PatchingResult& result, std::int64_t pair, double value);
 
-// mismatch when there is nothing to restore: clean and corrupt metrics differ by no more than rounding, on average for
-// the ratio of means, in every pair for the mean of ratios.
+// Returns mismatch when there is nothing to restore: clean and corrupt metrics differ by no more than rounding, on
+// average for the ratio of means, in every pair for the mean of ratios.
 Status check_difference(const PatchingResult& result);
 
 } // namespace headscope

@@ -93,7 +93,7 @@ private:
   std::int64_t done_ = 0, total_ = 0; // cells
 };
 
-// A tenth of the mean size of the pairs' differences; NaN where none was measured.
+// A tenth of the mean absolute difference of the pairs; NaN where none was measured.
 double small_difference(const PatchingResult& result) {
   double sum = 0.0, measured = 0.0;
   for (std::size_t i = 0; i < result.clean.size(); ++i)
@@ -104,7 +104,7 @@ double small_difference(const PatchingResult& result) {
   return 0.1 * sum / measured;
 }
 
-// Mean of clean - corrupt over the pairs that have the cell; NaN where none has it.
+// The mean of clean - corrupt over the pairs that have the cell; NaN where none has it.
 double difference_of_cell(const PatchingResult& result, std::size_t cell) {
   const std::size_t cells = result.patched.size() / result.clean.size();
   double sum = 0.0, measured = 0.0;
@@ -116,7 +116,7 @@ double difference_of_cell(const PatchingResult& result, std::size_t cell) {
   return sum / measured;
 }
 
-// "layer 1, position 5, head 2", as far as the axes go.
+// Names a cell by the axes it has: "layer 1, position 5, head 2".
 std::string cell_text(const PatchingResult& result, std::size_t cell) {
   const auto heads = static_cast<std::size_t>(result.n_heads), positions = static_cast<std::size_t>(result.n_positions);
   std::string text = "layer " + std::to_string(cell / heads / positions);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation patching: activations of one run put into another, at every layer and position or head.
+// Activation patching: puts activations of one run into another, at every layer and position or head.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,8 @@ struct PatchingOptions {
   MetricKind metric = MetricKind::logit_diff;
   PatchAverage average = PatchAverage::ratio_of_means;
   std::int64_t tokens_per_run = 0; // 0: what suits the device
-  // The pairs are a part of a batch: whether there is something to restore is asked of the whole, by
-  // check_difference().
+  // The pairs are part of a batch: check_difference() is then called on the whole to see whether there is anything to
+  // restore.
   bool part_of_batch = false;
 };
 
@@ -47,29 +47,30 @@ struct PatchingResult {
   std::size_t index(std::int64_t pair, std::int64_t layer, std::int64_t position, std::int64_t head) const {
     return static_cast<std::size_t>(((pair * n_layers + layer) * n_positions + position) * n_heads + head);
   }
-  // The mean over the pairs that were measured [layer, position, head_index], as `average` says; NaN where none was,
-  // and where those pairs have nothing to restore.
+  // The mean over the pairs that were measured [layer, position, head_index], as `average` says; NaN where none was, or
+  // where those pairs have nothing to restore.
   std::vector<double> mean_restored() const;
-  // How many pairs that mean is of, same axes: a position is only of those that are long enough.
+  // How many pairs each mean is over, same axes: a position counts only the pairs that are long enough.
   std::vector<std::int64_t> pairs_of_cell() const;
 };
 
-// Pairs whose clean and corrupt metrics differ by less than a tenth of what they do on average: a ratio of their own
-// says little.
+// Pairs whose clean and corrupt metrics differ by less than a tenth of the average difference: their own ratio says
+// little.
 std::vector<std::int64_t> pairs_of_small_difference(const PatchingResult& result);
-// One line about them, with the smallest; empty where there are none.
+// One line about those pairs, with the smallest; empty where there are none.
 std::string small_difference_note(const PatchingResult& result);
 
-// Cells of mean_restored() whose own denominator, the mean difference of the pairs that have them, is less than a tenth
-// of the mean size of all differences: few pairs have them, or pairs differ in both directions. None of a mean of
-// ratios, which divides by no mean.
+// Cells of mean_restored() whose denominator, the mean difference of the pairs that have them, is less than a tenth of
+// the mean absolute difference of all pairs: few pairs have them, or pairs differ in both directions. A mean of ratios
+// has none, since it divides by no mean.
 std::vector<std::size_t> cells_of_small_difference(const PatchingResult& result);
-// One line about them, with the smallest; empty where there are none.
+// One line about those cells, with the smallest; empty where there are none.
 std::string small_cells_note(const PatchingResult& result);
-// One line about positions that only some pairs have; empty where all have them, and where no patch is of a position.
+// One line about positions that only some pairs have; empty where all pairs have them, or where patches are not by
+// position.
 std::string unequal_lengths_note(const std::vector<PatchPair>& pairs, PatchAxes axes);
 
-// One layer of some pairs has been measured.
+// Reports that one layer of some pairs has been measured.
 struct PatchingPart {
   std::vector<std::int64_t> pairs;
   int layer = 0;
@@ -78,7 +79,8 @@ struct PatchingPart {
 // An error ends the sweep and is returned from it.
 using PatchingCallback = std::function<Status(const PatchingPart&)>;
 
-// mismatch for a pair of unequal lengths (with its tokens), and where clean and corrupt metrics are equal on average.
+// Returns mismatch for a pair of unequal lengths (with its tokens), or where clean and corrupt metrics are equal on
+// average.
 Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,
                                          const PatchingOptions& options, const TaskContext& task = {},
                                          const PatchingCallback& callback = {});

@@ -21,7 +21,7 @@ Intervention calibration(HeadId head, const MaskPrompt& task, const SinkCalibrat
   return out;
 }
 
-// Mean scores over tasks [begin, end) with each set of heads calibrated.
+// The mean scores over tasks [begin, end), one for each set of calibrated heads.
 Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<MaskPrompt>& tasks, std::size_t begin,
                                         std::size_t end, const std::vector<std::vector<HeadId>>& sets,
                                         const SinkCalibrationOptions& options, const TaskContext& context) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // ACT (Yu et al. 2406.15765, GATECH-EIC/ACT): attention on later sinks is scaled down and given to the other keys, in
-// heads found by calibrating one at a time.
+// heads that are found by calibrating one head at a time.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ struct SinkCalibration {
   bool complete = false;
 };
 
-// Tasks judged by log_prob, at least two. invalid_argument for bad options.
+// Needs at least two tasks judged by log_prob. Returns invalid_argument for bad options.
 Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                         const SinkCalibrationOptions& options, const TaskContext& task = {});
 

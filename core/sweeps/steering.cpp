@@ -47,7 +47,7 @@ Result<std::int64_t> parse_position(std::string_view text) {
       "positions");
 }
 
-// What one text has at the target's site, in its head where it names one: [d].
+// Reads one text's activation [d] at the target's site, in the head where it names one.
 at::Tensor read_text(const at::Tensor& activation, const SteeringTarget& target, std::int64_t row, std::int64_t length,
                      ReadPosition position) {
   at::Tensor x = activation.select(0, row).narrow(0, 0, length);
@@ -86,14 +86,14 @@ Status check_steering(const Engine& engine, const std::vector<AblationPrompt>& p
   return check_answers(options.metric, answers, engine.config().n_logits());
 }
 
-// Logits of the last token at each of these strengths, side by side [coefficient, d_vocab].
+// The logits of the last token at each of these strengths, side by side [coefficient, d_vocab].
 Result<at::Tensor> steered_logits(const Engine& engine, const std::vector<std::int64_t>& tokens,
                                   const Steering& steering, std::span<const double> coefficients,
                                   const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::pad(TokenRows(coefficients.size(), tokens), TokenBatch::Side::right);
   request.until = LogitRows::last;
-  request.split_matmul = true; // as the run that it is compared with
+  request.split_matmul = true; // as in the run that it is compared with
   request.cancel = cancel;
   const std::int64_t length = std::ssize(tokens);
   for (std::size_t i = 0; i < coefficients.size(); ++i) {
@@ -111,7 +111,8 @@ Status measure(const Engine& engine, const AblationPrompt& prompt, std::size_t i
   Judge judge{options.metric, {prompt.answers}, {}};
   if (needs_reference(options.metric)) judge.reference = clean;
   HS_ASSIGN(const auto own, judge.values(clean, {0}));
-  result.clean[index] = needs_reference(options.metric) ? 0.0 : own.front(); // a divergence is of the row from itself
+  result.clean[index] =
+      needs_reference(options.metric) ? 0.0 : own.front(); // a divergence compares the row with itself
   const std::int64_t budget = tokens_per_run(options.tokens_per_run, engine);
   const auto rows = static_cast<std::size_t>(std::max<std::int64_t>(1, budget / std::ssize(prompt.tokens)));
   const std::span all(options.coefficients);
@@ -190,7 +191,7 @@ Result<std::vector<std::int64_t>> steered_slots(const Steering& steering, std::i
   }
   std::vector<std::int64_t> slots;
   for (std::int64_t slot = 0; slot < total; ++slot) {
-    const Phase phase = slot < prompt - 1 ? Phase::prefill : Phase::decode; // as the names of phases say
+    const Phase phase = slot < prompt - 1 ? Phase::prefill : Phase::decode; // prefill: all but the last prompt token
     const bool acts = (static_cast<int>(phase) & static_cast<int>(steering.phase)) != 0;
     if (acts && named[static_cast<std::size_t>(slot)]) slots.push_back(slot);
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Steering: a vector added to, set for or projected out of the activations of chosen layers and positions, or these
-// scaled, and what a metric does for every strength. The vectors are given, or differences of the means of two sets of
-// texts: Turner et al. 2308.10248, Rimsky et al. 2312.06681; projected out: Arditi et al. 2406.11717.
+// Steering: adds a vector to the activations of chosen layers and positions, sets them to it, projects it out of them
+// or scales them, and measures a metric at every strength. Vectors are given, or are differences of the means of two
+// sets of texts: Turner et al. 2308.10248, Rimsky et al. 2312.06681; projected out: Arditi et al. 2406.11717.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ enum class SteeringOperation : std::uint8_t {
 template <> std::span<const Named<SteeringOperation>> names_of<SteeringOperation>();
 inline const char* to_string(SteeringOperation operation) { return name_of(operation); }
 
-// Which tokens of a text its activation is read at.
+// The tokens of a text at which its activation is read.
 enum class ReadPosition : std::uint8_t { last, mean };
 template <> std::span<const Named<ReadPosition>> names_of<ReadPosition>();
 
@@ -36,7 +36,7 @@ struct SteeredPositions {
   Kind kind = Kind::all;
   std::vector<std::int64_t> listed; // negative ones count from the end of the prompt
 
-  // "all", "last", "prompt", "generated" or numbers with commas. invalid_argument.
+  // Reads "all", "last", "prompt", "generated" or numbers separated by commas; otherwise invalid_argument.
   static Result<SteeredPositions> parse(const std::string& text);
 };
 
@@ -54,25 +54,25 @@ struct Steering {
   Phase phase = Phase::both;
 };
 
-// not_found for a site that the model lacks; invalid_argument for heads at a site without, and for no target.
+// Returns not_found for a site that the model lacks; invalid_argument for a head at a site without heads, or no target.
 Status check_targets(const std::vector<SteeringTarget>& targets, const ModelConfig& config);
 
-// The steered slots of a prompt with what is generated after it, `total` slots in all. mismatch for a listed position
-// outside the prompt.
+// The steered slots of a prompt with what is generated after it, `total` slots in all. Returns mismatch for a listed
+// position outside the prompt.
 Result<std::vector<std::int64_t>> steered_slots(const Steering& steering, std::int64_t prompt, std::int64_t total);
-// Those slots as interventions on `row`, or on the only one. Empty where nothing is steered.
+// Makes the interventions at those slots of `row`, or of the only row. Empty where nothing is steered.
 Result<std::vector<Intervention>> steering_interventions(const Steering& steering, double coefficient,
                                                          std::int64_t prompt, std::int64_t total,
                                                          std::optional<std::int64_t> row = {});
 
-// The mean activation of texts at each target [target][d], in double: of a text at its last token, or over its tokens;
-// then over the texts, each counted the same.
+// The mean activation of texts at each target [target][d], in double: each text is read at its last token or averaged
+// over its tokens, then all texts are averaged with equal weight.
 Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const TokenRows& texts,
                                                  const std::vector<SteeringTarget>& targets, ReadPosition position,
                                                  std::int64_t asked_tokens, const TaskContext& task = {});
 
-// Gives every target its vector: the mean of the positive texts less that of the negative ones. mismatch where the two
-// are the same.
+// Gives every target its vector: the mean of the positive texts less that of the negative ones. Returns mismatch where
+// the two are equal.
 Status set_difference_of_means(const Engine& engine, const TokenRows& positive, const TokenRows& negative,
                                ReadPosition position, std::int64_t asked_tokens, std::vector<SteeringTarget>& targets,
                                const TaskContext& task = {});
@@ -95,7 +95,7 @@ struct SteeringResult {
   double mean(std::size_t coefficient) const; // over the prompts that were measured; NaN where none was
 };
 
-// The metric after each prompt, at every strength.
+// Measures the metric after each prompt at every strength.
 Result<SteeringResult> steer_prompts(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                      const Steering& steering, const SteeringOptions& options,
                                      const TaskContext& task = {});

@@ -15,14 +15,15 @@
 namespace headscope {
 namespace {
 
-// Bytes of resid_pre and z of the layers that a sweep restarts at; beyond it they are computed again, layer by layer.
+// The most bytes kept of resid_pre and z at the layers that a sweep restarts at; beyond it they are recomputed layer by
+// layer.
 std::int64_t most_kept(const at::Device& device) { return std::int64_t{1} << (device.is_cuda() ? 32 : 29); }
 
 std::int64_t length_of(const TokenRows& rows, std::int64_t row) {
   return static_cast<std::int64_t>(rows[static_cast<std::size_t>(row)].size());
 }
 
-// The part of a walk's batch that these rows are; engine and padding need the shape only.
+// Selects rows of a walk's batch; the engine and padding need only their shape.
 TokenBatch batch_of(const TokenBatch& batch, const std::vector<std::int64_t>& rows) {
   TokenBatch out;
   out.tokens = batch.tokens.index_select(0, at::tensor(rows, at::kLong));
@@ -32,7 +33,7 @@ TokenBatch batch_of(const TokenBatch& batch, const std::vector<std::int64_t>& ro
   return out;
 }
 
-// Of the walk, a variant each.
+// The row of the walk that each variant is of.
 std::vector<std::int64_t> rows_of(const LayerVariants& layer) {
   std::vector<std::int64_t> rows;
   for (const Variant& variant : layer.variants)
@@ -47,7 +48,7 @@ RowGroup group_of(const LayerVariants& layer) {
   return RowGroup::from_residual(layer.layer, std::move(from));
 }
 
-// The interventions of variants in rows from `first` on, and the rows that the variants are of.
+// Adds the variants' interventions in rows from `first` on, and returns the rows that the variants are of.
 std::vector<std::int64_t> add_variants(const std::vector<LayerVariants>& layers, std::int64_t first,
                                        RunRequest& request) {
   std::vector<std::int64_t> rows;
@@ -174,7 +175,7 @@ RunRequest CleanRows::request_with(const std::vector<LayerVariants>& along) cons
   return request;
 }
 
-// Of the rows themselves, not of the variants behind them.
+// Keeps activations of the clean rows, not of the variants after them.
 void CleanRows::keep(const std::vector<int>& layers, const Engine& engine, RunRequest& request) {
   const ModelConfig& config = engine.config();
   const std::int64_t width = config.d_model + (with_z_ ? config.n_heads * config.d_head : 0);
@@ -276,7 +277,7 @@ Result<at::Tensor> measure_together(const Engine& engine, const TokenBatch& batc
                                     const std::vector<LayerVariants>& layers, const Judge& judge,
                                     const CancelToken& cancel) {
   return guarded("running the variants", [&]() -> Result<at::Tensor> {
-    std::vector<std::int64_t> rows; // of the walk, a variant each
+    std::vector<std::int64_t> rows; // the walk's row of each variant
     RunRequest request = variant_request(batch, layers, rows);
     request.cancel = cancel;
     HS_ASSIGN(const RunResult result, engine.run(request));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What sweeps over layers have in common: prompts walked down the layers once, and at each layer many variants
-// of the rest of the forward pass as rows of one batch.
+// What sweeps over layers share: prompts are run through the layers once, and at each layer many variants of the rest
+// of the forward pass are run as rows of one batch.
 #pragma once
 
 #include <cstdint>
@@ -16,28 +16,28 @@
 
 namespace headscope {
 
-// How many tokens go through the model at once: as asked, or for 0 what suits the device: 16384 on a GPU, which fewer
-// would not fill; 1024 on the CPU, where more only take memory.
+// How many tokens are run at once: `asked`, or for 0 what suits the device: 16384 on a GPU, which fewer would not fill;
+// 1024 on the CPU, where more only take memory.
 std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine);
 
-// Empty rows, and rows longer than the context, are invalid_argument; `what` names a row, e.g. "prompt".
+// Returns invalid_argument for empty rows and rows longer than the context; `what` names a row, e.g. "prompt".
 Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what);
 
-// Indices of the rows in chunks of similar length, so that a padded chunk times `copies` keeps to the budget of
-// tokens where one row does. `equal_lengths`: no padding at all.
+// Puts the indices of the rows into chunks of similar length, so that a padded chunk times `copies` stays within the
+// budget of tokens wherever one row does. `equal_lengths`: chunks have no padding at all.
 std::vector<std::vector<std::int64_t>> chunk_rows(const TokenRows& rows, std::int64_t copies, std::int64_t budget,
                                                   bool equal_lengths);
 
 TokenRows select_rows(const TokenRows& rows, const std::vector<std::int64_t>& indices);
 
-// Goes down the layers with one residual in memory; padding is on the right.
+// Runs the layers one by one with a single residual in memory; padding is on the right.
 class LayerWalk {
 public:
   LayerWalk(const Engine& engine, const TokenRows& rows, CancelToken cancel);
 
-  // resid_pre of `layer` [row, pos, d_model]; layers only ever increase.
+  // resid_pre of `layer` [row, pos, d_model]; calls must ask for increasing layers.
   Result<at::Tensor> resid_at(int layer);
-  // Runs the block of `site` and stands before the next one. Returns the activation there.
+  // Runs the block of `site`, stops before the next one, and returns the activation at the site.
   Result<at::Tensor> capture(HookSite site);
   const TokenBatch& batch() const { return batch_; }
 
@@ -59,24 +59,24 @@ struct Variant {
 // Variants that begin at one layer.
 struct LayerVariants {
   int layer = 0;
-  RowGroup::Residual from; // of the rows of the walk; undefined where they travel with these
+  RowGroup::Residual from; // of the walk's rows; undefined where variants are run together with these
   std::vector<Variant> variants;
 };
 
-// What a sweep over layers restarts from, of some rows: one run of them, kept whole where it is small enough, else
-// walked through again.
+// The activations that a sweep over layers restarts from: all kept from one run of the rows where that is small enough,
+// otherwise recomputed layer by layer.
 class CleanRows {
 public:
-  // `kept`: the layers, increasing, that variants will restart at; the z of each is wanted too where they begin there.
-  // `along`: variants that travel with the rows themselves, of layers that increase.
+  // `kept` are the layers, increasing, that variants restart at; z is kept too where they restart there. `along` are
+  // variants that are run together with the rows, by increasing layer.
   static Result<CleanRows> run(const Engine& engine, const TokenRows& rows, const std::vector<int>& kept, bool with_z,
                                const std::vector<LayerVariants>& along, const CancelToken& cancel);
 
   const TokenBatch& batch() const { return walk_.batch(); }
-  // Of each row's last token [row, d_vocab], and of each variant's that travelled along.
+  // Logits at the last token of each row, then of each variant run along with them [row, d_vocab].
   const at::Tensor& logits() const { return logits_; }
   const at::Tensor& logits_along() const { return logits_along_; }
-  // Layers only ever increase.
+  // Calls must ask for increasing layers.
   Result<RowGroup::Residual> at(int layer);
 
 private:
@@ -91,38 +91,38 @@ private:
   ActivationCache kept_; // empty: too large
 };
 
-// How the rows of a walk are judged.
+// Measures the metric of a walk's rows.
 struct Judge {
   MetricKind metric = MetricKind::logit_diff;
   std::vector<Answers> answers; // one a row
   at::Tensor reference;         // logits [row, d_vocab]; only where the metric needs them
 
-  // Metric of logits that belong to these rows, in this order: [row] in double precision, on the logits' device.
+  // The metric of logits that belong to these rows, in this order: [row] in double precision, on the logits' device.
   Result<at::Tensor> measure(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
-  // The same, waited for.
+  // The same, after waiting for the device.
   Result<std::vector<double>> values(const at::Tensor& logits, const std::vector<std::int64_t>& rows) const;
 };
 
-// Logits of each row's last token [row, d_vocab].
+// The logits of each row's last token [row, d_vocab].
 Result<at::Tensor> last_logits(const Engine& engine, const TokenRows& rows, const CancelToken& cancel);
 
-// Metrics of variants [variant], in order, from one run: those of each layer join those of the layers before. Layers
-// increase. On the engine's device, where the run may still be going on.
+// Metrics of variants [variant], in order, from one run that variants join at increasing layers. The tensor is on the
+// engine's device, where the run may still be in progress.
 Result<at::Tensor> measure_together(const Engine& engine, const TokenBatch& batch,
                                     const std::vector<LayerVariants>& layers, const Judge& judge,
                                     const CancelToken& cancel);
 
-// Runs the model from resid_pre of `layer` of a walk on, for every variant, and returns their metrics.
+// Runs every variant from the walk's resid_pre of `layer` on, and returns their metrics.
 Result<std::vector<double>> measure_variants(const Engine& engine, LayerWalk& walk, int layer,
                                              const std::vector<Variant>& variants, const Judge& judge,
                                              std::int64_t budget, const CancelToken& cancel);
 
-// A tensor of doubles on the CPU, as a list.
+// Copies a tensor of doubles on the CPU into a list.
 std::vector<double> to_list(const at::Tensor& values);
 
 inline bool was_cancelled(const Error& error) { return error.code == ErrorCode::cancelled; }
 
-// Mean of each cell over `count` slabs of `cells` values, NaN left out.
+// The mean of each cell over `count` slabs of `cells` values, ignoring NaN.
 std::vector<double> mean_over_first_axis(const std::vector<double>& values, std::int64_t count, std::int64_t cells);
 
 } // namespace headscope

@@ -17,14 +17,14 @@ bool decode_only(const Interventions& variant) {
   return std::all_of(variant.begin(), variant.end(), [](const Intervention& i) { return i.phase == Phase::decode; });
 }
 
-// Some variants of one prompt, until all their answers have ended.
+// Runs some variants of one prompt until all their answers have ended.
 class AnswerBatch {
 public:
   AnswerBatch(const Engine& engine, const std::vector<std::int64_t>& prompt, const std::vector<Interventions>& variants,
               std::vector<std::size_t> chosen, const AnswerOptions& options)
       : engine_(engine), prompt_(prompt), variants_(variants), active_(std::move(chosen)), options_(options) {}
 
-  // `shared`: the prefill without interventions, or null.
+  // `shared` is the prefill without interventions, or null.
   Status run(const KvCache* shared, std::vector<std::vector<std::int64_t>>& answers) {
     if (prompt_.size() > 1) HS_TRY(prefill(shared));
     std::vector<std::int64_t> next(active_.size(), prompt_.back());
@@ -130,7 +130,7 @@ Result<std::vector<std::vector<std::int64_t>>> answer_variants(const Engine& eng
       (decode_only(variants[i]) ? shared : own).push_back(i);
     const auto rows_per_run = static_cast<std::size_t>(
         std::max<std::int64_t>(1, tokens_per_run(options.tokens_per_run, engine) / std::ssize(prompt)));
-    // Rows of a decode step hold one token each, but the whole cache.
+    // A row of a decode step has one token but holds a whole cache.
     const auto run_all = [&](const std::vector<std::size_t>& list, const KvCache* prefill, std::size_t rows) -> Status {
       for (std::size_t begin = 0; begin < list.size(); begin += rows) {
         const auto first = list.begin() + static_cast<std::ptrdiff_t>(begin);

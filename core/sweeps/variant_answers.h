@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Greedy answers to one prompt under many sets of interventions, side by side as rows of one batch.
+// Generates greedy answers to one prompt under many sets of interventions, as rows of one batch.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ struct AnswerOptions {
   CancelToken cancel;
 };
 
-// Generated tokens of each variant. All but the last prompt token are prefilled, once for all variants that change
-// decode steps only; the last one is the first decode step. mismatch when prompt and answer pass the context.
+// The generated tokens of each variant. All but the last prompt token are prefilled, once for all variants that change
+// only decode steps; the last one is the first decode step. Returns mismatch when prompt and answer exceed the context.
 Result<std::vector<std::vector<std::int64_t>>> answer_variants(const Engine& engine,
                                                                const std::vector<std::int64_t>& prompt,
                                                                const std::vector<Interventions>& variants,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Added tokens: texts that become one id before anything else looks at them.
+// Added tokens: texts that become one id before any other step.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ namespace headscope::text {
 struct AddedToken {
   std::int64_t id = -1;
   std::string content;
-  std::string piece; // the content, normalized where that is what is looked for; set by index()
+  std::string piece; // the content, normalized where matching is on normalized text; set by index()
   bool special = false;
-  bool normalized = false;  // looked for in the normalized text
+  bool normalized = false;  // matched in the normalized text
   bool single_word = false; // only where no word character touches it
-  bool lstrip = false;      // takes the white space before it
-  bool rstrip = false;      // takes the white space after it
+  bool lstrip = false;      // also consumes the white space before it
+  bool rstrip = false;      // also consumes the white space after it
 };
 
 class AddedTokens {
@@ -30,7 +30,7 @@ public:
   // Adds a token or, if its content is there already, replaces its options. Empty contents are ignored.
   void add(const AddedToken& token);
 
-  // To be called once after the last add(). `normalize` gives the normalized text of the contents to look for.
+  // Must be called once after the last add(). `normalize` gives the normalized text of the contents to look for.
   template <typename Normalize> void index(Normalize normalize) {
     for (auto& [id, token] : by_id_) {
       ByteTrie& trie = token.normalized ? normalized_ : plain_;
@@ -46,7 +46,7 @@ public:
 
   struct Part {
     Span span;
-    std::int64_t id = -1; // -1: text that is no added token
+    std::int64_t id = -1; // -1: text that is not an added token
   };
   // Cuts a text at the longest tokens found from the left; `normalized` says which of the two kinds to look for.
   std::vector<Part> split(std::string_view text, bool normalized, bool parse_special) const;

@@ -186,7 +186,7 @@ struct Cut {
   std::int32_t id = 0;
 };
 
-// The cuts of one piece after another.
+// Finds the splits of one piece after another.
 class Cutter {
 public:
   Cutter(const Vocabulary& vocabulary, std::vector<Cut>& cuts) : vocabulary_(vocabulary), cuts_(cuts) {}
@@ -228,7 +228,7 @@ private:
 
   const Vocabulary& vocabulary_;
   std::vector<Cut>& cuts_;
-  std::vector<std::string_view> lefts_, rights_;   // the parts before and, where that is a piece, behind each cut
+  std::vector<std::string_view> lefts_, rights_;   // the parts before and, where that is a piece, after each cut
   std::vector<std::int64_t> left_ids_, right_ids_; // of those
   std::vector<std::int32_t> left_lengths_;         // characters before each of rights_
 };

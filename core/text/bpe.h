@@ -18,7 +18,7 @@ struct BpeOptions {
   bool ignore_merges = false; // a piece that is in the vocabulary is one id, whatever the merges say
 };
 
-// Pairs of ids to the rank and the id of what they become.
+// Maps pairs of ids to the rank and the id of the merged piece.
 class MergeTable {
 public:
   struct Entry {
@@ -43,7 +43,7 @@ enum class EqualScores {
   by_place,  // the leftmost pair of the text first: SentencePiece and llama.cpp
 };
 
-// The merges that a vocabulary without a merge list implies: every cut of a piece into two others, best score first.
+// The merges that a vocabulary without a merge list implies: every split of a piece into two others, best score first.
 // scores[i] belongs to ids[i].
 MergeTable merges_from_vocabulary(const Vocabulary& vocabulary, const std::vector<std::int64_t>& ids,
                                   const std::vector<double>& scores, EqualScores equal);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A trie over bytes in one flat hash table: finds all entries that start at a place of a text.
+// A trie over bytes in one flat hash table: finds all entries that start at a given position of a text.
 #pragma once
 
 #include <cstdint>

@@ -57,7 +57,7 @@ public:
   }
 };
 
-// A run of byte pieces is one text if it is UTF-8, otherwise one U+FFFD a byte.
+// Decodes a run of byte pieces as one text if it is UTF-8, otherwise as one U+FFFD per byte.
 class ByteFallback : public Decoder {
 public:
   Status apply(std::vector<std::string>& pieces) const override {

@@ -28,12 +28,13 @@ std::unique_ptr<Decoder> decode_replace(Regex pattern, std::string content);
 // `drop_first`: replacement characters of the first piece vanish instead of becoming spaces.
 std::unique_ptr<Decoder> decode_metaspace(std::string replacement, bool drop_first);
 
-// Pieces with the prefix go on, others are parted by spaces; `cleanup`: none before punctuation and contractions.
+// Pieces with the prefix continue a word, others are separated by spaces; `cleanup` removes spaces before punctuation
+// and contractions.
 std::unique_ptr<Decoder> decode_word_piece(std::string prefix, bool cleanup);
 
-// Bytes of a byte-level piece; the piece itself when it is not written in the byte alphabet.
+// The bytes of a byte-level piece; the piece itself when it is not written in the byte alphabet.
 std::string byte_level_bytes(std::string_view piece);
-// Value of a piece "<0xAB>", or -1.
+// The value of a piece "<0xAB>", or -1.
 int byte_of_piece(std::string_view piece);
 
 } // namespace headscope::text

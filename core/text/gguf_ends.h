@@ -8,8 +8,8 @@
 
 namespace headscope::text {
 
-// The tokens behind which generation ends, in order of id: EOS, EOT and EOM, and those that llama.cpp knows by their
-// text, as most files name one end and their templates another.
+// The tokens after which generation ends, in order of id: EOS, EOT and EOM, and those that llama.cpp recognises by
+// their text, since most files name one end token and their templates use another.
 std::vector<std::int64_t> gguf_ends(const GgufTokenizerData& data);
 
 } // namespace headscope::text

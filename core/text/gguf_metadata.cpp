@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Takes the tokenizer.ggml.* metadata out of a GGUF file.
+// Reads the tokenizer.ggml.* metadata of a GGUF file.
 #include <cmath>
 
 #include "core/io/gguf.h"
@@ -8,8 +8,8 @@
 namespace headscope {
 namespace {
 
-// Reads keys that may be absent but, when present, must be of one kind: a control-token list or a BOS id that is
-// passed over in silence would give other token ids, not an error.
+// Reads keys that may be absent but, when present, must be of one kind: silently ignoring a control-token list or a BOS
+// id would give other token ids, not an error.
 class Metadata {
 public:
   explicit Metadata(const GgufFile& file) : file_(file) {}
@@ -72,8 +72,8 @@ private:
   const GgufFile& file_;
 };
 
-// A SentencePiece vocabulary of a file that does not say which of its tokens begin and end a text has them where
-// Llama's has them, as llama.cpp takes it.
+// Where a file with a SentencePiece vocabulary does not say which tokens begin and end a text, takes Llama's ids, as
+// llama.cpp does.
 void take_usual_ids(text::GgufTokenizerData& data) {
   if (data.model != "llama" || data.tokens.size() < 3) return;
   if (!data.unk) data.unk = 0;

@@ -78,7 +78,7 @@ std::string spell_bytes(std::string_view token) {
   return out;
 }
 
-// Gemma's files write a token of spaces as spaces, its vocabulary as U+2581.
+// Gemma's files write a token of spaces with spaces, its vocabulary with U+2581.
 std::string spell_gemma(std::string_view token) {
   const auto blank = [](char32_t c) { return is_whitespace(c) || (c >= 0x1C && c <= 0x1F); };
   std::string out;
@@ -114,7 +114,7 @@ Result<MergeTable> listed_merges(const GgufTokenizerData& data, const Vocabulary
   return merges;
 }
 
-// With a merge list that list; otherwise the merges that the vocabulary implies, best score first.
+// Returns the file's merge list, or the merges that the vocabulary implies, best score first.
 Result<MergeTable> merges_of(const GgufTokenizerData& data, const Vocabulary& vocabulary, bool by_position) {
   if (!data.merges.empty()) return listed_merges(data, vocabulary);
   if (!by_position && data.scores.empty()) return broken(data, "is missing, and so are the scores", "merges");
@@ -176,8 +176,8 @@ Status build_sentencepiece(const GgufTokenizerData& data, PipelineParts& parts) 
   parts.decoders.push_back(decode_replace(metaspace, " "));
   parts.decoders.push_back(decode_byte_fallback());
   parts.decoders.push_back(decode_fuse());
-  // A space before the text and behind every token that is cut out of it, whatever the text begins with: so do
-  // SentencePiece and llama.cpp. Gemma's older files do not say that they have none.
+  // Like SentencePiece and llama.cpp, adds a space before the text and after every added token in it, whatever the text
+  // begins with. Gemma's older files do not say that they add none.
   if (data.add_space_prefix.value_or(!gemma)) {
     parts.normalizers.push_back(normalize_prepend(metaspace));
     parts.decoders.push_back(decode_strip(" ", 1, 0));
@@ -188,7 +188,7 @@ Status build_sentencepiece(const GgufTokenizerData& data, PipelineParts& parts) 
   return {};
 }
 
-// Phi 3's own tokenizer drops the white space behind its special tokens but these; no key of the file says so.
+// Phi 3's own tokenizer drops white space after its special tokens except these; no key of the file says so.
 bool strips_behind(const GgufTokenizerData& data, std::string_view content) {
   std::string name = data.name;
   std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });

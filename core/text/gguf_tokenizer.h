@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tokenizer that a GGUF file's metadata describes: the model's own, as far as the metadata and llama.cpp's rules
-// for what they leave open say.
+// The tokenizer described by a GGUF file's metadata: the model's own, as far as the metadata say, and llama.cpp's rules
+// where they leave something open.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace headscope::text {
 
-// tokenizer.ggml.* by name. The views must live until make_gguf_tokenizer() returns.
+// The values of tokenizer.ggml.* by name. The views must live until make_gguf_tokenizer() returns.
 struct GgufTokenizerData {
   std::string file;         // for messages
   std::string architecture; // general.architecture
@@ -27,8 +27,8 @@ struct GgufTokenizerData {
   std::vector<std::int32_t> types;      // one a token, or empty: 2 unknown, 3 control, 4 user defined
   std::vector<std::string_view> merges; // "left right"
   std::optional<std::int64_t> bos, eos, unk, pad;
-  std::optional<std::int64_t> eot, eom;   // generation ends behind these too
-  std::vector<std::int64_t> further_ends; // and behind these: padding, file and repository marks of code models
+  std::optional<std::int64_t> eot, eom;   // generation also ends after these
+  std::vector<std::int64_t> further_ends; // and after these: padding, file and repository marks of code models
   std::optional<bool> add_bos, add_eos;
   std::optional<bool> add_space_prefix;
   std::string chat_template;

@@ -16,7 +16,7 @@ Error unknown(const JsonField& field, const std::string& type) {
   return field.error(ErrorCode::unsupported, "\"" + type + "\" is not supported");
 }
 
-// {"String": "x"} or {"Regex": "x"}.
+// Reads {"String": "x"} or {"Regex": "x"}.
 Result<std::variant<std::string, Regex>> read_pattern(const JsonField& owner) {
   using Pattern = std::variant<std::string, Regex>;
   HS_ASSIGN(const JsonField field, owner.at("pattern"));
@@ -249,7 +249,7 @@ Status read_template(const JsonField& field, PipelineParts& parts) {
   return {};
 }
 
-// {"sep": ["</s>", 2], "cls": ["<s>", 0]}
+// Reads {"sep": ["</s>", 2], "cls": ["<s>", 0]}.
 Status read_bert_processing(const JsonField& field, PipelineParts& parts) {
   const auto id_of = [&](const char* key) -> Result<std::int64_t> {
     HS_ASSIGN(const JsonField pair, field.at(key));

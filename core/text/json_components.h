@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Normalizers, pre-tokenizers, post-processors and decoders as tokenizer.json describes them.
+// Reads normalizers, pre-tokenizers, post-processors and decoders from tokenizer.json.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace headscope::text {
 
-// Each appends what the value describes; null describes nothing.
+// Each function appends what the value describes; null describes nothing.
 Status read_normalizer(const JsonField& field, Normalizers& out);
 Status read_pre_tokenizer(const JsonField& field, PreTokenizers& out);
 Status read_decoder(const JsonField& field, Decoders& out, Spelling& spelling);
-// Puts the special ids around those that are there.
+// Adds the special ids that are put around a text's ids.
 Status read_post_processor(const JsonField& field, PipelineParts& parts);
 
 } // namespace headscope::text

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Typed reading of a JSON file, with errors that name the file and the field.
+// Reads JSON values by type, with errors that name the file and the field.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ public:
   Result<bool> boolean(const char* key, bool otherwise) const;
 
   Error error(ErrorCode code, std::string message) const;
-  // The same error, with this file and field where it has none.
+  // Returns the error with this file and field where it has none.
   Error locate(Error error) const;
 
 private:

@@ -30,17 +30,18 @@ std::unique_ptr<Normalizer> normalize_prepend(std::string prefix);
 std::unique_ptr<Normalizer> normalize_replace(std::string literal, std::string content);
 std::unique_ptr<Normalizer> normalize_replace(Regex pattern, std::string content);
 std::unique_ptr<Normalizer> normalize_byte_level();
-// BERT's first two steps: control characters go and white space becomes spaces; spaces around Chinese characters.
+// Does BERT's first two steps: removes control characters and turns white space into spaces; puts spaces around Chinese
+// characters.
 std::unique_ptr<Normalizer> normalize_clean_text();
 std::unique_ptr<Normalizer> normalize_chinese();
 std::unique_ptr<Normalizer> normalize_strip_nonspacing(); // marks of the category Mn
-// `charsmap`: SentencePiece's compiled rules: the size of a double array, the array, NUL-ended replacements.
+// `charsmap` is SentencePiece's compiled rules: the size of a double array, the array, and NUL-terminated replacements.
 Result<std::unique_ptr<Normalizer>> normalize_precompiled(std::string_view charsmap);
 
-// How large a text of that many bytes may become; see limits.h.
+// The size that a text of that many bytes may grow to; see limits.h.
 std::size_t most_normalized(std::size_t bytes);
 
-// Every occurrence of `literal` becomes `content`.
+// Replaces every occurrence of `literal` with `content`.
 void replace_all(std::string& text, std::string_view literal, std::string_view content);
 
 } // namespace headscope::text

@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::string_view metaspace = "\xE2\x96\x81";
 
-// Words of one segment that were encoded already.
+// Caches words of one segment that were encoded already.
 class WordCache {
 public:
   struct Word {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tokenizer made of parts: added tokens, normalizers, pre-tokenizers, a model, what is put around, decoders.
+// The tokenizer made of parts: added tokens, normalizers, pre-tokenizers, a model, special ids around the text,
+// decoders.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ enum class Spelling { plain, byte_level, metaspace };
 struct PipelineParts {
   std::unique_ptr<Vocabulary> vocabulary; // the model's own pieces
   std::unique_ptr<TokenModel> model;
-  std::int64_t listed = 0; // entries of a list that may repeat pieces: further tokens come behind them
+  std::int64_t listed = 0; // entries of a list that may repeat pieces: further tokens come after them
   AddedTokens added;
   Normalizers normalizers;
   PreTokenizers pre_tokenizers;
@@ -39,7 +40,7 @@ struct PipelineParts {
   std::string chat_file; // that the template is from
 };
 
-// Id of a token: the added one, or the model's piece; -1: no such token.
+// The id of a token: the added one, or the model's piece; -1: no such token.
 std::int64_t token_id(const PipelineParts& parts, std::string_view content);
 
 // Adds a token; if neither the model nor an added token has its content it takes the next free id.

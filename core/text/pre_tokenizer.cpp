@@ -16,7 +16,7 @@ struct Part {
   bool match = false;
 };
 
-// Unmatched and matched parts, some of them empty, that cover the whole.
+// Splits the whole into unmatched and matched parts, some of them empty.
 std::vector<Part> parts_of(Span whole, const std::vector<Span>& matches, bool invert) {
   std::vector<Part> parts;
   std::size_t at = whole.begin;

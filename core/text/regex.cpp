@@ -29,7 +29,7 @@ constexpr std::string_view whitespace =
 // Oniguruma's word characters; the Latin-1 numbers are among them, other numbers of category No are not.
 constexpr std::string_view word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\x{b2}\x{b3}\x{b9}\x{bc}-\x{be})";
 
-// Long names of properties that PCRE2 knows by their short ones only.
+// Long names of properties for which PCRE2 knows only the short ones.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 9> long_names = {{
     {"Letter", "L"},
     {"Mark", "M"},
@@ -42,10 +42,10 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 9> long_name
     {"Space", "White_Space"},
 }};
 
-// Inside a class they are not.
+// Oniguruma's word characters inside a class, where the Latin-1 numbers are not among them.
 constexpr std::string_view class_word = R"(\p{Alphabetic}\p{M}\p{Nd}\p{Pc})";
 
-// As Oniguruma has them over Unicode.
+// POSIX classes as Oniguruma defines them over Unicode.
 constexpr std::array<std::pair<std::string_view, std::string_view>, 11> posix_classes = {{
     {"alpha", R"(\p{Alphabetic})"},
     {"digit", R"(\p{Nd})"},
@@ -94,7 +94,7 @@ private:
     return {};
   }
 
-  // What stands between two "&&" of a class: members that PCRE2 can list, and classes of their own beside them.
+  // The operand between two "&&" of a class: members that PCRE2 can list, and nested classes.
   struct Operand {
     std::string members;
     std::vector<std::string> sets;
@@ -108,7 +108,7 @@ private:
     }
   };
 
-  // PCRE2 has no classes inside classes and no "&&": these become alternatives and look-aheads of one character.
+  // PCRE2 has neither nested classes nor "&&": they become alternatives and look-aheads of one character.
   Result<std::string> character_class(int depth) {
     if (depth > limits::nesting) return refuse("classes that are nested too deeply");
     ++at_;
@@ -252,7 +252,7 @@ struct Regex::Code {
 };
 
 namespace {
-// For messages: a pattern may have megabytes.
+// Shortens a pattern for messages, since it may have megabytes.
 std::string shortened(std::string_view pattern) {
   constexpr std::size_t most = 200;
   if (pattern.size() <= most) return std::string(pattern);
@@ -312,8 +312,8 @@ Error failed(int rc, const std::string& pattern) {
                     "the regular expression \"" + shown + "\" failed with PCRE2 code " + std::to_string(rc));
 }
 
-// A run of a million spaces backtracks a million times, so that a long text may take more steps; but what goes on for
-// more than about a second takes no more than the patterns of published tokenizers need.
+// A run of a million spaces backtracks a million times, so a long text may take more steps; but beyond about a second,
+// no more steps are allowed than the patterns of published tokenizers need.
 std::uint32_t most_steps(std::size_t bytes) {
   constexpr std::uint64_t a_second = 100'000'000;
   const std::uint64_t needed = std::uint64_t{bytes} * 8;
@@ -343,7 +343,7 @@ Status Regex::find_all(std::string_view utf8, std::vector<Span>& matches) const 
     }
     if (rc < 0) return failed(rc, code_->pattern);
     const PCRE2_SIZE* bounds = pcre2_get_ovector_pointer(data.get());
-    if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right behind another match
+    if (bounds[1] == bounds[0] && bounds[1] == last_end) { // no empty match right after another match
       ++at;
       while (at < utf8.size() && (static_cast<unsigned char>(utf8[at]) & 0xC0) == 0x80)
         ++at;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Regular expressions of tokenizer files, which are written for Oniguruma, run by PCRE2.
+// Runs regular expressions of tokenizer files, which are written for Oniguruma, with PCRE2.
 #pragma once
 
 #include <cstddef>
@@ -12,13 +12,13 @@
 
 namespace headscope::text {
 
-// Bytes [begin, end) of a text.
+// The bytes [begin, end) of a text.
 struct Span {
   std::size_t begin = 0;
   std::size_t end = 0;
 };
 
-// Compiled once; matching is safe from several threads.
+// A compiled pattern; matching is safe from several threads.
 class Regex {
 public:
   // Errors: corrupt for a pattern that does not compile, unsupported for Oniguruma syntax without a PCRE2 equal.

@@ -133,7 +133,7 @@ private:
   bool known(std::int64_t id) const {
     return (id >= 0 && id < processor_->GetPieceSize()) || added_.find(id) != nullptr;
   }
-  // The token of that content, else the model's own.
+  // The token of that content, otherwise the model's own.
   std::optional<std::int64_t> named(const std::string& content, int own) const {
     const auto id = content.empty() ? std::nullopt : id_of_piece(content);
     return id ? id : defined(own);
@@ -165,7 +165,7 @@ bool is_bpe(const Processor& processor) { // scores of a BPE model are whole num
   return true;
 }
 
-// Reads protobuf's wire format, of which a piece's type is all that the library does not tell.
+// Reads protobuf's wire format, only for the types of pieces, which the library does not provide.
 class Wire {
 public:
   explicit Wire(std::string_view bytes) : bytes_(bytes) {}
@@ -217,7 +217,7 @@ private:
   std::string_view bytes_;
 };
 
-// 1 normal, 2 unknown, 3 control, 4 defined by a user, 5 unused, 6 byte; one a piece.
+// The type of each piece: 1 normal, 2 unknown, 3 control, 4 user-defined, 5 unused, 6 byte.
 std::vector<std::uint64_t> types_of(std::string_view model) {
   std::vector<std::uint64_t> types;
   Wire fields(model);
@@ -231,7 +231,7 @@ std::vector<std::uint64_t> types_of(std::string_view model) {
   return types;
 }
 
-// Control symbols are special, those that a user defined are not.
+// Adds control symbols as special tokens, and user-defined symbols as plain ones.
 void add_own_tokens(const Processor& processor, PipelineParts& parts) {
   const std::vector<std::uint64_t> types = types_of(processor.serialized_model_proto());
   for (int id = 0; id < processor.GetPieceSize() && id < static_cast<int>(types.size()); ++id) {

@@ -16,7 +16,7 @@ struct Character {
   std::size_t byte = 0;
 };
 
-// Bytes that are no UTF-8 stand for themselves.
+// Bytes that are not UTF-8 each count as one character.
 std::vector<Character> characters_of(const std::string& text) {
   std::vector<Character> all;
   for (std::size_t at = 0; at < text.size();) {
@@ -64,12 +64,12 @@ private:
   char32_t at(std::size_t i) const { return i < text_.size() ? text_[i].value : 0; }
   bool is_space(std::size_t i) const { return text::is_whitespace(at(i)); }
   std::size_t byte(std::size_t i) const { return i < text_.size() ? text_[i].byte : size_; }
-  // CR LF is one end of a line.
+  // Treats CR LF as one line end.
   bool ends_line(std::size_t i) const {
     const char32_t c = at(i);
     return c == U'\n' || (c == U'\r' && at(i + 1) != U'\n') || c == U'\u2028' || c == U'\u2029';
   }
-  // Behind the last line end of a gap; its begin when there is none.
+  // The position after the last line end of a gap; its beginning when there is none.
   std::size_t last_line_end(std::size_t begin, std::size_t end) const {
     for (std::size_t i = end; i > begin; --i)
       if (ends_line(i - 1)) return i;
@@ -99,7 +99,7 @@ private:
     breaks_.push_back({byte(last_line_end(begin, end)), level});
   }
 
-  // Scripts that put no space after a full stop.
+  // Handles scripts that put no space after a full stop.
   void wide_sentence(std::size_t i) {
     const std::size_t next = i + 1;
     const bool goes_on = is_space(next) || is_one_of(at(next), terminators) || is_one_of(at(next), closers);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Words, sentences, paragraphs and sections of a text that is given as tokens.
+// Finds words, sentences, paragraphs and sections of a text that is given as tokens.
 #pragma once
 
 #include <cstdint>
@@ -17,10 +17,10 @@ enum class UnitLevel : std::uint8_t { token, word, sentence, paragraph, section 
 
 // The largest unit that begins at each token; the first token begins a section.
 // Words end at white space, sentences at . ? ! … (and closing quotes) before white space and at 。！？ anywhere,
-// paragraphs at a blank line, sections at two blank lines and before a Markdown heading. White space goes with what
-// follows it, line ends with what they end; a token across a border goes with what it begins in. Special tokens are
-// words of their own, and the one that begins a prompt is a section; with `first_apart` the first token is one whatever
-// it is: it draws attention for where it stands, which would hide what its neighbours draw.
+// paragraphs at a blank line, sections at two blank lines and before a Markdown heading. White space belongs to what
+// follows it, line ends to what they end; a token across a border belongs to the unit it begins in. Special tokens are
+// words of their own, and the one that begins a prompt is a section. With `first_apart` the first token is always a
+// section: it draws attention by its position, which would hide what its neighbours draw.
 std::vector<UnitLevel> unit_begins(const std::vector<UnitToken>& tokens, bool first_apart);
 
 } // namespace headscope

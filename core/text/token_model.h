@@ -12,7 +12,7 @@
 
 namespace headscope::text {
 
-// Keeps views of the vocabulary it was made with, which must outlive it.
+// A model keeps views of the vocabulary it was made with, which must outlive it.
 class TokenModel {
 public:
   virtual ~TokenModel() = default;

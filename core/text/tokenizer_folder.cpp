@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A Hugging Face folder: which tokenizer file is there, and what the configuration files add to it.
+// Loads a tokenizer from a Hugging Face folder: finds its tokenizer file and adds what the configuration files say.
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -27,7 +27,7 @@ using text::JsonField;
 struct FolderConfig {
   std::string bos, eos, unk, pad;                                  // contents; empty: not named
   std::vector<AddedToken> added;                                   // added_tokens_decoder; ids only give the order
-  bool has_decoder = false;                                        // then the older files beside it say nothing
+  bool has_decoder = false;                                        // then the older files beside it are ignored
   std::map<std::pair<std::size_t, std::string>, AddedToken> named; // by place and key: mask_token and so on
   std::vector<AddedToken> extra;                                   // additional_special_tokens
   std::optional<bool> add_bos, add_eos;
@@ -44,7 +44,7 @@ constexpr std::array<std::pair<const char*, std::string FolderConfig::*>, 4> nam
     {"pad_token", &FolderConfig::pad},
 }};
 
-// The order in which transformers adds the tokens that these name; other keys that end in "_token" come behind.
+// The order in which transformers adds the tokens that these name; other keys that end in "_token" come after them.
 constexpr std::array<std::string_view, 7> token_keys = {"bos_token", "eos_token", "unk_token", "sep_token",
                                                         "pad_token", "cls_token", "mask_token"};
 
@@ -53,13 +53,13 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, error);
 }
 
-// A token is written as its text or as an object with "content".
+// Reads a token written as its text or as an object with "content".
 Result<std::string> content_of(const JsonField& field) {
   if (field.node().is_object()) return field.string("content");
   return field.string();
 }
 
-// A token is named by its text, or by an object that also says where it is looked for.
+// Reads a token given by its text, or by an object that also says where it matches.
 Result<AddedToken> token_of(const JsonField& field) {
   AddedToken token;
   HS_ASSIGN(token.content, content_of(field));
@@ -73,7 +73,7 @@ Result<AddedToken> token_of(const JsonField& field) {
   return token;
 }
 
-// Tokens of the extra object come last.
+// Names a token; those of the extra object come last.
 Status name_token(const JsonField& field, const std::string& key, bool extra, FolderConfig& config) {
   const auto known = std::find(token_keys.begin(), token_keys.end(), key);
   HS_ASSIGN(AddedToken token, token_of(field));
@@ -146,7 +146,7 @@ Status read_added_decoder(const JsonField& root, FolderConfig& config) {
   return {};
 }
 
-// A string, or a list of named templates of which "default" is taken.
+// Reads a string, or the template "default" of a list of named templates.
 Status read_chat_template(const JsonField& root, FolderConfig& config) {
   if (!root.has("chat_template")) return {};
   config.chat_file = root.file();
@@ -164,8 +164,8 @@ Status read_chat_template(const JsonField& root, FolderConfig& config) {
   return {};
 }
 
-// The older file; added_tokens_decoder says the same and more. `configured` are the special tokens that
-// tokenizer_config.json lists: those of special_tokens_map.json alone stay plain where they stand here.
+// Reads the older file; added_tokens_decoder says the same and more. `configured` are the special tokens of
+// tokenizer_config.json: tokens named only in special_tokens_map.json stay plain when they are listed here.
 Status read_added_file(const fs::path& path, const std::vector<AddedToken>& configured, FolderConfig& config) {
   if (config.has_decoder || !is_file(path)) return {};
   HS_ASSIGN(const nlohmann::json document, read_json_object(path.string()));
@@ -185,7 +185,7 @@ Status read_added_file(const fs::path& path, const std::vector<AddedToken>& conf
   return {};
 }
 
-// A number or a list of numbers; false when there is none.
+// Reads a number or a list of numbers; returns false when there is none.
 Result<bool> read_end_ids(const JsonField& root, std::vector<std::int64_t>& ids) {
   if (!root.has("eos_token_id")) return false;
   HS_ASSIGN(const JsonField field, root.at("eos_token_id"));
@@ -202,7 +202,7 @@ Result<bool> read_end_ids(const JsonField& root, std::vector<std::int64_t>& ids)
   return !ids.empty();
 }
 
-// As transformers' generate(): the generation's own configuration, else the model's.
+// Reads end tokens as transformers' generate() does: from generation_config.json, otherwise from config.json.
 Status read_ends(const fs::path& folder, std::vector<std::int64_t>& ids) {
   for (const char* name : {"generation_config.json", "config.json"}) {
     const fs::path path = folder / name;
@@ -252,7 +252,7 @@ Result<FolderConfig> read_config(const fs::path& folder) {
   return config;
 }
 
-// What transformers does with the configuration after it has read the tokenizer file.
+// Applies the configuration as transformers does after it has read the tokenizer file.
 void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
   const auto add = [&](const AddedToken& token) {
     return parts.added.find(token.content) ? text::token_id(parts, token.content) : text::add_token(parts, token);
@@ -265,7 +265,7 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
     id = add(token);
   };
   for (const AddedToken& token : config.added) {
-    const std::int64_t given = add(token); // the tokenizers library goes by the content and the order
+    const std::int64_t given = add(token); // the tokenizers library uses the content and the order
     if (given != token.id)
       log::warning("the added token \"" + token.content + "\" has the id " + std::to_string(given) + ", not " +
                    std::to_string(token.id));
@@ -283,7 +283,7 @@ void apply_config(const FolderConfig& config, text::PipelineParts& parts) {
   parts.ends = config.ends;
 }
 
-// GPT-2's parts, with the differences of the tokenizer classes that also come as vocab.json and merges.txt.
+// Makes GPT-2's parts, with the differences of other tokenizer classes that also use vocab.json and merges.txt.
 Result<text::PipelineParts> read_vocab_folder(const fs::path& folder, FolderConfig& config) {
   HS_ASSIGN(text::PipelineParts parts,
             text::read_vocab_and_merges((folder / "vocab.json").string(), (folder / "merges.txt").string()));
@@ -307,7 +307,8 @@ Result<text::PipelineParts> read_vocab_folder(const fs::path& folder, FolderConf
   return parts;
 }
 
-// A tokenizer.json has its own post-processor, and transformers then ignores these flags; here they count.
+// Makes the tokenizer where there is no tokenizer.json. With one, transformers uses its post-processor and ignores
+// these flags.
 std::unique_ptr<Tokenizer> finished(const FolderConfig& config, bool add_bos, text::PipelineParts parts) {
   apply_config(config, parts);
   if (add_bos && parts.bos) parts.prefix.push_back(*parts.bos);
@@ -315,8 +316,8 @@ std::unique_ptr<Tokenizer> finished(const FolderConfig& config, bool add_bos, te
   return text::make_pipeline(std::move(parts));
 }
 
-// transformers' classes for Llama and Gemma build a BPE model anew, with rules of their own for the first space;
-// everything else is run by the SentencePiece library.
+// transformers' classes for Llama and Gemma rebuild a BPE model, with rules of their own for the first space; all other
+// models are run by the SentencePiece library.
 Result<std::unique_ptr<Tokenizer>> load_model_file(const std::string& path, const FolderConfig& config) {
   const std::string& name = config.tokenizer_class;
   const bool gemma = name.starts_with("Gemma");

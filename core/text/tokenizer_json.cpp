@@ -61,7 +61,7 @@ Result<std::pair<std::string, std::string>> read_merge(const JsonField& list, st
   return field.error(ErrorCode::corrupt, "should be two pieces");
 }
 
-// Null when all is well, otherwise what is wrong.
+// Returns an empty text when all is well, otherwise what is wrong.
 std::string add_merge(const Vocabulary& vocabulary, std::string_view left, std::string_view right, std::size_t rank,
                       MergeTable& merges) {
   const std::string whole = std::string(left) + std::string(right);
@@ -197,7 +197,7 @@ Status read_added_tokens(const JsonField& root, PipelineParts& parts) {
     HS_ASSIGN(token.single_word, field.boolean("single_word", false));
     HS_ASSIGN(token.lstrip, field.boolean("lstrip", false));
     HS_ASSIGN(token.rstrip, field.boolean("rstrip", false));
-    const std::int64_t given = add_token(parts, token); // the tokenizers library, too, goes by the content
+    const std::int64_t given = add_token(parts, token); // the tokenizers library, too, uses the content
     if (given != id) {
       log::warning(field
                        .error(ErrorCode::mismatch, "\"" + token.content + "\" has the id " + std::to_string(given) +

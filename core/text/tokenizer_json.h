@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The tokenizers library's tokenizer.json.
+// Reads tokenizer.json of the tokenizers library.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@ namespace headscope::text {
 // Errors: corrupt (with the field) for a broken file, unsupported for a component that is not known.
 Result<PipelineParts> read_tokenizer_json(const std::string& path);
 
-// The model and the byte-level parts of a pair of vocab.json and merges.txt.
+// Reads the model and the byte-level parts from vocab.json and merges.txt.
 Result<PipelineParts> read_vocab_and_merges(const std::string& vocab_path, const std::string& merges_path);
 
 } // namespace headscope::text

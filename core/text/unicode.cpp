@@ -9,7 +9,7 @@ namespace headscope::text {
 
 namespace {
 
-// Length of the valid sequence at the start, or 0 with `invalid` set to the length of the maximal invalid part.
+// The length of the valid sequence at the start, or 0 with `invalid` set to the length of the maximal invalid part.
 std::size_t sequence_length(std::string_view bytes, std::size_t& invalid) {
   const auto at = [&](std::size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const unsigned char lead = at(0);
@@ -115,7 +115,7 @@ bool is_punctuation(char32_t c) {
 }
 
 bool is_word(char32_t c) {
-  // The joiners, and letters in circles and squares: alphabetic, though symbols by category.
+  // The joiners, and letters in circles and squares, are alphabetic though symbols by category.
   if (c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
       (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189)) {
     return true;

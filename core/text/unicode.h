@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// UTF-8 and the few character classes that tokenizers ask for.
+// UTF-8 and the few character classes that tokenizers need.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +31,7 @@ bool is_word(char32_t c);        // \w of UTS 18: alphabetic, marks, decimal dig
 bool is_mark(char32_t c);        // general category M
 char32_t to_lower(char32_t c);
 
-// Bytes to the printable characters of byte-level vocabularies and back.
+// Maps bytes to the printable characters of byte-level vocabularies and back.
 char32_t byte_to_char(unsigned char byte);
 int char_to_byte(char32_t c); // -1: not in the byte alphabet
 

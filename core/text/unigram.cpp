@@ -47,7 +47,7 @@ public:
                           "the text holds a character outside the vocabulary, which has no unknown token");
       }
     }
-    // From the end; neighbouring unknown characters are one unknown text.
+    // Collected from the end; neighbouring unknown characters are one unknown text.
     std::vector<Span> spans;
     bool after_unk = false;
     for (std::size_t end = piece.size(); end > 0;) {

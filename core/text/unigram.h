@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Unigram language model: the cut of the text with the highest sum of scores.
+// Unigram language model: finds the segmentation with the highest sum of scores.
 #pragma once
 
 #include <cstdint>

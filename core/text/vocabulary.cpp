@@ -78,7 +78,7 @@ void Vocabulary::set(std::int64_t id, std::string_view piece) {
   if (id >= limit()) pieces_.resize(static_cast<std::size_t>(id) + 1);
   const std::string_view stored = store(piece);
   const std::uint32_t hash = hash_of(stored);
-  // The slot is looked for before the piece of this id changes, as slots compare through it.
+  // Finds the slot before the piece of this id changes, since slots compare through it.
   Slot& slot = slots_[probe(stored, hash)];
   if (slot.id < 0) ++count_;
   slot = {hash, static_cast<std::int32_t>(id)};
@@ -96,7 +96,7 @@ void Vocabulary::find_all(std::span<const std::string_view> pieces, std::span<st
       hashes[i] = hash_of(pieces[begin + i]);
       __builtin_prefetch(&slots_[hashes[i] & mask]);
     }
-    // What a slot of that hash leads to: its piece, and the piece's bytes.
+    // Prefetches what a slot of that hash leads to: its piece, and the piece's bytes.
     for (std::size_t i = 0; i < count; ++i)
       if (const Slot& slot = slots_[hashes[i] & mask]; slot.id >= 0 && slot.hash == hashes[i])
         __builtin_prefetch(&pieces_[static_cast<std::size_t>(slot.id)]);

@@ -13,14 +13,14 @@ namespace headscope::text {
 
 class Vocabulary {
 public:
-  // Room for pieces of ids 0 ... count-1; more are added as needed.
+  // Reserves room for pieces of ids 0 ... count-1; more is added as needed.
   void reserve(std::size_t count);
 
   // Gives `id` this piece. A piece given twice keeps its last id, an id given twice its last piece.
   void set(std::int64_t id, std::string_view piece);
 
   std::int64_t find(std::string_view piece) const; // -1: no such piece
-  // ids[i] of pieces[i]. The table is larger than a CPU's caches: places in it are fetched several at a time.
+  // Finds ids[i] of pieces[i]. The table is larger than a CPU's caches, so several entries are prefetched at a time.
   void find_all(std::span<const std::string_view> pieces, std::span<std::int64_t> ids) const;
   bool has(std::int64_t id) const {
     return id >= 0 && id < limit() && pieces_[static_cast<std::size_t>(id)].data() != nullptr;

@@ -48,7 +48,7 @@ public:
   }
 
 private:
-  // False when a part is in no piece, which makes the whole word unknown.
+  // Returns false when a part matches no piece, which makes the whole word unknown.
   bool cut(std::string_view word, std::vector<std::int64_t>& ids) const {
     for (std::size_t at = 0; at < word.size();) {
       std::int64_t found = -1;

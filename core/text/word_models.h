@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Models that look words up: whole ones, and BERT's, which cuts a word into the longest pieces from the left.
+// Models that look words up: whole words, or, as BERT, the longest pieces of a word from the left.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace headscope::text {
 
 struct WordPieceOptions {
   std::int64_t unk = -1;
-  std::string prefix = "##"; // of a piece that goes on
+  std::string prefix = "##"; // of a piece that continues a word
   std::size_t longest = 100; // characters; a longer word is unknown
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How heads are ablated, and when: the names of methods and phases.
+// Names of ablation methods and phases: how heads are ablated, and when.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ enum class MaskMethod : std::uint8_t {
 template <> std::span<const Named<MaskMethod>> names_of<MaskMethod>();
 inline const char* to_string(MaskMethod method) { return name_of(method); }
 
-// Bits, so that `both` is the two others.
+// Values are bits, so that `both` is the union of the others.
 enum class Phase : std::uint8_t { prefill = 1, decode = 2, both = 3 };
 template <> std::span<const Named<Phase>> names_of<Phase>();
 inline const char* to_string(Phase phase) { return name_of(phase); }

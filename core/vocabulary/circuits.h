@@ -18,7 +18,7 @@ enum class ScoreMethod : std::uint8_t {
 template <> std::span<const Named<ScoreMethod>> names_of<ScoreMethod>();
 inline const char* to_string(ScoreMethod method) { return name_of(method); }
 
-// What a sender outside the circuit is taken to have written.
+// What a sender outside the circuit is replaced with.
 enum class EdgeAblation : std::uint8_t {
   patch,            // what it writes on the corrupt prompt (counterfactual)
   zero,             // nothing

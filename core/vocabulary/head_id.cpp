@@ -9,7 +9,7 @@
 namespace headscope {
 namespace {
 
-// Layers [layer, last_layer] and in each of them heads [head, last_head]; no head: all.
+// Layers [layer, last_layer], and in each heads [head, last_head]; without a head, all of them.
 struct Part {
   std::int64_t layer = 0, last_layer = 0;
   std::optional<std::int64_t> head, last_head;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An attention head, and how people write heads: "18.6,17.3", "L9H9", "a9.h9", "18" or "L18" (all of a layer), ranges
+// An attention head, and the ways to write heads: "18.6,17.3", "L9H9", "a9.h9", "18" or "L18" (all of a layer), ranges
 // of heads "18.0-3" and of layers "10-12", "all".
 #pragma once
 
@@ -22,10 +22,11 @@ struct HeadId {
 };
 
 std::string head_name(const HeadId& head); // "18.6"
-// Exactly what head_name() writes, as files hold it; none for anything else.
+// Reads exactly what head_name() writes, as in files; nothing for anything else.
 std::optional<HeadId> read_head_name(std::string_view name);
 
-// In the order written, each once. invalid_argument, naming the part, for anything else or outside the model.
+// Reads heads in the order written, each once. Returns invalid_argument, naming the part, for anything else or outside
+// the model.
 Result<std::vector<HeadId>> parse_heads(const std::string& text, std::int64_t n_layers, std::int64_t n_heads);
 
 } // namespace headscope

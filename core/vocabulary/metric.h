@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Metrics by their names, and what is to be known of each. Every metric is a file of its own in core/scoring/metrics,
-// from which the list is made; core/scoring holds what is declared here, so that whoever calls it links that.
+// Metrics by name, with their descriptions. Every metric is a file in core/scoring/metrics, from which the list is
+// made; core/scoring defines what is declared here, so callers link that.
 #pragma once
 
 #include <span>
@@ -31,7 +31,7 @@ namespace metrics {
 extern const Metric logit_diff, prob_diff, kl_divergence, js_divergence, answer_rank, accuracy;
 }
 
-// Which metric.
+// A metric, chosen by name.
 class MetricKind {
 public:
   constexpr MetricKind() : metric_(&metrics::logit_diff) {}
@@ -61,7 +61,7 @@ inline bool needs_answers(MetricKind metric) { return info(metric).needs_answers
 inline bool needs_wrong(MetricKind metric) { return info(metric).needs_wrong; }
 inline bool needs_reference(MetricKind metric) { return info(metric).needs_reference; }
 
-// invalid_argument, with `otherwise` as advice, for a metric without a gradient.
+// Returns invalid_argument, with `otherwise` as advice, for a metric without a gradient.
 Status check_has_gradient(MetricKind metric, const std::string& otherwise);
 
 } // namespace headscope

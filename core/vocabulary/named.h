@@ -19,7 +19,7 @@ template <typename E> struct Named {
   const char* what; // one sentence for help and documents
 };
 
-// Specialised beside each enumeration.
+// Specialised next to each enumeration.
 template <typename E> std::span<const Named<E>> names_of();
 
 template <typename E> const char* name_of(E value) {
@@ -35,10 +35,10 @@ template <typename E> std::vector<std::string> name_list() {
   return list;
 }
 
-// "zero, mean, resample or uniform"
+// All names as a list: "zero, mean, resample or uniform".
 template <typename E> std::string all_names() { return or_list(name_list<E>()); }
 
-// invalid_argument, at `field`, with the list of names, for any other. '-' is read as '_'.
+// Returns invalid_argument, at `field`, with the list of names, for any other. '-' is read as '_'.
 template <typename E> Result<E> parse_name(std::string_view text, const std::string& field) {
   std::string name(text);
   for (char& c : name)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What activation patching goes over, and how pairs become one number.
+// The axes of activation patching, and how pairs are averaged.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ enum class PatchAxes : std::uint8_t {
 template <> std::span<const Named<PatchAxes>> names_of<PatchAxes>();
 inline const char* to_string(PatchAxes axes) { return name_of(axes); }
 
-// How pairs become one number a cell.
+// How pairs are averaged in each cell.
 enum class PatchAverage : std::uint8_t {
   ratio_of_means, // (mean patched - mean corrupt) / (mean clean - mean corrupt), as in TransformerLens
   mean_of_ratios, // mean of (patched - corrupt) / (clean - corrupt): a pair that differs little weighs much

@@ -7,7 +7,7 @@
 namespace headscope::kernels::avx2 {
 namespace {
 
-// Floats that are added up before they go to a double.
+// How many floats are summed before they are added to a double.
 constexpr std::int64_t chunk = 512;
 
 __m256i lanes_below(std::int64_t count) {
@@ -15,7 +15,7 @@ __m256i lanes_below(std::int64_t count) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lane);
 }
 
-// The first `count` floats (all 8 from 8 on), and `rest` in the other lanes.
+// Loads the first `count` floats (all 8 if there are more), and `rest` into the other lanes.
 __m256 load(const float* x, std::int64_t count, float rest) {
   if (count >= 8) return _mm256_loadu_ps(x);
   const __m256i mask = lanes_below(count);
@@ -42,8 +42,8 @@ float max_lanes(__m256 v) {
   return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
 }
 
-// exp to about one unit in the last place for x <= 88; 0 below the smallest normal number. Cody and Waite's reduction
-// with Cephes's polynomial.
+// Computes exp to about one unit in the last place for x <= 88; 0 below the smallest normal number. Uses Cody and
+// Waite's reduction with Cephes's polynomial.
 __m256 exponential(__m256 x) {
   const __m256 n = _mm256_round_ps(_mm256_mul_ps(x, _mm256_set1_ps(1.44269504088896341f)),
                                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
@@ -61,7 +61,7 @@ __m256 exponential(__m256 x) {
   return _mm256_and_ps(_mm256_mul_ps(p, _mm256_castsi256_ps(power)), normal);
 }
 
-// By its series near zero, where 1 - 2 / (exp(2x) + 1) loses digits.
+// Computes tanh, by its series near zero, where 1 - 2 / (exp(2x) + 1) loses digits.
 __m256 tangent(__m256 x) {
   const __m256 one = _mm256_set1_ps(1.0f), two = _mm256_set1_ps(2.0f);
   const __m256 bounded = _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(10.0f)), _mm256_set1_ps(-10.0f));

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The inner loops of attention_statistics(). Only for CPUs with AVX2 and FMA; attention_statistics.cpp asks
-// first.
+// The inner loops of attention_statistics(), only for CPUs with AVX2 and FMA, which attention_statistics.cpp checks.
 #pragma once
 
 #include <cstdint>
@@ -9,20 +8,20 @@ namespace headscope::kernels::avx2 {
 
 constexpr std::int64_t panel_keys = 16;
 
-// keys: `count` <= 16 rows of d floats, `stride` apart. panel: [d, 16], zeros where keys are missing.
+// Packs keys, `count` <= 16 rows of d floats, `stride` apart, into panel [d, 16], with zeros where keys are missing.
 void pack_panel(const float* keys, std::int64_t stride, std::int64_t count, std::int64_t d, float* panel);
 
-// out[row, 0..15] = scale * q[row] . panel; q: [rows, d], out: rows `stride` apart.
+// Computes out[row, 0..15] = scale * q[row] . panel; q: [rows, d], out: rows `stride` apart.
 void scores(const float* q, std::int64_t rows, std::int64_t d, const float* panel, float scale, float* out,
             std::int64_t stride);
 
-// x = cap tanh(x / cap)
+// Computes x = cap tanh(x / cap) in place.
 void soft_cap(float* x, std::int64_t count, float cap);
 
 struct SoftmaxSums {
   double lse = 0.0, entropy = 0.0;
 };
-// Scores to weights, in place.
+// Turns scores into weights, in place.
 SoftmaxSums softmax(float* scores, std::int64_t count);
 
 void add(const float* x, std::int64_t count, float* to);

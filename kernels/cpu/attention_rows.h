@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the plain and the fast form share: where a head's rows lie, and the outputs that need no arithmetic to speak of.
-// Internal to each file that includes it, since some of them are compiled for newer CPUs.
+// Shared by the plain and the fast form: where a head's rows are, and the outputs that need hardly any arithmetic.
+// Everything is internal to each file that includes it, since some of them are compiled for newer CPUs.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,7 @@ struct HeadView {
   std::int64_t index, row, head, kv_head, key_begin;
 };
 
-// Zeros for what is summed up over queries.
+// Zeroes the outputs that are summed over queries.
 inline void clear_head(const AttentionProblem& problem, const AttentionStatistics& out, std::int64_t head) {
   if (out.key_sum) std::fill_n(out.key_sum + head * problem.keys, problem.keys, 0.0);
   if (out.stripe) std::fill_n(out.stripe + head * out.distance_count, out.distance_count, 0.0);
@@ -47,7 +47,7 @@ inline void clear_head(const AttentionProblem& problem, const AttentionStatistic
   if (out.pool_max) std::fill_n(out.pool_max + head * cells, cells, 0.0f);
 }
 
-// A query that is padding.
+// Writes the outputs of a query that is padding.
 inline void clear_query(const AttentionProblem& problem, const AttentionStatistics& out, std::int64_t head,
                         std::int64_t query) {
   const std::int64_t at = head * problem.queries + query;
@@ -61,7 +61,7 @@ inline void clear_query(const AttentionProblem& problem, const AttentionStatisti
   }
 }
 
-// Sums of stripes to means.
+// Turns sums of stripes into means.
 inline void finish_stripes(const AttentionProblem& problem, const AttentionStatistics& out, const HeadView& head) {
   for (int i = 0; out.stripe && i < out.distance_count; ++i) {
     double& stripe = out.stripe[head.index * out.distance_count + i];

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::int64_t block_rows = 48; // queries that share a packed panel of keys
 
-// Works through one head, 48 queries at a time, whose scores against all their keys it holds.
+// Processes one head, 48 queries at a time, and holds their scores against all their keys.
 class HeadPass {
 public:
   HeadPass(const AttentionProblem& problem, const AttentionStatistics& out)
@@ -45,7 +45,7 @@ private:
     return copy;
   }
 
-  // Scores of queries [begin, begin + count) against keys [first_, end_).
+  // Computes the scores of queries [begin, begin + count) against keys [first_, end_).
   void score(const HeadView& head, std::int64_t begin, std::int64_t count) {
     const AttentionVariant& variant = problem_.variant;
     const std::int64_t d = problem_.d_head;
@@ -91,7 +91,7 @@ private:
     if (out_.key_sum) avx2::add(sums_.data(), end_ - first_, out_.key_sum + head.index * problem_.keys + first_);
   }
 
-  // weights: of keys [key, key + keys).
+  // `weights` are those of keys [key, key + keys).
   void query_outputs(const HeadView& head, std::int64_t query, const float* weights, std::int64_t key,
                      std::int64_t keys) {
     for (int i = 0; out_.stripe && i < out_.distance_count; ++i) {
@@ -120,7 +120,7 @@ private:
     }
   }
 
-  // Walks back from the latest key, past all that is not above the smallest weight kept.
+  // Walks back from the latest key, skipping weights that are not above the smallest one kept.
   void top(std::int64_t at, const float* weights, std::int64_t key, std::int64_t keys) {
     std::int64_t best[max_top_k];
     int found = 0;

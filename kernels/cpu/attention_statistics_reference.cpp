@@ -8,7 +8,7 @@
 namespace headscope::kernels {
 namespace {
 
-// A query's pattern: weights of keys [first, first + weights.size()).
+// A query's pattern: the weights of keys [first, first + weights.size()).
 struct Row {
   std::int64_t query = 0, slot = 0, first = 0;
   double lse = 0.0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Compiled with AVX2 and F16C and without contraction to fused multiply-add, so that every product is rounded as in
-// the reference. Types that the compiler vectorises well by itself share the reference's text; the others, whose
-// elements are put together from bit fields, are written out here, sixteen elements at a time.
+// Compiled with AVX2 and F16C and without contraction to fused multiply-add, so that every product is rounded as in the
+// reference. Types that the compiler vectorises well by itself share the reference's text; the others, whose elements
+// are assembled from bit fields, are written out here, sixteen elements at a time.
 #include "kernels/cpu/dequant_avx2.h"
 
 #include <immintrin.h>
@@ -21,12 +21,12 @@ void widen_f16(const std::uint8_t* in, std::size_t count, float* out) {
 
 __m128i load_bytes(const std::uint8_t* p) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p)); }
 
-// Bits [shift, shift + width) of each byte, width given by the mask.
+// Extracts bits [shift, shift + width) of each byte; `mask` gives the width.
 __m128i bits_of(__m128i bytes, int shift, char mask) {
   return _mm_and_si128(_mm_srl_epi16(bytes, _mm_cvtsi32_si128(shift)), _mm_set1_epi8(mask));
 }
 
-// 16 where the bit of the byte's own number is set, else 0.
+// Sets byte i to 16 where bit i is set, otherwise to 0.
 __m128i fifth_bits(std::uint32_t bits) {
   const __m128i spread = _mm_shuffle_epi8(_mm_set1_epi16(static_cast<short>(bits & 0xffffu)),
                                           _mm_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1));
@@ -36,7 +36,7 @@ __m128i fifth_bits(std::uint32_t bits) {
 
 __m256 floats_of(__m128i low_eight) { return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low_eight)); }
 
-// Sixteen signed bytes times a scale, plus an offset.
+// Computes sixteen signed bytes times a scale, plus an offset.
 void scaled(__m128i q, float scale, float* y) {
   const __m256 s = _mm256_set1_ps(scale);
   _mm256_storeu_ps(y, _mm256_mul_ps(floats_of(q), s));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Only for CPUs with AVX2 and F16C; kernels/cpu/dequant.cpp asks first.
+// Dequantisation only for CPUs with AVX2 and F16C, which kernels/cpu/dequant.cpp checks.
 #pragma once
 
 #include "kernels/cpu/dequant.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One block of each type. Internal to each file that includes it (never inline with linkage: the linker would keep
-// one copy, and with it one build, for all), so that the same text compiles for the plain and for the vectorised build:
-// each inner loop is over independent elements, which the compiler turns into vectors where it may.
+// Dequantises one block of each type. Internal to each file that includes it (never inline with linkage: the linker
+// would keep one copy, and with it one build, for all), so that the same text compiles for the plain and for the
+// vectorised build: each inner loop is over independent elements, which the compiler turns into vectors where it may.
 // Layouts as in ggml (https://github.com/ggml-org/ggml, ggml-common.h, ggml-quants.c).
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The second pass, and the launch of both. A block of 4 warps owns 128 queries (64 where the head dimension is above
-// 128) of one head and walks over the keys they see, latest first, 64 at a time.
+// 128) of one head and iterates over the keys they see, latest first, 64 at a time.
 #pragma once
 
 #include "kernels/cuda/attention_lse.cuh"
@@ -64,7 +64,7 @@ private:
   }
 };
 
-// Spans and stripes, for the few tiles that have some: the products once more.
+// Adds spans and stripes, for the few tiles that have some, by computing the products again.
 template <typename T, int D>
 __device__ inline void look_at_marks(const Scores<T, D>& product, const T* keys, const T* queries,
                                      const WarpQueries<D>& place, int key, const Gathered<D>& gathered) {
@@ -98,9 +98,9 @@ template <int D> constexpr int top_bytes(int top_k) {
   return top_k == 0 ? 0 : stack_bytes + Queries<D>::block * (top_k | 1) * static_cast<int>(sizeof(TopEntry));
 }
 
-// most_top: how many of the largest weights of a query may be asked for, 0, 8 or 16. With 16 there are so many
-// candidates that registers for what they are made of are worth more than a third block: 21 % of the time at 131,072
-// tokens, where with 8 both are equal, and 7 % slower with two at 32,768.
+// most_top is how many of the largest weights of a query may be asked for, 0, 8 or 16. With 16 there are so many
+// candidates that registers for them are worth more than a third block: they save 21 % of the time at 131,072 tokens.
+// With 8, two blocks are as fast as three there, and 7 % slower at 32,768.
 template <typename T, int D, int most_top>
 __global__ void __launch_bounds__(threads, most_top > 8 ? 2 : blocks_a_multiprocessor)
     statistics_pass(const AttentionParams p) {

@@ -8,7 +8,7 @@
 
 namespace headscope::kernels::cuda {
 
-// Sums over queries, as multiples of 2^-40.
+// A sum over queries, as a multiple of 2^-40.
 using Fixed = unsigned long long;
 constexpr double fixed_one = 1099511627776.0;
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The first pass: log-sum-exp of each query's scores, and what its n-th largest score is at least; or the latter alone.
+// The first pass: the log-sum-exp of each query's scores and a lower bound of its n-th largest score; or only the
+// latter.
 #pragma once
 
 #include "kernels/cuda/attention_walk.cuh"
 
 namespace headscope::kernels::cuda {
 
-constexpr int bound_step = 7; // of how many tiles the bound alone looks at one
+constexpr int bound_step = 7; // the pass for the bound alone reads one tile in so many
 
-// Of the keys that this thread has seen, for each of its queries: the largest dot product of those with h = 0 and h =
-// 1, and the sum of 2^(score - base), where base follows the largest score from afar.
+// For each query of this thread, over the keys it has seen: the largest dot product of those with h = 0 and h = 1, and
+// the sum of 2^(score - base), where base follows the largest score at a distance.
 template <int D> struct LseLook {
   static constexpr int slots = Queries<D>::slots;
   float top[slots][2], base[slots], sum[slots], factor;
@@ -28,7 +29,7 @@ template <int D> struct LseLook {
       all = all && base[j] > no_weight;
     return __all_sync(~0u, all);
   }
-  // The bases to the largest scores so far, where some score is far above its own.
+  // Raises the bases to the largest scores so far, where some score is far above its base.
   __device__ void raise() {
     bool rises = false;
 #pragma unroll
@@ -59,8 +60,8 @@ template <int D> struct LseLook {
   __device__ void end(const Dots<D>&, int) {}
 };
 
-// The n-th largest, n <= 16, of the two values of each of the 8 threads that hold keys of the same query. Those are the
-// largest of disjoint sets of keys, so that at least n keys reach it.
+// The n-th largest, n <= 16, of the two values of each of the 8 threads that hold keys of the same query. These values
+// are maxima over disjoint sets of keys, so at least n keys reach it.
 __device__ inline float nth_largest(const float (&mine)[2], int n, int lane) {
   int rank[2] = {1, 1};
 #pragma unroll 1
@@ -78,8 +79,7 @@ __device__ inline float nth_largest(const float (&mine)[2], int n, int lane) {
   return found;
 }
 
-// Of the keys that this thread has seen, for each of its queries: the largest dot product of those with h = 0 and h =
-// 1.
+// For each query of this thread, over the keys it has seen: the largest dot product of those with h = 0 and h = 1.
 template <int D> struct BoundLook {
   static constexpr int slots = Queries<D>::slots;
   float top[slots][2];
@@ -98,7 +98,7 @@ template <int D> struct BoundLook {
   __device__ void end(const Dots<D>&, int) {}
 };
 
-// Where the log-sum-exp is known: a bound from some of the keys, which holds for all of them.
+// Computes, where the log-sum-exp is known, a bound from some of the keys, which holds for all of them.
 template <typename T, int D>
 __global__ void __launch_bounds__(threads, blocks_a_multiprocessor) bound_pass(const AttentionParams p) {
   extern __shared__ __align__(16) unsigned char memory[];
@@ -133,7 +133,8 @@ __global__ void __launch_bounds__(threads, blocks_a_multiprocessor) lse_pass(con
   Scores<T, D> product;
   product.take_queries(shared, query_rows<T>(p, place.row, place.head), p.q_strides.pos, place.first_query, p.queries,
                        p.d_head);
-  // Bases are raised after a tile, so that a score may overflow the sum: then once more, with care at every step.
+  // Bases are raised after a tile, so a score may overflow the sum; the pass is then repeated with checks at every
+  // step.
   for (bool careful = false;; careful = true) {
     LseLook<D> look(p);
     bool started = false;

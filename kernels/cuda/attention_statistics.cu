@@ -58,7 +58,7 @@ __global__ void to_means(Fixed* stripes, AttentionParams p, int batch) {
 
 unsigned blocks_for(std::int64_t count) { return static_cast<unsigned>((count + 255) / 256); }
 
-// What is summed up over blocks, and how many values that is.
+// The sizes of outputs that are summed over blocks.
 struct Sizes {
   std::int64_t key_sum, stripe, span_mass, cells;
 

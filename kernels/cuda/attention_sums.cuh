@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the second pass sums up: by key, over spans and stripes, and over blocks of the map.
+// The sums of the second pass: by key, over spans and stripes, and over blocks of the map.
 #pragma once
 
 #include "kernels/cuda/attention_warp_queries.cuh"
 
 namespace headscope::kernels::cuda {
 
-// What a warp gathers over the tiles of the second pass.
+// Values that a warp accumulates over the tiles of the second pass.
 template <int D> struct Gathered {
   static constexpr int slots = Queries<D>::slots;
   float shift[slots];       // minus log-sum-exp, in units of log 2
@@ -16,11 +16,12 @@ template <int D> struct Gathered {
   float cell_sum, cell_max; // of the block of the map, over this thread's keys and queries
 };
 
-// Sums over the warp's queries to sums over the block's: each warp leaves 64, two tiles at a time.
+// Combines sums over the warps' queries into sums over the block's: each warp stores 64, two tiles at a time.
 struct KeySums {
   float* shared; // [2, warps, tile_keys]
 
-  // part[h]: of key 8 h + lane / 4 of the 16, over this thread's queries. Returns half the sum of what it stores.
+  // part[h] is the sum for key 8 h + lane / 4 of the 16, over this thread's queries. Returns half the sum of what it
+  // stores.
   __device__ float store(const float (&part)[2], int tile, int m, int lane, int warp) const {
     const bool odd = lane & 1;
     float sum = (odd ? part[1] : part[0]) + __shfl_xor_sync(~0u, odd ? part[0] : part[1], 1);
@@ -32,7 +33,7 @@ struct KeySums {
     float* to = of(tile, warp) + lane;
     to[0] = to[32] = 0.0f;
   }
-  // Once all warps have stored.
+  // Called once all warps have stored.
   __device__ void add_to(Fixed* sums, int tile, int keys) const {
     const int i = threadIdx.x, key = tile * tile_keys + i;
     if (i >= tile_keys || key >= keys) return;
@@ -47,7 +48,7 @@ private:
   __device__ float* of(int tile, int warp) const { return shared + (tile % 2 * warps + warp) * tile_keys; }
 };
 
-// sums[j] over the 8 threads that hold keys of the same query; each thread gets one: that of j = lane / 4 % slots.
+// Adds sums[j] over the 8 threads that hold keys of the same query; each thread gets that of j = lane / 4 % slots.
 template <int slots> __device__ inline float scatter(const float (&sums)[slots], int lane) {
   float four[4], two[2];
   const bool upper = lane & 16, middle = lane & 8, lower = lane & 4;
@@ -63,7 +64,7 @@ template <int slots> __device__ inline float scatter(const float (&sums)[slots],
   return (lower ? two[1] : two[0]) + __shfl_xor_sync(~0u, lower ? two[0] : two[1], 4);
 }
 
-// key: the slot of the first of the 16 keys, here and below.
+// `key` is the slot of the first of the 16 keys, here and below.
 template <int D>
 __device__ inline void add_spans(const Dots<D>& dot, const Gathered<D>& gathered, const WarpQueries<D>& place,
                                  int key) {
@@ -121,7 +122,7 @@ template <int D> __device__ inline bool marked(const WarpQueries<D>& place, int 
   return any;
 }
 
-// The block of the map that ends (to the left) with this tile goes to memory.
+// Writes the block of the map that ends (to the left) with this tile to memory.
 template <int D> __device__ inline void finish_cell(Gathered<D>& gathered, const WarpQueries<D>& place, int key) {
   const AttentionParams& p = place.p;
   const float sum = over_warp(gathered.cell_sum), top = largest_of_warp(gathered.cell_max);
@@ -133,7 +134,7 @@ template <int D> __device__ inline void finish_cell(Gathered<D>& gathered, const
   const std::int64_t cell =
       (static_cast<std::int64_t>(place.batch_head) * query_blocks + row) * key_blocks + key / p.pool_block;
   if (p.pool_sum) add_fixed(p.pool_sum + cell, sum);
-  // Weights are not negative, so that their bits sort as they do.
+  // Weights are not negative, so their bits sort as the weights do.
   if (p.pool_max) atomicMax(reinterpret_cast<int*>(p.pool_max + cell), __float_as_int(exp2_of(top)));
 }
 

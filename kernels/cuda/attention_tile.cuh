@@ -16,7 +16,7 @@ namespace headscope::kernels::cuda {
 constexpr int tile_keys = 64, chunks = tile_keys / 16, warps = 4, threads = 32 * warps;
 constexpr int blocks_a_multiprocessor = 3; // as many registers as that leaves: 168
 
-// D: the head dimension that shared memory and registers have room for.
+// D is the head dimension that shared memory and registers have room for.
 template <int D> struct Queries {
   static constexpr int tiles = D <= 128 ? 4 : 2; // of 8 queries, a warp
   static constexpr int slots = 2 * tiles;        // queries that one thread has keys of
@@ -24,7 +24,8 @@ template <int D> struct Queries {
   static constexpr int block = warps * warp;
 };
 
-// Of 16 keys: the next 16 are multiplied while these are looked at, so that tensor cores and the rest work together.
+// Products with 16 keys: the next 16 are multiplied while these are used, so that tensor cores and the other units work
+// at the same time.
 template <int D> using Dots = float[Queries<D>::tiles][4];
 
 template <int D> __device__ inline void clear(Dots<D>& dot) {
@@ -33,7 +34,7 @@ template <int D> __device__ inline void clear(Dots<D>& dot) {
     dot[n][0] = dot[n][1] = dot[n][2] = dot[n][3] = 0.0f;
 }
 
-// Rows are 16 bytes longer than their content, so that 8 rows at the same column lie in different banks.
+// Rows are 16 bytes longer than their content, so that 8 rows at the same column are in different banks.
 template <typename T, int D> constexpr int row_length = D + 16 / static_cast<int>(sizeof(T));
 
 __device__ inline void copy_async(void* to, const void* from, bool valid) {
@@ -44,7 +45,7 @@ __device__ inline void copy_async(void* to, const void* from, bool valid) {
 __device__ inline void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
 __device__ inline void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-// Rows [begin, begin + rows) to shared memory; zeros from row `end` on and past column d_head.
+// Copies rows [begin, begin + rows) to shared memory, with zeros from row `end` on and past column d_head.
 template <typename T, int D, int rows>
 __device__ inline void load_rows(T* to, const T* from, std::int64_t stride, int begin, int end, int d_head) {
   constexpr int per_copy = 16 / sizeof(T), columns = D / per_copy;
@@ -105,7 +106,7 @@ template <typename T, int D> struct Scores {
     __syncthreads();
   }
 
-  // Adds one step's share of the product with 16 keys; `keys`: the first of their rows.
+  // Adds one step's share of the product with 16 keys; `keys` points to the first of their rows.
   __device__ void add_step(Dots<D>& dot, int step, const T* keys, const T*, int) const {
     const int lane = threadIdx.x % 32;
     unsigned a[4];

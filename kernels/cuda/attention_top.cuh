@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The k largest weights of each of a warp's queries. Each thread puts candidates, those above the smallest weight that
-// is kept, on a stack of its own; when one is nearly full, all are merged into the sorted lists, a query a thread. Keys
-// come latest first, so that of equal weights the latest keys stay.
+// is kept, on a stack of its own; when one is nearly full, all are merged into the sorted lists, one query per thread.
+// Keys come latest first, so that among equal weights the latest keys stay.
 #pragma once
 
 #include <cstdint>
 
 namespace headscope::kernels::cuda {
 
-constexpr int stack_room = 24, stack_full = stack_room - 16; // 16 more may come before the next look at it
+constexpr int stack_room = 24, stack_full = stack_room - 16; // 16 more may come before the next check
 constexpr int key_bits = 28;                                 // above them: which of the thread's queries
 
-// In `lists`: the weight's logarithm, as bits that sort like it, and the key; 0: an empty place.
+// An entry of `lists`: the weight's logarithm, as bits that sort like it, and the key; 0: an empty place.
 using TopEntry = unsigned long long;
 
 __device__ inline unsigned sorted_bits(float x) {
@@ -29,7 +29,7 @@ struct Candidate {
   float x;
 };
 
-// In shared memory, of one warp. An odd number of entries a list, for threads that each read one.
+// The lists of one warp in shared memory. Each has an odd number of entries, for threads that each read one.
 struct TopLists {
   TopEntry* lists;  // [query, k or k + 1]
   Candidate* stack; // [stack_room, thread]
@@ -48,7 +48,8 @@ struct TopLists {
   }
 };
 
-// By the whole warp; count: what this thread has on its stack, k <= K. Not inlined, being seldom called.
+// Called by the whole warp; `count` is how many entries this thread has on its stack, k <= K. Not inlined, since it is
+// seldom called.
 template <int K>
 static __device__ __noinline__ void merge_sorted(TopEntry* lists, const Candidate* stack, int queries, int k,
                                                  int count) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How a block walks over its keys, and shows scores to what gathers from them.
+// Iterates over a block's keys, and passes scores to the code that accumulates them.
 #pragma once
 
 #include "kernels/cuda/attention_warp_queries.cuh"
 
 namespace headscope::kernels::cuda {
 
-// Shows `look` each 16 keys of a tile, latest first: look.slot(dot, j) for each of this thread's queries, and then
+// Passes `look` every 16 keys of a tile, latest first: look.slot(dot, j) for each of this thread's queries, and then
 // look.end(dot, m). Multiply dot by p.factor for units of log 2. Where no key is hidden, the products of the next 16
 // keys are made between the calls, so that tensor cores and the other units work at the same time.
 template <typename T, int D, typename Look>
@@ -43,7 +43,7 @@ __device__ inline void masked_dots(Dots<D>& dot, const Scores<T, D>& product, co
   mask<T, D>(dot, place.again(), key + 16 * m);
 }
 
-// The same where keys are hidden or scores have a soft cap; short code rather than fast.
+// The same where keys are hidden or scores have a soft cap; the code is short rather than fast.
 template <typename T, int D, typename Look>
 __device__ inline void look_at_some(const Scores<T, D>& product, const T* keys, const T* queries,
                                     const WarpQueries<D>& place, int key, Look& look) {
@@ -73,7 +73,7 @@ public:
     from_ = k + (static_cast<std::int64_t>(tile) * tile_keys + row) * stride + (inside_ ? column : 0);
   }
 
-  // The next tile.
+  // Copies the next tile.
   __device__ void copy(T* to) {
     if ((tile_ + 1) * tile_keys <= keys_) {
       const T* from = from_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which queries and keys a block, a warp and a thread have, and small sums over a warp.
+// The queries and keys of a block, a warp and a thread, and small sums over a warp.
 #pragma once
 
 #include "kernels/cuda/attention_launch.h"
@@ -8,7 +8,7 @@
 namespace headscope::kernels::cuda {
 
 constexpr float hidden_dot = -1e30f; // far below any score, yet 0 times it is no NaN
-constexpr float no_weight = -1e25f;  // logarithm of a weight that nobody has; above hidden_dot times any scale
+constexpr float no_weight = -1e25f;  // logarithm of no weight; above hidden_dot times any scale
 constexpr float base_room = 16.0f;   // how far a score may be above the base of its query's sum, in units of log 2
 constexpr float log2_e = 1.44269504088896341f, ln_2 = 0.693147180559945309f;
 
@@ -18,7 +18,7 @@ __device__ inline float exp2_of(float x) {
   return y;
 }
 
-// Sum over the 8 threads that hold keys of the same query.
+// Sums over the 8 threads that hold keys of the same query.
 __device__ inline float over_keys(float x) {
   for (int other = 4; other < 32; other *= 2)
     x += __shfl_xor_sync(~0u, x, other);
@@ -40,14 +40,14 @@ __device__ inline void add_fixed(Fixed* sum, float x) {
   if (steps != 0) atomicAdd(sum, steps);
 }
 
-// The same value, of which the compiler knows nothing: what seldom-taken paths work out from it is worked out there,
-// and takes no register from the loop around them.
+// Returns the same value, hidden from the compiler: what seldom-taken paths compute from it is then computed there, and
+// takes no registers from the surrounding loop.
 __device__ inline int forgotten(int x) {
   asm volatile("" : "+r"(x));
   return x;
 }
 
-// Which queries a block and a warp have, and which keys those see.
+// The queries of a block and a warp, and the keys that these see.
 template <int D> struct WarpQueries {
   const AttentionParams& p;
   int batch_head, head, row, first_query, lane, warp, key_begin;
@@ -72,7 +72,7 @@ template <int D> struct WarpQueries {
   __device__ int first_key(int slot) const {
     return p.window > 0 ? max(key_begin, slot - p.window + 1) : max(key_begin, 0);
   }
-  // Tiles of the block: from `last` down to `first`; none when all its queries are padding.
+  // The tiles of the block, from `last` down to `first`; none when all its queries are padding.
   __device__ int first_tile() const { return first_key(p.query_offset + first_query) / tile_keys; }
   __device__ int last_tile() const {
     const int last_slot = min(p.query_offset + first_query + Queries<D>::block, p.query_offset + p.queries) - 1;
@@ -83,7 +83,7 @@ template <int D> struct WarpQueries {
   }
   __device__ bool sees_all(int key) const { return key + tile_keys - 1 <= warp_first && key >= first_key(warp_last); }
 
-  // Of this thread's slot j: the query within the warp, its index in [batch, head, query], whether it counts.
+  // For this thread's slot j: the query within the warp, its index in [batch, head, query], and whether it counts.
   __device__ int in_warp(int j) const { return 8 * (j / 2) + 2 * (lane % 4) + j % 2; }
   __device__ bool valid(int j) const {
     const int slot = warp_first + in_warp(j);
@@ -92,7 +92,7 @@ template <int D> struct WarpQueries {
   __device__ std::int64_t query_at(int j) const {
     return static_cast<std::int64_t>(batch_head) * p.queries + (warp_first - p.query_offset) + in_warp(j);
   }
-  // Among 16 keys.
+  // The key among 16.
   __device__ int key_of(int h) const { return 8 * h + lane / 4; }
 };
 
@@ -104,7 +104,7 @@ template <typename T> __device__ inline float capped(float x, const AttentionPar
   return p.cap_outer * (1.0f - __fdividef(2.0f, 1.0f + fminf(e, 1e30f)));
 }
 
-// Soft cap, and hidden keys far below all others. key: the slot of the first of the 16.
+// Applies the soft cap, and puts hidden keys far below all others. `key` is the slot of the first of the 16.
 template <typename T, int D> __device__ inline void mask(Dots<D>& dot, const WarpQueries<D>& place, int key) {
   const bool cap = place.p.cap_outer > 0.0f;
 #pragma unroll

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// GGUF blocks to floats on the GPU, equal bit for bit to kernels/cpu/dequant.h: no CUDA header is needed to call it.
+// Turns GGUF blocks into floats on the GPU, equal bit for bit to kernels/cpu/dequant.h. No CUDA header is needed to
+// call it.
 #pragma once
 
 #include <cstddef>

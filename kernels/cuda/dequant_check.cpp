@@ -34,7 +34,7 @@ struct DeviceMemory {
   DeviceMemory& operator=(const DeviceMemory&) = delete;
 };
 
-// Random blocks. Bytes in the place of float16 scales are kept small, since a NaN has many bit patterns.
+// Makes random blocks. Bytes of float16 scales are kept small, since a NaN has many bit patterns.
 std::vector<std::uint8_t> random_blocks(const hk::QuantLayout& layout, std::size_t blocks, std::mt19937& random) {
   std::vector<std::uint8_t> bytes(blocks * layout.block_bytes);
   for (std::uint8_t& byte : bytes)
@@ -59,7 +59,7 @@ std::vector<std::uint8_t> random_blocks(const hk::QuantLayout& layout, std::size
   return bytes;
 }
 
-// The reference as the bits of each output, widened to 32.
+// The reference's bits in each output type, widened to 32.
 std::uint32_t expected_bits(float value, Output output) {
   if (output == Output::bf16) return hk::float_to_bf16(value);
   if (output == Output::f16) return hk::float_to_f16(value);
@@ -92,7 +92,7 @@ Difference compare(const std::vector<float>& reference, const std::vector<std::u
   return difference;
 }
 
-// Gigabytes a second, read and written, over the best of some launches.
+// Gigabytes per second, read and written, in the best of several launches.
 double speed(hk::QuantType type, const DeviceMemory& in, std::size_t count, Output output, DeviceMemory& out,
              std::size_t bytes) {
   double best = 1e9;
@@ -105,7 +105,7 @@ double speed(hk::QuantType type, const DeviceMemory& in, std::size_t count, Outp
   return static_cast<double>(bytes) / best / 1e9;
 }
 
-// True when every bit agrees.
+// Returns true when every bit agrees.
 bool check(hk::QuantType type, const hk::QuantLayout& layout, std::size_t blocks, bool report) {
   std::mt19937 random(20250103);
   const std::size_t count = blocks * layout.block_size;

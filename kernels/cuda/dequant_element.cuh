@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One element of a block of each type: element i of the block at b. Neighbouring threads take neighbouring elements,
-// so that a warp writes one contiguous row and reads its block through the cache. Products and sums are rounded one by
-// one (__fmul_rn and __fadd_rn are never contracted), as on the CPU. Layouts as in ggml (ggml-common.h).
+// Computes one element of a block of each type: element i of the block at b. Neighbouring threads take neighbouring
+// elements, so that a warp writes one contiguous row and reads its block through the cache. Products and sums are
+// rounded separately (__fmul_rn and __fadd_rn are never contracted), as on the CPU. Layouts as in ggml (ggml-common.h).
 #pragma once
 
 #include <cstdint>

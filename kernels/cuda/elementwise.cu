@@ -10,7 +10,7 @@ namespace headscope::kernels::cuda {
 namespace {
 
 constexpr int threads = 256;
-constexpr int width = 4; // elements a thread takes at once
+constexpr int width = 4; // elements that a thread processes at once
 
 template <typename T> struct alignas(sizeof(T) * width) Pack { T at[width]; };
 
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(threads) gated_rows(const T* in, std::int64_t 
   }
 }
 
-// In packs.
+// Sizes in packs.
 struct RotaryShape {
   std::int64_t stride, table_rows;
   int heads, d_head, half;
@@ -103,7 +103,8 @@ template <typename T> __device__ Pack<T> turned(Pack<T> x, Pack<T> cosine, Pack<
   return result;
 }
 
-// A block a row: a thread takes a pack of the front half and its partner, or one of those behind that stay.
+// One block per row: a thread takes a pack of the front half and its partner, or one of the packs after them, which
+// stay unchanged.
 template <typename T>
 __global__ void __launch_bounds__(threads)
     rotate(const Pack<T>* x, const Pack<T>* cosine, const Pack<T>* sine, RotaryShape s, Pack<T>* out) {
@@ -140,7 +141,7 @@ template <Gate gate> struct Activated {
   }
 };
 
-// change(pack, its place in the row): what is split.
+// change(pack, its place in the row) gives the values that are split.
 template <typename Change>
 __global__ void __launch_bounds__(threads) split_rows(const float* x, Change change, float scale, bool low_first,
                                                       std::int64_t rows, std::int64_t d, __half* out) {

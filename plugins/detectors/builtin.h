@@ -17,7 +17,7 @@ std::unique_ptr<Detector> make_successor_detector();
 std::unique_ptr<Detector> make_retrieval_detector();
 std::unique_ptr<Detector> make_qrhead_detector();
 std::unique_ptr<Detector> make_text_detector(const std::string& id); // "local", "global", "boundary"
-// "name_mover", "negative_name_mover", "backup_name_mover"
+// `id` is "name_mover", "negative_name_mover" or "backup_name_mover".
 std::unique_ptr<Detector> make_name_mover_detector(const std::string& id);
 std::unique_ptr<Detector> make_s_inhibition_detector();
 std::unique_ptr<Detector> make_correct_letter_detector();

@@ -35,8 +35,8 @@ Result<Names> names_after_first_block(const Engine& engine, const std::vector<st
   return Names{at::stack(resid), at::tensor(tokens, at::kLong).to(engine.model().device)};
 }
 
-// x W_V W_O of each head, with b_V: [head_index, name, d_model]. After a post-norm the weight of that norm counts, its
-// scale does not: the final norm takes it away.
+// Computes x W_V W_O of each head, with b_V: [head_index, name, d_model]. A post-norm's weight is applied, but not its
+// scale, which the final norm removes.
 at::Tensor written(const Model& model, int layer, const at::Tensor& resid) {
   const ModelConfig& config = model.config;
   const BlockWeights& block = model.weights.blocks[static_cast<std::size_t>(layer)];
@@ -50,7 +50,7 @@ at::Tensor written(const Model& model, int layer, const at::Tensor& resid) {
   return out;
 }
 
-// What the logits of nothing written are: [d_vocab], or undefined for zero.
+// The logits of a zero output: [d_vocab], or undefined where they are zero.
 at::Tensor constant_logits(const Model& model) {
   const at::Tensor& bias = model.weights.ln_final.b;
   if (!model.config.final_norm || !bias.defined()) return model.weights.b_u;
@@ -58,7 +58,7 @@ at::Tensor constant_logits(const Model& model) {
   return model.weights.b_u.defined() ? from_norm + model.weights.b_u : from_norm;
 }
 
-// Adds one layer's scores. The logits of -OV are those of OV with the sign turned, but for the constant.
+// Adds one layer's scores. The logits of -OV are those of OV with the opposite sign, except for the constant.
 void add_layer(const Model& model, const at::Tensor& outputs, const Names& names, const at::Tensor& constant,
                std::int64_t top, CopyScores& out) {
   const NormWeights without_bias{model.weights.ln_final.w, {}};

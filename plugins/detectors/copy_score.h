@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Copy score of name movers (Wang et al. 2211.00593): is a name that a head attends to what it says?
+// The copy score of name movers (Wang et al. 2211.00593): whether a head writes the name that it attends to.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct CopyScores {
   std::vector<double> negative; // the same of -OV
 };
 
-// x: the residual after block 0 at each of `positions` of each prompt. Biases b_V count, b_O does not.
+// x is the residual after block 0 at each of `positions` of each prompt. b_V is included, b_O is not.
 Result<CopyScores> copy_scores(const Engine& engine, const std::vector<std::vector<std::int64_t>>& prompts,
                                const std::vector<std::vector<std::int64_t>>& positions, std::int64_t top,
                                const TaskContext& task);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Copy suppression (McDougall et al. 2310.04625), read off the weights: the head attends to the token that is about to
-// be predicted and writes against it.
+// Copy suppression (McDougall et al. 2310.04625), from the weights alone: the head attends to the token that is about
+// to be predicted and writes against it.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -22,7 +22,8 @@ constexpr const char* summary =
     "Share of tokens that are among the most suppressed of the vocabulary when the head attends to them: the diagonal "
     "of W_U W_OV W_EE among the 10 most negative of its column, W_EE = W_E + MLP0(ln2(W_E))";
 
-// The sampled tokens, per layer: values they give when attended to, and queries they give when about to be predicted.
+// The sampled tokens in a layer: the values they give when attended to, and the queries they give when about to be
+// predicted.
 struct Layer {
   at::Tensor z;             // [head_index, token, d_head]
   at::Tensor q;             // [head_index, token, d_head]
@@ -32,15 +33,15 @@ struct Layer {
   at::Tensor larger_key;    // how many have a larger score as keys [head_index, token]
 };
 
-// All in float32; the vocabulary passes in blocks.
+// The weights in float32; the vocabulary is processed in blocks.
 class Weights {
 public:
   Weights(const Engine& engine) : model_(engine.model()), config_(engine.config()) {}
 
-  // ln1 of W_EE: what the heads of a layer read at a token's own position.
+  // Applies ln1 to W_EE: what the heads of a layer read at a token's own position.
   at::Tensor source(int layer, const at::Tensor& w_ee) const { return normed(layer, w_ee); }
 
-  // A residual that speaks for a token: its row of W_U, as the final norm hands it on.
+  // A residual that predicts a token: its row of W_U, as read through the final norm.
   at::Tensor unembedding(const at::Tensor& tokens) const {
     at::Tensor u = model_.weights.w_u.index_select(0, tokens.to(model_.device)).to(at::kFloat);
     if (!config_.final_norm) return u;
@@ -48,24 +49,24 @@ public:
     return centers() ? u - u.mean(-1, true) : u;
   }
 
-  // [head_index, token, d_head], QK norm included, positions not.
+  // Queries [head_index, token, d_head], with QK norm but without positions.
   at::Tensor queries(int layer, const at::Tensor& tokens) const {
     const BlockWeights& block = block_of(layer);
     const at::Tensor q =
         at::matmul(normed(layer, unembedding(tokens)).unsqueeze(0), view_w_q(config_, block).to(at::kFloat));
     return config_.qk_norm ? apply_norm(head_norm(), as_float(block.q_norm), q) : q;
   }
-  // [kv_head_index, token, d_head]
+  // Keys [kv_head_index, token, d_head].
   at::Tensor keys(int layer, const at::Tensor& source) const {
     const BlockWeights& block = block_of(layer);
     const at::Tensor k = at::matmul(source.unsqueeze(0), view_w_k(config_, block).to(at::kFloat));
     return config_.qk_norm ? apply_norm(head_norm(), as_float(block.k_norm), k) : k;
   }
-  // [head_index, token, d_head]
+  // Values [head_index, token, d_head].
   at::Tensor values(int layer, const at::Tensor& source) const {
     return grouped(at::matmul(source.unsqueeze(0), view_w_v(config_, block_of(layer)).to(at::kFloat)));
   }
-  // Logits that a unit of each head's z gives tokens: [head_index, token, d_head].
+  // The logits that a unit of each head's z gives to tokens: [head_index, token, d_head].
   at::Tensor readout(int layer, const at::Tensor& unembedding) const {
     const BlockWeights& block = block_of(layer);
     at::Tensor u = unembedding;
@@ -158,7 +159,7 @@ private:
     return layers;
   }
 
-  // A token's own entry is computed once more here and may differ by rounding: it is never counted against itself.
+  // A token's own entry is computed again here and may differ by rounding, so it is never counted against itself.
   static void pass_block(const Weights& weights, const at::Tensor& block, const at::Tensor& tokens, int first,
                          std::vector<Layer>& layers) {
     const at::Tensor w_ee = weights.embedding(block), unembedding = weights.unembedding(block);
@@ -192,7 +193,7 @@ private:
     std::vector<Layer> layers = prepare(weights, tokens, first, last);
     const std::int64_t step = run.options.integer("block");
     for (std::int64_t begin = 0; begin < config.d_vocab; begin += step) {
-      throw_if_cancelled(run.task.cancel); // a count of a part of the vocabulary says nothing
+      throw_if_cancelled(run.task.cancel); // a count over part of the vocabulary is meaningless
       run.task.report("copy suppression", begin, config.d_vocab);
       pass_block(weights, at::arange(begin, std::min(begin + step, config.d_vocab), at::kLong), tokens, first, layers);
     }
@@ -224,7 +225,7 @@ private:
     return result;
   }
 
-  // For each head named, how each token of the draw ranks.
+  // Adds, for each named head, the rank of each sampled token.
   static void add_evidence(const std::vector<Layer>& layers, const std::vector<std::int64_t>& ids, int first,
                            const Engine& engine, DetectorResult& result) {
     struct Row {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Correct-letter heads (Lieberum et al. 2307.09458): they attend to the label of the right option and say it.
+// Correct-letter heads (Lieberum et al. 2307.09458): they attend to the label of the right option and write it.
 #include <algorithm>
 
 #include <ATen/ATen.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How much an attention pattern is like the pattern that a kind of head would have on these tokens
-// (TransformerLens's head_detector).
+// How similar an attention pattern is to the pattern that a kind of head would have on these tokens (TransformerLens's
+// head_detector).
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace headscope {
 
-// 1 where such a head would attend [query, key]. previous: the token before. duplicate: earlier occurrences of the
-// query's token. induction: what followed those.
+// The pattern [query, key]: 1 where such a head would attend. `previous` attends to the token before, `duplicate` to
+// earlier occurrences of the query's token, `induction` to what followed those.
 at::Tensor detection_pattern(const std::string& kind, const at::Tensor& tokens);
 
 enum class Similarity : std::uint8_t {
@@ -28,13 +28,13 @@ struct SimilarityOptions {
   bool exclude_current_token = false; // without the diagonal
 };
 
-// Adds up tiles of every layer as they stream by.
+// Accumulates tiles of every layer as they are streamed.
 class SimilaritySum {
 public:
-  // expected: [batch, query, key].
+  // `expected`: [batch, query, key].
   SimilaritySum(const ModelConfig& config, at::Tensor expected, SimilarityOptions options);
   void add(const PatternTile& tile);
-  // Mean over the batch [layer, head]; NaN for a layer that was never seen.
+  // The mean over the batch [layer, head]; NaN for layers never seen.
   std::vector<float> means() const;
 
 private:

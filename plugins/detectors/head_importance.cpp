@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Head importance: what a model's predictions lose when one head always writes its mean.
+// Head importance: how much worse a model's predictions get when one head always writes its mean.
 #include <algorithm>
 
 #include "core/model/guard.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // In-context linear regression (He et al. 2025, arXiv 2503.12734): a transformer whose inputs are examples z = [x; y]
-// and a query [x; 0], and what its heads learn: KQ a multiple omega of the identity on x, OV the number mu that takes y
-// to the prediction; heads of either sign with equal |omega|, whose mu add up to nothing.
+// and a query [x; 0]. Its heads learn a KQ that is a multiple omega of the identity on x, and an OV that takes y to the
+// prediction by a factor mu; heads have either sign with equal |omega|, and their mu add up to 0.
 #include <algorithm>
 #include <cmath>
 
@@ -68,7 +68,7 @@ private:
       const at::Tensor w_q = view_w_q(config, block).to(at::kDouble), w_k = view_w_k(config, block).to(at::kDouble),
                        w_v = view_w_v(config, block).to(at::kDouble), w_o = view_w_o(config, block).to(at::kDouble);
       for (std::int64_t head = 0; head < config.n_heads; ++head) {
-        // [key entry, query entry], without the query's y, which is 0
+        // Axes [key entry, query entry], without the query's y, which is 0.
         const at::Tensor kq =
             (at::matmul(w_k[head / group], w_q[head].t()) * config.attn_scale).narrow(1, 0, d).contiguous();
         const at::Tensor diagonal = kq.narrow(0, 0, d).diagonal();
@@ -82,7 +82,7 @@ private:
     return out;
   }
 
-  // x ~ N(0, I), y = b.x + noise, b ~ N(0, I / d).
+  // Draws x ~ N(0, I), y = b.x + noise, b ~ N(0, I / d).
   static Examples draw(const DetectorRun& run) {
     const std::int64_t rows = run.options.integer("rows"), length = run.engine.config().n_ctx,
                        d = run.engine.config().d_model - 1;
@@ -99,7 +99,7 @@ private:
     return out;
   }
 
-  // What the model predicts for the last of each row [row].
+  // Returns the model's prediction for the last entry of each row [row].
   static Result<at::Tensor> predict(const Engine& engine, const at::Tensor& z, const CancelToken& cancel) {
     RunRequest request;
     request.batch.tokens = at::zeros({z.size(0), z.size(1)}, at::kLong);

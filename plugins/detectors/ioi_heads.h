@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the detectors of name movers and S-inhibition heads share: the prompts, and what each head does on them
-// (Wang et al. 2211.00593).
+// Shared by the detectors of name movers and S-inhibition heads: the prompts, and what each head does on them (Wang et
+// al. 2211.00593).
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@
 
 namespace headscope {
 
-// count, seed, through_mlps, min_attention and top: the options that all of them have.
+// The options that all of them have: count, seed, through_mlps, min_attention and top.
 std::vector<OptionSpec> ioi_options();
 
-// unsupported for a model without a tokenizer, or one that splits too many names.
+// Returns unsupported for a model without a tokenizer, or one that splits too many names.
 Status check_ioi(const Engine& engine, const std::string& id);
 
 struct IoiSet {
@@ -30,7 +30,7 @@ Result<IoiSet> ioi_set(const DetectorRun& run);
 // [layer, head]
 struct NameMoving {
   LastTokenEffects direct;  // of path patching to the logits
-  std::vector<double> lost; // % of the logit difference that goes with the head's direct path: -100 (LD' - LD) / LD
+  std::vector<double> lost; // % of the logit difference that is lost with the head's direct path: -100 (LD' - LD) / LD
   std::vector<double> attention; // from the last token to the indirect object
   std::vector<double> copy, negative;
   double logit_difference = 0.0; // mean
@@ -38,10 +38,10 @@ struct NameMoving {
 };
 Result<NameMoving> name_moving(const DetectorRun& run, const IoiSet& set);
 
-// -100 (LD' - LD) / LD of means over the prompts; NaN stays.
+// Computes -100 (LD' - LD) / LD from means over the prompts; NaN stays NaN.
 std::vector<double> percent_lost(const LastTokenEffects& effects, double logit_difference);
 
-// Heads that a name-mover detector names with its default thresholds, strongest first.
+// The heads that a name-mover detector names with its default thresholds, strongest first.
 struct NameMoverCriteria {
   double direct = 5.0; // % of the logit difference
   double attention = 0.1;
@@ -49,13 +49,13 @@ struct NameMoverCriteria {
 };
 std::vector<HeadId> name_movers(const NameMoving& found, const NameMoverCriteria& criteria);
 
-// The model does not do the task: what to say instead of scores; empty when it does.
+// Says, instead of scores, that the model does not do the task; empty when it does.
 std::string no_task(const NameMoving& found, std::int64_t prompts);
 
-// Prompts, and one table with a line a prompt: its positions, its answers and what the model makes of it.
+// Adds the prompts, and a table with one line per prompt: its positions, its answers and the model's output.
 void add_ioi_evidence(const IoiSet& set, const LastTokenEffects& direct, const Engine& engine, const std::string& id,
                       DetectorResult& result);
-// A table with a line for each head named and each prompt: how much of the logit difference goes with its path.
+// Adds a table with one line for each named head and prompt: how much of the logit difference is lost with its path.
 void add_head_evidence(const LastTokenEffects& effects, DetectorResult& result);
 
 } // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The detectors that come with Headscope are a plugin like any other.
+// Makes Headscope's own detectors a plugin like any other.
 #include "plugins/detectors/builtin.h"
 #include "plugins/sdk/plugin.h"
 

@@ -88,7 +88,7 @@ private:
     return result;
   }
 
-  // A backup is no name mover itself, and has a direct effect of its own once those are out.
+  // A backup is not a name mover itself, and has a direct effect once those are ablated.
   std::vector<HeadCondition> conditions(const DetectorRun& run, const NameMoving& found,
                                         const LastTokenEffects& after) const {
     const bool negative = kind_.role == Role::negative;
@@ -108,7 +108,7 @@ private:
     return all;
   }
 
-  // Fills the scores; returns the effects that they are of.
+  // Fills in the scores; returns the effects that they are made from.
   Result<LastTokenEffects> score(const DetectorRun& run, const IoiSet& set, const NameMoving& found,
                                  DetectorResult& result) const {
     if (kind_.role != Role::backup) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The needles that a detector asks about: Headscope's, or the user's.
+// The needles that a detector asks about: Headscope's or the user's.
 #pragma once
 
 #include <string>
@@ -17,7 +17,8 @@ struct ChosenNeedles {
 
 OptionSpec needle_file_option();
 
-// By the options `needles` and `needle_file` of the detector `id`. Without `needles` all of a file.
+// Chooses needles by the options `needles` and `needle_file` of the detector `id`. Without `needles`, takes all of a
+// file.
 Result<ChosenNeedles> chosen_needles(const OptionSet& options, const std::string& id);
 
 } // namespace headscope

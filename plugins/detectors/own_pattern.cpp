@@ -42,7 +42,7 @@ Result<float> number_of(const std::string& cell, const std::string& path, const 
   return make_error(ErrorCode::invalid_argument, "must be a number, not '" + text + "'", path, place);
 }
 
-// A matrix without a header: what is taken for one is the first query.
+// Reads a matrix without a header: the line that looks like one is the first query.
 Result<store::NumberArray> read_csv_matrix(const std::string& path) {
   HS_ASSIGN(const std::string text, read_text_file(path));
   HS_ASSIGN(const CsvTable table, parse_csv(text, path));
@@ -60,7 +60,7 @@ Result<store::NumberArray> read_csv_matrix(const std::string& path) {
   return out;
 }
 
-// No head attends to what comes after its query, and what is no number compares with nothing.
+// Refuses weights on keys after their query, which no head has, and values that are not finite.
 Status check_matrix(const store::NumberArray& array, const std::string& path) {
   if (array.shape.size() != 2 || array.shape[0] != array.shape[1] || array.values.empty())
     return make_error(ErrorCode::invalid_argument,

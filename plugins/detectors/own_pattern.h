@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An attention pattern that the user wants heads to be compared with: a rule, or a matrix in a file.
+// An attention pattern given by the user to compare heads with: a rule, or a matrix in a file.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace headscope {
 enum class PatternRule : std::uint8_t { first, current, previous, same_token, after_same_token };
 template <> std::span<const Named<PatternRule>> names_of<PatternRule>();
 
-// 1 where the rule attends [query, key].
+// The pattern [query, key]: 1 where the rule attends.
 at::Tensor rule_pattern(PatternRule rule, const at::Tensor& tokens);
 
 struct OwnPattern {
@@ -28,11 +28,11 @@ struct OwnPattern {
   store::Attributes findings; // of a file its SHA-256
 };
 
-// A rule's name, or a .npy (float32 or float64) or .csv file (numbers, a query a line) of a square matrix of numbers
-// without any above the diagonal. Errors name the file, query and key; the field begins with `option`.
+// Reads a rule's name, or a .npy (float32 or float64) or .csv file (numbers, one query per line) with a square matrix
+// that is zero above the diagonal. Errors name the file, query and key; the field begins with `option`.
 Result<OwnPattern> read_pattern(const std::string& text, const std::string& option);
 
-// For a text of these tokens; invalid_argument where the file's matrix is not of its size.
+// The pattern for a text of these tokens; invalid_argument where the file's matrix has another size.
 Result<at::Tensor> pattern_on(const OwnPattern& pattern, const at::Tensor& tokens, const std::string& option);
 
 } // namespace headscope

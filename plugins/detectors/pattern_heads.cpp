@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Induction, previous-token and duplicate-token heads: stripes on repeated tokens, or likeness to an ideal pattern.
+// Induction, previous-token and duplicate-token heads: stripes on repeated tokens, or similarity to an ideal pattern.
 #include <algorithm>
 #include <optional>
 
@@ -17,7 +17,7 @@ namespace {
 
 struct Kind {
   const char *id, *title, *description;
-  // Distance between query and key, for a text of n tokens written twice.
+  // The distance between query and key, for a text of n tokens written twice.
   std::int64_t (*distance)(std::int64_t n);
 };
 
@@ -156,7 +156,7 @@ private:
     return std::optional<OwnPattern>{std::move(read)};
   }
 
-  // Nothing for the stripe measure.
+  // The sum for similarity; nothing for the stripe measure.
   Result<std::optional<SimilaritySum>> similarity(const DetectorRun& run, const at::Tensor& tokens,
                                                   const std::optional<OwnPattern>& own) const {
     const std::string measure = measure_of(run.options);
@@ -173,7 +173,7 @@ private:
                                                           run.options.flag("exclude_current_token")});
   }
 
-  // The texts, so that a score can be followed to what was run.
+  // Adds the texts, so that a score can be traced to what was run.
   void add_evidence(DetectorResult& result, const at::Tensor& tokens, const Engine& engine) const {
     const auto& tokenizer = engine.model().tokenizer;
     for (std::int64_t row = 0; row < tokens.size(0); ++row) {

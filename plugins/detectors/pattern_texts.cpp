@@ -11,7 +11,7 @@
 namespace headscope {
 namespace {
 
-// Of a text that is not cut: patterns of more take gigabytes.
+// The longest text that is not cut: patterns of longer ones take gigabytes.
 constexpr std::int64_t most_uncut = 1024;
 
 RepeatedTokens tokens_for(const DetectorRun& run) {
@@ -38,7 +38,7 @@ Result<PatternTexts> random_texts(const DetectorRun& run, const std::string& id)
   const RepeatedTokens spec = tokens_for(run);
   if (spec.low >= spec.high) return make_error(ErrorCode::invalid_argument, "must be less than high", {}, id + ".low");
   HS_TRY(check_length(run, 2 * spec.n, id));
-  // The bounds as drawn from, in a small vocabulary too.
+  // Stores the bounds actually used, which a small vocabulary may lower.
   return PatternTexts{
       repeated_tokens(spec), spec.n, "random tokens written twice", {}, {{"low", spec.low}, {"high", spec.high}}};
 }
@@ -51,7 +51,7 @@ at::Tensor stacked(const std::vector<std::vector<std::int64_t>>& rows) {
   return at::stack(tensors);
 }
 
-// Pieces of the user's text: as many as there are, at most `batch`.
+// Cuts the user's text into as many pieces as there are, at most `batch`.
 Result<PatternTexts> own_texts(const DetectorRun& run, const std::string& id) {
   if (!run.engine.model().tokenizer)
     return make_error(ErrorCode::unsupported, "the model has no tokenizer to read text with", {}, id);

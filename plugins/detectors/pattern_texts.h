@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What pattern detectors run on: random tokens written twice, or a text of the user's, written twice or as it stands.
+// The texts that pattern detectors run on: random tokens written twice, or the user's text, written twice or once.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +20,9 @@ struct PatternTexts {
   store::Attributes findings;
 };
 
-// batch, n, low, high, seed; text, repeat and bos of a text of the user's.
+// Adds the options batch, n, low, high and seed; and text, repeat and bos for the user's text.
 void add_pattern_text_options(std::vector<OptionSpec>& options);
-// The user's text is there, and what only it has is asked of no other.
+// Checks that the user's text is there, and that options for it are not set without it.
 Status check_pattern_texts(const OptionSet& options, const std::string& id);
 // Whether texts are written twice.
 bool repeats(const OptionSet& options);

@@ -129,7 +129,7 @@ private:
     return plan;
   }
 
-  // Mean over rows of A[q, k], of every layer, head and key before the rows: [layer, head, key] float64.
+  // The mean over rows of A[q, k], for every layer, head and key before the rows: [layer, head, key] float64.
   static Result<at::Tensor> row_means(const DetectorRun& run, KvCache cache, const QueryPrompt& prompt) {
     const ModelConfig& config = run.engine.config();
     const std::int64_t keys = cache.length(), rows = prompt.rows.end - prompt.rows.begin;
@@ -171,7 +171,7 @@ private:
     return {};
   }
 
-  // calibrated: [layer, head, key].
+  // `calibrated`: [layer, head, key].
   static void score_documents(const at::Tensor& calibrated, Asked& asked, double outliers) {
     std::vector<at::Tensor> scores;
     for (const TokenRange& document : asked.prompt.documents) {

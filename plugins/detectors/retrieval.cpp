@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Retrieval heads (Wu et al. 2404.15574): heads that, while the model copies a needle out of a long context, attend
-// to the very token that is generated.
+// Retrieval heads (Wu et al. 2404.15574): heads that, while the model copies a needle out of a long context, attend to
+// exactly the token that is generated.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -31,7 +31,7 @@ struct RunRecord {
   bool kept = false;
 };
 
-// What one head copied in the run `run`.
+// One token that a head copied in the run `run`.
 struct CopyRow {
   std::int64_t run = 0;
   CopyCounter::Copy copy;
@@ -182,8 +182,8 @@ private:
     return headscope::uses_chat(*run.engine.model().tokenizer, run.options.text("chat"));
   }
 
-  // Before the first of perhaps hundreds of runs: the shortest prompt has room for the needle, the longest one and
-  // its answer fit the model.
+  // Checks, before the first of perhaps hundreds of runs, that the shortest prompt has room for the needle and that the
+  // longest one with its answer fits the model.
   static Status check_lengths(const DetectorRun& run, const std::vector<std::int64_t>& haystack,
                               const std::vector<Needle>& needles) {
     const std::int64_t n_ctx = run.engine.config().n_ctx, answer = run.options.integer("new_tokens");
@@ -228,7 +228,7 @@ private:
     return out;
   }
 
-  // Rank correlation of head scores between one half of the runs and the other: are they the same heads?
+  // The rank correlation of head scores between the two halves of the runs: whether they show the same heads.
   static double split_correlation(const std::vector<const RunRecord*>& kept, std::size_t heads, bool code) {
     std::vector<double> halves[2] = {std::vector<double>(heads, 0.0), std::vector<double>(heads, 0.0)};
     for (std::size_t i = 0; i < kept.size(); ++i)

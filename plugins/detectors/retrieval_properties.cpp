@@ -20,7 +20,7 @@ Scores mean_of(const std::vector<const Scores*>& runs) {
   return mean;
 }
 
-// Mean rank correlation over pairs of groups; NaN with fewer than two.
+// The mean rank correlation over pairs of groups; NaN with fewer than two.
 template <typename Key> double correlation_of(const std::map<Key, std::vector<const Scores*>>& groups) {
   std::vector<Scores> means;
   for (const auto& [key, runs] : groups)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Properties of retrieval heads that one model can show (Wu et al. 2404.15574, section 3): sparse, intrinsic,
-// dynamically activated. That they are causal is shown by masking (core/sweeps/masking.h), that they are universal by
-// several models.
+// dynamically activated. Masking shows that they are causal (core/sweeps/masking.h), several models that they are
+// universal.
 #pragma once
 
 #include <cstdint>
@@ -19,9 +19,9 @@ struct RetrievalEvidence {
   const std::vector<double>* scores = nullptr; // of this run, by head
 };
 
-// sparse: share_retrieval (mean score of at least the threshold), share_zero. intrinsic: length_rank_correlation and
+// Sparse: share_retrieval (mean score of at least the threshold) and share_zero. Intrinsic: length_rank_correlation and
 // needle_rank_correlation, the mean over pairs of lengths (needles) of the rank correlation of their mean scores.
-// Dynamically activated: heads_always_active, heads_sometimes_active.
+// Dynamically activated: heads_always_active and heads_sometimes_active.
 store::Attributes retrieval_properties(const std::vector<RetrievalEvidence>& runs, double threshold);
 
 } // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One question asked about a needle: the answer, and which heads copied it.
+// Asks one question about a needle: the answer, and which heads copied it.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,7 @@ struct RetrievalRun {
   std::vector<CopyCounter::Copy> copies;
 };
 
-// Greedy; the last prompt token is the first decode step, and a token with a newline ends the answer.
+// Generates greedily; the last prompt token is the first decode step, and a token with a newline ends the answer.
 Result<RetrievalRun> run_retrieval(const Engine& engine, const RetrievalPrompt& prompt, const std::string& expected,
                                    std::int64_t max_new_tokens, const CancelToken& cancel);
 

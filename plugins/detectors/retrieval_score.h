@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which heads copied which needle token in one run.
+// Counts which heads copied which needle tokens in one run.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,8 @@ public:
   void see(const PatternTile& tile); // of one query
   void generated(std::int64_t token);
 
-  // [layer, head]. code: copies / |needle|, repeats counted. set: distinct needle tokens copied / distinct needle
-  // tokens.
+  // Scores [layer, head]. `code`: copies / |needle|, repeats counted. `set`: distinct needle tokens copied / distinct
+  // needle tokens.
   std::vector<double> code_score() const;
   std::vector<double> set_score() const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// S-inhibition heads (Wang et al. 2211.00593): what name movers ask for comes from them.
+// S-inhibition heads (Wang et al. 2211.00593), which write what the queries of name movers read.
 #include <cmath>
 
 #include "core/model/guard.h"
@@ -37,7 +37,7 @@ public:
   }
 
 private:
-  // Why there are no scores; empty when there are.
+  // Says why there are no scores; empty when there are.
   static std::string obstacle(const NameMoving& movers, bool none) {
     std::string reason = no_task(movers, movers.direct.n_pairs);
     return reason.empty() && none ? "the model has no name movers to inhibit" : reason;

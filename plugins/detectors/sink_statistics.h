@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// alpha_k = sum over q of A[q,k] / (T - k), of every text, layer and head.
+// Keeps alpha_k = sum over q of A[q,k] / (T - k) for every text, layer and head.
 #pragma once
 
 #include <cstdint>
@@ -27,10 +27,10 @@ public:
   std::vector<float> mean_at(std::int64_t k) const;
   std::vector<float> later_rate(double theta, std::int64_t end) const; // some k in [1, end) above theta
   std::vector<float> later_max(std::int64_t end) const;
-  // Over texts, layers and heads.
+  // The share over texts, layers and heads.
   double share_at(std::int64_t k, double epsilon) const;
   double overall_mean(std::int64_t k) const;
-  // Every text, layer, head and key in [1, end) above theta: at most the 1,000 largest.
+  // Lists every text, layer, head and key in [1, end) above theta, at most the 1,000 largest.
   store::Table later_table(double theta, std::int64_t end) const;
 
 private:

@@ -21,15 +21,15 @@ struct RepeatedTokens {
   std::uint64_t seed = 0;
 };
 
-// [batch, 2 n]: the same numbers as torch.manual_seed(seed); torch.randint(low, high, (batch, n)), twice.
+// Tokens [batch, 2 n]: the same as torch.manual_seed(seed); torch.randint(low, high, (batch, n)), written twice.
 at::Tensor repeated_tokens(const RepeatedTokens& spec);
 
-// Keeps the mean of one stripe, the weights A[q, q - distance], of every layer as it goes by.
+// Keeps the mean of one stripe, the weights A[q, q - distance], of every layer as layers are streamed.
 class StripeMeans {
 public:
   explicit StripeMeans(const ModelConfig& config);
   void add(const AttentionStatistics& layer); // of one distance
-  // Mean over the whole stripe and the batch [layer, head]; NaN for a layer that was never seen.
+  // The mean over the whole stripe and the batch [layer, head]; NaN for layers never seen.
   std::vector<float> means() const;
 
 private:

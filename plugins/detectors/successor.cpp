@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Successor heads (Gould et al. 2312.09230): heads whose OV circuit turns "Monday" into "Tuesday", read off the
-// weights alone: x_t = MLP0(W_E[t]); M[s,t] = x_s W_V W_O W_U[:,t].
+// Successor heads (Gould et al. 2312.09230): heads whose OV circuit turns "Monday" into "Tuesday", from the weights
+// alone: x_t = MLP0(W_E[t]); M[s,t] = x_s W_V W_O W_U[:,t].
 #include <algorithm>
 #include <limits>
 
@@ -87,7 +87,7 @@ private:
     return result;
   }
 
-  // Mod-10 structure: what a linear probe reads, and what exchanging features does to the strongest head.
+  // Adds mod-10 structure: what a linear probe reads, and the effect of exchanging features on the strongest head.
   static void add_features(const DetectorRun& run, const std::vector<ListScore>& scores, DetectorResult& result) {
     std::vector<PlacedList> lists;
     for (const ListScore& score : scores)

@@ -20,7 +20,7 @@ struct Examples {
   }
 };
 
-// Classes of `asked`, by a ridge regression on `known` in its dual form.
+// The accuracy on `asked` of a ridge regression trained on `known`, in its dual form.
 double accuracy(const Examples& known, const Examples& asked, double ridge) {
   const at::Tensor x = at::stack(known.x), mean = x.mean(0, true), centred = x - mean;
   const at::Tensor targets = at::one_hot(at::tensor(known.labels, at::kLong), classes).to(at::kDouble) * 2.0 - 1.0;
@@ -44,7 +44,7 @@ void test_on_numbers(const PlacedList& numbers, double ridge, std::vector<ProbeS
                  right / static_cast<double>(numbers.places.size())});
 }
 
-// Trained on these lists, but not on words that are asked.
+// Trains on these lists without the words that are tested.
 void test_on_list(const std::vector<const PlacedList*>& known_lists, const std::string& name, const PlacedList& list,
                   double ridge, std::vector<ProbeScore>& out) {
   const std::set<std::int64_t> same(list.tokens.begin(), list.tokens.end());

@@ -26,9 +26,9 @@ struct ProbeScore {
   double accuracy = 0.0;     // chance is 0.1
 };
 
-// A ridge classifier of place mod 10: targets 1 and -1, centred, penalty `ridge` times the mean squared norm of the
-// centred embeddings. With at least 40 numbers it is trained on numbers (and tested on tens that it did not see, then
-// on the other lists); else on all other lists, for each list.
+// Trains a ridge classifier of the place mod 10: targets 1 and -1, centred, penalty `ridge` times the mean squared norm
+// of the centred embeddings. With at least 40 numbers it is trained on numbers (and tested on unseen tens, then on the
+// other lists); otherwise, for each list, on all the others.
 std::vector<ProbeScore> mod10_probe(const std::vector<PlacedList>& lists, double ridge);
 
 struct ShiftedSuccessor {
@@ -36,8 +36,8 @@ struct ShiftedSuccessor {
   std::int64_t expected = 0, got = 0; // the number whose token the head raises most
 };
 
-// f_i: the mean effective embedding of the numbers that are i modulo 10. Numbers `from` to `to`, and every other digit.
-// `numbers`: consecutive from 1. Empty where they do not reach to + 10.
+// Shifts features f_i, the mean effective embeddings of the numbers that are i modulo 10, in the numbers `from` to
+// `to`, to every other digit. `numbers` are consecutive from 1; the result is empty where they do not reach to + 10.
 std::vector<ShiftedSuccessor> shifted_successors(const Model& model, const PlacedList& numbers, int layer,
                                                  std::int64_t head, std::int64_t from, std::int64_t to, bool biases,
                                                  bool final_norm);

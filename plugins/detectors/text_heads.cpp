@@ -27,7 +27,7 @@ constexpr Kind kinds[] = {
      "Share of the attention that goes to the last tokens of sentences, on plain text", 0.3},
 };
 
-// One text, its first token apart: it draws attention for where it stands.
+// One text; its first token is separate, since it draws attention by its position.
 struct Piece {
   std::vector<std::int64_t> tokens;
   std::vector<std::int64_t> begins;     // of the sentences, the first token's own one first
@@ -55,7 +55,7 @@ Piece cut(std::vector<std::int64_t> tokens, const Tokenizer& tokenizer) {
   return piece;
 }
 
-// Shares of the attention of the queries but the first, [layer, head] each.
+// Shares of the attention of all queries but the first, each [layer, head].
 struct Shares {
   at::Tensor local, global, boundary, first;
 };
@@ -124,7 +124,7 @@ private:
     return pieces;
   }
 
-  // Sentences are spans of the statistics, as many a run as those take.
+  // Sentences are spans of the statistics, as many per run as these allow.
   static Result<Shares> shares_of(const DetectorRun& run, const Piece& piece) {
     const ModelConfig& config = run.engine.config();
     const auto zeros = [&] { return at::zeros({config.n_layers, config.n_heads}, at::kDouble); };
@@ -154,7 +154,7 @@ private:
     return out;
   }
 
-  // mass: [head, query] on the sentence's keys.
+  // `mass`: attention on the sentence's keys [head, query].
   static void add_span(const Piece& piece, std::size_t sentence, const at::Tensor& mass, int layer, Shares& out) {
     if (sentence == 0) {
       out.first[layer] += mass.slice(1, 1).sum(1);

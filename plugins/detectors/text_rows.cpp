@@ -11,7 +11,7 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-// What the tokenizer puts before a prompt: a BOS, or nothing.
+// The tokens that the tokenizer puts before a prompt: a BOS, or nothing.
 Result<Ids> beginning(const Tokenizer& tokenizer, bool bos) {
   if (!bos || !tokenizer.bos()) return Ids{};
   HS_ASSIGN(const Ids probe, tokenizer.encode("a"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Vision-aware head divergence (VHD, T-VHD) and the factors of vision-aware head reinforcement (VHR), of models that
+// Vision-aware head divergence (VHD, T-VHD) and the factors of vision-aware head reinforcement (VHR), for models that
 // get images as embeddings in front of the text.
 #include <algorithm>
 #include <cmath>
@@ -24,7 +24,7 @@ constexpr std::size_t heads_of_t_vhd = 8;
 
 using Ids = std::vector<std::int64_t>;
 
-// One image before one text, and what the model says to it.
+// One image before one text, and the model's answer.
 struct Seen {
   Ids with, without;         // token ids; those of the image are placeholders
   std::int64_t begin = 0;    // first position of the image in `with`
@@ -93,7 +93,7 @@ private:
                          static_cast<std::uint64_t>(run.options.integer("seed")));
   }
 
-  // The image's embeddings take the place of the placeholders', wherever a run computes them.
+  // Puts the image's embeddings in place of the placeholders', wherever a run computes them.
   static Intervention put_image(const at::Tensor& image, std::int64_t begin) {
     Intervention set;
     set.site = {HookPoint::embed, -1};
@@ -133,7 +133,8 @@ private:
     return out;
   }
 
-  // Of every head at the positions from which the tokens were generated: [layer, token, head_index, d], float64.
+  // The outputs of every head at the positions from which the tokens were generated: [layer, token, head_index, d],
+  // float64.
   static Result<at::Tensor> outputs(const DetectorRun& run, Ids ids, const Ids& generated,
                                     std::vector<Intervention> interventions) {
     const auto count = static_cast<std::int64_t>(generated.size());
@@ -160,7 +161,8 @@ private:
     return at::stack(layers);
   }
 
-  // VHR: of each layer the heads above the median once those above mean + std have been put to zero; 1 for the others.
+  // Factors of VHR: in each layer, `alpha` for heads above the median once those above mean + std are set to zero; 1
+  // for the others.
   static std::vector<float> reinforcement(const std::vector<double>& vhd, std::size_t heads, double alpha) {
     std::vector<float> out;
     for (std::size_t begin = 0; begin < vhd.size(); begin += heads) {

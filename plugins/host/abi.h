@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a module must have been compiled with to be opened: C++ objects cross its edge.
+// What a module must have been compiled with to be opened, since C++ objects cross its boundary.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@ struct AbiTag {
   std::string compiler; // kind and major version: "GNU 12"
 };
 
-// Of this program.
+// The tag of this program.
 const AbiTag& own_abi();
 
-// "was built for LibTorch 2.10.0, this is Headscope with LibTorch 2.11.0", …; empty when they are the same.
+// Says "was built for LibTorch 2.10.0, this is Headscope with LibTorch 2.11.0", …; empty when they are the same.
 std::string difference(const AbiTag& module, const AbiTag& own);
 
 } // namespace headscope::plugin

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where plugins are looked for.
+// The folders that are searched for plugins.
 #pragma once
 
 #include <string>
@@ -7,11 +7,11 @@
 
 namespace headscope::plugin {
 
-// In this order: ../lib/headscope/plugins beside the program, the folders of HEADSCOPE_PLUGINS (with colons between
-// them), and $XDG_DATA_HOME/headscope/plugins or ~/.local/share/headscope/plugins where there is one.
+// The folders in order: ../lib/headscope/plugins beside the program, the folders of HEADSCOPE_PLUGINS (separated by
+// colons), and $XDG_DATA_HOME/headscope/plugins or ~/.local/share/headscope/plugins where there is one.
 std::vector<std::string> plugin_folders();
 
-// ../lib/headscope/python beside the program: what is put before a Python plugin's PYTHONPATH.
+// The folder ../lib/headscope/python beside the program, which is prepended to a Python plugin's PYTHONPATH.
 std::string python_folder();
 
 } // namespace headscope::plugin

@@ -12,7 +12,7 @@
 namespace headscope::plugin {
 namespace {
 
-// guarded() for what others wrote: they may throw anything, and it is no defect of Headscope.
+// Like guarded(), for code that others wrote: it may throw anything, and that is not a defect of Headscope.
 template <typename Body> auto walled(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
   auto result = guarded(doing, [&]() -> std::invoke_result_t<Body> {
     try {
@@ -77,7 +77,7 @@ private:
                       module_);
   }
 
-  // Everything that becomes a name in the result file.
+  // Checks everything that becomes a name in the result file.
   Status check_names(const DetectorResult& result) const {
     Names prompts, maps_and_tables, findings;
     for (const store::Prompt& prompt : result.prompts)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Plugins' objects behind a wall: an exception becomes an error that names the plugin, and a result that does not fit
-// the model is refused.
+// Wraps plugins' objects: an exception becomes an error that names the plugin, and a result that does not fit the model
+// is refused.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@
 
 namespace headscope::plugin {
 
-// `module` is named in errors. An error when it throws on being asked for its name, options and texts, or when the id
-// is none (manifest.h, is_id).
+// `module` is named in errors. Returns an error when the object throws while asked for its name, options and texts, or
+// when its id is invalid (manifest.h, is_id).
 Result<std::shared_ptr<const Detector>> guard(std::unique_ptr<Detector> detector, const std::string& module);
 Result<std::shared_ptr<const AttentionPlugin>> guard(std::unique_ptr<AttentionPlugin> backend,
                                                      const std::string& module);

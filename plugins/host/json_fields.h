@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Fields of JSON that others wrote, with errors that name the file and the field. Private to plugins/host.
+// Reads fields of JSON that others wrote, with errors that name the file and the field. Private to plugins/host.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +11,13 @@
 
 namespace headscope::plugin {
 
-// not_found or io for the file, corrupt for what is no JSON.
+// Reads a JSON file. Returns not_found or io for the file, corrupt for text that is not JSON.
 Result<nlohmann::json> read_json(const std::string& file);
 Status write_json(const std::string& file, const nlohmann::json& json);
 
 class JsonFields {
 public:
-  // `json` must outlive it. `prefix` stands before field names in errors: "abi."
+  // `json` must outlive this object. `prefix` is put before field names in errors: "abi."
   JsonFields(const nlohmann::json& json, std::string file, std::string prefix = {})
       : json_(json), file_(std::move(file)), prefix_(std::move(prefix)) {}
 
@@ -27,7 +27,7 @@ public:
   Result<double> number(const std::string& name) const;
   Result<JsonFields> object(const std::string& name) const;
 
-  // Where the field may be missing.
+  // Reads a field that may be missing.
   Result<std::string> text_or(const std::string& name, const std::string& otherwise) const;
   Result<double> number_or(const std::string& name, double otherwise) const;
 

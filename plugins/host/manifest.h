@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The JSON file beside a plugin, read before anything of the plugin is opened. docs/plugin-guide.md has the fields.
+// The JSON file beside a plugin, read before the plugin is opened. docs/plugin-guide.md lists its fields.
 #pragma once
 
 #include <cstdint>
@@ -22,13 +22,14 @@ struct Manifest {
   AbiTag abi; // of modules
 };
 
-// corrupt, naming the field, for what is no manifest; not_found when the module is not there.
+// Returns corrupt, naming the field, for a file that is not a manifest; not_found when the module is missing.
 Result<Manifest> read_manifest(const std::string& file);
 
-// mismatch when the module was made for another SDK or another toolchain.
+// Returns mismatch when the module was made for another SDK or another toolchain.
 Status check_versions(const Manifest& manifest, const AbiTag& own = own_abi());
 
-// Lower-case letters, digits, '-' and '_': it becomes part of option names and of paths in result files.
+// Whether a text has only lower-case letters, digits, '-' and '_': ids become part of option names and of paths in
+// result files.
 bool is_id(const std::string& text);
 
 } // namespace headscope::plugin

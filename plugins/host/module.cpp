@@ -15,7 +15,7 @@ Error refused(const Manifest& manifest, const std::string& message, ErrorCode co
   return make_error(code, message, manifest.module);
 }
 
-// The loader's message begins with the file, which the error names already.
+// Removes the file from the beginning of the loader's message, since the error already names it.
 std::string loader_message(const std::string& module) {
   const char* said = dlerror();
   std::string text = said ? said : "the loader says nothing";
@@ -47,7 +47,7 @@ Result<const headscope_plugin_table*> table_of(const Manifest& manifest, const S
   return table;
 }
 
-// Of what `make` gave; owned from the first moment.
+// The objects that `make` gave, owned from the first moment.
 template <typename Interface> struct Taken {
   std::vector<std::unique_ptr<Interface>> objects;
   static void take(void* host, void* object) {

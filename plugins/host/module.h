@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Opens a plugin's shared module in this process. What crashes here crashes the process: probe.h asks in another first.
+// Opens a plugin's shared module in this process. A crash here crashes the process, so probe.h tries another process
+// first.
 #pragma once
 
 #include <functional>
@@ -13,7 +14,7 @@
 
 namespace headscope::plugin {
 
-// Their functions never throw, and what they return fits the model (guards.h).
+// A module's objects. Their functions never throw, and what they return fits the model (guards.h).
 struct ModuleObjects {
   std::vector<std::shared_ptr<const Detector>> detectors;
   std::vector<std::shared_ptr<const AttentionPlugin>> attention;
@@ -21,11 +22,11 @@ struct ModuleObjects {
   std::vector<std::string> ids() const;
 };
 
-// Called before each step with what is done next: "opening it". For a report when the step ends the process.
+// Called before each step with what is done next, e.g. "opening it", for a report when the step ends the process.
 using StageFn = std::function<void(const char* stage)>;
 
-// The module stays open until the process ends. unsupported for one that cannot be opened or makes nothing, mismatch
-// for another SDK.
+// Opens a module, which stays open until the process ends. Returns unsupported for one that cannot be opened or makes
+// nothing, mismatch for another SDK.
 Result<ModuleObjects> open_module(const Manifest& manifest, const StageFn& stage = {});
 
 } // namespace headscope::plugin

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is known of one plugin: plain values.
+// What is known of one plugin, as plain values.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 namespace headscope::plugin {
 
 struct PluginEntry {
-  std::string id;       // of the manifest, or what can be told of it
+  std::string id;       // from the manifest, or as much as is known
   std::string kind;     // "detector", "attention-backend", "python-detector"; empty: not known
   std::string manifest; // file
   std::string module;   // file

@@ -29,7 +29,7 @@ std::string joined(const std::vector<std::string>& ids) {
   return text;
 }
 
-// What of an error the entry does not say anyhow.
+// The part of an error that the entry does not already say.
 std::string reason_of(const Error& error) {
   return error.field.empty() ? error.message : error.field + ": " + error.message;
 }
@@ -99,7 +99,7 @@ Status PluginHost::load_into(PluginEntry& entry, const HostOptions& options) {
   return take(entry, std::move(objects.detectors), std::move(objects.attention));
 }
 
-// All of a plugin's objects or none.
+// Takes all of a plugin's objects or none.
 Status PluginHost::take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors,
                         std::vector<std::shared_ptr<const AttentionPlugin>> attention) {
   std::vector<std::string> ids;

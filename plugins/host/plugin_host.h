@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// All plugins: those that come with Headscope and those that users add, in one list. Each is loaded or refused with a
-// reason; nothing that a plugin does wrong on being loaded is an error of the program.
+// All plugins in one list: those that come with Headscope and those that users add. Each is loaded or refused with a
+// reason; a plugin that fails to load is not an error of the program.
 #pragma once
 
 #include <memory>
@@ -21,20 +21,21 @@ struct HostOptions {
 
 class PluginHost {
 public:
-  // Reads the folders. The first time that a module is seen it is tried in a child process, which takes about a second.
+  // Reads the folders. A module seen for the first time is tried in a child process, which takes about a second.
   static PluginHost load(const HostOptions& options = {});
 
   const std::vector<std::string>& folders() const { return folders_; }
   const std::vector<PluginEntry>& entries() const { return entries_; }
 
-  // Folders to which anybody may add modules, which then run as whoever starts the program: lines to show.
+  // Warnings about folders to which anybody may add modules, which then run with the rights of whoever starts the
+  // program.
   const std::vector<std::string>& warnings() const { return warnings_; }
 
-  // In the order of the folders, those of one module in its own order.
+  // All detectors in the order of the folders, those of one module in its own order.
   const std::vector<std::shared_ptr<const Detector>>& detectors() const { return detectors_; }
   const std::vector<std::shared_ptr<const AttentionPlugin>>& attention() const { return attention_; }
 
-  // not_found, with the reason when its plugin was refused, and else with what there is.
+  // Finds a detector. Returns not_found, with the reason when its plugin was refused, otherwise with the known names.
   Result<std::shared_ptr<const Detector>> detector(const std::string& id) const;
   Result<std::shared_ptr<const AttentionPlugin>> attention(const std::string& id) const;
 

@@ -14,12 +14,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Lines of the child: a step begins with this, the verdict is JSON.
+// Marks lines of the child that name a step; the verdict is a line of JSON.
 constexpr const char* step_mark = "step: ";
 
 Verdict refusal(std::string reason) { return {false, std::move(reason), {}}; }
 
-// The child's last step and its verdict, where it came so far.
+// Reads the child's last step, and its verdict where it got that far.
 Verdict read_answer(const ChildOutcome& outcome, const ChildRequest& request) {
   std::string step = "starting", line;
   std::istringstream lines(outcome.out);
@@ -59,7 +59,7 @@ Verdict probe(const Manifest& manifest, const ProbeOptions& options) {
   const auto outcome = run_child(request);
   if (!outcome.ok()) return refusal("cannot be tried in a process of its own: " + outcome.error().to_string());
   Verdict verdict = read_answer(*outcome, request);
-  // A busy machine may be what took so long: that is asked again next time.
+  // A timeout may be due to a busy machine, so it is not remembered.
   if (!outcome->timed_out) cache.write(verdict);
   return verdict;
 }

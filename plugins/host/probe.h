@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Whether a module can be opened, tried in a child process so that one that crashes takes nothing with it. The answer
-// is kept in a cache folder for as long as module, manifest and program stay the same files.
+// Tries in a child process whether a module can be opened, so that a crash does no harm. The answer is kept in a cache
+// folder as long as module, manifest and program stay the same files.
 #pragma once
 
 #include <chrono>
@@ -25,14 +25,14 @@ struct ProbeOptions {
   std::chrono::milliseconds time_limit{60000};
 };
 
-// Beside this program: "DIR/headscope".
+// The program used for probing, beside this one: "DIR/headscope".
 std::string standard_probe_program();
-// $XDG_CACHE_HOME/headscope/plugins, or ~/.cache/headscope/plugins; empty without a home.
+// The cache folder $XDG_CACHE_HOME/headscope/plugins, or ~/.cache/headscope/plugins; empty without a home.
 std::string standard_cache_folder();
 
 Verdict probe(const Manifest& manifest, const ProbeOptions& options);
 
-// The child's part: opens the module and writes each step (where wanted) and then the verdict to `answers`, a line
+// The child's part: opens the module and writes each step (where wanted) and then the verdict to `answers`, one line
 // each.
 void probe_here(const Manifest& manifest, std::FILE* answers, bool steps);
 

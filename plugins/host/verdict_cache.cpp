@@ -13,8 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Of a file that was not changed since: its place, inode, size and times. The time of the last change of its status
-// (ctime) is the one that nobody can set.
+// Identifies an unchanged file by its path, inode, size and times. The time of its last status change (ctime) cannot be
+// set by anybody.
 std::string identity_of(const std::string& path) {
   struct stat info = {};
   if (::stat(path.c_str(), &info) != 0) return path + "|?";
@@ -24,7 +24,7 @@ std::string identity_of(const std::string& path) {
          std::to_string(info.st_ctim.tv_nsec);
 }
 
-// Of its content; what is written within one tick of the kernel's clock has the same times.
+// Hashes the file's content, since changes within one tick of the kernel's clock leave the same times.
 std::string digest_of(const std::string& path) {
   const auto digest = sha256_file(path);
   return digest.ok() ? *digest : "?";
@@ -71,7 +71,7 @@ std::optional<Verdict> VerdictCache::read() const {
   return verdict_of(*json);
 }
 
-// In one step, since several programs may start at once.
+// Writes in one step, since several programs may start at once.
 void VerdictCache::write(const Verdict& verdict) const {
   if (file_.empty()) return;
   std::error_code error;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Remembers what probing a module gave. One small file a module; a cache that cannot be written is no error.
+// Remembers the result of probing a module, in one small file per module. A cache that cannot be written is not an
+// error.
 #pragma once
 
 #include <optional>
@@ -14,10 +15,10 @@ std::optional<Verdict> parse_verdict(const std::string& line);
 
 class VerdictCache {
 public:
-  // An empty folder: remembers nothing.
+  // With an empty `folder` nothing is remembered.
   VerdictCache(const std::string& folder, const Manifest& manifest, const std::string& program);
 
-  // Nothing when module, manifest or program are other files than they were.
+  // Returns nothing when module, manifest or program have changed.
   std::optional<Verdict> read() const;
   void write(const Verdict& verdict) const;
 

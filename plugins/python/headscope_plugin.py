@@ -11,7 +11,7 @@
 
     headscope_plugin.main(plan, score)
 
-Needs nothing but Python; numpy and h5py where `data` is read.
+Needs only Python, and numpy and h5py where `data` is read.
 """
 import json
 import math
@@ -19,7 +19,7 @@ import sys
 
 
 class Data:
-    """What Headscope measured for the plan. Arrays are numpy's, read when they are asked for."""
+    """The data that Headscope measured for the plan. Arrays are numpy's, read when they are accessed."""
 
     def __init__(self, path):
         self._path, self._file = path, None
@@ -33,19 +33,19 @@ class Data:
         return self._file
 
     def activation(self, prompt, hook):
-        """Of a prompt's id and a hook point's name, without the batch axis: [head, query, key] for a pattern."""
+        """The activation of a prompt (by id) at a hook point, without the batch axis: [head, query, key] for a pattern."""
         return self.file[f"activations/{prompt}/{hook}"][...]
 
     def pattern(self, prompt, layer):
         return self.activation(prompt, f"blocks.{layer}.attn.hook_pattern")
 
     def weight(self, name, layer=None):
-        """weight("W_E"), weight("W_Q", 3)."""
+        """Reads a weight: weight("W_E"), weight("W_Q", 3)."""
         return self.file[f"weights/{name}" if layer is None else f"weights/blocks.{layer}.attn.{name}"][...]
 
 
 def _plain(value):
-    """numpy to lists, NaN to None: JSON has neither."""
+    """Turns numpy arrays into lists and NaN into None, since JSON has neither."""
     if hasattr(value, "tolist"):
         value = value.tolist()
     if isinstance(value, dict):

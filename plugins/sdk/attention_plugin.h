@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An attention backend that users may choose: --attention NAME.
+// An attention backend that users choose with --attention NAME.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace headscope {
 
-// name() is the id that users type.
+// The interface of such a backend; name() is the id that users type.
 class AttentionPlugin : public AttentionBackend {
 public:
   virtual std::string title() const = 0;
   virtual std::string description() const = 0; // one sentence
 
-  // Whether it can run this model where it is: unsupported, with the reason, if not.
+  // Checks that the backend can run this model on its device; returns unsupported, with the reason, if not.
   virtual Status check(const Model&) const { return {}; }
 };
 

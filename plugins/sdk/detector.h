@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The one interface of everything that gives attention heads a score.
+// The interface of everything that gives attention heads a score.
 #pragma once
 
 #include <string>
@@ -30,20 +30,21 @@ public:
   virtual std::string reference() const = 0;   // the paper or repository that defines the score
   virtual std::vector<OptionSpec> options() const = 0;
 
-  // Whether it fits this model: unsupported, with the reason, if not.
+  // Checks that the detector fits this model; returns unsupported, with the reason, if not.
   virtual Status check(const Engine& engine) const = 0;
 
-  // Errors are those of the engine; a cancelled run that has measured something is a result, not an error.
+  // Runs the detector. Errors are those of the engine; a cancelled run that has measured something is a result, not an
+  // error.
   virtual Result<DetectorResult> run(const DetectorRun& run) const = 0;
 
-  // What can be said of options before a model is loaded: that files which they name are there and hold what they
-  // should, and that options fit each other. The field begins with ID.OPTION.
+  // Checks options before a model is loaded: that the files they name exist with the right content, and that options
+  // fit each other. The field of an error begins with ID.OPTION.
   virtual Status check_options(const OptionSet&) const { return {}; }
 };
 
-// Sizes set, every score NaN.
+// Makes a result with sizes set and every score NaN.
 DetectorResult empty_result(const Engine& engine);
-// Fills `heads` from scores and threshold: at or above it, strongest first, then by layer and head.
+// Fills `heads` with those whose score is at or above the threshold, strongest first, then by layer and head.
 void name_heads(DetectorResult& result);
 
 } // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a detector found: plain values, no Torch.
+// The result of a detector, as plain values without Torch.
 #pragma once
 
 #include <cstdint>

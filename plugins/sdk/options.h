@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A detector's switches: what there is, what was set, and all of it for the result file.
+// The options of a detector: their specs, what was set, and all values for the result file.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct OptionSpec {
 // Whether the option's value is a file or folder.
 bool names_file(const OptionSpec& spec, const std::string& value);
 
-// An error of the file that an option names, at that option: "retrieval.needle_file: line 3: answer".
+// Moves an error of the file that an option names to that option: "retrieval.needle_file: line 3: answer".
 Error at_option(const Error& error, const std::string& option);
 
 class OptionSet {
@@ -38,11 +38,11 @@ public:
 
   const std::vector<OptionSpec>& specs() const { return specs_; }
 
-  // From text: true/false/on/off, a whole number, a number, or a string. not_found (with the names there are) or
-  // invalid_argument (with what is allowed).
+  // Sets an option from text: true/false/on/off, an integer, a number, or a string. Returns not_found (with the known
+  // names) or invalid_argument (with what is allowed).
   Status set(const std::string& name, const std::string& text);
 
-  // Only for a name and kind that the specs have.
+  // `name` must have this kind in the specs.
   bool flag(const std::string& name) const { return std::get<bool>(value(name)); }
   std::int64_t integer(const std::string& name) const { return std::get<std::int64_t>(value(name)); }
   double number(const std::string& name) const { return std::get<double>(value(name)); }
@@ -50,7 +50,7 @@ public:
 
   bool is_set(const std::string& name) const { return set_.count(name) != 0; } // otherwise it has its default
 
-  // Every option with its value, for the result file.
+  // Returns every option with its value, for the result file.
   store::Attributes attributes() const;
 
 private:

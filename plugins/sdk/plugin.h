@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a plugin module exports: one C function that names its version and hands over its objects. Behind them stand C++
-// interfaces, so module and program must come from one toolchain; the manifest beside the module says which
+// What a plugin module exports: one C function that gives its version and its objects. These have C++ interfaces, so
+// module and program must be built with the same toolchain, which the manifest beside the module names
 // (docs/plugin-guide.md).
 //
-//   HEADSCOPE_DETECTOR_PLUGIN(std::make_unique<MyDetector>())
+// HEADSCOPE_DETECTOR_PLUGIN(std::make_unique<MyDetector>())
 #pragma once
 
 #include <cstddef>
@@ -21,14 +21,14 @@ class AttentionPlugin;
 
 extern "C" {
 
-// Raised with every change of what a module sees: this file, plugins/sdk and the headers of core.
+// Increased with every change of what a module sees: this file, plugins/sdk and the headers of core.
 #define HEADSCOPE_SDK_VERSION 2
 
 struct headscope_plugin_table {
   std::uint32_t sdk; // HEADSCOPE_SDK_VERSION as the module was compiled
   const char* kind;  // "detector": objects are headscope::Detector*; "attention-backend": headscope::AttentionPlugin*
-  // Gives every object to `take`, which owns it from then on. False, with the reason in `error`, when one cannot be
-  // made.
+  // Gives every object to `take`, which owns it from then on. Returns false, with the reason in `error`, when one
+  // cannot be made.
   bool (*make)(void (*take)(void* host, void* object), void* host, char* error, std::size_t error_size);
 };
 
@@ -49,7 +49,7 @@ std::vector<std::unique_ptr<Interface>> objects(std::vector<std::unique_ptr<Inte
   return list;
 }
 
-// No exception may pass the C function.
+// Catches everything, since no exception may leave the C function.
 template <typename Interface, typename Make>
 bool give(const Make& make, void (*take)(void*, void*), void* host, char* error, std::size_t error_size) noexcept {
   try {
@@ -76,7 +76,7 @@ bool give(const Make& make, void (*take)(void*, void*), void* host, char* error,
     return &table;                                                                                                     \
   }
 
-// Once in a module: an expression that makes a unique_ptr to one object, or a vector of unique_ptr.
+// Used once in a module, with an expression that makes a unique_ptr to one object, or a vector of unique_ptr.
 #define HEADSCOPE_DETECTOR_PLUGIN(...) HEADSCOPE_PLUGIN_OF(headscope::Detector, "detector", __VA_ARGS__)
 #define HEADSCOPE_ATTENTION_PLUGIN(...)                                                                                \
   HEADSCOPE_PLUGIN_OF(headscope::AttentionPlugin, "attention-backend", __VA_ARGS__)

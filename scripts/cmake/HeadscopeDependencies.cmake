@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Everything that comes from Debian. Their versions are pinned by the release named in scripts/dependencies.sh.
+# Dependencies from Debian. Their versions are pinned by the release named in scripts/dependencies.sh.
 
 set(THREADS_PREFER_PTHREAD_FLAG ON)
 find_package(Threads REQUIRED)
@@ -32,7 +32,7 @@ function(headscope_import name target)
   endforeach()
 endfunction()
 # Debian has no archive of SentencePiece, and that of libcrypto adds 5 MB to every program: both shared libraries, which
-# need nothing but libstdc++ and libc, travel with the programs (scripts/package-headless).
+# need only libstdc++ and libc, are packed with the programs (scripts/package-headless).
 add_library(headscope_sentencepiece INTERFACE)
 if(HEADSCOPE_STATIC_DEPS)
   find_library(HEADSCOPE_SENTENCEPIECE_LIBRARY sentencepiece REQUIRED) # not the one that trains
@@ -40,7 +40,7 @@ if(HEADSCOPE_STATIC_DEPS)
 else()
   target_link_libraries(headscope_sentencepiece INTERFACE PkgConfig::SENTENCEPIECE)
 endif()
-# spdlog, fmt and toml++ are headers alone where they are not to be shared libraries.
+# spdlog, fmt and toml++ are used as headers only, rather than as shared libraries.
 add_library(headscope_spdlog INTERFACE)
 add_library(headscope_tomlplusplus INTERFACE)
 if(HEADSCOPE_STATIC_DEPS)

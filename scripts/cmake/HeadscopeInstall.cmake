@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# cmake --install BUILD --prefix PREFIX: the programs with their plugins, and what plugins are built against. LibTorch is
-# not copied: it is used where it is, or from PREFIX/lib.
+# cmake --install BUILD --prefix PREFIX: installs the programs with their plugins, and what plugins are built against.
+# LibTorch is not copied: it is used where it is, or from PREFIX/lib.
 set(library lib/headscope)
 install(TARGETS headscope headscope-probe-result RUNTIME DESTINATION bin)
 if(TARGET headscope-gui)

@@ -2,7 +2,7 @@
 # Plugin modules, inside this project and outside: find_package(Headscope) includes this file.
 
 # headscope_read_abi(TORCH_ROOT SDK_HEADER): sets HEADSCOPE_SDK_VERSION and HEADSCOPE_ABI_LIBTORCH, _CUDA and _COMPILER
-# for the caller. They are what the manifest of a module built now says, and what a program built now accepts.
+# for the caller. A module built now has these in its manifest, and a program built now accepts them.
 function(headscope_read_abi torch_root sdk_header)
   file(READ "${torch_root}/version.py" version)
   string(REGEX MATCH "__version__ = '([0-9.]+)" _ "${version}")
@@ -19,9 +19,9 @@ function(headscope_read_abi torch_root sdk_header)
   set(HEADSCOPE_SDK_VERSION "${sdk}" PARENT_SCOPE)
 endfunction()
 
-# headscope_plugin(TARGET ID id KIND detector|attention-backend SOURCES a.cpp ... [FOLDER dir]): the module ID.so and its
-# manifest ID.json in FOLDER (plugins/ of the build folder). A module leaves the functions of Headscope and LibTorch open;
-# the program that opens it has them.
+# headscope_plugin(TARGET ID id KIND detector|attention-backend SOURCES a.cpp ... [FOLDER dir]): the module ID.so and
+# its manifest ID.json in FOLDER (plugins/ of the build folder). A module does not link the functions of Headscope and
+# LibTorch; the program that opens it provides them.
 function(headscope_plugin target)
   cmake_parse_arguments(arg "" "ID;KIND;FOLDER" "SOURCES" ${ARGN})
   if(NOT arg_FOLDER)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Programs that open plugins.
 
-# What modules see of Headscope; all of it must be in the program, used there or not.
+# The libraries of Headscope that modules may call; all of them must be in the program, used there or not.
 set(HEADSCOPE_SDK_LIBRARIES
   headscope_base headscope_vocabulary headscope_io headscope_text headscope_prompts headscope_store headscope_model headscope_engine
   headscope_scoring headscope_sweeps headscope_analysis headscope_graph headscope_circuits headscope_sdk)
@@ -14,7 +14,7 @@ add_library(Headscope::sdk ALIAS headscope_sdk_headers)
 target_link_libraries(headscope_sdk_headers INTERFACE headscope_options)
 target_compile_options(headscope_sdk_headers INTERFACE $<TARGET_PROPERTY:headscope_torch,INTERFACE_COMPILE_OPTIONS>)
 
-# headscope_opens_plugins(PROGRAM): gives the program all that modules may call, and exports only that.
+# headscope_opens_plugins(PROGRAM): links everything that modules may call into the program, and exports only that.
 function(headscope_opens_plugins program)
   # CMake's own WHOLE_ARCHIVE names a library more than once where others depend on it, which the linker refuses.
   set(archives "")

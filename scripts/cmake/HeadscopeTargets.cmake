@@ -3,7 +3,7 @@
 
 find_program(HEADSCOPE_CCACHE ccache)
 if(HEADSCOPE_CCACHE)
-  # The sloppiness is what ccache's manual asks for with precompiled headers.
+  # This sloppiness is what ccache's manual requires with precompiled headers.
   set(CMAKE_C_COMPILER_LAUNCHER ${HEADSCOPE_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HEADSCOPE_CCACHE})
@@ -42,8 +42,8 @@ function(headscope_library name)
   endif()
 endfunction()
 
-# What tests include beside the headers of what they test. They are compiled with -O1: nothing in them is timed, and they
-# are half of what is built.
+# Shares the headers that tests include besides those of what they test. Tests are compiled with -O1: nothing in them is
+# timed, and they are half of the build.
 function(headscope_share_test_headers name torch)
   # GCC 12 sees overflows in std::string where there are none (its bug 105651).
   set(quick -O1 -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds)
@@ -67,7 +67,7 @@ function(headscope_share_test_headers name torch)
   target_precompile_headers(${name} REUSE_FROM ${headers})
 endfunction()
 
-# A GoogleTest executable without an entry in CTest. `torch`: whether with Torch's headers, see above.
+# Makes a GoogleTest executable without an entry in CTest. `torch`: whether it uses Torch's headers, see above.
 function(headscope_test_program name torch)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
@@ -79,8 +79,8 @@ function(headscope_test_program name torch)
   headscope_share_test_headers(${name} ${torch})
 endfunction()
 
-# headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): one CTest entry a test case.
-# A timeout only ends what hangs: no test may depend on how fast it runs.
+# headscope_test(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...] [LABELS l ...] [TIMEOUT s]): one CTest entry per test case.
+# A timeout only ends a test that hangs: no test may depend on how fast it runs.
 function(headscope_test name)
   cmake_parse_arguments(arg "TORCH" "TIMEOUT" "SOURCES;LIBS;LABELS" ${ARGN})
   headscope_test_program(${name} ${arg_TORCH} SOURCES ${arg_SOURCES} LIBS ${arg_LIBS})

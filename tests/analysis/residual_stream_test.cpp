@@ -68,7 +68,7 @@ TEST_P(ResidualStream, DirectLogitAttribution) {
   const auto all = golden(GetParam());
   const auto& wanted = all.at("attribution");
   const std::vector<std::int64_t> tokens = all.at("lens").at("tokens");
-  // A longer prompt beside it, so that there is padding.
+  // Adds a longer prompt, so that there is padding.
   std::vector<std::int64_t> longer = tokens;
   longer.insert(longer.end(), {5, 9, 11});
   const Answers answers{{wanted.at("answer")}, {wanted.at("wrong")}};
@@ -90,7 +90,7 @@ class EveryFamily : public testing::TestWithParam<std::string> {};
 INSTANTIATE_TEST_SUITE_P(Tiny, EveryFamily, testing::ValuesIn(test::tiny_families()),
                          [](const auto& family) { return family.param; });
 
-// In every architecture the parts are the whole, and the whole is the difference of the model's logits.
+// In every architecture the parts add up to the total, which is the difference of the model's logits.
 TEST_P(EveryFamily, PartsAddUpToTheLogitDifference) {
   const Engine engine(test::tiny_model(GetParam()));
   const auto tokens = test::tiny_tokens(11, 3);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is under the final name is whole, or what was there before.
+// The file under the final name is whole, or the one from before.
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
@@ -76,7 +76,7 @@ TEST_F(WholeFile, AFullDiskLeavesTheOldOne) {
   EXPECT_THAT(names(), ElementsAre("a.csv"));
 }
 
-// Whoever knows the names of temporary files lays links there.
+// An attacker who knows the names of temporary files may put links there.
 TEST_F(WholeFile, TemporariesFollowNoLink) {
   const std::string victim = *this / "victim", file = *this / "a.csv";
   ASSERT_TRUE(write_file(victim, "mine", false).ok());
@@ -102,7 +102,7 @@ TEST(StandardStreams, ClosedOnesAreTaken) {
       ::close(fd);
     open_standard_streams();
     const int next = ::open("/dev/null", O_RDWR);
-    // Nothing can be written to them, and no file gets their numbers.
+    // Nothing can be written to the closed descriptors, and no file gets their numbers.
     ::_exit(next > 2 && ::write(1, "x", 1) < 0 && ::write(2, "x", 1) < 0 ? 0 : 1);
   }
   int status = 0;

@@ -101,7 +101,7 @@ TEST_P(OfModels, ExactNodes) {
   EXPECT_NEAR(clean, golden.data.at("clean").get<double>(), tolerance);
 }
 
-// What is measured does not depend on how many prompts share a run.
+// Scores do not depend on how many prompts share a run.
 TEST_P(OfModels, ChunksMakeNoDifference) {
   test::Golden golden = test::load_golden(GetParam());
   for (const ScoreMethod method : {ScoreMethod::exact, ScoreMethod::eap_ig_inputs}) {
@@ -114,7 +114,7 @@ TEST_P(OfModels, ChunksMakeNoDifference) {
   }
 }
 
-// What is measured does not depend on which activations are kept for the backward pass.
+// Scores do not depend on which activations are kept for the backward pass.
 TEST_P(OfModels, RecomputationMakesNoDifference) {
   const test::Golden golden = test::load_golden(GetParam());
   for (const ScoreMethod method : {ScoreMethod::eap_ig_inputs, ScoreMethod::eap_ig_activations}) {
@@ -125,8 +125,8 @@ TEST_P(OfModels, RecomputationMakesNoDifference) {
   }
 }
 
-// A sender's edges together are the derivative of the metric by what it writes: for every architecture, from gradients
-// at other places than the edges'.
+// The scores of a sender's edges add up to the derivative of the metric by its output, computed for every architecture
+// from gradients at other places than the edges'.
 TEST(EdgeScoresOf, EveryFamilyAddUpToTheirSenders) {
   for (const std::string& family : test::tiny_families()) {
     SCOPED_TRACE(family);

@@ -35,7 +35,7 @@ inline Golden load_golden(const std::string& name) {
   return golden;
 }
 
-// {edge name: number} as [edge]; every edge must be there.
+// Reads {edge name: number} as [edge]; every edge must be there.
 inline std::vector<double> edge_values(const ComputationalGraph& graph, const nlohmann::json& by_name) {
   EXPECT_EQ(static_cast<std::int64_t>(by_name.size()), graph.edge_count());
   std::vector<double> out(static_cast<std::size_t>(graph.edge_count()), NAN);

@@ -142,7 +142,7 @@ TEST_F(Small, ThresholdAndWhatWasNotMeasured) {
 
 TEST_F(Small, NothingIsLeftOfDisconnectedPieces) {
   EXPECT_EQ(prune(graph, empty_circuit(graph)).size(), 0);
-  // The edge from input to logits alone is a path: whatever its rank, that many edges are needed and no fewer do.
+  // The edge from input to logits alone is a path: whatever its rank, exactly that many edges are needed.
   std::vector<double> ranked(static_cast<std::size_t>(graph.edge_count()));
   for (std::size_t i = 0; i < ranked.size(); ++i)
     ranked[i] = static_cast<double>(ranked.size() - i);

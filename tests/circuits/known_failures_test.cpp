@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the gradient at the clean run says nothing, EAP misses what matters and integrated gradients find it
+// Where the gradient at the clean run vanishes, EAP misses what matters and integrated gradients find it
 // (Hanna et al. 2403.17806).
 #include <cmath>
 
@@ -15,8 +15,8 @@ namespace {
 
 using test::must;
 
-// One layer without norms whose attention writes nothing. The MLP is one ReLU: off on the clean token, on by 2 on the
-// corrupt one, where it takes 2 from the answer's logit.
+// Makes one layer without norms whose attention writes nothing. The MLP is one ReLU: off on the clean token, on by 2 on
+// the corrupt one, where it lowers the answer's logit by 2.
 std::shared_ptr<Model> dead_relu_model() {
   auto model = std::make_shared<Model>();
   ModelConfig& config = model->config;

@@ -14,7 +14,7 @@ namespace {
 
 using test::must;
 
-// Those without pairs of their own (with norms after attention and MLP) take the first model's.
+// Models without pairs of their own (with norms after attention and MLP) use the first model's.
 test::Golden load(const std::string& name) {
   if (name.starts_with("gpt") || name == "llama") return test::load_golden(name);
   auto model = must(load_model(std::string(HEADSCOPE_GOLDEN_DIR) + "/models/" + name, {}));
@@ -22,7 +22,7 @@ test::Golden load(const std::string& name) {
   return {nlohmann::json::object(), Engine(model), graph, test::load_golden("gpt2").task};
 }
 
-// A pair more than goes through the model at once, of two lengths.
+// Makes one pair more than is run at once, of two lengths.
 std::vector<PatchPair> many_pairs(const test::Golden& golden) {
   std::vector<PatchPair> pairs;
   for (std::size_t i = 0; i < 17; ++i) {
@@ -68,7 +68,7 @@ TEST_P(LastToken, PathsToTheLogits) {
   }
 }
 
-// Nothing reads what other tokens get from the last layer.
+// Nothing reads what the last layer writes at other tokens.
 TEST_P(LastToken, PathsToQueriesOfTheLastLayer) {
   const test::Golden golden = load(GetParam());
   const int last = static_cast<int>(golden.graph.shape().n_layers) - 1;
@@ -144,7 +144,7 @@ TEST(LastTokenKnockOut, HeadsWriteTheirMeanOverTheCorruptPrompts) {
     const at::Tensor logits = must(golden.engine.run(request)).logits[0];
     EXPECT_NEAR(found.clean[i], (logits[pairs[i].answers.answer[0]] - logits[pairs[i].answers.wrong[0]]).item<double>(),
                 1e-5);
-    // It writes the same on both prompts.
+    // The head writes the same on both prompts.
     EXPECT_NEAR(found.effects[i * static_cast<std::size_t>(found.n_layers * found.n_heads) +
                               static_cast<std::size_t>(out.head)],
                 0.0, 1e-6);

@@ -74,7 +74,7 @@ TEST_P(Circuits, FaithfulnessCprAndCmd) {
   }
 }
 
-// What the two ways to patch one edge give: alone in the whole model, and as the only edge outside a circuit.
+// Compares two ways to patch one edge: alone in the whole model, and as the only edge outside a circuit.
 TEST(CircuitsOf, EveryFamilyAgreeWithExactScores) {
   for (const std::string& family : test::tiny_families()) {
     SCOPED_TRACE(family);
@@ -100,7 +100,7 @@ TEST(CircuitsOf, EveryFamilyAgreeWithExactScores) {
       EXPECT_NEAR(must(runner.metric(circuit)) - whole, scores.nodes[sender], 1e-5)
           << graph.sender_name(static_cast<int>(sender));
     }
-    // Everything patched is the corrupt run itself.
+    // With everything patched, the run is the corrupt run itself.
     CircuitTask corrupt = task;
     for (PatchPair& pair : corrupt.pairs)
       pair.clean = pair.corrupt;

@@ -104,7 +104,7 @@ TEST(Export, JsonHasEveryEdgeAsEapIgNamesIt) {
     const auto json = nlohmann::json::parse(export_graph(circuit, GraphFormat::json));
     EXPECT_EQ(json.at("cfg").at("n_heads"), shape.n_heads);
     EXPECT_EQ(json.at("cfg").at("parallel_attn_mlp"), shape.parallel);
-    // The graph that EAP-IG builds from cfg: one K/V head a head.
+    // The graph that EAP-IG builds from cfg, with one K/V head per head.
     const ComputationalGraph ungrouped({shape.n_layers, shape.n_heads, shape.n_heads, shape.mlp, shape.parallel});
     EXPECT_EQ(static_cast<std::int64_t>(json.at("edges").size()), ungrouped.edge_count());
     double sum = 0.0, wanted = 0.0;

@@ -70,7 +70,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(self.surveys(), 3)
 
     def window(self, text, looked_at_when):
-        """A stand-in of the window; the script looks after it when this is true, in place of after some seconds."""
+        """A stand-in for the window; the script checks on it when this is true, instead of after some seconds."""
         self.program("build/bin/headscope-gui", "echo $$ >window.new; mv window.new window; " + text)
         self.program("path/sleep", f"until [[ -s window ]] && {looked_at_when}; do /bin/sleep 0.05; done")
 

@@ -18,7 +18,7 @@ import numpy as np
 from harness import GOLDEN, PATIENCE, PROGRAM, TIMED, Case, run, text_of
 
 ROOT = GOLDEN.parent.parent
-# One time of making and one thread everywhere: whole files can be compared.
+# Fixes the creation time and uses one thread everywhere, so that whole files can be compared.
 ENVIRONMENT = {"SOURCE_DATE_EPOCH": "1700000000", "OMP_NUM_THREADS": "1"}
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
        "OMPI_MCA_plm": "isolated", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
@@ -259,7 +259,7 @@ class Errors(Experiments):
         self.bad("invalid_argument", "run", folder / "e.toml", "--out", "r.h5", "--shard", "2/2", field="--shard")
         self.bad("corrupt", "merge", folder / "e.toml", file="e.toml")
 
-    # The packaged parser recurses as deep as the text says and takes every code point for a character.
+    # The packaged parser recurses as deep as the text is nested and accepts invalid code points.
     def test_texts_that_the_parser_cannot_hold(self):
         folder = self.place("texts")
         deep = {".".join(["a"] * 100_000) + " = 1": "nested more than", "a = " + "[" * 100_000: "nested more than",
@@ -412,7 +412,7 @@ class Models(Experiments):
     several = None  # the folder of a run on two models that nothing disturbed, and its summary
     NAMES = ("first", "second")
     STEPS = STEPS.replace('"successor"', '"duplicate"')
-    # Where each method keeps what a step gives; a detector's group has its own name and not the step's.
+    # The group where each method stores a step's results; a detector's group has its own name, not the step's.
     GROUPS = {"ablate": "ablation", "patch": "patching", "attribute": "logit_attribution", "adjust": "adjustment", "paths": "paths", "circuit": "graph"}
 
     def second(self):
@@ -599,7 +599,7 @@ class Models(Experiments):
         folder = self.place_models("names", names, paths='["b", "a-b"]', **{"b": self.model, "a-b": self.second()})
         error = self.bad("invalid_argument", "run", folder / "e.toml", "--out", folder / "r.h5", file="e.toml", field="model")
         self.assertIn("x-a-b", error["message"])
-        # The second model is looked at before a cell of the first one runs, and the error says which one it is.
+        # The second model is checked before a cell of the first one runs, and the error names it.
         broken = self.folder / "broken"
         shutil.copytree(self.model, broken)
         (broken / "tokenizer.json").unlink()

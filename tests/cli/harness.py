@@ -19,20 +19,20 @@ GOLDEN = pathlib.Path(os.environ["HEADSCOPE_GOLDEN"])
 MODELS = pathlib.Path(os.environ["HEADSCOPE_MODELS"])
 SMOLLM2 = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-# Set by scripts/test-timed alone: limits of time hold, and what is repeated at random is repeated in full.
+# Set only by scripts/test-timed: time limits are checked, and random repetitions are done in full.
 TIMED = bool(os.environ.get("HEADSCOPE_TIMED"))
 timed = unittest.skipUnless(TIMED, "limits of time are those of a quiet machine: scripts/test-timed")
 
-# Seconds that a call may take before it counts as hanging; on a busy machine every one is slow.
+# Seconds that a call may take before it counts as hanging; on a busy machine every call is slow.
 PATIENCE = 1200
 
-# Plugins, models and verdicts on plugins: none of the user's, none of another test's.
+# Keeps plugins, models and verdicts on plugins apart from the user's and from other tests'.
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="headscope-home-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 for kind in ("CACHE", "CONFIG", "DATA"):
     os.environ[f"XDG_{kind}_HOME"] = str(HOME / kind.lower())
 
-# What docs/command-line.md promises.
+# The exit codes of docs/command-line.md.
 EXIT = {"invalid_argument": 2, "not_found": 3, "already_exists": 4, "io": 5, "corrupt": 6, "unsupported": 7,
         "mismatch": 8, "out_of_memory": 9, "device": 10, "cancelled": 130}
 

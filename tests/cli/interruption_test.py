@@ -32,7 +32,7 @@ class Slow(Case):
         self.call = [PROGRAM, "ablate", "--model", str(SMOLLM2), "--ioi", str(PROMPTS), "--tokens-per-run", "256", "--out", str(self.out)]
 
     def start(self, *more, measured=r"ablating heads +\[[#.]+\] +[1-9]"):
-        """Returns when the progress says what `measured` matches: something is done. The program believes that somebody watches: see said()."""
+        """Returns when the progress matches `measured`, i.e. something is done. The program sees a terminal: see said()."""
         self.shown, (self.watcher, terminal) = [], pty.openpty()
         self.resize(self.columns)
         self.process = process = subprocess.Popen([*self.call, *more], stdout=subprocess.PIPE, stderr=terminal)
@@ -176,6 +176,19 @@ class Resumable(Slow):
         self.good(*self.call[1:-1], again)
         self.assertTrue(np.array_equal(self.effects(again)[1], whole, equal_nan=True))
 
+    def test_does_not_go_on_after_a_file_has_changed(self):
+        text = self.folder / "text.txt"
+        for named in (["--detectors", "previous,retrieval", "--set", f"previous.text={text}"], ["--detectors", "previous,retrieval", "--haystack", str(text)]):
+            with self.subTest(named):
+                text.write_text("the cat sat on the mat and the cat ran over the hills to the sea. " * 400)
+                self.call = [PROGRAM, "detect", "--model", str(SMOLLM2), *named, "--resumable", "--out", str(self.out)]
+                document, _ = self.stopped(signal.SIGINT, measured=r"cells +\[[#.]+\] +[1-9]")
+                self.assertEqual((document["finished"], document["cells"]), (1, 2))
+                text.write_text(text.read_text().replace("cat", "dog"))
+                self.bad("mismatch", *self.call[1:], file="r.h5.journal", field="--out")
+                for left in self.folder.glob("r.h5*"):
+                    left.unlink()
+
     def test_refuses_what_cells_cannot_do(self):
         self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--prompt", "a", "--resumable", "--out", self.out, field="--task")
         self.bad("invalid_argument", "ablate", "--model", SMOLLM2, "--ioi", "4", "--resumable", field="--out")
@@ -186,7 +199,7 @@ class Resumable(Slow):
 class Killed(Slow):
     def test_leaves_nothing_under_the_name(self):
         process = self.start()
-        # A bar of the usual length: the terminal says no width.
+        # The bar has its default length, since the terminal reports no width.
         self.assertRegex(self.said(), r"\r\033\[Kablating heads +\[[#.]{24}\] +\d+ %  .+ left")
         process.kill()
         process.communicate()
@@ -194,7 +207,7 @@ class Killed(Slow):
         left = self.names()
         self.assertEqual(len(left), 1, left)
         self.assertTrue(left[0].startswith(".r.h5.partial-"), left)
-        # The next run with that name clears up.
+        # The next run with that name cleans up.
         self.good("attention", "--model", self.small_model(), "--prompt", "abc", "--out", self.out)
         self.assertEqual(self.names(), ["r.h5"])
 
@@ -268,7 +281,7 @@ class FullDisk(Case):
 
 class Progress(Slow):
     def lines(self):
-        """All but the one that is being drawn."""
+        """All lines except the one that is being drawn."""
         return [line for line in re.split(r"[\r\n]+", self.said().replace("\033[K", ""))[:-1] if "ablating" in line]
 
     def test_the_bar_follows_the_width(self):

@@ -35,7 +35,7 @@ task = "pairs"
 
 
 def at_most(size):
-    """Of the child: no file may become larger."""
+    """Limits, in the child, the size that files may grow to."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 

@@ -31,7 +31,7 @@ class Lists(Case):
     def test_the_command_line_knows_the_options_of_the_lists_and_no_others(self):
         for method in methods():
             said = run(*method["id"].split(), "--help").stdout.decode()
-            # What an entry begins with; what it excludes and says stands behind.
+            # The beginning of an entry; its exclusions and help follow.
             begins = re.findall(r"^  ((?:-\w,)?--[a-z][a-z-]*(?:,--[a-z][a-z-]*)*)", said, re.M)
             shown = {flag for names in begins for flag in names.split(",") if flag.startswith("--")}
             self.assertEqual(shown - FACE, flags_of(method) - FACE, method["id"])
@@ -46,7 +46,7 @@ class Lists(Case):
                 self.assertRegex(option["since"], r"^\d+\.\d+$", where)
                 if option["type"] == "choice":
                     self.assertIn(option["default"], [choice["name"] for choice in option["choices"]], where)
-                # What a face leaves out it leaves out for a reason.
+                # Where a face does not offer an option, there is a reason.
                 self.assertEqual(option["flag"] is None or option["key"] is None, bool(option["only_because"]), where)
 
     def test_flags_keys_and_defaults_of_before_are_still_there(self):

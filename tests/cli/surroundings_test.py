@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies around the program: its CUDA module, who reads its output, pipes where files are expected, open folders."""
+"""The program's surroundings: its CUDA module, readers of its output, pipes where files are expected, open folders."""
 import os
 import pathlib
 import shutil
@@ -11,7 +11,7 @@ from harness import PROGRAM, Case, run
 
 
 class CudaModule(Case):
-    """The program looks beside itself, so a copy of it in a folder of its own sees what the test lays there."""
+    """The program searches its own folder, so a copy in a separate folder finds what the test puts there."""
     def setUp(self):
         super().setUp()
         self.copy = self.folder / "bin" / "headscope"

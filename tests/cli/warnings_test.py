@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Numbers that need a word beside them get it: units, estimates, answers without a space, short references, empty circuits."""
+"""Numbers that need a warning get one: units, estimates, answers without a space, short references, empty circuits."""
 import csv
 import os
 import subprocess

@@ -18,7 +18,7 @@ protected:
     device_ = test_device();
     if (!device_.is_cuda()) GTEST_SKIP() << "needs a GPU: HEADSCOPE_TEST_DEVICE=cuda";
   }
-  // Of one rounding of the type.
+  // The tolerance for one rounding of the type.
   double tolerance() const { return GetParam() == at::kFloat ? 1e-5 : GetParam() == at::kHalf ? 2e-3 : 2e-2; }
   at::Tensor random(at::IntArrayRef sizes) const { return at::randn(sizes).to(GetParam()); }
   double error(const at::Tensor& on_device, const at::Tensor& plain) const {
@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Types, DeviceParts, testing::Values(at::kFloat, at::kBF
 
 using SplitLinear = DeviceParts;
 
-// Against float32's own product: both errors from double precision are of the same size.
+// Compares with float32's own product: both errors from double precision are of the same size.
 TEST_P(SplitLinear, IsNearFloat32) {
   for (const double size : {1e-3, 1.0, 1e3}) {
     const at::Tensor x = at::randn({1024, 768}) * size, w = at::randn({1000, 768}) * 0.02, b = at::randn({1000});
@@ -85,7 +85,7 @@ TEST_P(SplitLinear, IsNearFloat32) {
   }
 }
 
-// On top of something; not for rows of odd length, nor for few rows.
+// Adds to a given tensor; does not apply to rows of odd length, or to few rows.
 TEST_P(SplitLinear, AddsWhatItIsGiven) {
   const at::Tensor x = at::randn({2, 80, 64}), w = at::randn({96, 64}) * 0.1, b = at::randn({96});
   const at::Tensor onto = at::randn({2, 80, 96}), plain = at::linear(x, w, b);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Dynamic scaling takes a prompt's rotary base from that prompt's own length, as transformers does for it alone:
-// nothing that runs beside it counts. (The parity tests hold the numbers of one prompt alone.)
+// Dynamic scaling takes a prompt's rotary base from that prompt's own length, as transformers does for it alone,
+// whatever runs beside it. (The parity tests check the numbers of a single prompt.)
 #include "core/engine/generate.h"
 #include "tests/engine/golden.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a run refuses, and that the message names the field.
+// Checks what a run refuses, and that the message names the field.
 #include "core/engine/device.h"
 #include "core/engine/generate.h"
 #include "tests/engine/golden.h"

@@ -33,7 +33,7 @@ inline Tensors read_golden(const std::string& name) {
   return tensors;
 }
 
-// Where the tests run: $HEADSCOPE_TEST_DEVICE ("cuda" on a machine with a GPU), or else the CPU.
+// The device the tests run on: $HEADSCOPE_TEST_DEVICE ("cuda" on a machine with a GPU), or else the CPU.
 inline at::Device test_device() {
   const char* name = std::getenv("HEADSCOPE_TEST_DEVICE");
   const auto device = open_device(name ? name : "cpu");
@@ -48,7 +48,7 @@ inline std::shared_ptr<const Model> load_golden(const std::string& name, LoadOpt
   return *model;
 }
 
-// Largest absolute difference; infinities must be at the same places.
+// The largest absolute difference; infinities must be at the same places.
 inline double max_error(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes()) return INFINITY;
   const at::Tensor x = a.to(at::kCPU, at::kDouble), y = b.to(at::kCPU, at::kDouble);

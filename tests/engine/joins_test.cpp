@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Rows that come in at later layers of a run, with activations of an earlier one or as copies of its own rows, get what
-// they would get in a run of their own.
+// Rows that enter at later layers of a run, with activations of an earlier run or as copies of its own rows, get the
+// same values as in a run of their own.
 #include <gtest/gtest.h>
 
 #include "core/engine/engine.h"
@@ -41,7 +41,7 @@ protected:
     return request;
   }
 
-  // The same as copies of row 0, which is the prompt itself: row `layer` + 1 leaves it at that layer.
+  // The same as copies of row 0, which is the prompt itself: row `layer` + 1 is copied at that layer.
   RunRequest copied(const Intervention& change, bool at_z, LogitRows logits) const {
     RunRequest request;
     request.batch.tokens = whole_.batch.tokens.repeat({layers() + 1, 1});
@@ -107,7 +107,7 @@ TEST_P(Joins, WithAHeadThatAttendsEvenly) {
   expect_rows_of_their_own({.site = {HookPoint::pattern, 0}, .kind = InterventionKind::uniform, .head = 1}, false);
 }
 
-// The prompt itself, a residual of an earlier run, and copies of either at z and before, in one run.
+// Runs the prompt itself, a residual of an earlier run, and copies of either at z and before, in one run.
 TEST_P(Joins, RowsOfAllKindsTravelTogether) {
   const int last = layers() - 1;
   const Intervention zero{.site = {HookPoint::z, last}, .head = 1};
@@ -129,7 +129,7 @@ TEST_P(Joins, RowsOfAllKindsTravelTogether) {
   }
 }
 
-// Their residuals, where the run ends before a layer.
+// Compares their residuals, where the run ends before a layer.
 TEST_P(Joins, EndBeforeALayer) {
   const Intervention zero{.site = {HookPoint::z, 0}, .head = 1};
   RunRequest request = copied(zero, true, LogitRows::all);
@@ -190,12 +190,12 @@ TEST_P(Joins, SaysWhatDoesNotGoTogether) {
   EXPECT_EQ(error_with([&](RunRequest& r) { r.past = KvPast::read(&cache); }), "rows");
   AttentionObserver observer;
   EXPECT_EQ(error_with([&](RunRequest& r) { r.observer = &observer; }), "rows");
-  // Before its row is there, and at what the row leaves out.
+  // Refused: before the row enters, and at points that the row skips.
   EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site.layer = 0; }), "blocks.0.attn.hook_z");
   EXPECT_EQ(error_with([](RunRequest& r) { r.interventions.back().site = {HookPoint::q, 1}; }), "blocks.1.attn.hook_q");
 }
 
-// Shorter rows, and several copies of each at a layer.
+// Uses shorter rows, and several copies of each at a layer.
 TEST_P(Joins, CopiesArePaddedAsTheirRows) {
   const int layer = layers() - 1;
   const at::Tensor tokens = whole_.batch.tokens;

@@ -35,7 +35,7 @@ TEST_P(Parity, LogitsAndEveryHookPoint) {
   EXPECT_GE(compared, 8u * static_cast<std::size_t>(engine.config().n_layers));
 }
 
-// Without hooks other code runs: fused attention and plain norms.
+// Without hooks, other code is run: fused attention and plain norms.
 TEST_P(Parity, LogitsWithNothingLookedAt) {
   const Engine engine(load_golden(GetParam()));
   Tensors golden = read_golden(GetParam());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs behind keys and values of earlier positions, and gradients through some layers only, give what whole runs give.
+// Runs that follow keys and values of earlier positions, and gradients through some layers only, give the same as whole
+// runs.
 #include <gtest/gtest.h>
 
 #include "core/engine/engine.h"

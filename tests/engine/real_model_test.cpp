@@ -47,7 +47,7 @@ TEST_P(RealModel, LogitsAndHookPointsEqualTransformers) {
     const bool last = key.rfind("last.", 0) == 0;
     at::Tensor ours = *result->cache.get(*parse_hook_name(last ? key.substr(5) : key, engine.config()));
     if (last) ours = ours[0][-1];
-    // Activations of real models reach thousands: relative to the largest.
+    // Activations of real models reach thousands, so errors are relative to the largest.
     const at::Tensor finite = value.masked_select(value.isfinite());
     const double scale = std::max(1.0, finite.abs().max().item<double>());
     EXPECT_LT(max_error(ours, value) / scale, 5e-5) << key << " of size " << scale;

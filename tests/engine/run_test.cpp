@@ -260,7 +260,7 @@ TEST(Restart, WhatComesBeforeZIsRefused) {
             "rows[0].z");
   AttentionObserver observer;
   EXPECT_EQ(error_of([&](RunRequest& r) { r.observer = &observer; }), "rows");
-  // What comes before the first block of the run is not computed either.
+  // Points before the first block of the run are not computed either.
   EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::z, 0}}; }), "blocks.0.attn.hook_z");
   EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::embed, -1}}; }), "hook_embed");
   EXPECT_EQ(error_of([](RunRequest& r) { r.capture = {{HookPoint::final_scale, -1}}; }), "none");
@@ -279,7 +279,7 @@ TEST_P(LastLogits, AreThoseOfAWholeRun) {
   const auto last = engine.run(request);
   ASSERT_TRUE(all.ok() && last.ok());
   EXPECT_LT(max_error(last->logits, all->logits.select(1, tokens.size(1) - 1)), 2e-5);
-  // Something in the last block is looked at: all of it is there, and the logits are the same.
+  // Where something in the last block is captured, all of it is computed, and the logits are the same.
   request.capture = {{HookPoint::resid_post, static_cast<int>(engine.config().n_layers) - 1}};
   const auto watched = engine.run(request);
   ASSERT_TRUE(watched.ok());

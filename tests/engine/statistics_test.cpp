@@ -24,7 +24,7 @@ AttentionStatisticsRequest everything(std::int64_t keys, std::map<int, Attention
   return request;
 }
 
-// Everything by plain means from the whole pattern [batch, head, query, key]; query 0 at slot `offset`.
+// Computes everything plainly from the whole pattern [batch, head, query, key], with query 0 at slot `offset`.
 AttentionStatistics by_hand(const AttentionStatisticsRequest& request, const at::Tensor& pattern, std::int64_t offset) {
   const at::Tensor a = pattern.to(at::kDouble);
   const std::int64_t queries = a.size(2), keys = a.size(3), block = request.pool_block;
@@ -72,7 +72,7 @@ double relative(const at::Tensor& a, const at::Tensor& b, double floor = 1e-3) {
 void expect_near(const AttentionStatistics& got, const AttentionStatistics& expected, double tolerance) {
   EXPECT_LT(relative(got.key_sum, expected.key_sum), tolerance);
   EXPECT_LT(relative(got.sink_mass, expected.sink_mass), tolerance);
-  // The first query has one key and no entropy, to about 1e-8: less than 0.1 nats is held to absolute error.
+  // The first query has one key and no entropy, to about 1e-8, so entropies below 0.1 nats are compared absolutely.
   EXPECT_LT(relative(got.entropy, expected.entropy, 0.1), tolerance);
   EXPECT_LT(relative(got.stripe, expected.stripe), tolerance);
   EXPECT_LT(relative(got.span_mass, expected.span_mass), tolerance);
@@ -81,7 +81,7 @@ void expect_near(const AttentionStatistics& got, const AttentionStatistics& expe
   EXPECT_LT(relative(got.pool_max, expected.pool_max), tolerance);
 }
 
-// The keys named hold the weights named.
+// Checks that the listed keys have the listed weights.
 void expect_keys(const AttentionStatistics& got, const at::Tensor& pattern, double tolerance) {
   const at::Tensor named = pattern.cpu().to(at::kDouble).gather(3, got.top_key.cpu().to(at::kLong).clamp_min(0));
   const at::Tensor weight = at::where(got.top_key.cpu() >= 0, named, at::zeros_like(named));
@@ -118,7 +118,7 @@ TEST_P(Statistics, EqualSumsOverThePatternsOfTransformers) {
 INSTANTIATE_TEST_SUITE_P(Architectures, Statistics, testing::Values("gpt2", "llama", "llama_mqa", "mistral", "gemma2"),
                          [](const auto& test) { return test.param; });
 
-// A prompt in two parts with a KV cache, and padding on the left: the same as without either.
+// A prompt in two parts with a KV cache, or with padding on the left, gives the same as without.
 TEST(StatisticsOfARun, KnowPaddingAndTheCache) {
   const Engine engine(load_golden("llama"));
   const at::Tensor tokens = read_golden("llama").at("tokens").slice(0, 0, 1);
@@ -155,7 +155,7 @@ TEST(StatisticsOfARun, KnowPaddingAndTheCache) {
   }
 }
 
-// What an intervention makes of the pattern is what is counted.
+// Statistics are those of the pattern after interventions.
 TEST(StatisticsOfARun, FollowInterventions) {
   const Engine engine(load_golden("gpt2"));
   const at::Tensor tokens = read_golden("gpt2").at("tokens");
@@ -231,7 +231,7 @@ TEST(StatisticsOfARun, EqualTheDenseComputationOnTheGpu) {
     expect_equal_to_dense(at::TensorOptions().dtype(type).device(*device), type == at::kFloat ? 1e-5 : 1e-3);
 }
 
-// The sums that torch's attention hands on, against those of our own first pass.
+// Compares the sums that torch's attention returns with those of our own first pass.
 TEST(StatisticsOfARun, TakeTheSumsOfTheForward) {
   const auto device = open_device("cuda");
   if (!device.ok()) GTEST_SKIP() << "needs a GPU: " << device.error().to_string();

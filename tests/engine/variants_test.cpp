@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Folders that stray from what transformers writes: what it computes from them, Headscope must.
+// Folders that differ from what transformers writes: Headscope must compute what transformers computes from them.
 #include "tests/engine/golden.h"
 
 namespace headscope {

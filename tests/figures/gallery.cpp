@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Writes every kind of figure into a folder, for eyes and for read_files.py.
+// Writes every kind of figure into a folder, to be looked at and for read_files.py.
 //
-//   figures_gallery FOLDER
+// figures_gallery FOLDER
 //
 // NAME.png, NAME.svg and NAME.pdf come with NAME.layout.json: where things are, and what was drawn.
 #include <chrono>

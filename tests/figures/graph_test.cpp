@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Circuits of grouped-query models: where K/V heads stand, and how edges into q, k and v are told apart.
+// Circuits of grouped-query models: where K/V heads are placed, and how edges into q, k and v are told apart.
 #include <algorithm>
 #include <cmath>
 
@@ -83,7 +83,7 @@ TEST(KvHeads, OverlapNothing) {
 
 TEST(KvHeads, OfPartsOfACircuitOverlapNothing) {
   store::Graph graph = grouped();
-  // Only the second group's K/V head, and the MLP of the layer below where it would stand.
+  // Keeps only the second group's K/V head, and the MLP of the layer below at its place.
   std::erase_if(graph.nodes, [](const store::GraphNode& node) {
     return node.kind == "head" && !(node.layer == 0 && node.head == 0);
   });

@@ -43,7 +43,7 @@ inline HeatmapFigure formula_map(std::int64_t rows, std::int64_t cols) {
   return map;
 }
 
-// Looks like a head that attends to its own neighbourhood, to the first token and n/2 tokens back.
+// Resembles a head that attends to its own neighbourhood, to the first token and n/2 tokens back.
 inline HeatmapFigure attention_map(std::int64_t n) {
   HeatmapFigure map;
   map.title = "Attention of head 3.1";
@@ -113,7 +113,7 @@ inline HeatmapFigure with_tokens(HeatmapFigure map, const std::vector<std::strin
   return map;
 }
 
-// Change of a metric, layer x head, with the head 18.6 far ahead.
+// The change of a metric, layer x head, largest by far at head 18.6.
 inline HeatmapFigure head_scores(std::int64_t layers, std::int64_t heads) {
   HeatmapFigure map;
   map.title = "Change of logit difference with each head ablated (mean)";
@@ -137,7 +137,7 @@ inline HeatmapFigure head_scores(std::int64_t layers, std::int64_t heads) {
   return map;
 }
 
-// Five layers of four heads with edges of both signs; of the last layer no node has one.
+// Five layers of four heads with edges of both signs, but none at nodes of the last layer.
 inline GraphFigure graph() {
   GraphFigure figure;
   figure.title = "Circuit: planted";

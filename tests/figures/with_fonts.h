@@ -6,7 +6,7 @@
 
 namespace headscope::figures {
 
-// Once a process, and never taken down: the cases of a program share it.
+// Made once per process and never destroyed, since the cases of a program share it.
 inline void with_fonts() {
   static const FigureRuntime* runtime = new FigureRuntime;
   (void)runtime;

@@ -3,6 +3,7 @@
 // the engine's own full pattern where the map has several tiles and levels.
 #include <random>
 
+#include "app/gui/engine/ablation_interventions.h"
 #include "app/gui/engine/attention_map.h"
 #include "app/gui/engine/layer_attention.h"
 #include "tests/engine/golden.h"
@@ -11,7 +12,7 @@ namespace headscope::gui {
 namespace {
 
 AttentionRequest request_of(std::vector<std::int64_t> tokens, std::vector<HeadId> heads) {
-  return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads)};
+  return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads), {}, false};
 }
 
 std::vector<std::int64_t> row_of(const at::Tensor& tokens, std::int64_t row) {
@@ -19,7 +20,7 @@ std::vector<std::int64_t> row_of(const at::Tensor& tokens, std::int64_t row) {
   return {ids.data_ptr<std::int64_t>(), ids.data_ptr<std::int64_t>() + ids.numel()};
 }
 
-// pattern: [query, key] of one head. The tile's masked cells are where the pattern is 0 by the mask.
+// `pattern` is [query, key] of one head. The tile's masked cells are where the pattern is 0 by the mask.
 void expect_tile(const Tile& tile, const at::Tensor& pattern, double tolerance, const std::string& what) {
   const at::Tensor x = pattern.to(at::kFloat).contiguous();
   const Block block = tile_block({x.size(0), x.size(1)}, tile.key);
@@ -44,7 +45,7 @@ class GoldenMap : public testing::TestWithParam<const char*> {};
 // Rotary and learned positions, K/V groups, sliding windows, soft caps, QK norm.
 TEST_P(GoldenMap, EveryHeadOfEveryLayer) {
   EngineState state;
-  state.engine.emplace(load_golden(GetParam()));
+  state.engine = std::make_shared<const Engine>(load_golden(GetParam()));
   const Tensors golden = read_golden(GetParam());
   for (int layer = 0; layer < state.engine->config().n_layers; ++layer) {
     const auto pattern = golden.find("blocks." + std::to_string(layer) + ".attn.hook_pattern");
@@ -65,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(Small, GoldenMap,
 
 TEST(AttentionMap, TheMeanOfHeadsOfSeveralLayers) {
   EngineState state;
-  state.engine.emplace(load_golden("llama"));
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
   const Tensors golden = read_golden("llama");
   const at::Tensor mean =
       (golden.at("blocks.0.attn.hook_pattern")[0][1] + golden.at("blocks.1.attn.hook_pattern")[0][2]) / 2;
@@ -74,13 +75,48 @@ TEST(AttentionMap, TheMeanOfHeadsOfSeveralLayers) {
   expect_tile(*tile, mean, 2e-6, "mean");
 }
 
+// Against the pattern that the engine itself gives under the same ablation, and the clean one of transformers. Layer 0
+// is as it was: what is ablated comes later.
+TEST(AttentionMap, OfAnAblatedModel) {
+  EngineState state;
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
+  const Tensors golden = read_golden("llama");
+  const std::vector<std::int64_t> tokens = row_of(golden.at("tokens"), 0);
+  for (const AblationMethod how : {AblationMethod::zero, AblationMethod::uniform}) {
+    AttentionRequest request = request_of(tokens, {{1, 2}});
+    request.ablation.heads = {{{0, 1}, how, Phase::both}, {{0, 3}, how, Phase::both}, {{1, 0}, how, Phase::both}};
+    RunRequest run;
+    run.batch = TokenBatch::single(tokens);
+    const auto interventions = prompt_interventions(state, tokens, request.ablation, {});
+    ASSERT_TRUE(interventions.ok()) << interventions.error().to_string();
+    run.interventions = *interventions;
+    run.capture = {{HookPoint::pattern, 1}};
+    const auto ran = state.engine->run(run);
+    ASSERT_TRUE(ran.ok()) << ran.error().to_string();
+    const at::Tensor ablated = ran->cache.get({HookPoint::pattern, 1}).value()[0][2].to(at::kFloat);
+    const at::Tensor clean = golden.at("blocks.1.attn.hook_pattern")[0][2].to(at::kFloat);
+    ASSERT_GT((ablated - clean).abs().max().item<double>(), 1e-3);
+    const auto tile = attention_tile(state, request, {}, {}, {});
+    ASSERT_TRUE(tile.ok()) << tile.error().to_string();
+    expect_tile(*tile, ablated, 2e-6, to_string(how));
+    request.difference = true;
+    const auto difference = attention_tile(state, request, {}, {}, {});
+    ASSERT_TRUE(difference.ok()) << difference.error().to_string();
+    expect_tile(*difference, ablated - clean, 4e-6, to_string(how));
+    AttentionRequest below = request_of(tokens, {{0, 2}});
+    below.ablation = request.ablation;
+    expect_tile(attention_tile(state, below, {}, {}, {}).value(), golden.at("blocks.0.attn.hook_pattern")[0][2], 2e-6,
+                "below");
+  }
+}
+
 // Longer than a clean run: layers are kept on the way up, and the run goes on from where it was.
 class LongMap : public testing::TestWithParam<const char*> {
 protected:
   void SetUp() override {
     auto model = std::make_shared<Model>(*load_golden(GetParam()));
     model->config.n_ctx = 4096; // their own context is too short for several tiles
-    state.engine.emplace(std::move(model));
+    state.engine = std::make_shared<const Engine>(std::move(model));
     std::mt19937 random(11);
     const auto vocabulary = static_cast<unsigned>(state.engine->config().d_vocab);
     for (int i = 0; i < 1100; ++i)
@@ -144,7 +180,7 @@ INSTANTIATE_TEST_SUITE_P(Small, LongMap, testing::Values("llama", "gemma3"));
 TEST(AttentionMap, SaysWhatIsMissing) {
   EngineState state;
   EXPECT_EQ(attention_tile(state, request_of({1, 2}, {{0, 0}}), {}, {}, {}).error().code, ErrorCode::not_found);
-  state.engine.emplace(load_golden("llama"));
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
   for (const HeadId head : {HeadId{99, 0}, HeadId{0, 99}, HeadId{-1, 0}})
     EXPECT_EQ(attention_tile(state, request_of({1, 2}, {head}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
   EXPECT_EQ(attention_tile(state, request_of({1, 2}, {}), {}, {}, {}).error().code, ErrorCode::invalid_argument);
@@ -152,7 +188,7 @@ TEST(AttentionMap, SaysWhatIsMissing) {
 
 TEST(AttentionMap, StopsWhenCancelled) {
   EngineState state;
-  state.engine.emplace(load_golden("llama"));
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
   TaskContext task;
   task.cancel.cancel();
   EXPECT_EQ(attention_tile(state, request_of({1, 2, 3}, {{1, 0}}), {}, task, {}).error().code, ErrorCode::cancelled);

@@ -16,8 +16,8 @@
 namespace headscope::gui {
 namespace {
 
-// Two times the same 24 words that have nothing to do with each other: an induction head looks from each word of the
-// second time at the word after it in the first.
+// The same 24 unrelated words twice: an induction head attends from each word of the second copy to the word after it
+// in the first.
 const char* const words = " apple river seven blue stone music table glass horse paper cloud door"
                           " salt green moon chair bread tower fish road winter lamp queen coat";
 
@@ -120,7 +120,7 @@ private Q_SLOTS:
       const QColor seen = image.pixelColor(canvas.cell_rect({q, key}).center().toPoint());
       QVERIFY(close_to(seen, value_color(canvas.tiles().scale(), static_cast<double>(weight->weight))));
       bright += weight->weight > 0.5F ? 1 : 0;
-      // The cell beside the stripe is dark, what comes later is the page.
+      // The cell beside the stripe is dark, cells after the query have the colour of the page.
       QVERIFY(canvas.value({q, key + 3})->weight < 0.3F);
     }
     QVERIFY2(bright >= 15, qPrintable(QString::number(bright)));
@@ -142,7 +142,7 @@ private Q_SLOTS:
     QVERIFY(content && std::holds_alternative<figures::PanelFigure>(content->figure));
     QCOMPARE(std::get<figures::PanelFigure>(content->figure).panels[1].title, std::string("17.3"));
 
-    // They move together.
+    // The maps move together.
     auto canvases = view.grid().canvases();
     canvases[1]->zoom(3.0);
     QCOMPARE(canvases[0]->camera().cell(), canvases[1]->camera().cell());
@@ -181,7 +181,7 @@ private Q_SLOTS:
     settle(workspace, view);
     MapCanvas& canvas = *view.grid().canvases().front();
     const double fitted = canvas.camera().cell();
-    // A click pins, a second one takes the pin away.
+    // A click pins, a second one removes the pin.
     const QPoint at = canvas.cell_rect({30, 7}).center().toPoint();
     QTest::mouseClick(&canvas, Qt::LeftButton, {}, at);
     QCOMPARE(workspace.selection().query(), std::optional(30));
@@ -241,7 +241,7 @@ private Q_SLOTS:
     QVERIFY(arcs && arcs->isVisible());
     QTest::mouseClick(arcs, Qt::LeftButton, {}, arcs->token_rect(5).center().toPoint());
     QCOMPARE(workspace.selection().query(), std::optional(5));
-    // With a token of the second time in focus, the token that it looks at is marked.
+    // With a token of the second copy in focus, the token that it attends to is marked.
     workspace.selection().set_tokens(30, std::nullopt);
     const QImage image = arcs->grab().toImage();
     const auto back = [&](std::int64_t token) {
@@ -306,7 +306,8 @@ private Q_SLOTS:
     }
     QCOMPARE(canvas.value({300, 200})->weight, 0.75F);
     QCOMPARE(canvas.value({300, 201})->weight, 0.0F);
-    // The lens: sentences of five words; each looks 20 sentences back, at the first token with the rest.
+    // The lens: sentences of five words; each attends to the one 20 sentences back, and with the rest to the first
+    // token.
     lens.show_level(UnitLevel::sentence);
     settle(workspace, lens);
     QCOMPARE(lens.units().units().size(), 121U); // the first token is one of its own
@@ -341,7 +342,7 @@ private Q_SLOTS:
     settle(workspace, lens);
     QCOMPARE(lens.units().units().size(), 4U); // its two sentences, rows and columns alike
     QCOMPARE(canvas.map()->shape().n_query, 4);
-    // What a query gives to the paragraph it gives to its sentences together.
+    // The attention to a paragraph is the sum of that to its sentences.
     QVERIFY(std::abs(canvas.value({3, 1})->weight + canvas.value({3, 2})->weight - whole) < 1e-5F);
     QTest::mouseClick(&canvas, Qt::LeftButton, Qt::ShiftModifier, canvas.cell_rect({2, 1}).center().toPoint());
     settle(workspace, lens);

@@ -87,7 +87,7 @@ int distance(QColor a, QColor b) {
   return std::max({std::abs(a.red() - b.red()), std::abs(a.green() - b.green()), std::abs(a.blue() - b.blue())});
 }
 
-// The nearest that any pixel around a place comes to a colour.
+// The smallest distance of any pixel around a place to a colour.
 int nearest(const QImage& image, QPoint at, QColor wanted) {
   int best = 255;
   for (int y = -2; y <= 2; ++y)
@@ -403,7 +403,7 @@ private Q_SLOTS:
     QCOMPARE(graph.layout().nodes[first].x, (before[1].x + before[2].x) / 2);
     QCOMPARE(graph.layout().nodes[0].x, before[0].x);
     QCOMPARE(graph.layout().nodes[0].y, before[0].y);
-    // Of -2 and 0.5 between the two layers the stronger one stands for both.
+    // Of -2 and 0.5 between the two layers, the stronger edge represents both.
     QCOMPARE(graph.shown().edges.size(), 4U);
     QCOMPARE(graph.shown().edges[0].score, -2.0);
     graph.ungroup(first);

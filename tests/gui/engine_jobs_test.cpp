@@ -93,7 +93,7 @@ TEST_P(EngineJobs, OneHeadIsAblatedAsInTheSweep) {
     }
 }
 
-// Printed, not judged: how long the panel waits for its probabilities with 64 tokens.
+// Prints, without judging, how long the panel waits for its probabilities with 64 tokens.
 TEST_P(EngineJobs, TimeOfAPrediction) {
   PredictRequest request;
   while (request.tokens.size() < std::min<std::size_t>(64, static_cast<std::size_t>(info_.n_ctx)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The longest stretch that the interface thread works without looking at its events, in time of the processor that the
-// thread used: what other programs do on a busy machine does not count.
+// The longest time that the interface thread works without handling events, in CPU time of that thread: what other
+// programs do on a busy machine does not count.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The longest time between two looks of the event loop, on the clock of the wall: it also sees a handler that waits
-// for another thread. A plain thread that only sleeps beside it says how much of that is the machine's own doing.
+// The longest wall-clock time between two turns of the event loop, which also shows a handler that waits for another
+// thread. A plain thread that only sleeps beside it shows how much of that is due to the machine.
 #pragma once
 
 #include <algorithm>

@@ -23,8 +23,8 @@ struct SlowState {
 };
 using SlowWorker = Worker<SlowState>;
 
-// Each query looks at the key `distance` before it, and at the first one. Pooled exactly, without reading every
-// weight, but not before `delay` has gone by.
+// Each query attends to the key `distance` before it, and to the first one. Pools exactly without reading every weight,
+// but not before `delay` has passed.
 Tile striped_tile(MapShape shape, TileKey key, std::int64_t distance) {
   const Block block = tile_block(shape, key);
   Tile tile;
@@ -112,7 +112,7 @@ private Q_SLOTS:
     std::printf("[ MEASURED ] longest stall with 131,072 tokens: %.1f ms (a thread that sleeps beside it: %.1f ms), "
                 "%d tiles\n",
                 meter.longest_ms(), meter.longest_sleep_ms(), state->tiles.load());
-    // Tiles, never the map: 131,072^2 weights would be 64 GiB.
+    // Only tiles are kept, never the map: 131,072^2 weights would be 64 GiB.
     QVERIFY(map->kept_bytes() < std::size_t{256} << 20);
     if (!headscope::test::timed()) QSKIP(headscope::test::not_timed);
     QVERIFY2(meter.longest_ms() <= 50.0 + meter.longest_sleep_ms(), qPrintable(QString::number(meter.longest_ms())));
@@ -146,7 +146,7 @@ private Q_SLOTS:
     }
   }
 
-  // While the finer tile is on its way the coarser one stands in.
+  // While the finer tile is being fetched, the coarser one is shown.
   void a_coarser_tile_stands_in() {
     auto state = std::make_shared<SlowState>();
     SlowWorker worker(QStringLiteral("slow"), state);
@@ -180,13 +180,13 @@ private Q_SLOTS:
     QTRY_VERIFY(map->tile({8, 0, 0}));
     QTRY_VERIFY(map->settled());
     QVERIFY(state->tiles < 60);
-    // Beyond the budget the oldest go; the wanted stay.
+    // Beyond the budget the oldest tiles are dropped; wanted ones stay.
     map->set_budget(1 << 20);
     QVERIFY(map->kept_bytes() <= std::size_t{1} << 20);
     QVERIFY(map->tile({8, 0, 0}));
   }
 
-  // Printed, not asserted: a busy machine has slow frames.
+  // Prints frame times without asserting them, since a busy machine has slow frames.
   void frame_time_at_4096_tokens() {
     auto state = std::make_shared<SlowState>();
     SlowWorker worker(QStringLiteral("slow"), state);

@@ -25,7 +25,7 @@ struct Full {
       weights.push_back(unit(random));
   }
   float& at(std::int64_t q, std::int64_t k) { return weights[static_cast<std::size_t>(q * shape.n_key + k)]; }
-  // Rubbish above the diagonal: nobody may look at it.
+  // Puts arbitrary values above the diagonal, which must never be read.
   ReadBlock reader() {
     return [this](const Block& block, std::span<float> out) -> Status {
       EXPECT_EQ(out.size(), static_cast<std::size_t>(block.rows() * block.cols()));
@@ -118,7 +118,7 @@ TEST(MapTiles, HighestLeavesOutWhatIsMasked) {
   EXPECT_LT(tile->highest_mean, 3.0F);
 }
 
-// A map of 10^10 weights: what is held at once is a block and a tile.
+// A map of 10^10 weights: only a block and a tile are held at once.
 TEST(MapTiles, ReadsBlocksOfAMegabyteHoweverLargeTheTile) {
   const MapShape shape{100000, 100000};
   std::size_t largest = 0;
@@ -181,7 +181,7 @@ std::vector<TokenInfo> tokens_of(const std::vector<std::string>& texts) {
   return tokens;
 }
 
-// A token a byte: borders are where the text alone puts them.
+// Makes one token per byte, so that borders are where the text alone puts them.
 std::vector<TokenInfo> bytes_of(const std::string& text) {
   std::vector<TokenInfo> tokens;
   for (const char c : text)

@@ -27,7 +27,7 @@ std::vector<std::string> method_ids() {
 
 MethodForm form_of(const std::string& id) { return MethodForm(std::move(*methods::make_method(id))); }
 
-// As a shell parts a line: quotes and escaped characters, nothing else of a shell's language.
+// Splits a line as a shell does, with quotes and escaped characters but nothing else of a shell's language.
 std::vector<std::string> shell_words(const std::string& line) {
   std::vector<std::string> words;
   std::string word;
@@ -110,7 +110,7 @@ std::string other_text(const FormField& field) {
   return field.flag.rfind("--", 0) == 0 ? "-it's \"so\"" : "it's so";
 }
 
-// Nothing of a field is known by its name.
+// Checks a field without knowing anything by its name.
 void expect_as_the_option_says(const FormField& field, const methods::Option& option) {
   EXPECT_EQ(field.kind == FieldKind::text, option.is_prose) << field.name;
   EXPECT_EQ(field.reads_file, option.file) << field.name;

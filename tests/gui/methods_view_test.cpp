@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The forms of the window: every method runs through its form on a tiny model and shows a result, or why this model
-// has none; a cancelled run is gone on with; errors stand
-// at their fields; what is out of date is said to be.
+// The forms of the window: every method runs through its form on a tiny model and shows a result, or why this model has
+// none; a cancelled run is continued; errors are shown at their fields; outdated results are marked.
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -92,7 +91,7 @@ private:
     QTRY_VERIFY(!view.running());
   }
 
-  // What each method is asked on the tiny model.
+  // The input of each method on the tiny model.
   struct Row {
     const char* id;
     Values values;
@@ -158,7 +157,8 @@ private:
     return file;
   }
 
-  // Presses Run, and Cancel when the first cells are finished. A machine that was through by then gets more to do.
+  // Presses Run, and Cancel when the first cells are finished. Where the run was finished by then, tries again with
+  // more work.
   void cancel_in_the_middle(Workspace& workspace, MethodsView& view) const {
     for (int pairs = 400; !view.answer() || view.answer()->complete; pairs *= 2) {
       fill(view, {{"task", many_pairs(pairs)}, {"force", pairs == 400 ? "false" : "true"}});

@@ -68,7 +68,7 @@ class PatchingTest : public QObject {
     LensView lens_view;
   };
 
-  // As core gives it for the pair that the view has read, the plain way.
+  // Computes the map with core, the plain way, for the pair that the view has read.
   std::vector<double> reference(const PatchMap& map, const QString& answer, const QString& wrong) {
     PatchPair pair{ids_of(map.clean), ids_of(map.corrupt), {}};
     for (const auto& [text, ids] : {std::pair(&answer, &pair.answers.answer), {&wrong, &pair.answers.wrong}})
@@ -144,7 +144,7 @@ private Q_SLOTS:
     const auto last = run_patching(*state, *pair, {}, {}, [&](PatchMap map) { partial.push_back(std::move(map)); });
     QVERIFY(last.ok() && last->complete);
     QVERIFY(!partial.empty());
-    // After the first layer the first row is there, as it will stay, and no other.
+    // After the first layer the first row is there with its final values, and no other.
     for (int column = 0; column < 8; ++column) {
       const auto at = static_cast<std::size_t>(column);
       QCOMPARE(partial[0].restored[at], last->restored[at]);

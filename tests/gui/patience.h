@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// QTest whose waits end when what they wait for has come, and otherwise after minutes: on a busy machine everything
-// comes late, and the time that is left over costs nothing. In place of <QTest>.
+// Replaces <QTest>: waits end when what they wait for has come, and otherwise after minutes. On a busy machine
+// everything comes late, and a generous limit costs nothing.
 #pragma once
 
 #include <QTest>

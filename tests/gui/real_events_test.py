@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real window by real key and mouse events. What it has understood is read from the session that it writes when it is
+"""The real window by real key and mouse events. What the window did is read from the session that it writes when it is
 closed."""
 
 from real_window import WIDTH, RealWindow, main

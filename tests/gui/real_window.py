@@ -72,7 +72,7 @@ class Window:
         raise AssertionError(f"waited in vain for {what}")
 
     def works(self):
-        """Whether a thread of the window runs or waits for a processor: on a busy machine a still picture alone says nothing."""
+        """Whether a thread of the window runs or waits for a CPU: on a busy machine an unchanged picture alone proves nothing."""
         for state in pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/stat"):
             try:
                 if state.read_text().rpartition(")")[2].split()[0] in "RD":
@@ -94,7 +94,7 @@ class Window:
         time.sleep(0.2)
 
     def find(self, text):
-        """Through the finder. There is no window manager: the focus is given by hand."""
+        """Selects through the finder. There is no window manager, so the focus is set explicitly."""
         self.key("slash")
         self.tool("windowfocus", "--sync", self.until(lambda: self.search("^Find$"), "the finder"))
         self.tool("type", "--delay", 30, text)
@@ -103,7 +103,7 @@ class Window:
         self.tool("windowfocus", "--sync", self.id)
 
     def close(self):
-        """The session that was written."""
+        """Closes the window and returns the session that it wrote."""
         self.key("ctrl+q")
         code = self.process.wait(PATIENCE)
         assert code == 0, f"the window ended with {code}: {self.process.stderr.read()}"
@@ -128,7 +128,7 @@ class RealWindow(unittest.TestCase):
         self.scratch.cleanup()
 
     def settled(self):
-        """Nothing under the prompt, whose cursor blinks, changes in five looks, and no thread of the window has work."""
+        """Waits until nothing below the prompt, whose cursor blinks, changes in five checks, and no thread of the window has work."""
         before, calm = None, 0
 
         def look():

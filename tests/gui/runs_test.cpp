@@ -133,7 +133,7 @@ private Q_SLOTS:
     QCOMPARE(result.prompts.size(), 2U);
     QCOMPARE(result.prompts.front().token_ids.size(), 24U);
     QCOMPARE(scores.values, result.scores);
-    // From the score to the attention row: that very prompt, and the place where the stripe is.
+    // From the score to the attention row: the same prompt, and the place where the stripe is.
     workspace.selection().set_head({1, 2});
     QCOMPARE(view.evidence().model().rowCount(), 2);
     view.evidence().show_row(1);

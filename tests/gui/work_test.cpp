@@ -104,6 +104,127 @@ private Q_SLOTS:
     QCOMPARE(state->runs.load(), 0);
   }
 
+  void the_most_urgent_comes_first() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    std::vector<int> order;
+    const auto post = [&](int name, Urgency urgency) {
+      worker.post<int>({{}, {}, urgency}, this, [name](Counter&, const JobContext<int>&) { return Result<int>(name); },
+                       {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    };
+    const JobId first =
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+    QTRY_VERIFY(worker.jobs().front().running);
+    post(1, Urgency::idle);
+    post(2, Urgency::visible);
+    post(3, Urgency::lengthy);
+    post(4, Urgency::asked);
+    post(5, Urgency::visible);
+    worker.cancel(first);
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(order, (std::vector{4, 2, 5, 3, 1}));
+  }
+
+  void what_follows_the_screen_begins_again_after_a_click() {
+    auto state = std::make_shared<Counter>();
+    CounterWorker worker(QStringLiteral("test"), state);
+    std::vector<int> order;
+    worker.post<int>(JobSpec::view(QStringLiteral("view"), {}), this,
+                     [](Counter& c, const JobContext<int>& job) {
+                       return ++c.runs == 1 ? endless(job.task) : Result<int>(c.runs.load());
+                     },
+                     {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    QTRY_VERIFY(state->runs == 1);
+    worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>&) { return Result<int>(100); },
+                     {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(order, (std::vector{100, 2})); // the click's answer first, and the view's once
+  }
+
+  void a_lengthy_job_stands_still_for_others_and_goes_on() {
+    auto state = std::make_shared<Counter>();
+    CounterWorker worker(QStringLiteral("test"), state);
+    std::vector<int> order;
+    const JobId lengthy = worker.post<int>(JobSpec::lengthy(QStringLiteral("sweep"), {}), this,
+                                           [](Counter& c, const JobContext<int>& job) {
+                                             ++c.runs;
+                                             return endless(job.task);
+                                           },
+                                           {[&](const Result<int>& answer) {
+                                             QCOMPARE(answer.error().code, ErrorCode::cancelled);
+                                             order.push_back(3);
+                                           }});
+    QTRY_VERIFY(!worker.jobs().empty() && worker.jobs().front().done > 3);
+    worker.post<int>(JobSpec::view(QStringLiteral("view"), {}), this,
+                     [](Counter&, const JobContext<int>&) { return Result<int>(1); },
+                     {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>&) { return Result<int>(2); },
+                     {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    QTRY_COMPARE(order.size(), 2U);
+    const std::int64_t done = worker.jobs().front().done;
+    QTRY_VERIFY(worker.jobs().front().done > done + 3);
+    worker.cancel(lengthy);
+    QTRY_COMPARE(order.size(), 3U);
+    QCOMPARE(order.back(), 3);
+    QCOMPARE(state->runs.load(), 1); // it went on, and did not begin again
+  }
+
+  void a_job_that_stands_still_can_be_cancelled() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    std::atomic<bool> other_runs = false;
+    std::optional<ErrorCode> code;
+    const JobId lengthy = worker.post<int>(JobSpec::lengthy({}, {}), this,
+                                           [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+                                           {[&](const Result<int>& answer) { code = answer.error().code; }});
+    QTRY_VERIFY(worker.jobs().front().done > 3);
+    const JobId other = worker.post<int>({{}, {}}, this,
+                                         [&](Counter&, const JobContext<int>& job) {
+                                           other_runs = true;
+                                           return endless(job.task);
+                                         },
+                                         {});
+    QTRY_VERIFY(other_runs);
+    worker.cancel(lengthy);
+    worker.cancel(other);
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(code, ErrorCode::cancelled);
+  }
+
+  void what_follows_is_dropped_when_something_else_is_in_force() {
+    auto state = std::make_shared<Counter>();
+    CounterWorker worker(QStringLiteral("test"), state);
+    std::vector<int> order;
+    const auto post = [&](int name, Urgency urgency) {
+      worker.post<int>({{}, {}, urgency}, this, [name](Counter&, const JobContext<int>&) { return Result<int>(name); },
+                       {[&](const Result<int>& answer) { order.push_back(*answer); }});
+    };
+    worker.post<int>(JobSpec::view({}, {}), this,
+                     [](Counter& c, const JobContext<int>& job) {
+                       ++c.runs;
+                       return endless(job.task);
+                     },
+                     {[&](const Result<int>&) { order.push_back(-1); }});
+    QTRY_VERIFY(state->runs == 1);
+    post(1, Urgency::visible);
+    post(2, Urgency::idle);
+    post(3, Urgency::lengthy);
+    worker.drop_followers();
+    QTRY_VERIFY(worker.idle());
+    QCOMPARE(order, std::vector{3});
+  }
+
+  void jobs_say_what_they_are_about() {
+    CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
+    worker.set_subject(QStringLiteral("the first prompt"));
+    const JobId first =
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+    worker.set_subject(QStringLiteral("the second"));
+    worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>&) { return Result<int>(1); }, {});
+    QCOMPARE(worker.jobs()[0].spec.subject, QStringLiteral("the first prompt"));
+    QCOMPARE(worker.jobs()[1].spec.subject, QStringLiteral("the second"));
+    worker.cancel(first);
+    QTRY_VERIFY(worker.idle());
+  }
+
   void a_receiver_may_be_gone() {
     CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
     int answers = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Files that others rename, write to or cut while a model is read from them.
+// Files that other programs rename, write to or truncate while a model is read from them.
 #include <chrono>
 
 #include <gtest/gtest.h>

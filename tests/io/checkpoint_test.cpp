@@ -162,7 +162,7 @@ TEST_F(Folder, AnySplitOverThreadsGivesTheSame) {
 
 // ---- Rows.
 
-// Rows of 3,001 elements, so that what a thread converts at a time ends within one.
+// Uses rows of 3,001 elements, so that the block that a thread converts at a time ends within one.
 TEST_F(Folder, RowsGoWhereTheyAreSent) {
   constexpr std::int64_t rows = 400, length = 3001;
   std::vector<float> values(static_cast<std::size_t>(rows * length)), expected(values.size());
@@ -289,7 +289,7 @@ TEST_F(Folder, ALoraAdapterIsNamedAsSuch) {
   expect_open_error(ErrorCode::unsupported, "", "LoRA adapter");
 }
 
-// A pipe as config.json would wait for ever.
+// A pipe as config.json would be waited for for ever.
 TEST_F(Folder, APipeAsConfig) {
   const std::string path = folder_.path() + "/config.json";
   std::filesystem::remove(path);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Weight files put together byte by byte, so that a test can make each of their fields wrong.
+// Weight files assembled byte by byte, so that a test can make each of their fields wrong.
 #pragma once
 
 #include <cstdint>

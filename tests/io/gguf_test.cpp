@@ -225,7 +225,7 @@ TEST(Gguf, WrongFilesAreRefused) {
   }
 }
 
-// A tensor in a type that is not read does no harm where nobody reads it.
+// A tensor in an unsupported type does no harm where it is not read.
 TEST(Gguf, TypesThatAreNotRead) {
   const TemporaryFolder folder;
   for (const auto& [type, name] :

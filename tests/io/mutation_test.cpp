@@ -53,7 +53,7 @@ std::string damage(std::string bytes, std::size_t header, Random& random) {
   return bytes;
 }
 
-// Reads everything that the file now promises; gives whether it opened.
+// Reads everything that the file claims to have; returns whether it opened.
 bool use(const std::string& path) {
   const auto checkpoint = Checkpoint::open(path);
   if (!checkpoint.ok()) {
@@ -80,8 +80,8 @@ void attack(const std::string& good, std::size_t header, const std::string& name
     SCOPED_TRACE(round);
     opened += use(folder.write(name, damage(good, header, random)));
   }
-  // Changes inside texts and scales are no damage; but most must be noticed, and some must get through: of JSON with
-  // exact sizes only a few in a thousand do.
+  // Changes inside texts and scales are not damage. Most changes must be noticed, but some must get through: with JSON
+  // and exact sizes only a few in a thousand do.
   EXPECT_GT(opened, rounds / 1000);
   EXPECT_LT(opened, rounds / 2);
 }

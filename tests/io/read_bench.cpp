@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// io_bench MODEL [THREADS ...]: how fast a model's weights become floats, into memory that is there already.
+// io_bench MODEL [THREADS ...]: how fast a model's weights become floats, into memory that is already allocated.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // attention_bench [TOKENS]: how long the attention statistics of one head take on one core, float32, head dimensions 64
-// and 128, all statistics with the top 8; and the rate of the products that they cannot do without.
+// and 128, all statistics with the top 8; and the rate of the products that they need at least.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>

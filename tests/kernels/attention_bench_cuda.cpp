@@ -104,7 +104,7 @@ public:
     out.pool_block = block_, out.pool_sum = pool_sum_->as<double>(), out.pool_max = pool_max_->as<float>();
   }
 
-  // Seconds for all layers, and the rate of the products that this pass cannot do without.
+  // Prints seconds for all layers, and the rate of the products that this pass needs at least.
   void print(const char* name, double milliseconds) const {
     const double t = static_cast<double>(shape_.tokens);
     const double flops = t * (t + 1) * static_cast<double>(shape_.heads * shape_.d_head);

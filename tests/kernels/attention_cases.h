@@ -157,7 +157,7 @@ struct Output {
   }
 };
 
-// The largest |a - b| / (|b| + floor); infinite where one of them is no number or they are infinite apart.
+// The largest |a - b| / (|b| + floor); infinite where one of them is NaN or their difference is infinite.
 template <typename T> double difference(const std::vector<T>& a, const std::vector<T>& b, double floor) {
   double largest = 0.0;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -188,7 +188,7 @@ inline std::int64_t wrong_keys(const Output& got, const Output& truth, int top_k
     const double weight = truth.top_weight[i];
     const auto ties = [&](std::size_t other) { return std::abs(truth.top_weight[other] - weight) < near_tie * weight; };
     const bool before = rank > 0 && ties(i - 1), after = rank + 1 < top_k && ties(i + 1);
-    // The last place may be shared with a key that found none.
+    // The last place may be a tie with a key that got none.
     const bool last = rank + 1 == top_k && std::abs(got.top_weight[i] - weight) < near_tie * weight;
     wrong += before || after || last ? 0 : 1;
   }

@@ -75,7 +75,7 @@ bool check(const Case& shape, Element element) {
 } // namespace
 } // namespace headscope::kernels
 
-// With a number: only the shapes of fewer queries, as compute-sanitizer needs a hundred times as long.
+// With a number, runs only the shapes of fewer queries, since compute-sanitizer takes a hundred times as long.
 int main(int argc, char** argv) {
   using namespace headscope::kernels;
   const std::int64_t most = argc > 1 ? std::atoll(argv[1]) : std::int64_t{1} << 40;

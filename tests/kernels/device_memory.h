@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the programs that run on a GPU share: memory there, and an end with a message where a CUDA call fails.
+// Shared by the programs that run on a GPU: memory there, and exiting with a message where a CUDA call fails.
 #pragma once
 
 #include <cstdio>

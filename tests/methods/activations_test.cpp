@@ -26,7 +26,7 @@ std::vector<WantedSite> all_sites(const ModelConfig& config) {
   return sites;
 }
 
-// What was handed out of each site, [token, ...]. Rows must come in order.
+// Collects what was handed out for each site, [token, ...]. Rows must come in order.
 std::vector<at::Tensor> collected(const Engine& engine, const DumpRequest& request) {
   std::vector<std::vector<at::Tensor>> pieces(request.sites.size());
   std::vector<std::int64_t> counts(request.sites.size(), 0);

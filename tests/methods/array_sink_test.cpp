@@ -32,7 +32,7 @@ std::vector<SinkArray> arrays_of(store::DType dtype) {
 
 at::Tensor values() { return at::arange(15, at::kFloat).view({5, 3}) / 4.0; } // exact in float16
 
-// All of it, or its first two rows of three that were written.
+// Writes all rows, or three of which only the first two count as measured.
 void fill(ArraySink& sink, bool complete) {
   ASSERT_TRUE(sink.write(0, 0, at::arange(5, at::kLong)).ok());
   ASSERT_TRUE(sink.write(1, 0, values().narrow(0, 0, 3)).ok());

@@ -101,7 +101,7 @@ TEST_P(Responds, TheStrongestOfManyByBruteForce) {
     EXPECT_EQ(found->tokens, std::ssize(counted));
     ASSERT_EQ(found->top.size(), 6u);
     for (std::size_t rank = 0; rank < 6; ++rank) {
-      // Of a text that is there twice either may come first: batches round differently.
+      // Where a text is there twice, either may come first, since batches round differently.
       EXPECT_NEAR(found->top[rank].value, all[rank].value, 1e-5);
       EXPECT_EQ(texts[static_cast<std::size_t>(found->top[rank].text)],
                 texts[static_cast<std::size_t>(all[rank].text)]);

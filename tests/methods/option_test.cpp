@@ -11,7 +11,7 @@
 namespace headscope::methods {
 namespace {
 
-// Whether a value of this type is refused below 1 and taken from there on.
+// Checks that a value of this type is refused below 1 and accepted from there on.
 template <typename T> void expect_bound(T below, T from_there) {
   T value = from_there;
   OptionList list;

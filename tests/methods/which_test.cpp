@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How people name activations, heads and positions.
+// The ways to name activations, heads and positions.
 #include "app/methods/activations/which.h"
 
 #include "tests/engine/tiny_model.h"
@@ -31,7 +31,7 @@ TEST(WhichSites, ShortAndWholeNamesAndPatterns) {
   EXPECT_EQ(found({"mlp_post, blocks.1.hook_attn_out,hook_embed", "1"}),
             (Names{"hook_embed", "blocks.1.hook_attn_out", "blocks.1.mlp.hook_post"}));
   EXPECT_EQ(found({"hook_pre", "0"}), Names{"blocks.0.mlp.hook_pre"});
-  // An ending is that of points in blocks; the final norm's is named as a whole.
+  // A short ending matches points in blocks; the final norm's points need their full name.
   EXPECT_EQ(found({"hook_normalized", "2"}), (Names{"blocks.2.ln1.hook_normalized", "blocks.2.ln2.hook_normalized"}));
   EXPECT_EQ(found({"ln_final.hook_normalized"}), Names{"ln_final.hook_normalized"});
   EXPECT_EQ(found({"resid_mid", "0,2"}), (Names{"blocks.0.hook_resid_mid", "blocks.2.hook_resid_mid"}));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What config.json says of a model, as transformers 5.23 takes it (the values are those of its config classes).
+// Models as described by config.json, read as transformers 5.23 does (the values are those of its config classes).
 #include <cmath>
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One model in the forms that other programs write it in: the logits are those of the usual form, which the parity
-// tests hold against transformers'.
+// One model in the forms that other programs write: the logits are those of the usual form, which the parity tests
+// compare with transformers'.
 #include <functional>
 
 #include <nlohmann/json.hpp>
@@ -132,7 +132,7 @@ TEST_F(GgufForms, APartOfAnotherNumberIsNoPart) {
 
 TEST_F(GgufForms, FusedQkv) { expect_usual(path("llama_fused.gguf")); }
 
-// llama.cpp's word for a model without a vocabulary.
+// "none" is llama.cpp's word for a model without a vocabulary.
 TEST_F(GgufForms, TheTokenizerNone) {
   const io::TemporaryFolder folder;
   std::string bytes = io::read_file(path("llama.gguf"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What llama.cpp reads of a file's rotary scaling, in the words of config.json. The expected values follow its source:
+// How llama.cpp reads a file's rotary scaling, in the words of config.json. The expected values follow its source:
 // ggml's rope_yarn multiplies with attn_factor (1 + 0.1 ln factor); a factor without a type is a linear one.
 #include "core/model/gguf_config.h"
 
@@ -114,7 +114,7 @@ TEST(GgufGemma3, PatternOfTheWindow) {
   EXPECT_EQ(windows({{"attention.sliding_window_pattern", {true, false, true, true, false, false}}}), "w-ww--");
 }
 
-// What llama.cpp takes where a key is not there.
+// The defaults that llama.cpp uses where a key is missing.
 TEST(GgufAbsent, Defaults) {
   EXPECT_EQ(configured("gemma3", {}).n_kv_heads, 4); // not the 4 K/V heads or the head size of some config class
   EXPECT_EQ(configured("gemma3", {}).d_head, 8);

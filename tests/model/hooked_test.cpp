@@ -44,7 +44,7 @@ INSTANTIATE_TEST_SUITE_P(Fields, Hooked,
                                          "by_parts", "yarn", "local_base", "yarn_global"),
                          [](const auto& test) { return std::string(test.param); });
 
-// The field that an error is about, with `change` on top of the plain config.
+// The field that the error names with `change` applied to the plain config.
 std::string refused(const nlohmann::json& change) {
   const io::TemporaryFolder folder;
   nlohmann::json config = nlohmann::json::parse(io::read_file(folder_of("plain") + "/config.json"));

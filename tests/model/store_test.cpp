@@ -63,7 +63,7 @@ TEST_F(Store, PackagedNames) {
   EXPECT_EQ(resolve_model_path("smollm2").value(), folder_.path() + "/SmolLM2-135M-Instruct.Q4_1.gguf");
 }
 
-// A path of the name of a packaged model is opened, and a line says so.
+// A path with the name of a packaged model is opened, and a line says so.
 TEST_F(Store, APathWinsOverAPackagedNameWithAWord) {
   const fs::path before = fs::current_path();
   fs::current_path(folder_.path());

@@ -26,7 +26,7 @@ template <typename T> T expect_value(Result<T> result) {
 constexpr ScoreMethod all_methods[] = {ScoreMethod::exact, ScoreMethod::eap, ScoreMethod::eap_ig_inputs,
                                        ScoreMethod::eap_ig_activations, ScoreMethod::clean_corrupted};
 
-// A planted circuit and what is found in its model.
+// A planted circuit and what circuit discovery finds in its model.
 class Found {
 public:
   explicit Found(const PlantedCircuit& plant) : engine_(plant.model), graph_(graph_shape(engine_.config())) {
@@ -50,7 +50,7 @@ public:
   double score(ScoreMethod method, const std::string& edge, std::int64_t steps = 5) const {
     return scores(method, steps)[static_cast<std::size_t>(number(edge))];
   }
-  // As many as are planted.
+  // The strongest edges, as many as are planted.
   Names strongest(ScoreMethod method, std::int64_t steps = 5) const {
     return names(build_circuit(graph_, importance_of(scores(method, steps), task_.metric),
                                {.edges = static_cast<std::int64_t>(planted_.size()), .prune = false}));
@@ -60,7 +60,7 @@ public:
   }
 
 private:
-  // Measured once.
+  // The scores, measured once.
   const std::vector<double>& scores(ScoreMethod method, std::int64_t steps) const {
     std::vector<double>& known = scores_[{method, steps}];
     if (known.empty()) known = expect_value(score_edges(engine_, graph_, task_, {method, steps})).edges;
@@ -98,7 +98,7 @@ protected:
   }
 
   static void every_method_finds(const Found& found) {
-    // Else the plant is no circuit.
+    // Otherwise the planted circuit does not work.
     EXPECT_GT(found.clean(), 2.0);
     EXPECT_LT(std::abs(found.without()), 0.2 * found.clean());
     EXPECT_NEAR(found.of_the_planted(), found.clean(), 0.15 * found.clean());
@@ -116,8 +116,8 @@ TEST_P(PlantedCircuits, EveryMethodFindsInductionInTwoLayers) {
 
 TEST_P(PlantedCircuits, EveryMethodFindsIndirectObjects) { every_method_finds(Found(plant_ioi(shape(1.0)))); }
 
-// What heads compare is so far apart that the softmax is flat on the clean run: patching such an edge changes much, the
-// gradient says nothing. Corrupted ends do not help: there it is as flat.
+// The scores of heads differ so much that the softmax is saturated on the clean run: patching such an edge changes
+// much, but its gradient vanishes. Gradients at the corrupt run do not help, since it is as saturated there.
 void eap_misses_and_integrated_gradients_find(const PlantedCircuit& plant, std::size_t compared) {
   constexpr std::int64_t steps = 20; // of fewer, all may lie beside the place where the attention turns
   const Found found(plant);
@@ -134,7 +134,7 @@ void eap_misses_and_integrated_gradients_find(const PlantedCircuit& plant, std::
   EXPECT_EQ(found.by_acdc(0.15 * found.clean()), found.planted());
 }
 
-// All but the edge that carries what is said and the one that says it.
+// Misses all but the edge that carries the answer and the one that writes it.
 TEST_P(PlantedCircuits, EapMissesSaturatedInductionAndIntegratedGradientsDoNot) {
   eap_misses_and_integrated_gradients_find(plant_induction(shape(6.0)), 3);
 }

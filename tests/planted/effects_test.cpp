@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What planted heads do, measured with the engine and no detector: where they look, and what they add to the logits.
+// What planted heads do, measured with the engine and no detector: what they attend to, and what they add to the
+// logits.
 #include <fstream>
 #include <iterator>
 
@@ -39,7 +40,7 @@ public:
   at::Tensor result(int layer, int head) const {
     return expect_value(run_.cache.get({HookPoint::result, layer}))[0][-1][head];
   }
-  // What the head adds to direction . logits, the final norm taken as it is. direction: [d_vocab]
+  // What the head adds to direction . logits, with the final norm's scale held fixed. `direction`: [d_vocab].
   double effect(int layer, int head, const at::Tensor& direction) const {
     const double scale = expect_value(run_.cache.get({HookPoint::final_scale, -1}))[0][-1][0].item<double>();
     const Model& model = engine_.model();
@@ -194,7 +195,7 @@ TEST_P(PlantedEffects, VisionHeadsChangeWithTheImageAndSayWhatItShows) {
   EXPECT_EQ(text_of(say), text_of(planted));
 }
 
-// The model answers from each needle, word for word, and without its retrieval heads it does not.
+// The model answers from each needle, word for word; with its retrieval heads ablated it does not.
 TEST_P(PlantedEffects, TheNeedleIsReallySaid) {
   for (const Needle& needle : default_needles()) {
     const Ids prompt = encode(generated_haystack(5, 600) + " " + needle.needle + " " + generated_haystack(6, 600) +

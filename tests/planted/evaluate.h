@@ -22,7 +22,7 @@ template <typename T> T expect_value(Result<T> result) {
   return std::move(result).value();
 }
 
-// In a folder of its own, which goes with it.
+// A planted model in a folder of its own, which is removed with it.
 class PlantedModel {
 public:
   explicit PlantedModel(const plant::PlantOptions& options)
@@ -44,7 +44,7 @@ public:
   const std::string folder() const { return folder_.string(); }
   const std::vector<plant::PlantedHead>& heads() const { return plant_.heads; }
 
-  // By the truth; found by detectors or in other ways, of the same form.
+  // The heads of a kind by the ground truth, in the same form as those found.
   HeadSet planted(plant::Kind kind) const {
     HeadSet out;
     for (const plant::PlantedHead& head : plant::heads_to_find(plant_.heads, kind))
@@ -58,7 +58,7 @@ private:
   std::unique_ptr<Engine> engine_;
 };
 
-// With its default options.
+// Runs a detector with its default options.
 inline DetectorResult detect(const Engine& engine, const Detector& detector) {
   const OptionSet options(detector.options());
   return expect_value(detector.run({engine, options, {}, {}}));

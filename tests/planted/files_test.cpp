@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is written: the same bytes for the same options, on every machine, and never over a model that is there.
+// The files written: the same bytes for the same options on every machine, and never over an existing model.
 #include <fstream>
 #include <iterator>
 
@@ -46,8 +46,7 @@ protected:
   const fs::path folder_ = test::new_folder();
 };
 
-// A change of these digests is a change of every model that a seed stands for: then the figure in docs is to be made
-// again.
+// A change of these digests means that every seed gives another model; the figure in docs must then be made again.
 TEST_F(PlantFiles, AreTheSameBytesEverywhere) {
   const std::map<std::string, std::string> expected = {
       {"config.json", "b68f20cf54005d0d98396d8891b344e4ba80ae58b419f948594e6670ea8dab6e"},

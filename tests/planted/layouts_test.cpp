@@ -54,7 +54,7 @@ TEST_P(Layouts, EveryDetectorFindsThePlantedHeadsAndNoOthers) {
 
 INSTANTIATE_TEST_SUITE_P(Random, Layouts, testing::Range(0, groups));
 
-// Else the test above would say little about where heads are.
+// Otherwise the test above would say little about where heads are.
 TEST(Layout, DiffersFromSeedToSeed) {
   std::map<plant::Kind, std::set<std::pair<int, int>>> places;
   for (int layout = 0; layout < groups * layouts_in_group; ++layout) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Masking the planted retrieval heads takes the model's answers away; masking as many other heads does not.
+// Masking the planted retrieval heads removes the model's answers; masking as many other heads does not.
 #include <algorithm>
 
 #include <ATen/Parallel.h>
@@ -59,7 +59,7 @@ TEST_F(PlantedMasking, HidingTheNeedleFromOthersChangesNothing) {
   EXPECT_EQ(mask(MaskMethod::needle, Phase::decode).control_mean(0), 1.0);
 }
 
-// What was read before the answer begins does not need them.
+// Processing the prompt before the answer begins does not need them.
 TEST_F(PlantedMasking, TheirPrefillDoesNotMatter) {
   EXPECT_EQ(mask(MaskMethod::zero, Phase::prefill).mean(2 - 1), 1.0);
 }

@@ -27,7 +27,7 @@ std::string name_of(PlantedHead place) {
   return name.append(std::to_string(place.layer)).append(".h").append(std::to_string(place.head));
 }
 
-// Of the residual stream, before it is turned: sum of outer(e[a + i], e[b + i]).
+// A matrix on the residual stream before rotation: sum of outer(e[a + i], e[b + i]).
 at::Tensor pairs_of(std::int64_t d, Axes a, Axes b, double gain) {
   at::Tensor m = at::zeros({d, d});
   for (std::int64_t i = 0; i < a.size; ++i)
@@ -35,9 +35,9 @@ at::Tensor pairs_of(std::int64_t d, Axes a, Axes b, double gain) {
   return m;
 }
 
-// Weights from what heads compare (query axes x key axes) and what they write (to axes x from axes). Keys and values
-// of every K/V head are the whole residual stream, turned, so that any head can be in any group of grouped queries.
-// The residual stream is turned as a whole, so that no axis says anything.
+// Weights from what heads compare (query axes x key axes) and what they write (to axes x from axes). Keys and values of
+// every K/V head are the whole residual stream, rotated, so that any head can be in any group of grouped queries. The
+// residual stream is rotated as a whole, so that no axis has a meaning.
 class Builder {
 public:
   Builder(const PlantedShape& shape, std::int64_t d_model, std::int64_t d_vocab, std::int64_t n_ctx)
@@ -63,7 +63,7 @@ public:
     }
   }
 
-  // Heads in ascending layers, and to each one a head beside it.
+  // Chooses heads in ascending layers, each with another head beside it.
   std::vector<std::pair<PlantedHead, PlantedHead>> choose(int count) {
     std::vector<int> layers(static_cast<std::size_t>(shape_.layers)), heads(static_cast<std::size_t>(shape_.heads));
     std::iota(layers.begin(), layers.end(), 0);
@@ -85,7 +85,7 @@ public:
     writes_[i] = writes;
   }
 
-  // Different numbers from first to last, in random order.
+  // Draws different numbers from first to last, in random order.
   Ids draw(std::int64_t first, std::int64_t last, std::size_t count) {
     Ids ids(static_cast<std::size_t>(last - first + 1));
     std::iota(ids.begin(), ids.end(), first);
@@ -120,7 +120,7 @@ private:
     const int group = shape_.heads / shape_.kv_heads;
     for (int head = 0; head < shape_.heads; ++head) {
       const auto i = static_cast<std::size_t>(layer * shape_.heads + head), kv = static_cast<std::size_t>(head / group);
-      // q.k = x C y of the axes that x and y are before the turn.
+      // q.k = x C y in the axes before the rotation.
       q.push_back(at::matmul(k[kv], at::matmul(compares_[i].t(), turn)));
       o.push_back(at::matmul(turn.t(), at::matmul(writes_[i], v[kv].t())));
     }
@@ -198,16 +198,16 @@ PlantedCircuit plant_ioi(const PlantedShape& shape) {
   const PlantedHead inhibition = places[1].first;
   const auto [mover, gazer] = places[2];
 
-  // Its own name elsewhere; else the start, where there is nothing to say.
+  // Attends to its own name elsewhere; otherwise to the start, where nothing is written.
   at::Tensor elsewhere = pairs_of(d, name_in(token), name_in(token), 6.0 * shape.sharpness);
   elsewhere.narrow(0, name_in(token).begin, names).select(1, 0).fill_(3.0 * shape.sharpness);
   elsewhere += pairs_of(d, position, position, -12.0 * shape.sharpness);
   builder.set(duplicate, elsewhere, pairs_of(d, name_in(repeated), name_in(token), 1.0));
   builder.set(idler, elsewhere, pairs_of(d, name_in(unread), name_in(token), 1.0));
-  // From the end to the third name.
+  // Attends from the end to the third name.
   const at::Tensor third_name = pairs_of(d, {position.begin + 7, 1}, {position.begin + 5, 1}, 6.0 * shape.sharpness);
   builder.set(inhibition, third_name, pairs_of(d, shunned, repeated, 1.0));
-  // At the end: names, but not the shunned one.
+  // Attends, at the end, to names except the inhibited one.
   at::Tensor other_name = pairs_of(d, shunned, token, -4.0 * shape.sharpness);
   other_name[to].narrow(0, name_in(token).begin, names).fill_(4.0 * shape.sharpness);
   builder.set(mover, other_name, pairs_of(d, predicted, token, 1.0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Small models with a circuit whose edges are known because their weights were constructed, among heads and MLPs that
-// write a little at random, and heads that look where the circuit's heads look but write where nothing reads.
+// write a little at random, and heads that attend to what the circuit's heads attend to but write where nothing reads.
 #pragma once
 
 #include <cstdint>
@@ -25,12 +25,13 @@ struct PlantedCircuit {
   std::vector<std::string> edges; // of the circuit, all of them: "a0.h3->a2.h1<k>"
 };
 
-// Two layers at least. ... A B ... A -> B: a head gives each token the one before it, the induction head looks for
-// its own token there. Corrupt: other tokens, none twice.
+// Needs at least two layers. ... A B ... A -> B: a previous-token head writes to each token the one before it, the
+// induction head looks for its own token there. Corrupt: other tokens, none twice.
 PlantedCircuit plant_induction(const PlantedShape& shape);
 
-// Three layers at least. Mary and John went, John gave to -> Mary: a duplicate-token head at the second John says who
-// was there before, an S-inhibition head carries that to the end, where the name mover looks at the other name
+// Needs at least three layers. Mary and John went, John gave to -> Mary: a duplicate-token head at the second John
+// writes who was there before, an S-inhibition head carries that to the end, where the name mover attends to the other
+// name
 // (Wang et al. 2211.00593). Corrupt: three other names.
 PlantedCircuit plant_ioi(const PlantedShape& shape);
 

@@ -31,7 +31,7 @@ class DoubleAttention : public testing::TestWithParam<std::string> {
 protected:
   DoubleAttention() : model_(test::tiny_model(GetParam())), own_(model_), other_(model_, double_backend()) {}
 
-  // Runs both; the logits must agree, and not to the last bit, or the backend was not asked.
+  // Runs both; the logits must agree, but not to the last bit, or the backend was not used.
   std::pair<RunResult, RunResult> both(const RunRequest& request) {
     auto a = own_.run(request), b = other_.run(request);
     if (!a.ok() || !b.ok()) throw std::runtime_error((a.ok() ? b : a).error().to_string());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Ideal patterns of pattern heads and the likeness to them.
+// Ideal patterns of pattern heads and the similarity to them.
 #include "plugins/detectors/detection_pattern.h"
 
 #include <cmath>

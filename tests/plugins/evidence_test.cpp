@@ -60,7 +60,7 @@ protected:
     for (std::size_t i = 0; i < tested.size(); ++i) {
       const auto& expected = golden["probe"].at(tested[i]);
       EXPECT_EQ(whole(result, 0, 2)[i], expected[0].get<std::int64_t>()) << tested[i];
-      // One word on the border between two classes may fall to either side.
+      // One word on the border between two classes may fall on either side.
       EXPECT_NEAR(accuracy[i], expected[1].get<double>(), 1.001 / expected[0].get<double>()) << tested[i];
     }
     const auto* shift = store::find_attribute(result.findings, "shift");

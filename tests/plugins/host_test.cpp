@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Child processes, and the walls around what plugins do when they run.
+// Child processes, and the guards around plugins when they run.
 #include <chrono>
 #include <thread>
 

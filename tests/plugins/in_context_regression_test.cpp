@@ -43,9 +43,9 @@ TEST_F(IclRegression, TheTrainedToyHasThePublishedPattern) {
       EXPECT_NEAR(map.values[head], expected.at(map.name)[head].get<double>(), 1e-4) << map.name << " " << head;
   EXPECT_NEAR(finding(*result, "omega_spread"), expected.at("omega_spread").get<double>(), 1e-4);
   EXPECT_NEAR(finding(*result, "mu_balance"), expected.at("mu_balance").get<double>(), 1e-4);
-  // Of another draw than the reference: the standard error of a mean square over 1,024 rows is about 0.012.
+  // Data are drawn differently from the reference: the standard error of a mean square over 1,024 rows is about 0.012.
   EXPECT_NEAR(finding(*result, "validation_mse"), expected.at("validation_mse").get<double>(), 0.05);
-  // What is published: every head is diagonal and takes y over, |omega| is one, and the mu cancel.
+  // The published result: every head is diagonal and copies y, |omega| is one value, and the mu cancel.
   EXPECT_EQ(result->heads.size(), 2U);
   for (const float score : result->scores)
     EXPECT_GT(score, 0.8F);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Patterns of the user's: rules by hand, files as they stand. That a detector scores heads by them is compared with
-// numpy in tests/cli/own_inputs_test.py.
+// Patterns given by the user: rules checked by hand, and files. Scores of heads by them are compared with numpy in
+// tests/cli/own_inputs_test.py.
 #include "plugins/detectors/own_pattern.h"
 
 #include <filesystem>
@@ -82,7 +82,7 @@ TEST_F(PatternFiles, NameTheEntryThatIsWrong) {
   EXPECT_THAT(neither.error().message, HasSubstr("first, current, previous, same_token or after_same_token"));
 }
 
-// What detectors say of options before a model is loaded.
+// The errors of detectors about options before a model is loaded.
 Status said(const std::string& id, const std::vector<std::pair<std::string, std::string>>& values) {
   const auto detector = make_pattern_detector(id);
   OptionSet options(detector->options());

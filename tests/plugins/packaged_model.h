@@ -41,7 +41,7 @@ protected:
     if (!engine) GTEST_SKIP() << "build/models has no " << golden.at("model") << "; run scripts/bootstrap";
   }
 
-  // Text, where one is read, is the licence's. What was found before is not looked for again.
+  // Text, where one is read, is the licence's. Results are computed once and reused.
   static const DetectorResult& detect(const std::string& id, const Settings& set = {}) {
     auto found = known.find({id, set});
     if (found == known.end()) found = known.emplace(std::pair(id, set), detect_anew(id, set)).first;
@@ -141,7 +141,7 @@ protected:
   }
 
   static inline nlohmann::json golden;
-  // Of the model that was loaded last, for as long as the process lives.
+  // The engine of the model that was loaded last, kept until the process ends.
   static inline Engine* engine = nullptr;
   static inline std::string loaded;
   static inline std::map<std::pair<std::string, Settings>, DetectorResult> known;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Modules that are good, and modules that are wrong in every way: listed, explained, and never a crash.
+// Good modules, and modules that are wrong in every way: they are listed and explained, and never crash the program.
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -87,7 +87,7 @@ TEST_F(Refusals, AModuleThatIsOverwrittenWithSizeAndTimeKeptIsTriedAgain) {
   ASSERT_EQ(status, 0);
   std::string bytes(fs::file_size(file("good.so")), 'x');
   const auto time = fs::last_write_time(file("good.so"));
-  // In another inode's place the running program would keep what it has mapped; here the file is the same one.
+  // With a new inode the running program would keep what it has mapped; here the file itself is overwritten.
   std::fstream(file("good.so"), std::ios::binary | std::ios::in | std::ios::out)
       .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   fs::last_write_time(file("good.so"), time);

@@ -104,7 +104,7 @@ ModelConfig two_layers() {
   return config;
 }
 
-// One step: where each of the four heads looks most, of `keys` keys.
+// One step: which of `keys` keys each of the four heads attends to most.
 void step(CopyCounter& counter, const std::vector<std::int64_t>& looks, std::int64_t token, std::int64_t keys) {
   for (int layer = 0; layer < 2; ++layer) {
     at::Tensor pattern = at::full({1, 2, 1, keys}, 0.01);
@@ -119,7 +119,7 @@ TEST(CopyCounter, CountsAttendedTokensThatAreGeneratedWithinTheNeedle) {
   const RetrievalPrompt prompt = copy_prompt();
   CopyCounter counter(two_layers(), prompt);
   step(counter, {2, 3, 5, 0}, 10, 7); // 0.0 and 1.0 look at a 10 of the needle; 0.1 at 11, 1.1 outside
-  step(counter, {3, 3, 5, 3}, 11, 8); // 0.0, 0.1 and 1.1 copy 11; 1.0 still looks at 10
+  step(counter, {3, 3, 5, 3}, 11, 8); // 0.0, 0.1 and 1.1 copy 11; 1.0 still attends to 10
   step(counter, {5, 6, 2, 8}, 10, 9); // 10 again: counted twice by the code, once in the set; 1.1 sees its own output
   step(counter, {6, 6, 6, 1}, 3, 10); // 3 is after the needle
   step(counter, {4, 1, 1, 1}, 2, 11); // 2 is before it, 12 is not what was generated
@@ -156,7 +156,7 @@ TEST(CopyCounter, LooksAtTheLastQueryOfATile) {
   EXPECT_DOUBLE_EQ(counter.code_score()[0], 0.25);
 }
 
-// ---- The detector on a model of random weights, whose answers are never the needle.
+// ---- The detector on a model with random weights, whose answers are never the needle.
 
 class RetrievalDetectorTest : public testing::Test {
 protected:

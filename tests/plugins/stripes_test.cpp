@@ -15,7 +15,7 @@
 namespace headscope {
 namespace {
 
-// Two layers of two heads; `pattern` [batch, head, query, key] goes by in tiles of `step` queries.
+// Streams `pattern` [batch, head, query, key] of two layers with two heads in tiles of `step` queries.
 std::vector<float> stripe_of(const at::Tensor& pattern, std::int64_t distance, std::int64_t step) {
   ModelConfig config;
   config.n_layers = 2;

@@ -61,8 +61,8 @@ const ScoreMap& map_named(const DetectorResult& result, const std::string& name)
 }
 
 TEST(Successor, APlantedHeadIsFoundOnItsSharedKeyValueHead) {
-  // Words of two lists are one token each: "May" follows April twice, "I" is a letter and a numeral, so cut the
-  // numerals, and the abbreviations for they share "May".
+  // Some words are one token in two lists: "I" is a letter and a numeral, so numerals are excluded, and so are
+  // abbreviated months, which share "May".
   std::set<std::string> cut;
   for (const std::size_t list : {6U, 8U})
     for (const std::string& word : ordinal_lists()[list].words)

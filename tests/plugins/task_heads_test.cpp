@@ -50,7 +50,7 @@ protected:
   static void expect_name_movers() {
     const json& expected = golden.at("ioi");
     const DetectorResult movers = detect_ioi("name_mover");
-    // Percentages: of scores that are shares, 1e-3 is 0.1 here.
+    // These are percentages: 1e-3 of a share is 0.1 here.
     expect_scores(movers.scores, expected.at("lost"), 0.01, "direct effect");
     expect_scores(map_named(movers, "attention"), expected.at("attention"), tolerance, "attention");
     expect_scores(map_named(movers, "copy_score"), expected.at("copy"), tolerance, "copy score");
@@ -121,7 +121,7 @@ protected:
                     tolerance * expected_scale(expected.at("vhd")));
       }
   }
-  // Divergences are no shares: 1e-3 of the largest, where that is above 1.
+  // Divergences are not shares: allows 1e-3 of the largest, where that is above 1.
   static double expected_scale(const json& values) {
     double largest = 1.0;
     for (const json& layer : values)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The rules of each task, read off its texts by other code than that which makes them.
+// The rules of each task, checked on its texts by other code than that which makes them.
 #include "core/prompts/tasks/task.h"
 
 #include <algorithm>
@@ -51,7 +51,7 @@ std::vector<std::size_t> changed(const TaskExample& example) {
   return out;
 }
 
-// As a token after a space.
+// The word with a leading space.
 std::string spaced(const std::string& word) { return std::string(1, ' ').append(word); }
 
 std::smatch parsed(const std::string& text, const char* pattern) {
@@ -176,7 +176,7 @@ TEST(Tasks, ColoredObjects) {
   }
 }
 
-// As the authors write it, and where its words are.
+// The prompt as the authors write it, and where its words are.
 TEST(Tasks, ColoredObjectsAsPublished) {
   const char* pattern =
       "Q: On the \\w+, (?:there is|you see|I see) an? \\w+ \\w+, an? \\w+ \\w+, and an? \\w+ \\w+. "
@@ -355,7 +355,7 @@ TEST(Alignment, SaysWhatIsWrong) {
   EXPECT_EQ(problem({"The key is", "The lock is", {" red"}, {" blue"}}), "");
   EXPECT_THAT(problem({"The key is", "The keys is", {" red"}, {}}), HasSubstr("different numbers"));
   EXPECT_THAT(problem({"The key is", "The key is", {" red"}, {}}), HasSubstr("is the clean one"));
-  // As many tokens, but not the same place: a word of two tokens first here, second there.
+  // Equally many tokens at different places: the word of two tokens comes first here, second there.
   EXPECT_THAT(problem({"Some keys in box", "Some key in boxes", {" red"}, {}}), HasSubstr("at different tokens"));
   EXPECT_THAT(problem({"The key is", "The lock is", {" keys"}, {}}), HasSubstr("not one token"));
   EXPECT_THAT(problem({"The key is", "The lock is", {" red"}, {" red"}}), HasSubstr("both right and wrong"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tokenizers of words that cut years as GPT-2 does, or into single digits as Llama's does.
+// Word tokenizers that split years as GPT-2 does, or into single digits as Llama does.
 #pragma once
 
 #include <cctype>

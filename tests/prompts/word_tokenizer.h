@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tokenizer whose tokens are words with their leading space, but for the words that are to be cut in two.
+// A tokenizer whose tokens are words with their leading space, except words that must be split in two.
 #pragma once
 
 #include <map>

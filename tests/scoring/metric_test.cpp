@@ -67,7 +67,7 @@ TEST(Metric, Divergences) {
   const double forward = 0.5 * std::log(0.5 / 0.7) + 0.25 * std::log(0.25 / 0.2) + 0.25 * std::log(0.25 / 0.1);
   EXPECT_NEAR(values(MetricKind::kl_divergence, r, {}, p)[0], forward, 1e-12);
   EXPECT_NEAR(values(MetricKind::js_divergence, r, {}, p)[0], values(MetricKind::js_divergence, p, {}, r)[0], 1e-12);
-  // Nothing in common: ln 2, and constants added to logits do not matter.
+  // Disjoint distributions give ln 2, and constants added to logits do not matter.
   const at::Tensor far = at::tensor({100.0, -100.0, -100.0}).view({1, 3}),
                    other = at::tensor({-50.0, 150.0, -50.0}).view({1, 3});
   EXPECT_NEAR(values(MetricKind::js_divergence, far, {}, other)[0], std::numbers::ln2, 1e-12);

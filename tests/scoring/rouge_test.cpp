@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Against rouge_score 0.1.2: tests/golden/generate_rouge.py.
+// Compares with rouge_score 0.1.2: tests/golden/generate_rouge.py.
 #include "core/scoring/rouge.h"
 
 #include <fstream>

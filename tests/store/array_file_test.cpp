@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Arrays out of other people's files: .npy as numpy.save writes it, and datasets of HDF5 files.
+// Arrays from files of other programs: .npy as numpy.save writes it, and datasets of HDF5 files.
 #include "core/store/array_file.h"
 
 #include <cstring>

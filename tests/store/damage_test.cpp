@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A changed byte is an error, never another answer and never the end of the program.
+// A changed byte gives an error, never a wrong answer and never a crash.
 #include <cstdint>
 #include <cstring>
 #include <filesystem>
@@ -73,7 +73,7 @@ TEST_F(Damage, EveryChangedByteIsSeen) {
   }
 }
 
-// Older files have no checksums, and what changed in their numbers nobody can see; but the program lives.
+// Older files have no checksums, so changed numbers go unnoticed; but the program does not crash.
 TEST_F(Damage, WithoutChecksumsNothingCrashes) {
   std::mt19937 random(2);
   const std::string old = good.substr(0, content);
@@ -102,7 +102,7 @@ TEST_F(Damage, CutOrLongerFileIsRefused) {
   EXPECT_TRUE(ResultReader::open(scratch / "old.h5").ok());
 }
 
-// The file is large enough that it is not verified as a whole: what is read of it is.
+// The file is too large to be verified as a whole, but what is read of it is verified.
 TEST_F(Damage, BlocksAreVerifiedWhereTheyAreRead) {
   std::string bytes = good;
   const std::size_t at = bytes.find("Mary"); // in the heap of strings
@@ -113,7 +113,7 @@ TEST_F(Damage, BlocksAreVerifiedWhereTheyAreRead) {
   ASSERT_TRUE(!in.ok() || !in->prompt("ioi-1").ok());
 }
 
-// Files of parts that are whole each by itself: what does not fit together is no data.
+// Files whose parts are valid by themselves but contradict each other must be refused.
 class Contradiction : public testing::Test {
 protected:
   // The samples beside a model of that size, and what `more` adds.
@@ -135,7 +135,7 @@ protected:
     return file(model, [](ResultWriter& out) { return out.add_patching(sample::patching()); });
   }
 
-  // A patch of heads; the numbers of each pair have the shapes given.
+  // A patching of heads; the numbers of each pair have the given shapes.
   ResultReader pairs(std::int64_t clean, const std::vector<std::int64_t>& patched, std::int64_t heads = 2) {
     const Attributes model = {{"n_layers", sample::kLayers}, {"n_heads", sample::kHeads}, {"n_kv_heads", 2}};
     return file(model, [&](ResultWriter& out) -> Status {

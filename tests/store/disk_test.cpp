@@ -91,7 +91,7 @@ TEST(Disk, BadPlacesAreRefusedBeforeAnyWork) {
   EXPECT_EQ(ResultWriter::create("", {}).error().code, ErrorCode::invalid_argument);
 }
 
-// Runs `body` in a process of its own; its exit code, or -1 when it was killed.
+// Runs `body` in a child process; returns its exit code, or -1 when it was killed.
 template <typename Body> int in_child(const Body& body) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(body());
@@ -136,7 +136,7 @@ TEST(Disk, LeftoversOfDeadRunsAreRemovedAndLiveOnesKept) {
   EXPECT_TRUE(ResultReader::open(file).ok());
 }
 
-// Writes maps until the disk refuses. 0: one clear error, and nothing is left behind.
+// Writes maps until the disk refuses. Returns 0 when there was one clear error and nothing is left behind.
 int write_until_refused(const std::string& file, const char* reason) {
   auto out = ResultWriter::create(file, {true, {}, 0});
   if (!out.ok()) return out.error().code == ErrorCode::io ? 0 : 1;

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Files that h5py makes and that no reader may follow or believe: each is refused with the path of what is wrong.
+"""Files made with h5py that no reader may follow or trust: each is refused with the path of what is wrong.
 
 Usage: hostile_files.py STORE_WRITE_SAMPLE HEADSCOPE_PROBE_RESULT
 """

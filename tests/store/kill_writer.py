@@ -37,7 +37,7 @@ class Writer:
         self.said = b""
 
     def files(self):
-        """How many it says it has written."""
+        """How many files the writer says it has written."""
         try:
             self.said += os.read(self.child.stdout.fileno(), 65536)
         except BlockingIOError:  # nothing new
@@ -45,7 +45,7 @@ class Writer:
         return self.said.count(b"\n")
 
     def bytes(self):
-        """Of the hidden file that it is writing; 0: there is none, or it has just got its name."""
+        """The size of the hidden file being written; 0: there is none, or it has just got its name."""
         hidden = f".run.h5.partial-{self.child.pid}"
         try:
             return max((entry.stat().st_size for entry in os.scandir(self.folder) if entry.name.startswith(hidden)), default=0)
@@ -53,7 +53,7 @@ class Writer:
             return 0
 
     def until(self, files, size):
-        """Until it has written so many files, or has so much of another one."""
+        """Waits until the writer has written this many files, or this much of another one."""
         while self.child.poll() is None and self.files() < files and self.bytes() < size:
             time.sleep(0.0002)
 

@@ -228,7 +228,7 @@ TEST(Writer, RefusesWhatDoesNotFit) {
   EXPECT_EQ(out.add_array("/x", small, std::vector<std::int64_t>{std::int64_t{1} << 40}).error().code,
             ErrorCode::invalid_argument);
   EXPECT_EQ(out.set_attributes("", {}).error().code, ErrorCode::invalid_argument);
-  // None of it spoils the file.
+  // None of these errors spoils the file.
   EXPECT_TRUE(out.commit().ok());
   EXPECT_EQ(map->write_rows(0, 0, row).error().code, ErrorCode::internal);
   EXPECT_EQ(out.add_prompt(sample::prompt("p2")).error().code, ErrorCode::internal);
@@ -255,7 +255,7 @@ TEST_F(RoundTrip, TruncatedFileIsOneClearError) {
   EXPECT_EQ(ResultReader::open(scratch.path()).error().code, ErrorCode::invalid_argument);
 }
 
-// As older files are: the last 24 to 32 bytes but the magic say how long the HDF5 part is.
+// Makes a file as older versions wrote it: the last 24 to 32 bytes before the magic say how long the HDF5 part is.
 void without_checksums(const std::string& path) {
   const std::string bytes = bytes_of(path);
   std::uint64_t content = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One file with everything in it. read_sample.py computes the same values by itself.
+// One file with everything in it. read_sample.py computes the same values independently.
 #pragma once
 
 #include <cmath>
@@ -61,7 +61,7 @@ inline AblationSpec ablation() {
   return out;
 }
 
-// Of prompts 0 and 1; prompt 2 is never measured, prompt 1 only in layers 0 and 1.
+// The effects of prompts 0 and 1; prompt 2 is never measured, prompt 1 only in layers 0 and 1.
 inline float effect(int prompt, int layer, int head) {
   return static_cast<float>(prompt * 100 + layer * 10 + head) * 0.25F;
 }
@@ -91,7 +91,7 @@ inline AttentionSpec attention() {
   return out;
 }
 
-// Of head index 0 every row; of head index 1 the rows below 256. Causal.
+// Causal weights: every row of head index 0, and the rows below 256 of head index 1.
 inline float weight(int head_index, int query, int key) {
   return key > query ? 0.0F : static_cast<float>((query * 7 + key * 3 + head_index) % 1000) / 1000.0F;
 }

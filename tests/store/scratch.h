@@ -8,7 +8,7 @@
 
 namespace headscope::store {
 
-// A new folder that goes away with it.
+// A new folder that is removed with the object.
 class Scratch {
 public:
   Scratch() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Estimated patches against real ones: equal for a small change, and the guard says where they are not.
+// Estimated patches against exact ones: equal for a small change, and the guard says where they are not.
 #include "core/sweeps/attribution_patching.h"
 
 #include <cmath>
@@ -19,7 +19,7 @@ PatchPair pair_of(std::int64_t length, std::int64_t seed) {
   return pair;
 }
 
-// Tokens of the pair are almost the same to the model, so that the first order is all there is.
+// Makes the pair's tokens almost equal for the model, so that only the first order matters.
 std::shared_ptr<Model> with_near_tokens(const std::string& family, const PatchPair& pair) {
   auto model = test::tiny_model(family);
   const at::Tensor& w_e = model->weights.w_e;
@@ -47,7 +47,7 @@ TEST_P(Estimates, AreExactForASmallChange) {
       const auto found = attribute_patches(engine, {pair}, options, {});
       ASSERT_TRUE(exact.ok() && found.ok()) << (found.ok() ? "" : found.error().to_string());
       ASSERT_EQ(found->estimated.restored.size(), exact->restored.size());
-      // Restored is a quotient of two differences of float32 logits: what rounding leaves open in both grows as the gap
+      // `restored` is a quotient of two differences of float32 logits, whose rounding errors matter more as the gap
       // shrinks.
       const double rounding = float32_of_logits / std::abs(exact->clean[0] - exact->corrupt[0]);
       ASSERT_LT(rounding, 0.05);

@@ -257,7 +257,7 @@ TEST(HeadAblation, DonorsAreOtherPromptsOfTheSameLengthWhereThereAreSome) {
     chosen.insert(choose_donors(prompts, prompts, seed).value()[3]);
   EXPECT_EQ(chosen.size(), 4u);
   EXPECT_EQ(choose_donors({prompts[0]}, {prompts[0]}, 0).error().code, ErrorCode::mismatch);
-  // Of four tokens a donor of one, aligned from the end, replaces the last.
+  // Of four tokens, a donor of one token, aligned from the end, replaces the last.
   const TokenRows four = {{1, 2, 3, 4}}, one = {{9}}, three = {{7, 8, 9}};
   EXPECT_EQ(replaced_shares(four, one, {0}, Phase::both).value(), std::vector<double>{0.25});
   EXPECT_EQ(replaced_shares(four, one, {0}, Phase::decode).value(), std::vector<double>{1.0});

@@ -50,7 +50,7 @@ protected:
     return out;
   }
 
-  // What transformers' logits give under each of several metrics.
+  // Compares with transformers' logits under each of several metrics.
   void check(const AblationNodes& set, AblationMethod method, const std::string& name) const {
     HeadAblationOptions options;
     options.method = method;

@@ -120,7 +120,7 @@ protected:
     out.head = head;
     return out;
   }
-  // Weights w of one query with those of `keys` times factor and the rest given to the others in proportion.
+  // The weights w of one query with those of `keys` times `factor` and the rest given to the others in proportion.
   static std::vector<double> expected(std::vector<double> w, const std::set<int>& keys, double factor) {
     double taken = 0.0, others = 0.0;
     for (int k = 0; k < static_cast<int>(w.size()); ++k)

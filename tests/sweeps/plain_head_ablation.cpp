@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Head ablation without batching and restarting, and with a KV cache where phases are told apart: slow, and
-// simple enough to be believed.
+// Head ablation without batching and restarting, and with a KV cache where phases differ: slow, but simple enough to be
+// trusted.
 #include "tests/sweeps/plain_sweeps.h"
 
 #include <ATen/ATen.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The numbers of sweeps the plain way, to compare with: no batches, no restarts, every cell a run from the first token
-// on.
+// Sweeps computed the plain way, to compare with: without batches or restarts, each cell in a run of its own from the
+// first token on.
 #pragma once
 
 #include <vector>

@@ -12,7 +12,7 @@ const nlohmann::json& components() {
   return value;
 }
 
-// The library gives no texts for a piece that is empty; neither do we make any.
+// Like the library, makes no text for an empty piece.
 std::vector<std::string> cut(const PreTokenizers& steps, const std::string& text) {
   Segment segment;
   segment.text = text;

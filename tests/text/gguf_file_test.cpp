@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A tokenizer out of a GGUF file's own bytes: the case of gguf_cases.json that is broken key by key.
+// A tokenizer from a GGUF file's own bytes: one case of gguf_cases.json, broken key by key.
 #include <cstring>
 #include <random>
 
@@ -138,7 +138,7 @@ TEST_F(GgufFileTokenizer, MostKeysMayBeMissing) {
   EXPECT_EQ((*tokenizer)->bos(), std::nullopt);
 }
 
-// As llama.cpp takes it (src/llama-vocab.cpp: the defaults of a vocabulary of the kind "llama").
+// The defaults are llama.cpp's (src/llama-vocab.cpp: the defaults of a vocabulary of the kind "llama").
 TEST_F(GgufFileTokenizer, SentencePieceHasLlamasIdsWhereItSaysNone) {
   pairs_ = {{"general.architecture", string_value("llama")},
             {"tokenizer.ggml.model", string_value("llama")},

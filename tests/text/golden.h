@@ -53,7 +53,7 @@ inline void expect_rows(const Tokenizer& tokenizer, const nlohmann::json& texts,
   }
 }
 
-// Ids in no sensible order back to text.
+// Decodes ids in arbitrary order.
 inline void expect_decodes(const Tokenizer& tokenizer, const nlohmann::json& rows) {
   ASSERT_FALSE(rows.empty());
   for (const auto& row : rows) {
@@ -75,7 +75,7 @@ inline void expect_invalid(const Tokenizer& tokenizer, const nlohmann::json& row
   }
 }
 
-// A folder under the test's temporary folder that goes away with the object.
+// A folder under the test's temporary folder that is removed with the object.
 class TemporaryFolder {
 public:
   TemporaryFolder() {

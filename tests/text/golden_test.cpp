@@ -151,7 +151,7 @@ TEST(TokenizerFolder, TokensBesideTheVocabulary) {
   }
 }
 
-// As transformers' generate(): generation_config.json before config.json before the tokenizer's own EOS.
+// Ends are those of transformers' generate(): generation_config.json before config.json before the tokenizer's own EOS.
 TEST(TokenizerFolder, WhereGenerationEnds) {
   TemporaryFolder folder;
   std::filesystem::copy_file(golden_path("gpt2/tokenizer.json"), folder.path() + "/tokenizer.json");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Jinja's parts one by one against jinja2 as transformers sets it up, and what a template may not use up.
+// Jinja's parts one by one against jinja2 as transformers sets it up, and the limits of what a template may use.
 #include "core/text/jinja/jinja.h"
 #include "tests/text/golden.h"
 
@@ -68,7 +68,7 @@ TEST(Jinja, WhatItMakesIsBounded) {
                  "deep");
 }
 
-// What goes through a long text or list many times over is bounded by the bytes that it goes through.
+// Operations that pass over a long text or list many times are bounded by the bytes that they read.
 TEST(Jinja, LongValuesUsedOftenAreBounded) {
   const std::string often = "{% for i in range(100000) %}";
   const std::string text = "{% set a = 'a' * 30000000 %}{% set b = 'a' * 30000000 %}";
@@ -83,7 +83,7 @@ TEST(Jinja, LongValuesUsedOftenAreBounded) {
   expect_bounded("{% set l = [1] * 60000 %}" + often + "{% for x in l %}{% break %}{% endfor %}{% endfor %}", "steps");
 }
 
-// Lists in lists in lists go away without recursion, and a namespace may hold itself.
+// Deeply nested lists are freed without recursion, and a namespace may contain itself.
 TEST(Jinja, CirclesAndDepth) {
   const auto deep = JinjaTemplate::parse(
       "{% set n=namespace(s=[]) %}{% for i in range(99999) %}{% set n.s=[n.s] %}{% endfor %}{% set n.n=[n] %}ok");

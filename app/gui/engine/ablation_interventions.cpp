@@ -25,17 +25,18 @@ Result<TokenRows> encode_reference(const Engine& engine, const std::vector<std::
   return rows;
 }
 
-Result<ReferenceActivations*> reference_of(EngineState& state, const std::vector<std::string>& texts) {
-  if (state.reference && state.reference->texts == texts) return state.reference.get();
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+// Shared, since a more urgent job may put other texts in their place while the means of these are made.
+Result<std::shared_ptr<ReferenceActivations>> reference_of(EngineState& state, const std::vector<std::string>& texts) {
+  if (state.reference && state.reference->texts == texts) return state.reference;
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(TokenRows rows, encode_reference(*engine, texts));
   state.reference = std::make_shared<ReferenceActivations>();
   state.reference->texts = texts;
   state.reference->rows = std::move(rows);
-  return state.reference.get();
+  return state.reference;
 }
 
-// With the means of all layers, so that the next head needs no run of the reference texts.
+// Makes the means of all layers at once, so that the next head needs no run of the reference texts.
 Status make_means(const Engine& engine, ReferenceActivations& reference, const TaskContext& task) {
   if (reference.means) return {};
   reference.options.method = AblationMethod::mean;
@@ -51,10 +52,10 @@ Status make_means(const Engine& engine, ReferenceActivations& reference, const T
 using Group = std::pair<AblationMethod, Phase>;
 using Made = std::vector<std::pair<AblatedHead, Intervention>>;
 
-// Heads of one method and phase, in order of layers.
+// Adds heads of one method and phase, in order of layers.
 Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                  const Group& group, const std::vector<HeadId>& heads, const TaskContext& task, Made& made) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const TokenRows prompts = {tokens};
   HeadAblationOptions options;
   options.method = group.first;
@@ -62,14 +63,15 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
   options.seed = input.seed;
   AblationSource* source = nullptr;
   std::optional<AblationSource> own;
+  std::shared_ptr<ReferenceActivations> kept;
   if (options.method == AblationMethod::mean) {
-    HS_ASSIGN(ReferenceActivations * reference, reference_of(state, input.reference));
-    HS_TRY(make_means(*engine, *reference, task));
-    reference->options.phase = options.phase;
-    source = &*reference->means;
+    HS_ASSIGN(kept, reference_of(state, input.reference));
+    HS_TRY(make_means(*engine, *kept, task));
+    kept->options.phase = options.phase;
+    source = &*kept->means;
   } else {
     if (options.method == AblationMethod::resample) {
-      HS_ASSIGN(const ReferenceActivations* reference, reference_of(state, input.reference));
+      HS_ASSIGN(const auto reference, reference_of(state, input.reference));
       options.reference = reference->rows;
     }
     HS_ASSIGN(AblationSource prepared, AblationSource::prepare(*engine, prompts, options, {}, task));
@@ -88,7 +90,7 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
 
 Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
                       const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   std::map<Group, std::vector<HeadId>> groups;
   for (const AblatedHead& head : input.heads) {
     if (head.head.layer >= engine->config().n_layers || head.head.head >= engine->config().n_heads)
@@ -99,7 +101,7 @@ Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& token
   Made made;
   for (auto& [group, heads] : groups) {
     std::sort(heads.begin(), heads.end());
-    // All of a prompt of one token is its last one.
+    // A prompt of one token has no tokens before its last.
     if (group.second == Phase::prefill && tokens.size() < 2) continue;
     HS_TRY(add_group(state, tokens, input, group, heads, task, made));
   }
@@ -131,7 +133,7 @@ Result<std::vector<Intervention>> generation_interventions(EngineState& state, c
         list.push_back(std::move(intervention));
         continue;
       }
-      // The prompt's own positions, the last one among them; then what comes after.
+      // First the prompt's own positions, including the last; then those after it.
       list.push_back(intervention);
       if (head.when == Phase::prefill) continue;
       Intervention after = intervention;

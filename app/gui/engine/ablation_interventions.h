@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From ablated heads to the engine's interventions, through the source that the command line's sweeps use.
-// For the .cpp files of this folder: it knows Torch.
+// Turns ablated heads into the engine's interventions, through the source that the command line's sweeps use. Only the
+// .cpp files of this folder include it, since it uses Torch.
 #pragma once
 
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace headscope::gui {
 
-// The mean activations of a set of reference texts, of all layers; they are the same for every prompt and head.
+// The mean activations of a set of reference texts in all layers; they are the same for every prompt and head.
 struct ReferenceActivations {
   std::vector<std::string> texts;
   TokenRows rows;
@@ -21,12 +21,13 @@ struct ReferenceActivations {
   std::optional<AblationSource> means;
 };
 
-// For one run over the whole prompt, without a KV cache. mismatch when mean or resample lack reference texts.
+// Makes interventions for one run over the whole prompt, without a KV cache. Returns mismatch when mean or resample
+// lack reference texts.
 Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                        const AblationInput& input, const TaskContext& task);
 
-// For generate() with last_prompt_token_decodes: the phase decides where they act. New tokens take, with resample,
-// what the other text has at its last position.
+// Makes interventions for generate() with last_prompt_token_decodes; the phase decides where they act. With resample,
+// new tokens take the other text's activation at its last position.
 Result<std::vector<Intervention>> generation_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                            const AblationInput& input, const TaskContext& task);
 

@@ -10,7 +10,7 @@ namespace headscope::gui {
 namespace {
 
 struct Part {
-  std::shared_ptr<LayerAttention> layer;
+  std::shared_ptr<LayerAttention> layer, clean; // clean: null unless the difference from it is wanted
   int head = 0;
 };
 
@@ -18,20 +18,33 @@ Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& r
   if (request.heads.empty()) return make_error(ErrorCode::invalid_argument, "no head is selected");
   std::vector<Part> parts;
   for (const HeadId& head : request.heads) {
-    HS_ASSIGN(auto layer, layer_attention(state, *request.tokens, head.layer, task));
-    if (head.head < 0 || head.head >= layer->q.size(0))
+    Part part;
+    HS_ASSIGN(part.layer, layer_attention(state, *request.tokens, head.layer, request.ablation, task));
+    if (request.difference) {
+      HS_ASSIGN(part.clean, layer_attention(state, *request.tokens, head.layer, {}, task));
+    }
+    if (head.head < 0 || head.head >= part.layer->q.size(0))
       return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name(head));
-    parts.push_back({std::move(layer), static_cast<int>(head.head)});
+    part.head = static_cast<int>(head.head);
+    parts.push_back(std::move(part));
   }
   return parts;
+}
+
+at::Tensor weights_of(const Part& part, const Block& block) {
+  const auto of = [&](LayerAttention& layer) {
+    return head_weights(layer, part.head, block.q_begin, block.q_end, block.k_begin, block.k_end);
+  };
+  at::Tensor weights = of(*part.layer);
+  if (part.clean) weights.sub_(of(*part.clean)).clamp_min_(lowest_difference);
+  return weights;
 }
 
 ReadBlock reader_of(const std::vector<Part>& parts) {
   return [&parts](const Block& block, std::span<float> out) -> Status {
     at::Tensor mean;
     for (const Part& part : parts) {
-      const at::Tensor weights =
-          head_weights(*part.layer, part.head, block.q_begin, block.q_end, block.k_begin, block.k_end);
+      const at::Tensor weights = weights_of(part, block);
       mean = mean.defined() ? mean.add_(weights) : weights;
     }
     if (parts.size() > 1) mean.div_(static_cast<double>(parts.size()));

@@ -10,7 +10,7 @@
 namespace headscope::gui {
 namespace {
 
-// Read once; what is put into a folder later is there after the next start.
+// Plugins are read once; those added later appear after the next start.
 const plugin::PluginHost& plugins() {
   static const plugin::PluginHost host = plugin::PluginHost::load();
   return host;
@@ -46,7 +46,7 @@ std::vector<DetectorInfo> list_detectors() {
 }
 
 Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const auto detector, plugins().detector(request.id));
   HS_ASSIGN(const OptionSet options, options_of(*detector, request));
   HS_TRY(detector->check(*engine));
@@ -56,7 +56,7 @@ Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& r
 }
 
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Model& model = engine->model();
   std::vector<std::shared_ptr<const Detector>> detectors;
   std::vector<OptionSet> options;

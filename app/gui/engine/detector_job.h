@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Detectors: what there is, running one, and keeping what they found as a result file. Jobs of the engine's thread.
+// Lists detectors, runs one, and saves what they found as a result file. Jobs of the engine's thread.
 #pragma once
 
 #include <map>
@@ -22,10 +22,10 @@ struct DetectorInfo {
   std::vector<OptionSpec> options;
 };
 
-// Those of all plugins that are loaded; from any thread.
+// Lists the detectors of all loaded plugins; may be called from any thread.
 std::vector<DetectorInfo> list_detectors();
 
-// Every plugin, also those that were refused; from any thread.
+// Lists every plugin, including refused ones; may be called from any thread.
 const std::vector<plugin::PluginEntry>& list_plugins();
 
 struct DetectorRequest {
@@ -41,7 +41,8 @@ struct DetectorAnswer {
   std::shared_ptr<const DetectorResult> result;
 };
 
-// unsupported when it does not fit the model. A run that is cancelled after it has measured something is a result.
+// Returns unsupported when it does not fit the model. A run that is cancelled after it has measured something is a
+// result.
 Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task);
 
 struct SaveRequest {
@@ -50,7 +51,7 @@ struct SaveRequest {
   std::vector<DetectorAnswer> answers;
 };
 
-// The file as `headscope detect` writes it. mismatch when another model is open by now. Returns the path.
+// Writes the file as `headscope detect` does and returns its path; returns mismatch when another model is open by now.
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task);
 
 } // namespace headscope::gui

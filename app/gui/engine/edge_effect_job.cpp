@@ -9,7 +9,7 @@
 namespace headscope::gui {
 namespace {
 
-// The names that core's graph finds its nodes by. Streams: GCC 12 warns about sums of such short strings.
+// The names by which core's graph finds its nodes. Uses streams, since GCC 12 warns about adding such short strings.
 std::string sender_name(const EdgeRef& edge) {
   std::ostringstream name;
   if (edge.sender == "head")
@@ -37,7 +37,7 @@ std::string receiver_name(const EdgeRef& edge, const GraphShape& shape) {
 
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const ComputationalGraph graph(graph_shape(engine->config()));
   PathOptions options;
   options.through_mlps = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What one edge of the computational graph does to a pair of prompts, measured. A job of the engine's thread.
+// Measures the effect of one edge of the computational graph on a pair of prompts. A job of the engine's thread.
 #pragma once
 
 #include <optional>
@@ -8,7 +8,7 @@
 
 namespace headscope::gui {
 
-// By core's kinds and numbers; -1 where there is none.
+// An edge by core's kinds and numbers; -1 where there is none.
 struct EdgeRef {
   std::string sender = "input"; // input, head, mlp
   int sender_layer = -1, sender_head = -1;
@@ -21,7 +21,7 @@ struct EdgeEffect {
   double effect = 0.0; // what it changes by when this edge alone carries what it does on the corrupt prompt
 };
 
-// not_found when the model has no such edge.
+// Returns not_found when the model has no such edge.
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const TaskContext& task);
 

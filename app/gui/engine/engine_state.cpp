@@ -5,14 +5,14 @@
 
 namespace headscope::gui {
 
-Result<const Engine*> open_engine(const EngineState& state) {
+Result<std::shared_ptr<const Engine>> open_engine(const EngineState& state) {
   if (!state.engine) return make_error(ErrorCode::not_found, "no model is open; open one first");
-  return &*state.engine;
+  return state.engine;
 }
 
 Result<const CleanRun*> clean_run(EngineState& state, const std::vector<std::int64_t>& tokens,
                                   const CancelToken& cancel) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   if (state.clean && state.clean->tokens == tokens) return &*state.clean;
   state.clean.reset();
   RunRequest request;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the engine's thread owns. Only the .cpp files of this folder include it: it knows Torch.
+// The state that the engine's thread owns. Only the .cpp files of this folder include it, since it uses Torch.
 #pragma once
 
 #include <memory>
@@ -14,17 +14,17 @@
 
 namespace headscope::gui {
 
-// A longer prompt's clean run is not kept: its residuals would take the memory of the model.
+// The clean run of a longer prompt is not kept: its residuals would need as much memory as the model.
 inline constexpr std::size_t longest_clean_run = 1024; // tokens
 
-// A prompt's clean run, kept so that the next look at it starts where something changes.
+// A prompt's clean run, kept so that the next job on it starts where something changes.
 struct CleanRun {
   std::vector<std::int64_t> tokens;
   std::vector<at::Tensor> resid_pre; // a layer: [1, pos, d_model]
   at::Tensor logits;                 // after the last token [d_vocab]
 };
 
-// The last look at a prompt that is too long for a clean run.
+// The last run of a prompt that is too long for a clean run.
 struct LongRun {
   std::vector<std::int64_t> tokens;
   int layer = 0;
@@ -35,18 +35,19 @@ struct LayerAttention;       // layer_attention.h
 struct ReferenceActivations; // ablation_interventions.h
 
 struct EngineState {
-  std::optional<Engine> engine; // unset: no model is open
-  ModelRequest opened;          // how it was loaded
+  std::shared_ptr<const Engine> engine; // null: no model is open
+  ModelRequest opened;                  // how it was loaded
   std::optional<CleanRun> clean;
   std::optional<LongRun> long_run;
   std::vector<std::shared_ptr<LayerAttention>> attention; // newest last
   std::shared_ptr<ReferenceActivations> reference;        // of the texts that ablation took last
 };
 
-// not_found when no model is open.
-Result<const Engine*> open_engine(const EngineState& state);
+// not_found when no model is open. Shared, since a job that stands still for a more urgent one goes on with its own
+// model until it hears that it is cancelled.
+Result<std::shared_ptr<const Engine>> open_engine(const EngineState& state);
 
-// The clean run of these tokens, from the state or made now.
+// Returns the clean run of these tokens, from the state or made now.
 Result<const CleanRun*> clean_run(EngineState& state, const std::vector<std::int64_t>& tokens,
                                   const CancelToken& cancel);
 

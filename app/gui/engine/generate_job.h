@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Text after a prompt, with heads ablated or without. A job of the engine's thread.
+// Generates text after a prompt, with or without ablated heads. A job of the engine's thread.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,7 @@ struct Continuation {
   bool complete = false; // false: still coming, or cancelled
 };
 
-// `step` is called some fifteen times a second with what there is. A cancelled generation is a result.
+// `step` is called about fifteen times a second with the text so far. A cancelled generation is a result.
 Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const TaskContext& task,
                                    const std::function<void(Continuation)>& step);
 

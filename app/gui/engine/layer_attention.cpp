@@ -6,20 +6,30 @@
 
 #include <ATen/ATen.h>
 
+#include "app/gui/engine/ablation_interventions.h"
 #include "core/model/guard.h"
 
 namespace headscope::gui {
 namespace {
 
-// Of the layers that are kept; the oldest go first.
+// The most bytes of layers that are kept; the oldest are dropped first.
 constexpr std::size_t kept_bytes = std::size_t{1} << 30;
-// Keys whose scores are held at once while a row's sum is taken.
+// How many keys' and rows' scores are held at once while sums of rows are computed.
 constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
 
-LayerAttention taken(const AttentionInput& input, const std::vector<std::int64_t>& tokens) {
+// What of an ablation can change the attention of a layer.
+AblationInput ablation_before(const AblationInput& ablation, int layer) {
+  AblationInput before = ablation;
+  std::erase_if(before.heads, [&](const AblatedHead& head) { return head.head.layer >= layer; });
+  return before.heads.empty() ? AblationInput{} : before;
+}
+
+LayerAttention taken(const AttentionInput& input, const std::vector<std::int64_t>& tokens,
+                     const AblationInput& ablation) {
   const auto by_head = [](const at::Tensor& x) { return x.select(0, 0).transpose(0, 1).to(at::kFloat).contiguous(); };
   LayerAttention layer;
   layer.tokens = tokens;
+  layer.ablation = ablation_before(ablation, input.layer);
   layer.layer = input.layer;
   layer.q = by_head(input.q);
   layer.k = by_head(input.k);
@@ -40,15 +50,16 @@ void keep(EngineState& state, LayerAttention layer) {
   kept.erase(kept.begin(), first);
 }
 
-// Attention as ever, that keeps the q and k it is handed.
+// The default attention, which also keeps the q and k it is given.
 class KeepingAttention : public AttentionBackend {
 public:
-  KeepingAttention(EngineState& state, const std::vector<std::int64_t>& tokens, int last, const TaskContext& task)
-      : state_(state), tokens_(tokens), last_(last), task_(task) {}
+  KeepingAttention(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& ablation, int last,
+                   const TaskContext& task)
+      : state_(state), tokens_(tokens), ablation_(ablation), last_(last), task_(task) {}
   const char* name() const override { return "keeping"; }
 
   at::Tensor run(const AttentionInput& input) const override {
-    keep(state_, taken(input, tokens_));
+    keep(state_, taken(input, tokens_, ablation_));
     task_.report("running the model", input.layer, last_ + 1);
     return default_attention().run(input);
   }
@@ -56,13 +67,17 @@ public:
 private:
   EngineState& state_;
   const std::vector<std::int64_t>& tokens_;
+  const AblationInput& ablation_;
   int last_;
   const TaskContext& task_;
 };
 
-// What a run to `layer` can begin from: the residual of the clean run, or of the last look at a long prompt.
+// What a run to `layer` can begin from: the residual of the clean run where the first head is ablated, or of the last
+// look at a long prompt.
 Result<std::vector<RowGroup>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
-                                       const TaskContext& task) {
+                                       const AblationInput& ablation, const TaskContext& task) {
+  for (const AblatedHead& head : ablation.heads)
+    layer = std::min(layer, static_cast<int>(head.head.layer));
   const bool known = state.clean && state.clean->tokens == tokens;
   if (known || tokens.size() <= longest_clean_run) {
     HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, task.cancel));
@@ -74,16 +89,18 @@ Result<std::vector<RowGroup>> start_of(EngineState& state, const std::vector<std
   return std::vector<RowGroup>();
 }
 
-std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer) {
+std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
+                                     const AblationInput& ablation) {
   auto& kept = state.attention;
-  const auto found =
-      std::find_if(kept.begin(), kept.end(), [&](const auto& x) { return x->layer == layer && x->tokens == tokens; });
+  const auto found = std::find_if(kept.begin(), kept.end(), [&](const auto& x) {
+    return x->layer == layer && x->tokens == tokens && x->ablation == ablation;
+  });
   if (found == kept.end()) return nullptr;
-  std::rotate(found, found + 1, kept.end()); // the newest stand last
+  std::rotate(found, found + 1, kept.end()); // the newest are last
   return kept.back();
 }
 
-// Scores of queries and keys; -inf where a query does not see a key.
+// The scores of queries and keys; -inf where a query may not see a key.
 at::Tensor head_scores(const LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end,
                        std::int64_t k_begin, std::int64_t k_end) {
   const std::int64_t group = layer.q.size(0) / layer.k.size(0);
@@ -101,7 +118,7 @@ at::Tensor head_scores(const LayerAttention& layer, int head, std::int64_t q_beg
   return scores.masked_fill_(hidden, -std::numeric_limits<float>::infinity());
 }
 
-// The sums of the rows, made for whole groups of rows when one of them is asked for.
+// The sums of the rows, computed for whole groups of rows when one of them is needed.
 at::Tensor log_sums(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end) {
   at::Tensor& sums = layer.log_sums[static_cast<std::size_t>(head)];
   const std::int64_t n = layer.q.size(1);
@@ -124,21 +141,25 @@ at::Tensor log_sums(LayerAttention& layer, int head, std::int64_t q_begin, std::
 std::size_t LayerAttention::bytes() const { return q.nbytes() + k.nbytes(); }
 
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                        int layer, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+                                                        int layer, const AblationInput& ablation,
+                                                        const TaskContext& task) {
+  HS_ASSIGN(const auto engine, open_engine(state));
   if (layer < 0 || layer >= engine->config().n_layers)
     return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
-  if (auto found = find(state, tokens, layer)) return found;
+  const AblationInput before = ablation_before(ablation, layer);
+  if (auto found = find(state, tokens, layer, before)) return found;
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  HS_ASSIGN(request.rows, start_of(state, tokens, layer, task));
+  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, task));
   request.until = BeforeLayer{layer + 1};
   request.cancel = task.cancel;
-  const KeepingAttention attention(state, tokens, layer, task);
+  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, task));
+  const KeepingAttention attention(state, tokens, before, layer, task);
   request.attention = &attention;
   HS_ASSIGN(RunResult run, engine->run(request));
-  if (tokens.size() > longest_clean_run) state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
-  return find(state, tokens, layer);
+  if (tokens.size() > longest_clean_run && before.heads.empty())
+    state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  return find(state, tokens, layer, before);
 }
 
 at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,

@@ -1,35 +1,39 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The q and k of layers, kept so that their attention can be looked at again without the model. Only the .cpp files of
+// The q and k of layers, kept so that their attention can be computed again without the model. Only the .cpp files of
 // this folder include it.
 #pragma once
 
 #include <optional>
 #include <vector>
 
+#include "app/gui/engine/ablation_input.h"
 #include "app/gui/engine/engine_state.h"
 
 namespace headscope::gui {
 
 struct LayerAttention {
   std::vector<std::int64_t> tokens;
+  AblationInput ablation; // of layers before this one; what comes later does not change its attention
   int layer = 0;
   at::Tensor q; // [head_index, pos, d_head] float32, rotary applied
   at::Tensor k; // [kv_head_index, pos, d_head]
   double scale = 1.0;
   std::optional<double> softcap;
   std::optional<std::int64_t> window;
-  // Log of the sum of exp(score) over the keys that a query sees: [pos] a head, undefined until a row of the head is
-  // asked for, NaN in the rows that none was asked for.
+  // The log of the sum of exp(score) over the keys that a query may see: [pos] for each head, undefined until a row of
+  // the head is needed, NaN in rows not needed yet.
   std::vector<at::Tensor> log_sums;
 
   std::size_t bytes() const;
 };
 
-// From the state, or by a run of the model as far as this layer.
+// Takes a layer's q and k from the state, or runs the model as far as this layer.
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                        int layer, const TaskContext& task);
+                                                        int layer, const AblationInput& ablation,
+                                                        const TaskContext& task);
 
-// Weights [q_begin, q_end) x [k_begin, k_end) of a head, as the model's pattern: 0 where a query does not see a key.
+// The weights [q_begin, q_end) x [k_begin, k_end) of a head, as in the model's pattern: 0 where a query may not see a
+// key.
 at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                         std::int64_t k_end);
 

@@ -25,7 +25,7 @@ std::string row_name(HookSite site) { return std::string(short_name(site.point))
 } // namespace
 
 Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   LensMap map;
   LogitLensOptions options;
@@ -59,7 +59,7 @@ Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, c
 
 Result<AttributionMap> run_attribution(const EngineState& state, const AttributionRequest& request,
                                        const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   std::vector<std::int64_t> pair(2);
   if (request.answer.empty() || request.wrong.empty()) {
@@ -71,7 +71,7 @@ Result<AttributionMap> run_attribution(const EngineState& state, const Attributi
     const at::Tensor likeliest = std::get<1>(result.logits[0].topk(3)).to(at::kCPU);
     for (int i = 0; i < 2; ++i)
       pair[static_cast<std::size_t>(i)] = likeliest[i].item<std::int64_t>();
-    // One of them was typed: the other is the likeliest that it is not.
+    // One of them was typed; the other is the likeliest different token.
     const std::string& typed = request.answer.empty() ? request.wrong : request.answer;
     if (!typed.empty()) {
       HS_ASSIGN(const std::int64_t id, token_of(tokenizer, typed, request.answer.empty() ? "wrong" : "answer"));

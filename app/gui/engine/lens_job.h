@@ -21,7 +21,7 @@ struct LensRequest {
 };
 
 struct LensMap {
-  int n_rows = 0, n_positions = 0, first_position = 0; // a long prompt is looked at from first_position on
+  int n_rows = 0, n_positions = 0, first_position = 0; // a long prompt is analysed from first_position on
   std::vector<std::string> rows;                       // "resid_pre 3"
   static constexpr int top = 5;
   std::vector<std::int64_t> top_ids; // [row, position, top], likeliest first
@@ -36,7 +36,7 @@ struct LensMap {
   std::size_t at(int row, int position) const { return static_cast<std::size_t>(row * n_positions + position); }
 };
 
-// mismatch (field "token") when `follow` is not one token.
+// Returns mismatch (field "token") when `follow` is not one token.
 Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task);
 
 struct AttributionRequest {
@@ -44,7 +44,7 @@ struct AttributionRequest {
   std::string answer, wrong; // empty: the likeliest next token and the one after it
 };
 
-// In logits: what each part adds to logit(answer) - logit(wrong) at the last token.
+// What each part adds to logit(answer) - logit(wrong) at the last token, in logits.
 struct AttributionMap {
   TokenInfo answer, wrong;
   int n_layers = 0, n_heads = 0;

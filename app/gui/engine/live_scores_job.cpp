@@ -36,7 +36,7 @@ std::vector<float> mean_of(const at::Tensor& sum, std::size_t queries) {
 
 Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_t>& tokens, const TaskContext& task) {
   return guarded("scoring heads on the prompt", [&]() -> Result<LiveScores> {
-    HS_ASSIGN(const Engine* engine, open_engine(state));
+    HS_ASSIGN(const auto engine, open_engine(state));
     const ModelConfig& config = engine->config();
     Sums sums(config);
     AttentionObserver observer;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the attention of every head looks like on the prompt, in three numbers. A job of the engine's thread.
+// Describes the attention of every head on the prompt in three numbers. A job of the engine's thread.
 #pragma once
 
 #include <vector>

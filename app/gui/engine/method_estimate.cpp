@@ -33,7 +33,7 @@ Result<TaskSet> task_of(const Engine& engine, const methods::Method& method) {
 
 Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request,
                                        const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const std::unique_ptr<methods::Method> method, method_of(request));
   HS_TRY(methods::check_cells(*method));
   HS_TRY(methods::check_method(*method, methods::Checked::own_options));
@@ -42,7 +42,7 @@ Result<MethodEstimate> estimate_method(const EngineState& state, const MethodReq
   if (cells->needs_task()) {
     HS_ASSIGN(set, task_of(*engine, *method));
   }
-  HS_TRY(cells->bind({engine, set ? &*set : nullptr, "task", request.id, {}}));
+  HS_TRY(cells->bind({engine.get(), set ? &*set : nullptr, "task", request.id, {}}));
   task.report("timing a forward pass", 0, 0);
   HS_ASSIGN(const double seconds, methods::seconds_per_token(*engine, timed_rows(*engine, set), task.cancel));
   const methods::Cost cost = cells->cost();

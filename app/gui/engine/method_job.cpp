@@ -27,7 +27,8 @@ private:
   int count_;
 };
 
-// When a file was written; unset: there is none. A method may end without having written the file that was asked for.
+// When a file was written; unset: it does not exist. A method may end without having written the file that was asked
+// for.
 std::optional<fs::file_time_type> written_at(const std::string& path) {
   std::error_code missing;
   const auto time = fs::last_write_time(path, missing);
@@ -54,7 +55,7 @@ methods::Context context_of(const TaskContext& task, MethodAnswer& answer) {
 
 Status run_on_open_model(const EngineState& state, methods::Method& method, const methods::OutputOptions& output,
                          const methods::Context& context, const methods::Show& show, MethodAnswer& answer) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   answer.model = {engine->model().identity.sha256(), state.opened.dtype, state.opened.device};
   return methods::run_method(method, *engine, model_options(state.opened), output, context, show);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Any method on the model that is open, as its form asks for it. Jobs of the engine's thread.
+// Runs any method on the open model, as its form asks for it. Jobs of the engine's thread.
 #pragma once
 
 #include <optional>
@@ -15,7 +15,7 @@ namespace headscope::gui {
 
 struct EngineState;
 
-// The model that an answer is of, and how it was loaded.
+// The model that an answer is about, and how it was loaded.
 struct AnsweredModel {
   std::string sha256; // empty: no model was needed
   std::string dtype, device;
@@ -32,7 +32,7 @@ struct MethodAnswer {
   std::optional<Error> error; // what went wrong, also where there is a report
 };
 
-// What goes wrong is in the answer, with what was reported until then.
+// Errors are part of the answer, with everything reported until then.
 Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const TaskContext& task);
 
 struct MethodEstimate {
@@ -40,8 +40,8 @@ struct MethodEstimate {
   double forwards = 0.0, seconds = 0.0;
 };
 
-// What the method costs on the prompts of the task that the request names: its forward passes are counted, and one is
-// timed. unsupported for what is not cut into cells, invalid_argument without a task where one is needed.
+// Estimates the method's cost on the prompts of the request's task: its forward passes are counted, and one is timed.
+// Returns unsupported for a method without cells, invalid_argument without a task where one is needed.
 Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request, const TaskContext& task);
 
 } // namespace headscope::gui

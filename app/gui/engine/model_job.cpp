@@ -56,13 +56,13 @@ Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, co
   state.long_run.reset();
   state.attention.clear();
   state.reference.reset();
-  state.engine.emplace(std::move(model));
+  state.engine = std::make_shared<const Engine>(std::move(model));
   state.opened = request;
   return info;
 }
 
 Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const std::vector<std::int64_t>& ids) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   std::vector<TokenInfo> tokens;
   for (const std::int64_t id : ids)
     tokens.push_back(token_info(*engine->model().tokenizer, id));
@@ -70,14 +70,14 @@ Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const s
 }
 
 Result<std::int64_t> count_tokens(const EngineState& state, const PromptRequest& request) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   if (request.text.empty()) return std::int64_t{0};
   HS_ASSIGN(const auto ids, encode(engine->model(), request));
   return static_cast<std::int64_t>(ids.size());
 }
 
 Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Model& model = engine->model();
   if (request.text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something");
   HS_ASSIGN(const auto ids, encode(model, request));

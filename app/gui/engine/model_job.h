@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Opening a model, and a prompt's tokens. Jobs of the engine's thread.
+// Opens models and tokenizes prompts. Jobs of the engine's thread.
 #pragma once
 
 #include <memory>
@@ -20,22 +20,23 @@ struct ModelRequest {
   std::string dtype = "float32", device = "cpu";
 };
 
-// Takes the place of the model that is open, and keeps that one when this fails.
+// Opens a model in place of the open one, which is kept when this fails.
 Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const TaskContext& task);
 
 struct PromptRequest {
   std::string text;
   bool chat = false;       // in the model's chat template, as the user's message
   bool add_special = true; // BOS as the model adds it; not with chat
+  friend bool operator==(const PromptRequest&, const PromptRequest&) = default;
 };
 
-// invalid_argument for an empty prompt, mismatch for one longer than the context.
+// Returns invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<TokenInfo>> tokenize(const EngineState& state, const PromptRequest& request);
 
-// How many tokens that are; any number, 0 for no text.
+// Counts the tokens of a prompt of any length; 0 for no text.
 Result<std::int64_t> count_tokens(const EngineState& state, const PromptRequest& request);
 
-// What tokens of the model's vocabulary these ids are.
+// Describes the tokens of the model's vocabulary that these ids stand for.
 Result<std::vector<TokenInfo>> describe_tokens(const EngineState& state, const std::vector<std::int64_t>& ids);
 
 } // namespace headscope::gui

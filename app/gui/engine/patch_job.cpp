@@ -39,7 +39,7 @@ Result<std::vector<TokenInfo>> tokens_of(const Engine& engine, const std::string
   return tokens;
 }
 
-// [d_vocab]
+// The logits after the last token [d_vocab].
 Result<at::Tensor> next_logits(const Engine& engine, const std::vector<TokenInfo>& tokens, const CancelToken& cancel) {
   RunRequest request;
   request.batch = TokenBatch::single(ids_of(tokens));
@@ -61,7 +61,7 @@ Result<TokenInfo> given_token(const Tokenizer& tokenizer, const std::string& tex
   return token_info(tokenizer, *id);
 }
 
-// `logits` after the clean prompt; undefined where nothing asked for them yet.
+// `logits` are those after the clean prompt, undefined where they have not been computed yet.
 Result<std::string> space_note(const Engine& engine, const PatchPrompts& prompts, const PatchPairInfo& pair,
                                const at::Tensor& logits, const CancelToken& cancel) {
   const Tokenizer& tokenizer = *engine.model().tokenizer;
@@ -111,7 +111,7 @@ PatchPair patch_pair(const PatchPairInfo& pair) {
 bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
 
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   PatchPairInfo pair;
   pair.prompts = std::make_shared<const PatchPrompts>(prompts);
@@ -128,7 +128,7 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   if (prompts.wrong.empty()) {
     HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, task.cancel));
     const std::vector<std::int64_t> top = likeliest(after_corrupt);
-    // Where both runs expect the same, what the corrupt one expects next.
+    // Where both runs predict the same token, takes the corrupt run's second choice.
     pair.wrong = token_info(tokenizer, top[top[0] == pair.answer->id ? 1 : 0]);
   } else {
     HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
@@ -139,7 +139,7 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
 
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
                               const TaskContext& task, const std::function<void(PatchMap)>& partial) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const PatchingOptions options, options_of(settings));
   const PatchPair wanted = patch_pair(pair);
   Clock::time_point next = Clock::now();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation patching of one pair of prompts. Jobs of the engine's thread.
+// Runs activation patching of one pair of prompts. Jobs of the engine's thread.
 #pragma once
 
 #include <functional>
@@ -31,7 +31,7 @@ struct PatchPrompts {
 
 struct PatchPairInfo {
   std::vector<TokenInfo> clean, corrupt;
-  // Unset when the lengths differ: then nothing can be patched.
+  // Unset when the lengths differ, since then nothing can be patched.
   std::optional<TokenInfo> answer, wrong;
   std::string note; // of an answer that the model would write with a space before it; else empty
   std::shared_ptr<const PatchPrompts> prompts; // as they were typed
@@ -40,14 +40,14 @@ struct PatchPairInfo {
   bool differs() const;
 };
 
-// invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
+// Returns invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
 Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task);
 
-// As core takes it; `pair` is aligned.
+// Converts a pair for core; `pair` must be aligned.
 PatchPair patch_pair(const PatchPairInfo& pair);
 
 struct PatchSettings {
-  // Names and not values: a result file may hold others.
+  // Names rather than values, since a result file may hold others.
   std::string site = "resid_pre", axes = name_of(PatchAxes::layer_position), metric = name_of(MetricKind::logit_diff);
   bool noising = false;
   friend bool operator==(const PatchSettings&, const PatchSettings&) = default;

@@ -31,11 +31,15 @@ Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t
 }
 
 Result<Runs> run_both(EngineState& state, const PredictRequest& request, const TaskContext& task) {
-  HS_ASSIGN(const Engine* engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, task));
   Runs runs;
   if (request.tokens.size() > longest_clean_run) {
-    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, {}, {}, task));
+    // From where the last look at a map of this prompt ended.
+    std::vector<RowGroup> start;
+    if (state.long_run && state.long_run->tokens == request.tokens && state.long_run->layer < engine->config().n_layers)
+      start = {RowGroup::from_residual(state.long_run->layer, state.long_run->resid_pre)};
+    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, std::move(start), {}, task));
     runs.ablated = runs.clean;
     if (interventions.empty()) return runs;
     HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {}, std::move(interventions), task));
@@ -81,7 +85,7 @@ std::vector<PredictedToken> strongest(const Engine& engine, const Runs& runs, in
 
 Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task) {
   return guarded("predicting the next token", [&]() -> Result<Prediction> {
-    HS_ASSIGN(const Engine* engine, open_engine(state));
+    HS_ASSIGN(const auto engine, open_engine(state));
     if (request.tokens.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something");
     HS_ASSIGN(const Runs runs, run_both(state, request, task));
     Prediction prediction;

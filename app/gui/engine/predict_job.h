@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The next token after a prompt, clean beside ablated. A job of the engine's thread.
+// Predicts the next token after a prompt, clean and ablated. A job of the engine's thread.
 #pragma once
 
 #include <string>
@@ -34,8 +34,8 @@ struct Prediction {
   std::string note; // of an answer that the model would write with a space before it; else empty
 };
 
-// Restarts from the prompt's clean run at the first ablated layer. The same numbers as ablate_heads() gives.
-// mismatch for an answer that takes several tokens.
+// Restarts from the prompt's clean run at the first ablated layer, and gives the same numbers as ablate_heads().
+// Returns mismatch for an answer that takes several tokens.
 Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task);
 
 } // namespace headscope::gui

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the window and the engine's thread say to each other: plain values, no Torch and no Qt.
+// Values that the window and the engine's thread exchange, without Torch and Qt.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +33,7 @@ struct AblatedHead {
   friend bool operator==(const AblatedHead&, const AblatedHead&) = default;
 };
 
-// A next token.
+// A candidate for the next token.
 struct Candidate {
   TokenInfo token;
   double logit = 0.0, probability = 0.0;

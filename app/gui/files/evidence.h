@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What stands behind a detector's scores in a result file. A job of the file thread.
+// Reads the evidence behind a detector's scores in a result file. A job of the file thread.
 #pragma once
 
 #include <string>
@@ -12,7 +12,8 @@ namespace headscope::gui {
 
 struct FileState;
 
-// Scores, findings, prompts and tables as the detector gave them; no further maps (they are on the score board).
+// Returns scores, findings, prompts and tables as the detector gave them, without further maps (these are on the score
+// board).
 // The prompts are those whose names begin with the detector's.
 Result<DetectorResult> read_evidence(FileState& state, const std::string& path, const std::string& detector,
                                      const TaskContext& task);

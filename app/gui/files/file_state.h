@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the file thread owns: the result files that are open. Include it where jobs of that thread are written.
+// The state that the file thread owns: the open result files. Included where jobs of that thread are written.
 #pragma once
 
 #include <map>
@@ -12,7 +12,7 @@ namespace headscope::gui {
 struct FileState {
   std::map<std::string, store::ResultReader> open; // by absolute path
 
-  // Opens it, or finds it open.
+  // Returns the reader of a file, opening it if needed.
   Result<store::ResultReader*> reader(const std::string& path);
 };
 

@@ -37,7 +37,7 @@ Result<store::Graph> connected_circuit(const store::Graph& graph, std::int64_t n
 }
 
 Status write_graph(FileState& state, const store::Graph& graph, const GraphFile& file) {
-  if (file.overwrite) state.open.erase(file.path); // what was read of it is no longer true
+  if (file.overwrite) state.open.erase(file.path); // what was read of it is outdated
   store::ResultOptions options;
   options.overwrite = file.overwrite;
   options.provenance.headscope_version = file.version;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Graphs of result files. Jobs of the file thread.
+// Reads and writes graphs of result files. Jobs of the file thread.
 #pragma once
 
 #include <optional>
@@ -32,7 +32,7 @@ struct GraphFile {
   std::string version;     // of Headscope
   bool overwrite = false;
 };
-// already_exists for a file that is there, unless overwrite.
+// Writes a graph. Returns already_exists for an existing file, unless overwrite.
 Status write_graph(FileState& state, const store::Graph& graph, const GraphFile& file);
 
 } // namespace headscope::gui

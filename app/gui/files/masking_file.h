@@ -10,7 +10,7 @@ namespace headscope::gui {
 
 struct FileState;
 
-// Every masking experiment of a result file. A job of the file thread.
+// Reads every masking experiment of a result file. A job of the file thread.
 Result<std::vector<MaskingCurve>> read_maskings(FileState& state, const std::string& path);
 
 } // namespace headscope::gui

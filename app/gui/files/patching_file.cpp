@@ -8,7 +8,7 @@
 namespace headscope::gui {
 namespace {
 
-// The vocabulary's stand-ins for space and new line.
+// Replaces the vocabulary's stand-ins for space and new line.
 std::string readable(std::string piece) {
   for (const auto& [from, to] :
        {std::pair<std::string, std::string>{"\xC4\xA0", " "}, {"\xE2\x96\x81", " "}, {"\xC4\x8A", "\n"}})
@@ -17,7 +17,8 @@ std::string readable(std::string piece) {
   return piece;
 }
 
-// One for each position; where the file has another number of them (several pairs), the positions' numbers.
+// Makes one token for each position; where the file has another number of tokens (several pairs), uses the positions'
+// numbers.
 std::vector<TokenInfo> tokens_of(std::vector<std::string> pieces, const store::PatchingSpec& spec) {
   if (spec.axes[1] == "position" && std::ssize(pieces) != spec.shape[1]) {
     pieces.clear();
@@ -30,7 +31,7 @@ std::vector<TokenInfo> tokens_of(std::vector<std::string> pieces, const store::P
   return tokens;
 }
 
-// Of each `n` numbers in a row the one farthest from 0.
+// From each `n` consecutive numbers takes the one farthest from 0.
 std::vector<float> strongest_of(const std::vector<float>& values, std::size_t n) {
   std::vector<float> out;
   for (std::size_t i = 0; i + n <= values.size(); i += n) {

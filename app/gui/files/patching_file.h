@@ -10,8 +10,8 @@ namespace headscope::gui {
 
 struct FileState;
 
-// /patching/NAME of a result file, as a map. Of [layer, position, head] each cell of layer x position is that of the
-// head that restores most. A job of the file thread.
+// Reads /patching/NAME of a result file as a map. For [layer, position, head], each cell of layer x position is that of
+// the head that restores most. A job of the file thread.
 Result<PatchMap> read_patching(FileState& state, const std::string& path, const std::string& name);
 
 } // namespace headscope::gui

@@ -48,7 +48,7 @@ HeadScores ablation_scores(const store::Ablation& stored, const std::string& pat
 
 constexpr std::size_t most_cells = std::size_t{1} << 22; // of a map by head
 
-// Further maps of a detector are its [layer, head] arrays of evidence.
+// Adds further maps of a detector: its [layer, head] arrays of evidence.
 Status add_maps(const store::ResultReader& reader, const std::string& detector, ResultSummary& summary) {
   const std::string group = "/detectors/" + detector + "/evidence";
   HS_ASSIGN(const auto names, reader.list(group));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a result file holds, read once when it is opened: names and scores, no maps. Jobs of the file thread.
+// A summary of a result file, read once when it is opened: names and scores, but no maps. Jobs of the file thread.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The result files of a folder, their notes and their provenance. Jobs of the file thread.
+// Lists the result files of a folder, their notes and their provenance. Jobs of the file thread.
 #pragma once
 
 #include <string>
@@ -22,14 +22,15 @@ struct RunInfo {
   std::string problem; // why it cannot be read; then nothing else is known
 };
 
-// Every .h5 and .hdf5 file, newest first. not_found for a folder that is not there.
+// Lists every .h5 and .hdf5 file, newest first. Returns not_found where the folder does not exist.
 Result<std::vector<RunInfo>> list_runs(const std::string& folder, const TaskContext& task);
 
-// Text kept beside the file as NAME.h5.notes.md; the result file itself is never changed. An empty text removes it.
+// Notes are kept beside the file as NAME.h5.notes.md; the result file itself is never changed. An empty text removes
+// them.
 std::string notes_path(const std::string& path);
 Status write_notes(const std::string& path, const std::string& text);
 
-// Attributes as a tree: of the file, of the model, of every step's options.
+// Attributes as a tree: those of the file, the model and every step's options.
 struct ProvenanceNode {
   std::string name, value;
   std::vector<ProvenanceNode> children;

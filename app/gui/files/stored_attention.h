@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention maps of a result file, tile by tile. Jobs of the file thread.
+// Reads attention maps of a result file tile by tile. Jobs of the file thread.
 #pragma once
 
 #include <string>

@@ -13,7 +13,7 @@ bool is_plain(char c) {
 }
 
 void append_flag(std::string& text, const std::string& flag, const std::string& value) {
-  // The parser takes a word that begins with a dash for another flag.
+  // The parser reads a word that begins with a dash as another flag.
   const char* between = !value.empty() && value.front() == '-' ? "=" : " ";
   text.append(" ").append(flag).append(between).append(shell_word(value));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Command lines as a shell reads them.
+// Writes command lines for a shell.
 #pragma once
 
 #include <string>
@@ -8,19 +8,19 @@
 
 namespace headscope::gui {
 
-// The model as --model, --dtype and --device say it.
+// The values of --model, --dtype and --device.
 struct CommandModel {
   std::string model; // empty: none is open
   std::string dtype = "float32", device = "cpu";
 };
 
-// As one word of a shell: quoted where it must be.
+// Writes one word for a shell, quoted where needed.
 std::string shell_word(const std::string& text);
 
-// " --mean-by-position", " --answer ' Mary'", " --stop a --stop b"; of a positional option its word.
+// Writes " --mean-by-position", " --answer ' Mary'" or " --stop a --stop b"; for a positional option its word.
 std::string flag_text(const methods::Option& option);
 
-// " --model smollm2 --device cuda"; what is the default is left out.
+// Writes " --model smollm2 --device cuda", omitting defaults.
 std::string model_flags(const CommandModel& model);
 
 } // namespace headscope::gui

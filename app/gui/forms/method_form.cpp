@@ -21,12 +21,12 @@ FieldKind kind_of(const Option& option) {
   return parted_by_commas(option) ? FieldKind::words : FieldKind::lines;
 }
 
-// How the form calls what is no option of the method: where its file goes.
+// The labels of fields that are not options of the method: where its file goes.
 std::string output_label(const std::string& name) {
   return name == "out" ? "File" : name == "force" ? "Replace" : "Resumable";
 }
 
-// "mean_by_position" as "Mean by position", "EXPERIMENT" as "Experiment".
+// Makes labels: "Mean by position" from "mean_by_position", "Experiment" from "EXPERIMENT".
 std::string label_of(const std::string& name) {
   std::string label = name;
   for (char& c : label)

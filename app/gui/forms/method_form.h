@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The form of a method, made of its options: fields with their texts, which are kept also while they make no sense, and
-// what is wrong with them.
+// The form of a method, made from its options: fields with their texts, which are kept even while invalid, and what is
+// wrong with them.
 #pragma once
 
 #include <map>
@@ -26,7 +26,7 @@ enum class FieldKind {
   lines  // a list, one a line
 };
 
-// Where a field stands in the form.
+// The part of the form that a field belongs to.
 enum class FieldPart { input, option, output };
 
 struct FormField {
@@ -55,27 +55,28 @@ public:
   MethodForm& operator=(const MethodForm&) = delete;
 
   const methods::MethodInfo& info() const { return method_->info(); }
-  bool has_cells() const { return has_cells_; } // can be estimated, and gone on with
+  bool has_cells() const { return has_cells_; } // its cost can be estimated, and a run resumed
   const std::vector<FormField>& fields() const { return fields_; }
   const FormField* field(const std::string& name) const;
   // The field that an error is about; null where it names none.
   const FormField* field_of(const Error& error) const;
 
-  // Only of names that there are.
+  // `name` must exist.
   const std::string& text(const std::string& name) const { return texts_.at(name); }
   void set_text(const std::string& name, const std::string& text);
   bool changed(const std::string& name) const; // from the default
   void reset();
-  // A prompt with the template and BOS that it has elsewhere, so that the tokens are the same. The fields that change.
+  // Fills in a prompt with the template and BOS settings it has elsewhere, so that its tokens are the same. Returns the
+  // fields that change.
   std::vector<std::string> fill_prompt(const std::string& name, const std::string& text, bool chat, bool no_bos);
 
-  // What is wrong with a text as it stands; empty: nothing. Of a field that is still empty nothing is wrong.
+  // What is wrong with a field's text; empty: nothing. An empty field is not wrong yet.
   std::string problem(const std::string& name) const;
-  // Of every field, also what is missing, in their order: field and message.
+  // The problems of all fields in order, including missing values: field and message.
   std::vector<std::pair<std::string, std::string>> problems() const;
 
   MethodRequest request(const CommandModel& model) const;
-  // `headscope …` with what is not at its default. Texts that make no sense stand there too.
+  // The command `headscope …` with everything that is not at its default, including invalid texts.
   std::string command(const CommandModel& model) const;
 
 private:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a form asks for, as plain values that go to the engine's thread.
+// The request that a form makes, as plain values for the engine's thread.
 #pragma once
 
 #include <map>
@@ -22,10 +22,10 @@ struct MethodRequest {
   friend bool operator==(const MethodRequest&, const MethodRequest&) = default;
 };
 
-// A new method with these values. not_found for a method or an option that there is not.
+// Makes a method with these values. Returns not_found for an unknown method or option.
 Result<std::unique_ptr<methods::Method>> method_of(const MethodRequest& request);
 
-// What is left of a run that this request would go on from on that model; nothing where there is no such run. Reads the
+// Finds the unfinished run that this request would continue on that model; nothing where there is none. Reads the
 // journal.
 std::optional<methods::Unfinished> unfinished(const MethodRequest& request, const std::string& model_sha256);
 

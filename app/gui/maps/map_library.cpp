@@ -11,7 +11,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr std::size_t kept_maps = 24;
-// Of tiles, in a map that is looked at, and in one that is not.
+// Bytes of tiles in a visible map, and in one that is not visible.
 constexpr std::size_t map_bytes = std::size_t{192} << 20, old_map_bytes = std::size_t{16} << 20;
 
 QString heads_text(const std::vector<HeadId>& heads) {
@@ -27,6 +27,20 @@ MapLibrary::MapLibrary(Workspace& workspace, QObject* parent) : QObject(parent),
   connect(&workspace, &Workspace::model_changed, this, &MapLibrary::forget);
   connect(&workspace, &Workspace::result_changed, this, &MapLibrary::forget);
   connect(&workspace.prompt(), &PromptState::changed, this, &MapLibrary::forget);
+  connect(&workspace.ablation(), &AblationState::changed, this, [this] {
+    if (follows_ablation() && workspace_.live()) forget();
+  });
+}
+
+void MapLibrary::set_of(Of of) {
+  if (of == of_) return;
+  of_ = of;
+  forget();
+}
+
+Origin MapLibrary::origin() const {
+  const bool follows = follows_ablation() && workspace_.live();
+  return workspace_.origin({true, follows});
 }
 
 void MapLibrary::forget() {
@@ -60,7 +74,8 @@ std::shared_ptr<MapSource> MapLibrary::keep(const std::vector<HeadId>& heads, st
 
 MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadId>& heads) {
   if (!tokens_) tokens_ = std::make_shared<const std::vector<std::int64_t>>(workspace_.prompt().ids());
-  const AttentionRequest request{tokens_, heads};
+  AttentionRequest request{tokens_, heads, {}, of_ == Of::difference};
+  if (follows_ablation()) request.ablation = workspace_.ablation().input();
   using Map = WorkerMap<EngineState>;
   Map::Read read;
   read.tile = [request](EngineState& state, TileKey key, const TaskContext& task, const auto& partial) {

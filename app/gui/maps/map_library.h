@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The map of a head or of several, from the open model or else from the open result file. The last few are kept, so
-// that going back and forth between heads shows them at once.
+// Maps of one or several heads, from the open model or else from the open result file. The last few are kept, so that
+// going back and forth between heads shows them at once.
 #pragma once
 
 #include <list>
@@ -14,6 +14,9 @@ namespace headscope::gui {
 class MapLibrary : public QObject {
   Q_OBJECT
 public:
+  // Of which model live maps are: with the heads ablated that are, as it is, or what the ablation changes.
+  enum class Of : quint8 { ablated, clean, difference };
+
   explicit MapLibrary(Workspace& workspace, QObject* parent = nullptr);
 
   struct Choice {
@@ -22,9 +25,12 @@ public:
   };
   // The mean of these heads over the current prompt.
   Choice map_of(const std::vector<HeadId>& heads);
+  void set_of(Of of);
+  // What maps are made of that map_of() gives now.
+  Origin origin() const;
 
 Q_SIGNALS:
-  void changed(); // the prompt, the model or the file is another: maps handed out before are old
+  void changed(); // the prompt, the model or the file has changed: maps handed out before are outdated
 
 private:
   struct Kept {
@@ -32,11 +38,13 @@ private:
     std::shared_ptr<MapSource> map;
   };
   void forget();
+  bool follows_ablation() const { return of_ != Of::clean; }
   Choice live_map(const std::vector<HeadId>& heads);
   Choice stored_map(const std::vector<HeadId>& heads);
   std::shared_ptr<MapSource> keep(const std::vector<HeadId>& heads, std::shared_ptr<MapSource> map);
 
   Workspace& workspace_;
+  Of of_ = Of::ablated;
   std::list<Kept> kept_; // newest first
   std::shared_ptr<const std::vector<std::int64_t>> tokens_;
 };

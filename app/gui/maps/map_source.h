@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where a map's tiles come from. A view says which tiles it wants now; they are fetched in the background one after
-// the other, the most wanted first, and kept until there are too many.
+// The source of a map's tiles. A view says which tiles it wants now; they are fetched in the background one after the
+// other, the most wanted first, and kept until there are too many.
 #pragma once
 
 #include <map>
@@ -27,20 +27,20 @@ public:
   MapShape shape() const { return shape_; }
   int levels() const { return levels_; }
 
-  // Takes the place of what was wanted before. A tile under way that is no longer wanted is given up.
+  // Replaces the wanted tiles. A tile being fetched that is no longer wanted is cancelled.
   void want(std::vector<TileKey> keys);
-  // Null when it is not there (any more).
+  // Returns the tile, or null when it is not there (any more).
   TilePointer tile(TileKey key) const;
-  // Of all tiles that have come: the upper end of a colour scale.
+  // The highest value of all tiles so far, for the upper end of a colour scale.
   float highest(Pooling pooling) const { return pooling == Pooling::max ? highest_max_ : highest_mean_; }
-  // Everything that was wanted has come, or could not.
+  // Whether everything wanted has come or failed.
   bool settled() const { return !fetching_ && wanted_.empty() && !summing_; }
 
-  // Bytes of tiles that are kept beside the wanted ones.
+  // Sets how many bytes of tiles are kept besides the wanted ones.
   void set_budget(std::size_t bytes);
   std::size_t kept_bytes() const { return bytes_; }
 
-  // Answered by units_ready(); the newest request wins.
+  // Requests sums over units, answered by units_ready(); the newest request wins.
   void request_units(const std::vector<std::int64_t>& begins);
 
 Q_SIGNALS:
@@ -49,7 +49,7 @@ Q_SIGNALS:
   void failed(const headscope::Error& error);
 
 protected:
-  // Starts the work; its answers go to take_tile() and take_units(). A new fetch() makes the one before void.
+  // Starts the work, whose answers go to take_tile() and take_units(). A new fetch() replaces the one before.
   virtual void fetch(TileKey key) = 0;
   virtual void sum(const std::vector<std::int64_t>& begins) = 0;
   virtual void give_up() = 0; // of fetch()

@@ -13,7 +13,7 @@ void MatrixMap::fetch(TileKey key) {
     return {};
   };
   Result<Tile> tile = pool_tile(shape(), key, read, {}, {});
-  // Later, as every other source answers.
+  // Answers later, as every other source does.
   QMetaObject::invokeMethod(
       this, [this, key, tile = std::move(tile)]() mutable { take_tile(key, std::move(tile)); }, Qt::QueuedConnection);
 }

@@ -11,7 +11,7 @@ public:
   explicit MatrixMap(MassPointer mass) : MapSource({mass->n(), mass->n()}), mass_(std::move(mass)) {}
 
 protected:
-  // At once: units are at most some thousands.
+  // Computed at once, since there are at most a few thousand units.
   void fetch(TileKey key) override;
   void sum(const std::vector<std::int64_t>&) override {} // its cells are units already
   void give_up() override {}

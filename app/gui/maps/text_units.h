@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which units of a text that is given as tokens are shown.
+// Chooses which units of a tokenized text are shown.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace headscope::gui {
 
-// Of the window's tokens; core/text/text_units.h says what begins where.
+// Finds units in the window's tokens; core/text/text_units.h says what begins where.
 std::vector<UnitLevel> unit_begins(const std::vector<TokenInfo>& tokens, bool first_apart);
 
 struct Unit {
@@ -19,7 +19,7 @@ struct Unit {
   friend bool operator==(const Unit&, const Unit&) = default;
 };
 
-// A text as units that follow one another without a gap; each can be opened into the units it is made of.
+// A text as consecutive units without gaps; each can be opened into the smaller units it is made of.
 class UnitList {
 public:
   UnitList() = default;
@@ -27,13 +27,13 @@ public:
 
   const std::vector<Unit>& units() const { return units_; }
   std::vector<std::int64_t> begins() const;
-  // All units of one level.
+  // Shows all units of one level.
   void show(UnitLevel level);
   std::size_t count(UnitLevel level) const; // how many that would be
-  // What unit `index` is made of: those of the first smaller level that divides it. Itself alone when nothing does.
+  // The parts of unit `index`: those of the first smaller level that divides it, or itself when none does.
   std::vector<Unit> children(std::size_t index) const;
   bool expand(std::size_t index); // false: a single token
-  // The unit that this one is a part of takes the place of all its parts. false: it is a section.
+  // Replaces all parts of the enclosing unit by that unit. Returns false for a section, which has none.
   bool collapse(std::size_t index);
   std::size_t index_of(std::int64_t token) const;
 

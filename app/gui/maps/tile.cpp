@@ -9,11 +9,11 @@
 namespace headscope::gui {
 namespace {
 
-// Of a streamed block: whole tiles of a result file, a megabyte of weights.
+// The size of a streamed block: whole tiles of a result file, a megabyte of weights.
 constexpr std::int64_t block_rows = tile_side, block_cols = 4 * tile_side;
 constexpr std::chrono::milliseconds partial_every{100};
 
-// The cells of one tile while weights come in.
+// Collects the cells of one tile while weights are read.
 class Pooler {
 public:
   Pooler(MapShape shape, TileKey key) : shape_(shape), region_(tile_block(shape, key)) {
@@ -58,7 +58,7 @@ private:
       if (level == 0) {
         tile_.max[cell] = weight;
       } else if (!std::isnan(weight)) {
-        tile_.max[cell] = std::max(tile_.max[cell], weight);
+        if (size_of(weight) > size_of(tile_.max[cell])) tile_.max[cell] = weight;
         sums_[cell] += weight;
         ++counts_[cell];
       }
@@ -72,11 +72,14 @@ private:
     const float none = masked ? masked_weight : std::numeric_limits<float>::quiet_NaN();
     float& max = tile.max[cell];
     if (std::isinf(max)) max = none;
-    if (max > tile.highest_max) tile.highest_max = max;
+    if (!masked && size_of(max) > tile.highest_max) tile.highest_max = size_of(max);
     if (tile.key.level == 0) return;
     tile.mean[cell] = counts_[cell] == 0 ? none : static_cast<float>(sums_[cell] / counts_[cell]);
-    if (tile.mean[cell] > tile.highest_mean) tile.highest_mean = tile.mean[cell];
+    if (!masked && size_of(tile.mean[cell]) > tile.highest_mean) tile.highest_mean = size_of(tile.mean[cell]);
   }
+
+  // What weights are compared by; -inf stands for none yet.
+  float size_of(float weight) const { return shape_.is_signed && std::isfinite(weight) ? std::fabs(weight) : weight; }
 
   MapShape shape_;
   Block region_;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // A query x key map as a pyramid of tiles: level 0 holds the weights themselves, a cell of level n pools 2^n x 2^n of
-// them. A tile is built from blocks of weights as they stream by; nothing of the map's own size is ever held.
+// them. A tile is built from streamed blocks of weights; nothing of the map's full size is ever held.
 #pragma once
 
 #include <compare>
@@ -17,10 +17,13 @@ namespace headscope::gui {
 constexpr std::int64_t tile_side = 256; // cells; that of the tiles in result files
 constexpr float masked_weight = -1.0F;  // of a cell whose keys all come after its queries
                                         // NaN: a weight that nobody has measured
+// The lowest of a signed map, which no masked cell is taken for.
+constexpr float lowest_difference = -0.99999994F;
 
-// The last query sees the last key; each query sees the keys up to its own position.
+// The shape of a map whose last query is at its last key; each query sees the keys up to its own position.
 struct MapShape {
   std::int64_t n_query = 0, n_key = 0;
+  bool is_signed = false; // a difference: of several weights the largest is the one of the largest size
   std::int64_t last_key(std::int64_t query) const { return query + n_key - n_query; }
   friend bool operator==(const MapShape&, const MapShape&) = default;
 };
@@ -34,7 +37,7 @@ struct TileKey {
   friend auto operator<=>(const TileKey&, const TileKey&) = default;
 };
 
-// Weights [q_begin, q_end) x [k_begin, k_end).
+// The weights [q_begin, q_end) x [k_begin, k_end).
 struct Block {
   std::int64_t q_begin = 0, q_end = 0, k_begin = 0, k_end = 0;
   std::int64_t rows() const { return q_end - q_begin; }
@@ -45,10 +48,10 @@ struct Block {
 struct Tile {
   TileKey key;
   std::int64_t rows = 0, cols = 0; // cells; fewer than tile_side at the map's edge
-  // Row by row. Over the weights of the cell that are not masked; at level 0 `mean` is empty and `max` is both.
+  // Values row by row, over the weights of each cell that are not masked; at level 0 `mean` is empty and `max` is both.
   std::vector<float> max, mean;
-  float highest_max = 0.0F, highest_mean = 0.0F;
-  bool complete = true; // false: cells that no weight has come to yet are NaN
+  float highest_max = 0.0F, highest_mean = 0.0F; // in size
+  bool complete = true;                          // false: cells that no weight has come to yet are NaN
 
   const std::vector<float>& values(Pooling pooling) const {
     return pooling == Pooling::mean && !mean.empty() ? mean : max;
@@ -60,24 +63,24 @@ struct Tile {
   std::size_t bytes() const { return (max.size() + mean.size()) * sizeof(float); }
 };
 
-// Cells of a level along an axis of `n` weights.
+// The number of cells of a level along an axis of `n` weights.
 std::int64_t level_cells(std::int64_t n, int level);
-// The last level is one tile.
+// The number of levels; the last is a single tile.
 int level_count(MapShape shape);
 // The weights under a tile.
 Block tile_block(MapShape shape, TileKey key);
-// Whether all of it comes after its queries.
+// Whether all keys of the block come after its queries.
 bool is_masked(MapShape shape, const Block& block);
 
-// Reads weights row by row into a span of rows x cols; what is masked may be anything.
+// Reads weights row by row into a span of rows x cols; masked ones may have any value.
 using ReadBlock = std::function<Status(const Block&, std::span<float>)>;
 
-// Streams the weights of `region` in blocks that it takes in order: `take` sees each once, masked ones never.
+// Streams the weights of `region` in blocks that it takes in order: `take` sees each once, masked ones never. Returns
 // cancelled when the task is.
 Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const TaskContext& task,
                      const std::function<void(const Block&, std::span<const float>)>& take);
 
-// One tile. `partial`, which may be empty, is handed what there is about ten times a second.
+// Builds one tile. `partial`, which may be empty, gets the unfinished tile about ten times a second.
 Result<Tile> pool_tile(MapShape shape, TileKey key, const ReadBlock& read, const TaskContext& task,
                        const std::function<void(Tile)>& partial);
 

@@ -10,14 +10,14 @@ namespace headscope::gui {
 
 struct UnitMass {
   std::vector<std::int64_t> begins; // the first token of each unit, ascending from 0
-  // [query unit, key unit]: the attention that a query of the unit gives to all keys of the other, mean over the
+  // Attention [query unit, key unit] that a query of the one unit gives to all keys of the other, averaged over the
   // queries. A row sums to 1. masked_weight after the diagonal, NaN where a weight was not measured.
   std::vector<float> values;
 
   std::int64_t n() const { return static_cast<std::int64_t>(begins.size()); }
 };
 
-// For a square map. Memory is units x units, whatever the map's size.
+// Sums a square map. Needs memory for units x units values, whatever the map's size.
 Result<UnitMass> sum_units(MapShape shape, std::vector<std::int64_t> begins, const ReadBlock& read,
                            const TaskContext& task);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A map whose tiles are jobs of a worker thread: the engine's, the files' or a test's.
+// A map whose tiles are jobs of a worker thread: that of the engine, of files or of a test.
 #pragma once
 
 #include <QPointer>

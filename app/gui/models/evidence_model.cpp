@@ -39,7 +39,7 @@ int length_of(const DetectorResult& result, const std::string& prompt) {
   return 0;
 }
 
-// The columns that say where; the rest says what.
+// Whether a column says where the evidence is; the others say what it is.
 bool is_place(const std::string& name) {
   return name == "layer" || name == "head" || name == "run" || name == "text" || name == "key" || name == "position" ||
          name == "query";
@@ -72,7 +72,7 @@ void add_table(const std::string& detector, const DetectorResult& result, const 
   }
 }
 
-// The middle of the stripe that the score is the mean of; a sink's last query.
+// A row where the detector keeps none: the middle of the stripe that the score averages, or a sink's last query.
 std::optional<EvidenceRow> standard_row(const std::string& detector, const store::Prompt& prompt) {
   const int length = static_cast<int>(prompt.token_ids.size()), half = length / 2;
   EvidenceRow row{prompt.id, std::nullopt, std::nullopt, {}};

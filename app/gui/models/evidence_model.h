@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What stands behind one head's score: rows of evidence, each a place in a prompt.
+// The evidence behind one head's score: rows, each a place in a prompt.
 #pragma once
 
 #include <optional>
@@ -18,8 +18,8 @@ struct EvidenceRow {
   std::string what; // in words
 };
 
-// Rows of the tables that name the head, the most telling table first. Where a detector keeps none (stripes of
-// repeated tokens, sinks), one row a prompt with the place that the score is about.
+// The rows of tables that name the head, the most informative table first. Where a detector keeps none (stripes of
+// repeated tokens, sinks), one row per prompt with the place that the score is about.
 std::vector<EvidenceRow> evidence_of(const std::string& detector, const DetectorResult& result, HeadId head);
 
 class EvidenceModel : public QAbstractTableModel {

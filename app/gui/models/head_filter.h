@@ -18,10 +18,10 @@ struct HeadFilter {
   friend bool operator==(const HeadFilter&, const HeadFilter&) = default;
 };
 
-// Measured heads, strongest first: by value, or by size where both signs mean something; then by layer and head.
+// Measured heads, strongest first: by value, or by magnitude where both signs are meaningful; then by layer and head.
 std::vector<HeadId> ranked_heads(const HeadScores& scores);
 
-// One flag a head [layer, head]. A head that was not measured matches by its label alone.
+// One flag per head [layer, head]. A head that was not measured matches by its label alone.
 std::vector<bool> matching_heads(const HeadScores& scores, const HeadFilter& filter);
 
 } // namespace headscope::gui

@@ -91,7 +91,7 @@ void HeadListModel::sort(int column, Qt::SortOrder order) {
   Q_EMIT layoutChanged();
 }
 
-// What was not measured comes last in either order.
+// Sorts rows; heads that were not measured come last in either order.
 void HeadListModel::sort_rows() {
   const bool up = order_ == Qt::AscendingOrder;
   std::stable_sort(rows_.begin(), rows_.end(), [&](const Row& a, const Row& b) {

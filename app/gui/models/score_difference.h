@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The same score in two runs.
+// Compares the same score in two runs.
 #pragma once
 
 #include "app/gui/workspace/score_board.h"
@@ -12,7 +12,7 @@ struct ScoreDifference {
   int compared = 0;         // heads
 };
 
-// Nothing to compare (0 heads) when the shapes are not the same.
+// Returns a comparison of 0 heads when the shapes differ.
 ScoreDifference compare_scores(const HeadScores& a, const HeadScores& b);
 
 } // namespace headscope::gui

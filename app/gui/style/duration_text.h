@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A duration for people.
+// Writes a duration for people.
 #pragma once
 
 #include <cmath>
@@ -9,7 +9,7 @@
 
 namespace headscope::gui {
 
-// "12 s", "3 min 5 s".
+// Writes "12 s" or "3 min 5 s".
 inline QString duration_text(double seconds) {
   const auto whole = static_cast<qint64>(std::ceil(seconds));
   if (whole < 60) return QObject::tr("%1 s").arg(whole);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// One muted line of text that gives way: what does not fit is replaced by "…" and shown as a tool tip.
+// One muted line of text that yields space: what does not fit is replaced by "…", and the whole is shown as a tool tip.
 #pragma once
 
 #include <QLabel>

@@ -20,7 +20,7 @@ const Inks dark_inks = {QColor(0x16191d), QColor(0xe6e9ed), QColor(0x9aa4b0), QC
 
 bool dark_now = false;
 
-// System palettes differ too much between desktops for views that draw themselves; these two are the whole choice.
+// System palettes differ too much between desktops for views that draw themselves, so there are only these two.
 QPalette palette_of(bool dark) {
   const Inks& ink = dark ? dark_inks : light_inks;
   const QColor window = dark ? QColor(0x1f2329) : QColor(0xf4f6f8), button = dark ? QColor(0x2b3037) : QColor(0xe9edf1);
@@ -47,7 +47,7 @@ QPalette palette_of(bool dark) {
   return palette;
 }
 
-// Fusion outlines tick boxes darker than the window, which on a dark one nobody sees.
+// Fusion outlines tick boxes darker than the window, which is invisible on a dark one.
 class TickStyle : public QProxyStyle {
 public:
   TickStyle() : QProxyStyle(QStringLiteral("Fusion")) {}

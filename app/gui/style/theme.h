@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Light and dark, font size, and the colours of values: one look for all views.
+// The common look of all views: light or dark, font size, and the colours of values.
 #pragma once
 
 #include <QColor>
@@ -13,7 +13,7 @@ namespace headscope::gui {
 
 enum class Theme { system, light, dark };
 
-// For the whole application. `font_scale`: 1 is the system's size.
+// Applies a theme to the whole application. `font_scale` 1 is the system's size.
 void apply_theme(Theme theme, double font_scale);
 bool is_dark();
 
@@ -23,7 +23,7 @@ struct Inks {
 const Inks& inks(); // of the theme in use
 
 QColor value_color(const figures::ResolvedScale& scale, double value); // NaN: inks().nan
-// Black or white, whichever reads better on it.
+// Black or white, whichever is more readable on the background.
 QColor text_on(const QColor& background);
 
 // A token as a label: whitespace visible, short.

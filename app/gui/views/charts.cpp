@@ -174,7 +174,7 @@ std::vector<double> cumulative_share(const std::vector<float>& values) {
 
 namespace {
 
-// Most heads score next to nothing: where one bar would leave the others no height, counts go by powers of ten.
+// Most heads score near 0: where one bar would leave the others no height, counts are on a logarithmic axis.
 QAbstractAxis* count_axis(int most, bool log) {
   if (log) {
     auto* axis = new QLogValueAxis;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Qt Charts in the colours and fonts of the window.
+// Draws Qt Charts in the colours and fonts of the window.
 #pragma once
 
 #include <optional>
@@ -26,19 +26,19 @@ protected:
 };
 
 QChartView* make_chart(const QString& accessible_name);
-// After the series and axes are there, and whenever the theme changes.
+// Styles a chart; call it once series and axes exist, and whenever the theme changes.
 void dress(QChart& chart);
 
 struct Histogram {
   std::vector<double> edges; // one more than counts
   std::vector<int> counts;
 };
-// Of what is finite, in bins of one width; no bins without values.
+// A histogram of the finite values, in bins of equal width; no bins without values.
 Histogram histogram_of(const std::vector<float>& values, int bins);
-// Share of the total that the strongest 1, 2, 3, … values have; values below zero count as zero.
+// The share of the total in the strongest 1, 2, 3, … values; values below zero count as zero.
 std::vector<double> cumulative_share(const std::vector<float>& values);
 
-// Of a masking experiment, by the number of masked heads; NaN: not measured.
+// The lines of a masking experiment, by the number of masked heads; NaN: not measured.
 struct MaskingLines {
   struct Point {
     double heads = 0.0, strongest = 0.0, random = 0.0, random_low = 0.0, random_high = 0.0;

@@ -8,7 +8,7 @@
 
 namespace headscope::gui {
 
-// Where a view stands in the layout that Reset layout gives; views of one place are tabs.
+// A view's column in the layout that Reset layout gives; views in one place are tabs.
 enum class DockColumn { left, center, right };
 
 struct ViewKind {
@@ -19,7 +19,7 @@ struct ViewKind {
 
 const std::vector<ViewKind>& all_views();
 
-// One function a view, each in the folder of its name.
+// One function per view, each in the folder of its name.
 View* make_grid_view(Workspace& workspace, QWidget* parent);
 View* make_attention_view(Workspace& workspace, QWidget* parent);
 View* make_hierarchy_view(Workspace& workspace, QWidget* parent);

@@ -78,7 +78,7 @@ std::vector<const figures::HeatmapFigure*> maps_of(const figures::Figure& figure
   return maps;
 }
 
-// Several maps get a number each.
+// Numbers file names where there are several maps.
 std::string numbered(const std::string& base, std::size_t index, std::size_t count) {
   return count == 1 ? base : base + "-" + std::to_string(index + 1);
 }

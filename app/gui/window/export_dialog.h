@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// From a view to files and to the clipboard, through the renderer that the command line uses.
+// Exports a view to files and to the clipboard, through the renderer that the command line uses.
 #pragma once
 
 #include <QImage>
@@ -18,14 +18,14 @@ struct ExportTarget {
   bool overwrite = false, dark = false;
   double scale = 2.0;
 };
-// The files written. Existing ones are kept (already_exists) unless overwrite.
+// Writes files and returns their names. Existing ones are kept (already_exists) unless overwrite.
 Result<QStringList> write_export(const ViewExport& content, const ExportTarget& target,
                                  const figures::Provenance& provenance);
 
-// The figure as a picture.
+// Renders the figure as a picture.
 Result<QImage> picture_of(const ViewExport& content, bool dark, double scale);
 
-// Where what the views show comes from.
+// The provenance of what the views show.
 figures::Provenance provenance_of(const Workspace& workspace);
 
 } // namespace headscope::gui

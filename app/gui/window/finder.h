@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// "/": find a head by its number, by a score that it is strong in, or a token of the prompt by its text.
+// The finder (key "/"): finds a head by its number or by a score that it is strong in, or a token of the prompt by its
+// text.
 #pragma once
 
 #include <vector>
@@ -18,8 +19,8 @@ struct Finding {
   std::optional<int> token;
 };
 
-// Best first, at most `most`: heads whose number begins with the text, strongest heads of scores whose title has it,
-// tokens whose text has it.
+// Finds, best first and at most `most`: heads whose number begins with the text, the strongest heads of scores whose
+// title contains it, and tokens whose text contains it.
 std::vector<Finding> find_in(const Workspace& workspace, const QString& text, std::size_t most = 50);
 
 class Finder : public QDialog {

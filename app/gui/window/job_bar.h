@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The running job in the status bar: what it does, how far it is, the time left, and a button that cancels it.
+// Shows the running job in the status bar: what it does, its progress, the time left, and a button that cancels it.
 #pragma once
 
 #include <QLabel>

@@ -13,6 +13,7 @@
 #include <QMimeData>
 #include <QScrollArea>
 #include <QStatusBar>
+#include <QToolButton>
 #include <QUrl>
 #include <QVBoxLayout>
 
@@ -20,6 +21,7 @@
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/finder.h"
 #include "app/gui/window/job_bar.h"
+#include "app/gui/window/job_list.h"
 #include "app/gui/window/message_bar.h"
 #include "app/gui/window/plugins_dialog.h"
 #include "app/gui/window/prompt_bar.h"
@@ -28,8 +30,9 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int layout_version = 2; // a layout saved with another one is not taken
+constexpr int layout_version = 2; // a layout saved with another version is ignored
 constexpr double font_step = 1.1;
+constexpr int save_after_ms = 500; // of a change: a kill loses no more than that
 
 bool is_result(const QString& path) {
   return path.endsWith(QStringLiteral(".h5"), Qt::CaseInsensitive) ||
@@ -58,6 +61,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   add_prompt_bar();
   statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
+  add_job_list();
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
   connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
   connect(&workspace_, &Workspace::view_wanted, this, &MainWindow::raise_view);
@@ -73,6 +77,11 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
     connect(&workspace_, signal, this, &MainWindow::update_start_screen);
     connect(&workspace_, signal, this, &MainWindow::show_title);
   }
+  connect(&workspace_, &Workspace::in_force_changed, this, &MainWindow::save_soon);
+  connect(&workspace_.selection(), &Selection::heads_changed, this, &MainWindow::save_soon);
+  save_timer_.setSingleShot(true);
+  save_timer_.setInterval(save_after_ms);
+  connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
   set_look(session_.theme, session_.font_scale);
   resize(1280, 800);
   reset_layout();
@@ -83,6 +92,16 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
 }
 
 MainWindow::~MainWindow() = default;
+
+void MainWindow::add_job_list() {
+  auto* button = new QToolButton;
+  button->setText(tr("Jobs"));
+  button->setToolTip(tr("All that is computed or waits to be"));
+  auto* list = new JobList({&workspace_.files(), &workspace_.engine()}, this);
+  list->setObjectName(QStringLiteral("job-list"));
+  connect(button, &QToolButton::clicked, list, [button, list] { list->open_above(*button); });
+  statusBar()->addPermanentWidget(button);
+}
 
 void MainWindow::add_prompt_bar() {
   prompt_bar_ = new QToolBar(tr("Prompt"));
@@ -99,13 +118,14 @@ void MainWindow::make_views() {
     View* view = kind.make(workspace_, this);
     auto* dock = new QDockWidget(view->title(), this);
     dock->setObjectName(QStringLiteral("dock-") + view->id());
-    // On a small screen a view that needs more room scrolls; it must not make the window wider than the screen.
+    // On a small screen a view that needs more room scrolls, so that it does not make the window wider than the screen.
     auto* scroll = new QScrollArea;
     scroll->setFrameShape(QFrame::NoFrame);
     scroll->setWidgetResizable(true);
     scroll->setFocusPolicy(Qt::NoFocus);
     scroll->setWidget(view);
     dock->setWidget(scroll);
+    connect(dock, &QDockWidget::visibilityChanged, view, [view](bool in_front) { view->set_covered(!in_front); });
     docks_[view->id()] = dock;
     views_.push_back(view);
   }
@@ -118,7 +138,8 @@ void MainWindow::reset_layout() {
     removeDockWidget(docks_[kind.id]);
     first.try_emplace(kind.place, docks_[kind.id]);
   }
-  // The first of each place side by side, then the others as their tabs: a dock beside tabs would become one of them.
+  // Docks the first view of each place side by side, then the others as their tabs: a dock added beside tabs would
+  // become one of them.
   for (const auto& [place, dock] : first) {
     const bool beside = place == DockColumn::right && first.count(DockColumn::center) > 0;
     if (beside)
@@ -160,7 +181,7 @@ void MainWindow::show_only(const QString& id) {
     dock->setVisible(name == id);
 }
 
-// The view that has the focus, or else the one on top in the middle.
+// The view that has the focus, otherwise the one on top in the middle.
 View* MainWindow::current_view() const {
   for (QWidget* widget = QApplication::focusWidget(); widget; widget = widget->parentWidget())
     if (auto* focused = qobject_cast<View*>(widget)) return focused;
@@ -173,6 +194,7 @@ void MainWindow::set_look(Theme theme, double font_scale) {
   session_.theme = theme;
   session_.font_scale = font_scale;
   apply_theme(theme, font_scale);
+  save_soon();
 }
 
 void MainWindow::open_path(const QString& path) {
@@ -182,6 +204,7 @@ void MainWindow::open_path(const QString& path) {
     workspace_.open_model({path.toStdString(), "float32", "cpu"});
   session_.add_recent(path);
   show_recent();
+  save_soon();
 }
 
 void MainWindow::open_dialog() {
@@ -189,7 +212,7 @@ void MainWindow::open_dialog() {
       this, tr("Open a model or a result file"), {},
       tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json);;All files (*)"));
   if (path.isEmpty()) return;
-  // A file of a Hugging Face folder stands for the folder.
+  // A file in a Hugging Face folder means the folder.
   const QFileInfo file(path);
   const bool of_folder =
       file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");
@@ -227,7 +250,7 @@ void MainWindow::find() {
   finder->open();
 }
 
-// Keys that no view and no input has taken.
+// Handles keys that no view or input field has used.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
   switch (event->key()) {
   case Qt::Key_Up: return step_head(-1, 0);
@@ -368,7 +391,7 @@ void MainWindow::restore_session() {
   if (resuming_) workspace_.open_model({session_.model.toStdString(), "float32", "cpu"});
 }
 
-// What of the session needs the model.
+// Restores the parts of the session that need the model.
 void MainWindow::take_up_rest() {
   if (!std::exchange(resuming_, false)) return;
   const auto fits = [this](HeadId head) {
@@ -385,18 +408,40 @@ void MainWindow::take_up_rest() {
 Session MainWindow::current_session() const {
   Session session = session_;
   const Workspace& workspace = workspace_;
-  session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
   session.result = workspace.result() ? QString::fromStdString(workspace.result()->path) : QString();
-  session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
-  session.heads = workspace.selection().heads();
-  session.ablated = workspace.ablation().heads();
+  if (!resuming_) { // else what is to be taken up is still that of the session
+    session.model = workspace.model() ? QString::fromStdString(workspace.model()->path) : QString();
+    session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
+    session.heads = workspace.selection().heads();
+    session.ablated = workspace.ablation().heads();
+  }
   session.geometry = saveGeometry();
   session.layout = saveState(layout_version);
   return session;
 }
 
-void MainWindow::closeEvent(QCloseEvent* event) {
+// Not put off by further changes: what is done without a pause is saved too.
+void MainWindow::save_soon() {
+  if (!session_file_.isEmpty() && !save_timer_.isActive()) save_timer_.start();
+}
+
+void MainWindow::save_session() const {
   if (!session_file_.isEmpty()) write_session(session_file_, current_session());
+}
+
+void MainWindow::moveEvent(QMoveEvent* event) {
+  QMainWindow::moveEvent(event);
+  save_soon();
+}
+
+void MainWindow::resizeEvent(QResizeEvent* event) {
+  QMainWindow::resizeEvent(event);
+  save_soon();
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+  save_timer_.stop();
+  save_session();
   workspace_.engine().cancel_all();
   workspace_.files().cancel_all();
   QMainWindow::closeEvent(event);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The window: docks of views, menus, messages, the job in the status bar, and the session.
+// The main window: docks of views, menus, messages, the job in the status bar, and the session.
 #pragma once
 
 #include <map>
@@ -7,6 +7,7 @@
 #include <QDockWidget>
 #include <QMainWindow>
 #include <QStackedWidget>
+#include <QTimer>
 #include <QToolBar>
 
 #include "app/gui/views/view_list.h"
@@ -20,7 +21,7 @@ class StartScreen;
 class MainWindow : public QMainWindow {
   Q_OBJECT
 public:
-  // `session_file`: where the session is kept; empty: nowhere.
+  // `session_file` is where the session is kept; empty: nowhere.
   explicit MainWindow(const QString& session_file, QWidget* parent = nullptr);
   ~MainWindow() override;
 
@@ -31,19 +32,22 @@ public:
   void reset_layout();
   void set_look(Theme theme, double font_scale);
 
-  // A model (folder, .gguf, packaged name) or a result file (.h5), by what the path looks like.
+  // Opens a model (folder, .gguf, packaged name) or a result file (.h5), judging by the path.
   void open_path(const QString& path);
-  // Files, prompt, selection and ablated heads of the session before.
+  // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
   const MessageBar& messages() const { return *messages_; }
 
 protected:
   void closeEvent(QCloseEvent* event) override;
+  void moveEvent(QMoveEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;
 
 private:
+  void add_job_list();
   void add_prompt_bar();
   void make_views();
   void make_menus();
@@ -61,6 +65,8 @@ private:
   void find();
   void take_up_rest();
   Session current_session() const;
+  void save_soon();
+  void save_session() const;
 
   Workspace workspace_;
   Session session_;
@@ -72,6 +78,7 @@ private:
   QToolBar* prompt_bar_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
+  QTimer save_timer_;     // until the session is written
   bool resuming_ = false; // the session's prompt and heads still wait for its model
 };
 

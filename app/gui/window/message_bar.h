@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Errors and notes above the views; they stay until they are dismissed or the next one comes, and never stop anything.
+// Shows errors and notes above the views; they stay until they are dismissed or the next one comes, and never block
+// anything.
 #pragma once
 
 #include <QFrame>
@@ -20,7 +21,7 @@ public:
 
 Q_SIGNALS:
   void log_wanted();
-  void wanted(bool shown); // whoever holds the bar shows and hides itself with it
+  void wanted(bool shown); // the bar's container shows and hides itself with it
 
 private:
   void show_text(const QString& text, bool is_error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Help → Plugins: what was found in the plugin folders.
+// The dialog Help → Plugins: what was found in the plugin folders.
 #pragma once
 
 #include <vector>

@@ -186,12 +186,12 @@ void PromptBar::generate() {
   if (!workspace_.live()) return;
   GenerateRequest wanted;
   wanted.tokens = prompt.ids();
-  wanted.tokens.resize(prompt.n_prompt()); // from the prompt on, not from where the views stand
+  wanted.tokens.resize(prompt.n_prompt()); // from the prompt's end, not from the step that views show
   wanted.new_tokens = new_tokens_->value();
   wanted.temperature = temperature_->value();
   wanted.seed = static_cast<std::uint64_t>(seed_->value());
   generated_.clear();
-  job_ = workspace_.engine().post<Continuation>({QStringLiteral("generate"), tr("Generating")}, this,
+  job_ = workspace_.engine().post<Continuation>(JobSpec::lengthy(QStringLiteral("generate"), tr("Generating")), this,
                                                 [wanted](EngineState& state, const JobContext<Continuation>& job) {
                                                   return generate_text(state, wanted, job.task, job.partial);
                                                 },
@@ -209,7 +209,7 @@ void PromptBar::generate() {
 
 void PromptBar::stop() { workspace_.engine().cancel(job_); }
 
-// While tokens come only the strip shows them; the views follow at the end.
+// While tokens arrive, only the strip shows them; the views follow at the end.
 void PromptBar::show_generation(const Continuation& continuation, bool last) {
   generated_ = continuation.tokens;
   if (last) return step_to(generated_count());
@@ -225,7 +225,7 @@ void PromptBar::step_to(int generated) {
   generated = std::clamp(generated, 0, generated_count());
   const Selection& selection = workspace_.selection();
   const int last = static_cast<int>(workspace_.prompt().n_prompt()) + generated;
-  // A pin behind the end would point at nothing.
+  // Removes a pin after the end, which would point at nothing.
   if ((selection.query() && *selection.query() >= last) || (selection.key() && *selection.key() >= last))
     workspace_.selection().set_tokens(std::nullopt, std::nullopt);
   stepping_ = true;

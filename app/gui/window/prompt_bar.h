@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The prompt above all views: text, tokens, generation, and the way through what was generated.
+// The prompt bar above all views: text, tokens, generation, and stepping through generated tokens.
 #pragma once
 
 #include <vector>
@@ -23,7 +23,7 @@ namespace headscope::gui {
 
 class TokenStrip;
 
-// Grows with its text up to a few lines. Ctrl+Enter is what the button does.
+// Grows with its text up to a few lines. Ctrl+Enter does what the button does.
 class PromptEdit : public QPlainTextEdit {
   Q_OBJECT
 public:

@@ -9,7 +9,7 @@
 namespace headscope::gui {
 namespace {
 
-// Jobs follow one another (model, prompt, maps): only when nothing has been under way for some looks is it the end.
+// Jobs follow one another (model, prompt, maps): the window is done only when no job was running for several checks.
 constexpr int quiet_looks = 5;
 constexpr int look_ms = 60;
 

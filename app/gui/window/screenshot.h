@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A picture of the window or of one view, once it shows what it was asked for; no display is needed.
+// Takes a picture of the window or of one view once it shows what was asked for; no display is needed.
 #pragma once
 
 #include <functional>

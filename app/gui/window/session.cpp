@@ -42,7 +42,7 @@ QJsonArray to_json(const std::vector<AblatedHead>& heads) {
   return array;
 }
 
-// A name; sessions of before version 0.2 hold its place in the list instead.
+// Reads a value by name; sessions of versions before 0.2 have its index in the list instead.
 template <typename E> std::optional<E> named(const QJsonValue& value) {
   const auto names = names_of<E>();
   if (value.isDouble()) {

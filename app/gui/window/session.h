@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the next start takes up again: open files, prompt, selection, ablated heads, and how the window looks.
+// The session that the next start restores: open files, prompt, selection, ablated heads, and the look of the window.
 #pragma once
 
 #include <optional>
@@ -27,11 +27,11 @@ struct Session {
   void add_recent(const QString& path);
 };
 
-// $XDG_CONFIG_HOME/headscope/session.json. A missing or broken file gives an empty session: nothing in it is
-// worth refusing to start.
+// The session's file, $XDG_CONFIG_HOME/headscope/session.json. A missing or broken file gives an empty session: nothing
+// in it is worth refusing to start.
 QString session_path();
 Session read_session(const QString& path);
-// Whole or not at all.
+// Writes the session whole or not at all.
 bool write_session(const QString& path, const Session& session);
 
 } // namespace headscope::gui

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What an empty window offers: the default model, a file dialog, and what was open before.
+// The screen of an empty window: the default model, a file dialog, and what was open before.
 #pragma once
 
 #include <QStringList>

@@ -51,7 +51,7 @@ void TokenStrip::set_pins(std::optional<int> query, std::optional<int> key) {
 }
 
 QSize TokenStrip::sizeHint() const {
-  // Room for the scroll bar is always kept, so that nothing jumps when it comes.
+  // Always keeps room for the scroll bar, so that nothing jumps when it appears.
   return {400, fontMetrics().height() + 10 + horizontalScrollBar()->sizeHint().height()};
 }
 
@@ -63,7 +63,7 @@ int TokenStrip::chip_width(const QString& label) const {
   return std::max(fontMetrics().horizontalAdvance(label), fontMetrics().height() / 2) + 8;
 }
 
-// The last first token is the one from which on the rest fits.
+// The last possible first token is the one from which all the rest fits.
 void TokenStrip::update_range() {
   int first = static_cast<int>(tokens_.size());
   int width = 0;
@@ -96,7 +96,7 @@ void TokenStrip::scroll_to(int token) {
   if (!rect.isEmpty() && rect.right() < viewport()->width()) return;
   QScrollBar* bar = horizontalScrollBar();
   if (token < bar->value()) return bar->setValue(token);
-  // As far right as it goes and still whole.
+  // Moves the token as far right as it is still wholly visible.
   int first = token;
   int width = chip_width(label_of(token));
   while (first > 0) {

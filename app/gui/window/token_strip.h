@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tokens as chips in one row. Only the chips in sight are laid out: the scroll bar counts tokens, not pixels.
+// Shows tokens as chips in one row. Only visible chips are laid out: the scroll bar counts tokens, not pixels.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ class TokenStrip : public QAbstractScrollArea {
 public:
   explicit TokenStrip(QWidget* parent = nullptr);
 
-  // Of the prompt, then generated ones; those from `n_shown` on are there but not looked at.
+  // Sets the prompt's tokens, then generated ones; those from `n_shown` on exist but are not analysed.
   void set_tokens(std::vector<TokenInfo> tokens, std::size_t n_prompt, std::size_t n_shown);
   void set_pins(std::optional<int> query, std::optional<int> key);
   void scroll_to(int token);

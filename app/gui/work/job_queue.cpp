@@ -3,18 +3,35 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 
 namespace headscope::gui {
+namespace {
+
+// A view that has an answer often asks for the next part of it, as maps do for tile after tile. Work that would have
+// to be cancelled for that waits this long for it.
+constexpr std::chrono::milliseconds between_questions{20};
+
+constexpr auto is_asked = [](const auto& job) { return job->spec.urgency == Urgency::asked; };
+
+} // namespace
 
 struct JobQueue::Job {
   JobId id = 0;
   JobSpec spec;
   Work work;
-  CancelToken cancel;
-  std::mutex mutex; // of the progress
+  CancelToken cancel;   // of the user, or of a newer job
+  CancelToken this_run; // of the run under way; another one each time that it begins
+  bool again = false;   // it was stopped for a more urgent one; guarded by the queue's mutex
+  std::mutex mutex;     // of the progress
   Progress progress;
   std::atomic<bool> running = false;
   QElapsedTimer clock; // set before `running`
+
+  void stop() const {
+    cancel.cancel();
+    this_run.cancel();
+  }
 };
 
 JobQueue::JobQueue(const QString& name, QObject* parent) : QObject(parent) {
@@ -29,7 +46,8 @@ JobQueue::~JobQueue() {
     const std::lock_guard lock(mutex_);
     stop_ = true;
     waiting_.clear();
-    if (running_) running_->cancel.cancel();
+    for (const JobPointer& job : running_)
+      job->stop();
   }
   wake_.notify_all();
   thread_.join();
@@ -41,10 +59,16 @@ JobId JobQueue::enqueue(const JobSpec& spec, Work work) {
   job->id = next_++;
   job->spec = spec;
   job->work = std::move(work);
+  if (job->spec.subject.isEmpty()) job->spec.subject = subject_;
   jobs_[job->id] = job;
   {
     const std::lock_guard lock(mutex_);
     waiting_.push_back(job);
+    const JobPointer running = running_.empty() ? nullptr : running_.back();
+    if (running && spec.urgency < running->spec.urgency && running->spec.give_way == GiveWay::again) {
+      running->again = true;
+      running->this_run.cancel();
+    }
   }
   wake_.notify_one();
   ticker_.start();
@@ -55,8 +79,8 @@ JobId JobQueue::enqueue(const JobSpec& spec, Work work) {
 void JobQueue::cancel(JobId id) {
   const auto found = jobs_.find(id);
   if (found == jobs_.end()) return;
-  found->second->cancel.cancel();
   const std::lock_guard lock(mutex_);
+  found->second->stop();
   const auto waits = std::find(waiting_.begin(), waiting_.end(), found->second);
   if (waits == waiting_.end()) return;
   waiting_.erase(waits);
@@ -69,14 +93,22 @@ void JobQueue::cancel_all() {
     cancel(job.id);
 }
 
-void JobQueue::drop_lane(const QString& lane) {
+void JobQueue::drop(const std::function<bool(const JobSpec&)>& which) {
   std::vector<JobId> old;
   for (const auto& [id, job] : jobs_)
-    if (job->spec.lane == lane) old.push_back(id);
+    if (which(job->spec)) old.push_back(id);
   for (const JobId id : old) {
     cancel(id);
     forget(id);
   }
+}
+
+void JobQueue::drop_lane(const QString& lane) {
+  drop([&](const JobSpec& spec) { return spec.lane == lane; });
+}
+
+void JobQueue::drop_followers() {
+  drop([](const JobSpec& spec) { return spec.urgency == Urgency::visible || spec.urgency == Urgency::idle; });
 }
 
 bool JobQueue::busy(const QString& lane) const {
@@ -116,31 +148,72 @@ void JobQueue::deliver(JobId id, const Delivery& delivery, bool last) {
 
 // ---- On the thread
 
+JobQueue::JobPointer JobQueue::take_any() {
+  const auto first = std::min_element(waiting_.begin(), waiting_.end(), [](const JobPointer& a, const JobPointer& b) {
+    return a->spec.urgency < b->spec.urgency;
+  });
+  if (first == waiting_.end()) return nullptr;
+  JobPointer job = *first;
+  waiting_.erase(first);
+  running_.push_back(job);
+  return job;
+}
+
+void JobQueue::wait_for_a_question(std::unique_lock<std::mutex>& lock) {
+  wake_.wait_for(lock, between_questions,
+                 [&] { return stop_ || std::any_of(waiting_.begin(), waiting_.end(), is_asked); });
+}
+
+JobQueue::JobPointer JobQueue::take_next(Urgency below, bool answered) {
+  std::unique_lock lock(mutex_);
+  if (answered) wait_for_a_question(lock);
+  const bool more_urgent =
+      std::any_of(waiting_.begin(), waiting_.end(), [&](const JobPointer& job) { return job->spec.urgency < below; });
+  return more_urgent && !stop_ ? take_any() : nullptr;
+}
+
 void JobQueue::run() {
+  bool answered = false; // somebody has just been given what was asked for
   for (;;) {
     JobPointer job;
     {
       std::unique_lock lock(mutex_);
+      if (answered) wait_for_a_question(lock);
       wake_.wait(lock, [this] { return stop_ || !waiting_.empty(); });
       if (stop_) return;
-      job = waiting_.front();
-      waiting_.pop_front();
-      running_ = job;
+      job = take_any();
+      answered = is_asked(job);
     }
     run_one(job);
-    const std::lock_guard lock(mutex_);
-    running_.reset();
+  }
+}
+
+void JobQueue::let_others_run(const JobPointer& job) {
+  if (job->spec.give_way != GiveWay::stand) return;
+  bool answered = false;
+  while (const JobPointer other = take_next(job->spec.urgency, answered)) {
+    answered = is_asked(other);
+    run_one(other);
   }
 }
 
 void JobQueue::run_one(const JobPointer& job) {
+  TaskContext task;
+  {
+    const std::lock_guard lock(mutex_);
+    job->again = false;
+    job->this_run = {};
+    task.cancel = job->this_run;
+    if (job->cancel.cancelled()) task.cancel.cancel();
+  }
   job->clock.start();
   job->running = true;
-  TaskContext task;
-  task.cancel = job->cancel;
-  task.progress = [job](const Progress& progress) {
-    const std::lock_guard lock(job->mutex);
-    job->progress = progress;
+  task.progress = [this, job](const Progress& progress) {
+    {
+      const std::lock_guard lock(job->mutex);
+      job->progress = progress;
+    }
+    let_others_run(job);
   };
   const JobId id = job->id;
   const auto post = [this, id](bool last) {
@@ -150,9 +223,18 @@ void JobQueue::run_one(const JobPointer& job) {
           Qt::QueuedConnection);
     };
   };
-  Delivery answer = job->work(task, post(false));
+  Answer answer = job->work(task, post(false));
+  {
+    const std::lock_guard lock(mutex_);
+    running_.pop_back();
+    if (answer.stopped && job->again && !job->cancel.cancelled() && !stop_) {
+      job->running = false;
+      waiting_.push_front(job); // before those of its urgency: it came earlier
+      return;
+    }
+  }
   job->work = {}; // frees what it holds before the answer is seen
-  post(true)(std::move(answer));
+  post(true)(std::move(answer.delivery));
 }
 
 } // namespace headscope::gui

@@ -39,7 +39,8 @@ public:
     std::function<void(T)> partial = {}; // as often as the job posts
   };
 
-  // Work runs on the thread, the handlers on the interface thread.
+  // Work runs on the thread, the handlers on the interface thread. Work of a job that gives way by beginning again is
+  // called more than once.
   template <class T>
   JobId post(const JobSpec& spec, QObject* receiver, std::function<Result<T>(State&, const JobContext<T>&)> work,
              Handlers<T> handlers) {
@@ -47,7 +48,7 @@ public:
     auto shared = std::make_shared<Handlers<T>>(std::move(handlers));
     return enqueue(spec,
                    [state = state_, alive, shared, work = std::move(work)](const TaskContext& task,
-                                                                           const Post& post_delivery) -> Delivery {
+                                                                           const Post& post_delivery) -> Answer {
                      JobContext<T> context{task, {}};
                      if (shared->partial)
                        context.partial = [alive, shared, post_delivery](T value) {
@@ -56,9 +57,11 @@ public:
                          });
                        };
                      auto answer = std::make_shared<Result<T>>(guarded_call<T>([&] { return work(*state, context); }));
-                     return [alive, shared, answer] {
-                       if (alive && shared->done) shared->done(std::move(*answer));
-                     };
+                     const bool stopped = !answer->ok() && answer->error().code == ErrorCode::cancelled;
+                     return {[alive, shared, answer] {
+                               if (alive && shared->done) shared->done(std::move(*answer));
+                             },
+                             stopped};
                    });
   }
 

@@ -46,6 +46,20 @@ void AblationState::set_heads(std::vector<AblatedHead> heads, const QString& wha
 
 void AblationState::clear() { set_heads({}, tr("put back all heads")); }
 
+void AblationState::set_reference(std::vector<std::string> texts) {
+  if (texts == reference_) return;
+  const AblationInput before = input();
+  reference_ = std::move(texts);
+  if (!(input() == before)) Q_EMIT changed();
+}
+
+AblationInput AblationState::input() const {
+  const bool takes_texts = std::any_of(heads_.begin(), heads_.end(), [](const AblatedHead& head) {
+    return head.how == AblationMethod::mean || head.how == AblationMethod::resample;
+  });
+  return {heads_, takes_texts ? reference_ : std::vector<std::string>(), 0};
+}
+
 void AblationState::push(Value next, const QString& what) {
   Value before{heads_, how_, when_};
   if (next == before) return;

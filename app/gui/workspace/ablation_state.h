@@ -7,7 +7,7 @@
 #include <QObject>
 #include <QUndoStack>
 
-#include "app/gui/engine/values.h"
+#include "app/gui/engine/ablation_input.h"
 
 namespace headscope::gui {
 
@@ -28,6 +28,12 @@ public:
   void set_heads(std::vector<AblatedHead> heads, const QString& what); // `what` names the step, for Undo
   void clear();
 
+  // The texts that mean and resample take activations from.
+  const std::vector<std::string>& reference() const { return reference_; }
+  void set_reference(std::vector<std::string> texts);
+  // All that a run needs; without the texts where no head takes them.
+  AblationInput input() const;
+
 Q_SIGNALS:
   void changed();
 
@@ -44,6 +50,7 @@ private:
 
   QUndoStack& undo_;
   std::vector<AblatedHead> heads_;
+  std::vector<std::string> reference_;
   AblationMethod how_ = AblationMethod::zero;
   Phase when_ = Phase::both;
 };

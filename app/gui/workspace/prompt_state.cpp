@@ -10,6 +10,12 @@ std::vector<std::int64_t> PromptState::ids() const {
   return ids;
 }
 
+QString PromptState::beginning() const {
+  constexpr int most = 40;
+  const QString text = QString::fromStdString(request_.text.substr(0, 4 * most)).simplified();
+  return text.size() > most ? text.left(most - 1) + QChar(0x2026) : text;
+}
+
 void PromptState::set_live(PromptRequest request, std::vector<TokenInfo> tokens) {
   request_ = std::move(request);
   tokens_ = std::move(tokens);

@@ -24,6 +24,7 @@ public:
   // The prompt's id in the result file that it comes from; empty: it is live.
   const std::string& stored_id() const { return stored_id_; }
   std::vector<std::int64_t> ids() const;
+  QString beginning() const; // of its text, in one short line
 
   void set_live(PromptRequest request, std::vector<TokenInfo> tokens);
   void set_generated(std::vector<TokenInfo> tokens); // replaces what was generated before

@@ -2,14 +2,47 @@
 #include "app/gui/workspace/workspace.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/model/model_store.h"
 
 namespace headscope::gui {
 
+// From one prompt to another; a stored one by its id. Tokens are read anew: they may be of another model by then.
+class PromptStep : public QUndoCommand {
+public:
+  struct Place {
+    PromptRequest request;
+    std::string stored_id;
+  };
+  PromptStep(Workspace& workspace, Place before, Place after)
+      : QUndoCommand(Workspace::tr("change of prompt")), workspace_(workspace), before_(std::move(before)),
+        after_(std::move(after)) {}
+  void undo() override { go(before_); }
+  void redo() override {
+    if (!std::exchange(first_, false)) go(after_);
+  }
+
+private:
+  void go(const Place& place) {
+    if (place.stored_id.empty())
+      workspace_.read_prompt(place.request, false);
+    else
+      workspace_.show_stored_prompt(place.stored_id);
+  }
+  Workspace& workspace_;
+  Place before_, after_;
+  bool first_ = true; // it is in force already when it is pushed
+};
+
 Workspace::Workspace(QObject* parent)
     : QObject(parent), ablation_(undo_), engine_(QStringLiteral("engine"), make_engine_state()),
-      files_(QStringLiteral("files"), make_file_state()) {}
+      files_(QStringLiteral("files"), make_file_state()) {
+  connect(&prompt_, &PromptState::changed, this, &Workspace::follow);
+  connect(&ablation_, &AblationState::changed, this, &Workspace::in_force_changed);
+  connect(this, &Workspace::model_changed, this, &Workspace::in_force_changed);
+  connect(this, &Workspace::result_changed, this, &Workspace::in_force_changed);
+}
 
 Workspace::~Workspace() = default;
 
@@ -19,6 +52,30 @@ int Workspace::n_heads() const { return model_ ? model_->n_heads : result_ ? res
 bool Workspace::live() const {
   if (!model_ || prompt_.tokens().empty()) return false;
   return prompt_.stored_id().empty() || (result_ && store::text_attribute(result_->model, "sha256") == model_->sha256);
+}
+
+Origin Workspace::origin(DependsOn parts) const {
+  Origin origin;
+  if (model_ && (live() || prompt_.tokens().empty() || !parts.prompt)) {
+    origin.model_sha256 = model_->sha256;
+    origin.model_name = model_->name;
+  } else if (result_) {
+    origin.model_sha256 = store::text_attribute(result_->model, "sha256");
+    origin.model_name = store::text_attribute(result_->model, "name");
+  }
+  if (parts.prompt) {
+    origin.tokens = prompt_.ids();
+    origin.prompt = prompt_.beginning();
+  }
+  if (parts.plan) origin.plan = ablation_.input();
+  return origin;
+}
+
+// Work for what was in force before is given up; views that are on the screen ask anew.
+void Workspace::follow() {
+  engine_.drop_followers();
+  engine_.set_subject(prompt_.beginning());
+  Q_EMIT in_force_changed();
 }
 
 void Workspace::set_pair(std::optional<PatchPairInfo> pair) {
@@ -41,10 +98,12 @@ void Workspace::open_model(const ModelRequest& request) {
                             return headscope::gui::open_model(state, request, job.task);
                           },
                           {[this](Result<ModelInfo> info) {
-                            if (info.ok())
+                            if (info.ok()) {
+                              engine_.cancel_all(); // what still runs is of the model before; it keeps what it has
                               take_model(std::move(*info));
-                            else
+                            } else {
                               report(tr("The model was not opened"), info.error());
+                            }
                           }});
 }
 
@@ -61,7 +120,7 @@ void Workspace::take_model(ModelInfo info) {
   if (!fits) selection_.set_head({0, 0});
   Q_EMIT model_changed();
   // The prompt again, in this model's tokens.
-  if (!prompt_.request().text.empty() && prompt_.stored_id().empty()) set_prompt(prompt_.request());
+  if (!prompt_.request().text.empty() && prompt_.stored_id().empty()) read_prompt(prompt_.request(), false);
 }
 
 void Workspace::open_result(const QString& path) {
@@ -102,14 +161,23 @@ void Workspace::close_result() {
   Q_EMIT result_changed();
 }
 
-void Workspace::set_prompt(const PromptRequest& request) {
+void Workspace::set_prompt(const PromptRequest& request) { read_prompt(request, true); }
+
+void Workspace::take_prompt(const PromptRequest& request, std::vector<TokenInfo> tokens, bool undoable) {
+  const PromptStep::Place before{prompt_.request(), prompt_.stored_id()};
+  const bool other = !before.request.text.empty() && !(before.request == request && before.stored_id.empty());
+  selection_.set_tokens(std::nullopt, std::nullopt);
+  prompt_.set_live(request, std::move(tokens));
+  if (undoable && other) undo_.push(new PromptStep(*this, before, {request, {}}));
+}
+
+void Workspace::read_prompt(const PromptRequest& request, bool undoable) {
   engine_.post<std::vector<TokenInfo>>(
       {QStringLiteral("prompt"), tr("Reading the prompt")}, this,
       [request](EngineState& state, const JobContext<std::vector<TokenInfo>>&) { return tokenize(state, request); },
-      {[this, request](Result<std::vector<TokenInfo>> tokens) {
+      {[this, request, undoable](Result<std::vector<TokenInfo>> tokens) {
         if (!tokens.ok()) return report(tr("The prompt was not taken"), tokens.error());
-        selection_.set_tokens(std::nullopt, std::nullopt);
-        prompt_.set_live(request, std::move(*tokens));
+        take_prompt(request, std::move(*tokens), undoable);
       }});
 }
 

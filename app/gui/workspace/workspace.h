@@ -15,6 +15,7 @@
 #include "app/gui/files/result_summary.h"
 #include "app/gui/work/worker.h"
 #include "app/gui/workspace/ablation_state.h"
+#include "app/gui/workspace/origin.h"
 #include "app/gui/workspace/prompt_state.h"
 #include "app/gui/workspace/score_board.h"
 #include "app/gui/workspace/selection.h"
@@ -54,6 +55,9 @@ public:
   int n_heads() const;
   // The prompt's tokens can go through the open model: they were typed, or come from a result of this very model.
   bool live() const;
+  // What a number that depends on these parts would be made of now.
+  Origin origin(DependsOn parts) const;
+  Origin in_force() const { return origin({true, true}); }
 
   // The clean and the corrupt prompt of the patching view; unset while they cannot be patched.
   const std::optional<PatchPairInfo>& pair() const { return pair_; }
@@ -63,7 +67,7 @@ public:
   void open_model(const ModelRequest& request);
   void open_result(const QString& path);
   void close_result();
-  void set_prompt(const PromptRequest& request);
+  void set_prompt(const PromptRequest& request);  // can be undone
   void show_stored_prompt(const std::string& id); // of the open result
 
   bool settled() const { return engine_.idle() && files_.idle(); }
@@ -74,6 +78,7 @@ public:
 
 Q_SIGNALS:
   void model_changed();
+  void in_force_changed(); // model, prompt or ablated heads
   void result_changed();
   void pair_changed();
   void failed(const QString& what, const headscope::Error& error);
@@ -82,7 +87,11 @@ Q_SIGNALS:
   void patch_wanted(const headscope::gui::PatchWish& wish);
 
 private:
+  friend class PromptStep;
+  void read_prompt(const PromptRequest& request, bool undoable);
+  void take_prompt(const PromptRequest& request, std::vector<TokenInfo> tokens, bool undoable);
   void take_model(ModelInfo info);
+  void follow();
   void take_result(ResultSummary summary);
 
   QUndoStack undo_;

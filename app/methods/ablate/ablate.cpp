@@ -11,7 +11,7 @@
 namespace headscope::methods {
 namespace {
 
-// [layer][head] of one prompt.
+// The effects of one prompt as [layer][head].
 nlohmann::json effects_json(const HeadAblationResult& result, std::int64_t prompt) {
   const auto begin = result.effects.begin() + static_cast<std::ptrdiff_t>(result.index(prompt, 0, 0));
   const std::vector<double> effects(begin, begin + static_cast<std::ptrdiff_t>(result.n_layers * result.n_heads));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `ablate`: what ablating each head alone changes, or a set of nodes at once (ablate_joint.h).
+// The method `ablate`: the effect of ablating each head alone, or a set of nodes at once (ablate_joint.h).
 #pragma once
 
 #include "app/methods/ablate/ablate_joint.h"
@@ -19,7 +19,7 @@ struct AblateOptions {
   JointOptions joint;
 };
 
-// The sweep with its heads and reference prompts.
+// Makes the sweep's options, with heads and reference prompts.
 Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model);
 
 std::unique_ptr<Cells> make_ablate_cells(const AblateOptions& options);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Head ablation. A cell is one layer of a few prompts; where a head is replaced by what other prompts give (mean,
-// resample) it is one layer of all prompts.
+// Head ablation. A cell is one layer of a few prompts; where other prompts give the replacement (mean, resample), it is
+// one layer of all prompts.
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -85,7 +85,7 @@ public:
         HS_TRY(rows.write_layers(prompt, layer, row));
       }
     }
-    // Every cell of resampling has all prompts, so any of them knows all donors.
+    // Every cell of resampling has all prompts, so any cell knows all donors.
     if (sweep_.method != AblationMethod::resample || done.empty()) return {};
     const nlohmann::json& any = done.begin()->second;
     if (!any.contains("donors")) return {}; // of a journal of before version 0.2

@@ -14,7 +14,7 @@ namespace {
 
 const char* const for_a_command = "an experiment ablates heads one at a time";
 
-// What was asked for and what was found.
+// What was asked for, and what was measured.
 struct JointOutcome {
   AblationNodes nodes;
   bool others = false; // all but the nodes are ablated
@@ -23,7 +23,7 @@ struct JointOutcome {
   std::vector<CompletenessRow> rows;
 };
 
-// Errors of the parts of an ablation are about options of the same names.
+// Turns a field of the ablation's error into the option of the same name.
 template <typename T> Result<T> at_option(Result<T> result) {
   if (result.ok()) return result;
   Error error = result.error();
@@ -108,7 +108,7 @@ nlohmann::json to_json(const JointOutcome& found, const AblationTask& task) {
   return out;
 }
 
-// Names of a few nodes, of many how many there are.
+// Names a few nodes, or says how many there are.
 std::string short_list(const AblationNodes& nodes) {
   if (nodes.empty()) return "nothing";
   return nodes.size() <= 8 ? joined(nodes) : std::to_string(nodes.size()).append(" nodes");
@@ -131,7 +131,7 @@ std::string text_of(const JointOutcome& found) {
   return text.append("\n").append(aligned(lines));
 }
 
-// Sets first, first + step, ... [set, prompt]
+// Selects sets first, first + step, ... as [set, prompt].
 std::vector<double> every(const JointAblationResult& result, std::size_t sets, std::size_t first, std::size_t step) {
   std::vector<double> out;
   for (std::size_t set = first; set < sets; set += step)

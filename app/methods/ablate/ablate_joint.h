@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Of the method `ablate`: a set of heads, MLPs and neurons ablated at once, all but a set, and how complete a circuit
-// is.
+// The part of `ablate` that ablates a set of heads, MLPs and neurons at once, or everything but a set, and measures how
+// complete a circuit is.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct JointOptions {
   bool given() const { return together || keep_only || complete; }
 };
 
-// After the list has `heads`.
+// Adds the joint options, after `heads`.
 void list_joint_options(OptionList& list, JointOptions& options);
 Status check_joint_options(const JointOptions& options);
 Result<Report> run_joint_ablation(const AblateOptions& options, const Work& work);

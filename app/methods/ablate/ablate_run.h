@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The ablation sweep with its effects stored as they are measured.
+// Runs the ablation sweep and stores effects as they are measured.
 #pragma once
 
 #include "app/methods/base/context.h"
@@ -14,17 +14,17 @@ struct AblationTask : PromptSet {
   std::string folder = "/ablation/";
 };
 
-// What /ablation/NAME says about itself.
+// The attributes and axes of /ablation/NAME.
 store::AblationSpec ablation_spec(const Engine& engine, const AblationTask& task, const HeadAblationOptions& options);
 
-// The prompts that mean and resample take activations from, where they are others.
+// Stores the prompts that mean and resample take activations from, where these are not the ablated ones.
 Status store_reference(store::ResultWriter& writer, const Engine& engine, const HeadAblationOptions& options);
 
-// Of resample: /ablation/NAME/donors and /ablation/NAME/replaced. Nothing without donors.
+// Stores /ablation/NAME/donors and /ablation/NAME/replaced of a resample ablation; nothing without donors.
 Status store_donors(store::ResultWriter& writer, const AblationTask& task, const HeadAblationOptions& options,
                     const std::vector<std::int64_t>& donors, const std::vector<double>& replaced);
 
-// writer may be null. A cancelled sweep is a result that is not complete.
+// `writer` may be null. A cancelled sweep gives a result that is not complete.
 Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask& task,
                                         const HeadAblationOptions& options, const Context& context,
                                         store::ResultWriter* writer);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `activations`: activations of any hook points of any prompts to a file, or their statistics.
+// The method `activations`: writes activations of any hook points for any prompts to a file, or their statistics.
 #include <filesystem>
 #include <system_error>
 
@@ -34,7 +34,7 @@ struct Texts {
   std::vector<std::string> ids;
 };
 
-// Rows of a text among those that are kept of all texts.
+// The rows of each text among all kept rows.
 struct Spans {
   std::vector<std::int64_t> start, count;
   std::int64_t tokens = 0;
@@ -56,7 +56,7 @@ Spans spans_of(const DumpRequest& request) {
 
 at::Tensor as_rows(const std::vector<std::int64_t>& values) { return at::tensor(values, at::kLong); }
 
-// ---- What the arrays are
+// ---- Descriptions of the arrays
 
 store::Axis head_axis(const WantedSite& wanted) {
   store::Axis axis{hook_axes(wanted.site.point) == HookAxes::pos_kv_head_d ? "kv_head" : "head", {}};
@@ -94,7 +94,7 @@ SinkArray index_array(const char* name, std::int64_t tokens, const char* units, 
   return {name, spec};
 }
 
-// mean and mean_square, and second_moment with `products`.
+// The arrays mean and mean_square, and second_moment with `products`.
 std::vector<SinkArray> statistics_arrays(const ModelConfig& config, const WantedSite& wanted, bool products) {
   store::ArraySpec spec = spec_of(config, wanted);
   spec.dtype = store::DType::float64;
@@ -400,7 +400,7 @@ private:
     return texts;
   }
 
-  // Empty: all of all texts.
+  // The chosen positions of each text; empty: all positions of all texts.
   Result<std::vector<std::vector<std::int64_t>>> positions_of(const Texts& texts) const {
     std::vector<std::vector<std::int64_t>> positions;
     if (options_.which.positions == "all") return positions;

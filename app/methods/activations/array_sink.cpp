@@ -48,7 +48,7 @@ std::int64_t bytes_of(const store::ArraySpec& spec) {
 
 std::int64_t row_bytes(const store::ArraySpec& spec) { return spec.shape[0] > 0 ? bytes_of(spec) / spec.shape[0] : 0; }
 
-// Rows [first, end) as not measured, a few at a time.
+// Writes rows [first, end) as not measured, a few at a time.
 Status write_unmeasured(ArraySink& sink, std::size_t array, const store::ArraySpec& spec, std::int64_t first,
                         std::int64_t end) {
   const std::int64_t at_once =
@@ -153,7 +153,7 @@ public:
     std::filesystem::create_directories(folder_, error);
     if (error)
       return make_error(ErrorCode::io, std::string("cannot be made: ").append(error.message()), folder_, "--to");
-    // Seen now and not behind the work: the index is written last.
+    // Checked now rather than after the work, since the index is written last.
     if (!replace_ && std::filesystem::exists(path_of("index.json"), error))
       return make_error(ErrorCode::already_exists, "already exists and is kept; use --replace to replace it",
                         path_of("index.json"), "--to");
@@ -228,7 +228,7 @@ public:
   }
 
 private:
-  // Of the same length, whether complete or not: "true" has a blank behind it.
+  // The header has the same length whether complete or not: "true" is followed by a blank.
   std::string header_of(bool complete) const {
     nlohmann::json header = {{"__metadata__", {{"format", "pt"}, {"complete", complete ? "true" : "false"}}}};
     std::int64_t offset = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where large arrays go while they are made: into the result file, into a folder of .npy files, or into one
-// .safetensors file. Nothing has its final name before finish().
+// Writes large arrays while they are made: into the result file, a folder of .npy files, or one .safetensors file.
+// Nothing gets its final name before finish().
 #pragma once
 
 #include <memory>
@@ -13,7 +13,8 @@
 
 namespace headscope::methods {
 
-// `name` may have '/': groups of the result file, dots elsewhere. Types: float16, float32, float64 and int64.
+// A '/' in `name` makes groups in a result file, and becomes a dot elsewhere. Types: float16, float32, float64 and
+// int64.
 struct SinkArray {
   std::string name;
   store::ArraySpec spec;
@@ -22,18 +23,20 @@ struct SinkArray {
 class ArraySink {
 public:
   virtual ~ArraySink() = default;
-  // Rows of an array's first axis from `first` on, dense and on the CPU, of any type of that kind.
+  // Writes rows of an array's first axis from `first` on; they must be contiguous and on the CPU, of any type of the
+  // array's kind (integer or floating point).
   virtual Status write(std::size_t array, std::int64_t first, const at::Tensor& rows) = 0;
-  // Rows from done[array] on are not measured: NaN, whatever was written there. An array of integers is done.
+  // Finishes the arrays. Rows from done[array] on become NaN (not measured), whatever was written there. Arrays of
+  // integers must be complete.
   virtual Status finish(const std::vector<std::int64_t>& done) = 0;
 };
 
-// Arrays below `group`. The writer's owner publishes the file.
+// Puts arrays below `group`. The writer's owner publishes the file.
 Result<std::unique_ptr<ArraySink>> result_file_sink(store::ResultWriter& writer, const std::string& group,
                                                     std::vector<SinkArray> arrays);
-// NAME.npy for each, and index.json, which says what they are and whether they are complete.
+// Writes NAME.npy for each array, and index.json, which describes them and says whether they are complete.
 Result<std::unique_ptr<ArraySink>> npy_sink(const std::string& folder, bool replace, std::vector<SinkArray> arrays);
-// One file; its metadata say `complete`.
+// Writes one file, whose metadata say whether it is `complete`.
 Result<std::unique_ptr<ArraySink>> safetensors_sink(const std::string& path, bool replace,
                                                     std::vector<SinkArray> arrays);
 

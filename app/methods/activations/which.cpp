@@ -30,7 +30,8 @@ Error at_flag(const Error& error, const char* flag) {
                     flag);
 }
 
-// "resid_pre", "attn.hook_z" and "hook_z" name the point of every layer, a whole name that of one.
+// Whether a name fits a site: "resid_pre", "attn.hook_z" and "hook_z" name the point of every layer, a full name that
+// of one.
 bool is_named(const HookSite& site, const std::string& name) {
   const std::string whole = hook_name(site);
   if (name == whole || name == short_name(site.point)) return true;
@@ -50,7 +51,7 @@ Result<std::vector<HookSite>> sites_named(const std::string& name, const ModelCo
     if (!matched.ok()) return at_flag(matched.error(), "--names");
     found = std::move(*matched);
   }
-  // A pattern of names means what can be had of it.
+  // A pattern means those of its points that can be dumped.
   const bool only_pairwise = std::all_of(found.begin(), found.end(), is_pairwise);
   std::erase_if(found, is_pairwise);
   if (only_pairwise)
@@ -76,7 +77,7 @@ Result<std::vector<bool>> chosen_layers(const std::string& text, const ModelConf
   return chosen;
 }
 
-// Heads of that layer on the axis of the point; of a K/V point, the K/V heads that they read.
+// The chosen heads of the site's layer as indices of its head axis; at K/V points, the K/V heads that they read.
 std::vector<std::int64_t> heads_at(const HookSite& site, const std::vector<HeadId>& heads, const ModelConfig& config) {
   const bool shared = hook_axes(site.point) == HookAxes::pos_kv_head_d;
   std::vector<std::int64_t> out;
@@ -88,7 +89,7 @@ std::vector<std::int64_t> heads_at(const HookSite& site, const std::vector<HeadI
   return out;
 }
 
-// Without the points with a head axis of layers in which no head is chosen.
+// Adds the heads to the sites, and drops sites with a head axis in layers without chosen heads.
 Result<std::vector<WantedSite>> with_heads(const std::vector<HookSite>& sites, const std::string& text,
                                            const ModelConfig& config) {
   std::vector<WantedSite> wanted;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which activations: --names, --layers, --heads and --positions as people write them.
+// Parses which activations are wanted: --names, --layers, --heads and --positions.
 #pragma once
 
 #include <cstdint>
@@ -18,19 +18,19 @@ struct Which {
   std::string positions = "all";
 };
 
-// In the order of the forward pass. not_found or invalid_argument at the option that finds nothing; unsupported for
-// points that have a value for every pair of positions.
+// Returns sites in the order of the forward pass. Errors: not_found or invalid_argument, at the option that finds
+// nothing; unsupported for points that have a value for every pair of positions.
 Result<std::vector<WantedSite>> wanted_sites(const Which& which, const ModelConfig& config);
 
-// Part of a list of positions: one of them, or a slice as Python has it. Negative numbers count from the end.
+// A part of a list of positions: one position, or a slice as in Python. Negative numbers count from the end.
 struct PositionPart {
   std::int64_t begin = 0;
   std::optional<std::int64_t> end = {}; // none: up to the end
   bool one = false;                     // `begin` alone, which must be there
 };
-// "all", "last", "0,-1", "1:", "-4:-1,0".
+// Reads "all", "last", "0,-1", "1:" or "-4:-1,0".
 Result<std::vector<PositionPart>> parse_positions(const std::string& text);
-// In the order written. mismatch, naming the text, where a single position is not there.
+// Returns positions in the order written, or mismatch, naming the text, where a single position is not there.
 Result<std::vector<std::int64_t>> positions_in(const std::vector<PositionPart>& parts, std::int64_t length,
                                                const std::string& text);
 

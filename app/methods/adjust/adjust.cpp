@@ -18,7 +18,7 @@ Status store_run(store::ResultWriter& writer, const Model& model, const std::vec
   return store_adjustment(writer, "/adjustment", ids, prompts, result);
 }
 
-// Errors of the parts of an adjustment are about options of the same names.
+// Turns a field of the adjustment's error into the option of the same name.
 template <typename T> Result<T> at_option(Result<T> result) {
   if (result.ok()) return result;
   Error error = result.error();

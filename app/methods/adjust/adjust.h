@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `adjust`: heads that look elsewhere or write more or less, and what a task gains by it.
+// The method `adjust`: makes heads attend elsewhere or write more or less, and measures what a task gains.
 #pragma once
 
 #include "app/methods/adjust/adjust_run.h"

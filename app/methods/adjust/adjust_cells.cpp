@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Adjusted heads: a cell is one prompt, without adjustments, with them, and with them on random heads.
+// The cells of `adjust`: a cell is one prompt, without adjustments, with them, and with them on random heads.
 #include <limits>
 
 #include "app/methods/adjust/adjust.h"

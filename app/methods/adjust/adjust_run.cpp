@@ -45,7 +45,7 @@ Error twice(const HeadId& head, const char* what, const char* field) {
   return make_error(ErrorCode::invalid_argument, "head " + head_name(head) + " is " + what + " twice", {}, field);
 }
 
-// Positions of one name [prompt, key], with -1 where a prompt has fewer.
+// Stores the positions of one name [prompt, key], with -1 where a prompt has fewer.
 Status store_keys(store::ResultWriter& writer, const std::string& path, const std::string& name,
                   const store::Axis& axis, const std::vector<AdjustmentPrompt>& prompts) {
   std::size_t most = 0;

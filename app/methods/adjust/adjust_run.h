@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Adjusted heads (core/sweeps/head_adjustment.h) for the method, its cells and a reproduction: how they are written,
-// the prompts of a task, and the group in a result file.
+// Adjusted heads (core/sweeps/head_adjustment.h) for the method, its cells and a reproduction: parses adjustments,
+// makes the prompts of a task, and stores the group in a result file.
 #pragma once
 
 #include <string>
@@ -14,18 +14,19 @@
 
 namespace headscope::methods {
 
-// `steer`: "HEADS=TOKENS" or "HEADS=TOKENS@SHARE" ("12.3,13.4=wrong@0.5"), `scale`: "HEADS=FACTOR". Of a head that is
-// in both, one adjustment. invalid_argument naming the text that is wrong, for a head steered or scaled twice too.
+// Parses `steer`, "HEADS=TOKENS" or "HEADS=TOKENS@SHARE" ("12.3,13.4=wrong@0.5"), and `scale`, "HEADS=FACTOR". A head
+// in both gets one adjustment. Returns invalid_argument, naming the wrong text, also for a head steered or scaled
+// twice.
 Result<std::vector<HeadAdjustment>> parse_adjustments(const std::vector<std::string>& steer,
                                                       const std::vector<std::string>& scale, const ModelConfig& config);
 
-// The clean prompts with the positions that the adjustments name. unsupported for a prompt that has none.
+// The clean prompts with the positions that the adjustments name. Returns unsupported for a prompt without them.
 Result<std::vector<AdjustmentPrompt>> adjustment_prompts(const Tokenizer& tokenizer, const TaskSet& task,
                                                          const std::vector<HeadAdjustment>& adjustments);
 
 std::string adjustment_text(const std::vector<HeadAdjustment>& adjustments); // "12.3=wrong 3.4*2"
 
-// FOLDER/logit_diff, accuracy, predicted and keys; `ids` are the prompts'.
+// Stores FOLDER/logit_diff, accuracy, predicted and keys; `ids` are the prompts'.
 Status store_adjustment(store::ResultWriter& writer, const std::string& folder, const std::vector<std::string>& ids,
                         const std::vector<AdjustmentPrompt>& prompts, const AdjustmentResult& result);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `attention`: the attention maps of a prompt, kept in a result file.
+// The method `attention`: stores the attention maps of a prompt in a result file.
 #pragma once
 
 #include "app/methods/base/method.h"

@@ -76,7 +76,7 @@ Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& t
   observer.tile = [&](const PatternTile& tile) { recorder.record(tile); };
   RunRequest request;
   request.batch = TokenBatch::single(task.ids);
-  request.until = BeforeLayer{recorder.last_layer() + 1}; // nobody looks at what comes after
+  request.until = BeforeLayer{recorder.last_layer() + 1}; // layers after this are not read
   request.observer = &observer;
   request.cancel = progress.cancel;
   const auto ran = engine.run(request);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention maps of chosen heads, streamed row by row from the model into a result file.
+// Streams attention maps of chosen heads row by row from the model into a result file.
 #pragma once
 
 #include <string>
@@ -23,7 +23,7 @@ struct StoredMaps {
   std::vector<HeadId> heads; // whose maps are whole
   bool complete = false;     // false: cancelled
 };
-// Never holds more than a tile of any map. What is done when it is cancelled is in the file.
+// Never holds more than a tile of any map. When cancelled, the file has what was done.
 Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& task, const Context& context,
                                  store::ResultWriter& writer);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Direct logit attribution: a cell is one prompt.
+// The cells of direct logit attribution: a cell is one prompt.
 #include <algorithm>
 #include <limits>
 
@@ -11,7 +11,7 @@
 namespace headscope::methods {
 namespace {
 
-// Every array of a result, with the numbers it has a prompt.
+// Calls `use` for every array of a result, with how many numbers it has per prompt.
 template <typename Found, typename Use>
 void for_each_array(Found& found, std::int64_t layers, std::int64_t heads, Use use) {
   use("input", found.input, 1);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of direct logit attribution goes into a result file.
+// Stores direct logit attribution in a result file.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace headscope::methods {
 
-// FOLDER/heads and its kin; `ids` are the prompts'.
+// Stores FOLDER/heads and the other arrays; `ids` are the prompts'.
 Status store_attribution(store::ResultWriter& writer, const std::string& folder, const std::vector<std::string>& ids,
                          const DirectLogitAttribution& found);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A method: what is asked of a model and its prompts. Its room (a folder of app/methods) holds its options, what it
-// runs, what it stores and what it reports; faces (command line, experiments, window) know only what is here.
+// A method: a question asked of a model and its prompts. Its folder in app/methods has its options and what it runs,
+// stores and reports; faces (command line, experiments, window) know only this interface.
 #pragma once
 
 #include <functional>
@@ -37,8 +37,8 @@ struct MethodInfo {
   const char* since = "0.1";
   bool needs_tokenizer = true;
   bool needs_model = true; // false: run_alone() is called; what it needs of a model is among its own options
-  // The parser of a command line does not ask for --model: there is an answer without (answer_alone), or a subcommand
-  // that needs none. run_method() still refuses to run without.
+  // The command line's parser does not require --model: there is an answer without it (answer_alone), or a subcommand
+  // that needs none. run_method() still refuses to run without it.
   bool model_may_be_missing = false;
   Output output = Output::optional;
   const char* stored_as = nullptr; // name of its options in a result file; null: the id
@@ -46,16 +46,17 @@ struct MethodInfo {
   const char* group() const { return stored_as ? stored_as : id; }
 };
 
-// For people and for programs.
+// The answer for people (text) and for programs (JSON).
 struct Report {
   nlohmann::json json;
   std::string text;
-  bool complete = true;              // false: cancelled; what was done until then is reported and stored
-  std::optional<Error> failed = {};  // a part that failed without costing the others, said after they are stored
-  std::optional<Error> refused = {}; // the result file takes no more: what was measured is shown, no file published
+  bool complete = true;             // false: cancelled; what was done until then is reported and stored
+  std::optional<Error> failed = {}; // a part that failed without costing the others, said after they are stored
+  std::optional<Error> refused =
+      {}; // a write to the result file failed: the measurements are shown, but no file is published
 };
 
-// What becomes of the report before the file is published: a face prints or shows it.
+// Receives the report before the file is published; a face prints or shows it.
 using Show = std::function<void(const Report&)>;
 
 // What a run works with.
@@ -72,7 +73,7 @@ struct Cost {
   double most_tokens = 0; // in one run
 };
 
-// What an experiment's step works on; null where it has no task.
+// The input of an experiment's step; null where it has no task.
 struct CellInput {
   const Engine* engine = nullptr;
   const TaskSet* task = nullptr;
@@ -81,8 +82,8 @@ struct CellInput {
   std::string model; // short name where an experiment has several models, for results that are not named by their step
 };
 
-// A method cut into cells, for experiments. A cell is done or not; what it gives depends on the experiment only, never
-// on which process does it, in which order or after how many interruptions.
+// A method divided into cells, for experiments. A cell is finished or not; its result depends only on the experiment,
+// never on which process runs it, in which order or after how many interruptions.
 class Cells {
 public:
   virtual ~Cells() = default;
@@ -90,14 +91,15 @@ public:
   // Checks the options against model and task, and counts the cells.
   virtual Status bind(const CellInput& input) = 0;
   virtual std::int64_t count() const = 0;
-  // SHA-256 of files whose content its results depend on, beside model, task and options.
+  // The SHA-256 of files that its results depend on, besides model, task and options.
   virtual Result<std::vector<std::string>> file_hashes() const { return std::vector<std::string>{}; }
-  // Whether a cell takes the results of all others, so that it comes last.
+  // Whether a cell needs the results of all others, so that it comes last.
   virtual bool waits(std::int64_t) const { return false; }
   virtual Cost cost() const = 0;
-  // `others`: finished cells, complete where the cell waits for them. cancelled where interrupted.
+  // Runs a cell. `others` are finished cells, all of them where the cell waits for them. Returns cancelled where
+  // interrupted.
   virtual Result<nlohmann::json> run(std::int64_t cell, const CellResults& others, const Context& context) const = 0;
-  // Cells that are missing are stored as not measured.
+  // Stores the cells; missing ones are stored as not measured.
   virtual Status store(store::ResultWriter& writer, const CellResults& done) const = 0;
 };
 
@@ -109,28 +111,28 @@ public:
   Method& operator=(const Method&) = delete;
 
   virtual const MethodInfo& info() const = 0;
-  // What it is asked about (prompts, pairs, a task); experiments take these from [[task]]. Bound to this object.
+  // Lists its inputs (prompts, pairs, a task), bound to this object; experiments take them from [[task]].
   virtual void inputs(OptionList&) {}
-  // The task among them, which its cells are made of; null: they need none, or there are none.
+  // The task among the inputs, which its cells are made from; null: there are no cells, or they need no task.
   virtual const TaskOptions* task() const { return nullptr; }
-  // What a result records of these.
+  // The attributes by which a result records the inputs.
   virtual store::Attributes recorded_inputs() const { return {}; }
-  // Its own options.
+  // Lists its own options.
   virtual void options(OptionList& list) = 0;
-  // Puts what `where` says in place of each file that an option names inside of its text.
+  // Replaces each file that an option names within its text with where(file).
   virtual void place_files(const std::function<std::string(const std::string&)>&) {}
-  // What can be said before a model is loaded: of its own options, and of its inputs.
+  // Checks that can be made before a model is loaded: of its own options, and of its inputs.
   virtual Status check_options() { return {}; }
   virtual Status check_inputs() { return {}; }
-  // What is said instead of running where the options ask for something that needs no model (detect --list).
+  // The report given instead of running where the options ask for something that needs no model (detect --list).
   virtual std::optional<Report> answer_alone() { return std::nullopt; }
-  // Of the result's provenance.
+  // The seeds in the result's provenance.
   virtual std::vector<std::int64_t> seeds() const { return {}; }
   // Measures, stores and reports.
   virtual Result<Report> run(const Work& work);
-  // The same for a method that needs no model, or makes its own; it opens its own files.
+  // The same for a method that needs no model or makes its own; it opens its own files.
   virtual Result<Report> run_alone(const Context& context);
-  // For experiments: null where it cannot be cut. Keeps a reference to this object.
+  // The method as cells, for experiments; null where it cannot be divided. Keeps a reference to this object.
   virtual std::unique_ptr<Cells> cells() { return nullptr; }
 };
 

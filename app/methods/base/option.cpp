@@ -38,7 +38,7 @@ std::string text_of(const OptionTarget& target) {
                     target);
 }
 
-// Each number that the variable holds.
+// The numbers that the variable holds.
 std::vector<double> numbers_of(const OptionTarget& target) {
   using Numbers = std::vector<double>;
   return std::visit(Overloaded{[](const int* v) { return Numbers{static_cast<double>(*v)}; },

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An option of a method, said once: its name, type, unit, default, bounds, choices and help, bound to the variable that
-// holds it. The command line's flags, the keys of experiments, the window's forms, what a result records and the
-// tables in docs/methods are made from these lists. No Torch, no Qt, no CLI11 and no TOML here.
+// An option of a method, defined once: its name, type, unit, default, bounds, choices and help, bound to the variable
+// that holds it. The command line's flags, the keys of experiments, the window's forms, what a result records and the
+// tables in docs/methods are made from these lists. This header uses neither Torch, Qt, CLI11 nor TOML.
 #pragma once
 
 #include <cstdint>
@@ -24,10 +24,10 @@ struct Choice {
   std::string name;
   std::string what; // one sentence, or empty
 };
-// "zero, mean, resample or uniform"
+// The names of all choices: "zero, mean, resample or uniform".
 std::string choice_names(const std::vector<Choice>& choices);
 
-// One of a list of names: a text to everybody outside.
+// One of a list of names, seen as a text from outside.
 struct ChoiceTarget {
   std::function<std::string()> get;
   std::function<Status(const std::string&)> set; // invalid_argument for another name
@@ -38,10 +38,10 @@ using OptionTarget =
     std::variant<bool*, int*, std::int64_t*, std::uint64_t*, double*, std::string*, std::optional<std::int64_t>*,
                  std::vector<std::string>*, std::vector<std::int64_t>*, std::vector<double>*, ChoiceTarget>;
 
-// What an option says of the prompts beside it: whoever fills a prompt in for the user sets these too.
+// How an option affects the prompts beside it: a face that fills in a prompt for the user must set these too.
 enum class OfPrompts : std::uint8_t { nothing, chat, no_bos };
 
-// Which faces offer an option. What one of them leaves out it leaves out for a reason that the list gives.
+// Which faces offer an option. The list gives the reason where one of them does not.
 enum class Offered : std::uint8_t { everywhere, command_line, experiment };
 
 class Option {
@@ -90,7 +90,7 @@ public:
   std::string flag() const; // "--mean-by-position"; of a positional option its name
   const std::string& key() const { return toml_key.empty() ? name : toml_key; }
   const char* type() const; // "flag", "integer", "number", "text", "choice", "texts", "integers", "numbers"
-  // invalid_argument, at the flag, for a number outside its bounds. NaN is outside of any.
+  // Returns invalid_argument, at the flag, for a number outside its bounds. NaN is outside of any.
   Status check() const;
   store::Attribute attribute() const; // what the result records
   nlohmann::json to_json() const;
@@ -98,20 +98,20 @@ public:
 
 class OptionList {
 public:
-  // The variable's value is the default.
+  // Adds an option; the variable's current value is the default.
   template <typename T> Option& add(std::string name, T& target, std::string help) {
     return list_.emplace_back(std::move(name), OptionTarget(&target), std::move(help));
   }
-  // One of the names of an enumeration that has `names_of<E>()` (core/vocabulary/named.h).
+  // Adds a choice among the names of an enumeration that has `names_of<E>()` (core/vocabulary/named.h).
   template <typename E> Option& add_choice(std::string name, E& target, std::string help);
-  // One of these names, kept as a text.
+  // Adds a choice among these names, kept as a text.
   Option& add_choice(std::string name, std::string& target, std::vector<Choice> choices, std::string help);
-  // With its own way of reading.
+  // Adds a choice with its own way of reading.
   Option& add_choice(std::string name, ChoiceTarget target, std::vector<Choice> choices, std::string help);
 
   const std::deque<Option>& all() const { return list_; }
   const Option* find(const std::string& name) const;
-  Option* find(const std::string& name); // to change what another list says of it
+  Option* find(const std::string& name); // for changing an option that another list has added
   Status check() const;                  // of every option
   store::Attributes attributes() const;
   nlohmann::json to_json() const;

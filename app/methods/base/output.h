@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The result file that a method writes; its parts are in app/runs/result_parts.h.
+// Opens and finishes the result file that a method writes; its parts are in app/runs/result_parts.h.
 #pragma once
 
 #include <optional>
@@ -17,7 +17,7 @@ struct OutputOptions {
   bool resumable = false; // cell by cell, with a journal beside the file: resumable.h
 };
 
-// Refuses an existing file or an unusable folder now, before any work. Nothing when no path is given.
+// Refuses an existing file or an unusable folder before any work. Returns nothing when no path is given.
 Result<std::optional<store::ResultWriter>> open_output(const OutputOptions& options, const Context& context,
                                                        const std::vector<std::int64_t>& seeds = {});
 

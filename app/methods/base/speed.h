@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// How fast a model runs, for estimates.
+// Measures how fast a model runs, for estimates.
 #pragma once
 
 #include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
 
-// Seconds a token, of one forward pass over these rows, after one that warms up.
+// Seconds per token in one forward pass over these rows, after a warm-up pass.
 Result<double> seconds_per_token(const Engine& engine, const TokenRows& rows, const CancelToken& cancel);
 
 } // namespace headscope::methods

@@ -12,7 +12,7 @@
 namespace headscope::methods {
 namespace {
 
-// Code points, which is near enough to columns for the tables here.
+// Counts code points, which is close enough to columns for the tables here.
 std::size_t width(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Numbers for JSON and for tables on the terminal.
+// Formats numbers for JSON and for tables on the terminal.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ namespace headscope::methods {
 
 nlohmann::json number(double value); // NaN and infinity as null
 
-// [rows][cols] of a row-major array.
+// Makes [rows][cols] of a row-major array.
 template <typename T> nlohmann::json matrix(const std::vector<T>& values, std::size_t rows, std::size_t cols) {
   nlohmann::json out = nlohmann::json::array();
   for (std::size_t r = 0; r < rows; ++r) {
@@ -30,25 +30,25 @@ template <typename T> nlohmann::json matrix(const std::vector<T>& values, std::s
 }
 
 std::string fixed(double value, int digits); // "-" for NaN
-// Four decimals; what these would show as 0.0000 with its size, as 3.21e-05.
+// Writes four decimals; values that these would show as 0.0000 are written as 3.21e-05.
 std::string value_text(double value);
 
-// As printf would write it.
+// Formats as printf does.
 [[gnu::format(printf, 1, 2)]] std::string printed(const char* format, ...);
 
 double mean_over(const std::vector<double>& values); // of those that are not NaN; NaN where none is
 
-// Which way a list of values is ranked.
+// How a list of values is ranked.
 enum class Rank : std::uint8_t { by_size, highest, lowest };
-// Indices of the finite ones, the first of equals first.
+// Indices of the finite values in ranked order; among equals the first comes first.
 std::vector<std::size_t> strongest_first(const std::vector<double>& values, Rank rank);
 
-// Columns aligned by the widest cell; the first line is the header.
+// Aligns columns by their widest cell; the first line is the header.
 std::string aligned(std::vector<std::vector<std::string>> lines);
 
-// A token or text on one line: newlines, tabs and control characters escaped.
+// Writes a token or text on one line, with newlines, tabs and control characters escaped.
 std::string one_line(const std::string& text);
-// Text of several lines for a terminal: control characters escaped but newlines and tabs.
+// Writes several lines for a terminal, with control characters escaped except newlines and tabs.
 std::string plain_lines(const std::string& text);
 
 } // namespace headscope::methods

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `bench compare`: two saved growth runs, row by row.
+// The method `bench compare`: compares two saved growth runs row by row.
 #include <algorithm>
 
 #include "app/methods/base/values.h"
@@ -19,7 +19,7 @@ struct CompareOptions {
 struct Pair {
   GrowthRow first, second;
   double time_ratio() const { return second.seconds / first.seconds; }
-  // NaN where the first takes none.
+  // The ratio of peak memory; NaN where the first run takes none.
   double memory_ratio() const {
     return static_cast<double>(second.memory_bytes) / static_cast<double>(first.memory_bytes);
   }

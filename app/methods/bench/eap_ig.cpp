@@ -40,7 +40,7 @@ Result<std::vector<PatchPair>> read_pairs(const std::string& path) {
   return pairs;
 }
 
-// Clean and corrupt differ in the token in the middle.
+// Makes pairs whose clean and corrupt prompts differ in the middle token.
 std::vector<PatchPair> random_pairs(const EapIgOptions& options, const ModelConfig& config) {
   std::vector<PatchPair> pairs;
   for (auto& row : random_rows(options.count, options.length, 0, config.d_vocab)) {

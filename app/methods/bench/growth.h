@@ -53,7 +53,7 @@ struct GrowthPlan {
   std::vector<GrowthRow> rows; // seconds, memory and work are filled in
 };
 
-// One row for each number: tokens with the whole model, heads and layers with the first number of tokens.
+// Makes one row for each number: tokens with the whole model, heads and layers with the first number of tokens.
 std::vector<GrowthRow> growth_rows(const ModelConfig& config, const std::vector<std::int64_t>& tokens,
                                    const std::vector<std::int64_t>& heads, const std::vector<std::int64_t>& layers);
 

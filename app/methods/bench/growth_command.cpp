@@ -43,7 +43,7 @@ std::string text_of(const GrowthRun& run) {
   return text;
 }
 
-// Nothing measured yet.
+// Starts a run with nothing measured.
 GrowthRun begin_run(const Model& model, const GrowthOptions& options) {
   GrowthRun run;
   run.machine = device_name(model.device);

@@ -8,14 +8,14 @@
 
 namespace headscope::methods {
 
-// As many heads as asked for, evenly over the layers; in each layer the first ones.
+// Chooses `count` heads, spread evenly over the layers; in each layer the first ones.
 std::vector<HeadId> spread_heads(std::int64_t count, const ModelConfig& config);
 
-// Rows of `length` token ids each, the same for a seed on every machine.
+// Makes rows of `length` token ids each, the same for a seed on every machine.
 std::vector<std::vector<std::int64_t>> random_rows(std::int64_t rows, std::int64_t length, std::uint64_t seed,
                                                    std::int64_t d_vocab);
 
-// Any two tokens as answers: the work is the same.
+// Makes prompts with any two tokens as answers, since the work is the same.
 std::vector<AblationPrompt> sweep_prompts(std::vector<std::vector<std::int64_t>> rows);
 
 } // namespace headscope::methods

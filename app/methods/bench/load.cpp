@@ -27,7 +27,7 @@ struct LoadTimes {
   double ratio() const { return load / (read + memory); }
 };
 
-// The best of some runs of `work`, each after `prepare`, which is not timed.
+// The shortest of several runs of `work`, each after `prepare`, which is not timed.
 Result<double> best_of(const at::Device& device, const std::function<void()>& prepare,
                        const std::function<Status()>& work) {
   double best = 0.0;
@@ -75,7 +75,7 @@ Result<LoadTimes> measure_load(const ModelOptions& options, const Context& conte
                             at::kCPU, [] {}, [&] { return read_through(path); }));
   std::shared_ptr<const Model> model;
   HS_ASSIGN(times.load, best_of(
-                            how.device, [&] { model.reset(); }, // giving memory back is no part of loading
+                            how.device, [&] { model.reset(); }, // freeing memory is not part of loading
                             [&]() -> Status {
                               HS_ASSIGN(model, load_model(path, how));
                               return {};

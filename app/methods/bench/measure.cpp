@@ -38,7 +38,7 @@ public:
       before_ = stats().current;
       return;
     }
-    malloc_trim(0); // freed memory that the process holds would hide what the work takes
+    malloc_trim(0); // freed memory that the process keeps would hide what the work needs
     std::ofstream("/proc/self/clear_refs") << "5";
     before_ = process_bytes("VmRSS");
   }
@@ -93,7 +93,7 @@ Result<Measured> measure_once(const at::Device& device, const std::function<Stat
 Result<Measured> measure(const at::Device& device, const std::function<Status()>& work) {
   HS_ASSIGN(Measured measured, measure_once(device, work));
   if (measured.seconds > long_seconds) return measured;
-  std::vector<double> seconds; // the first run is left out: thread pools and kernels start in it
+  std::vector<double> seconds; // the first run is not counted, since thread pools and kernels start in it
   for (int i = 0; i < timed_runs; ++i) {
     HS_ASSIGN(const Measured again, measure_once(device, work));
     seconds.push_back(again.seconds);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Wall time and peak memory of a piece of work on a device.
+// Measures wall time and peak memory of a piece of work on a device.
 #pragma once
 
 #include <cstdint>
@@ -17,12 +17,12 @@ struct Measured {
   std::int64_t memory_bytes = 0; // peak above what was in use before: of the device, or of this process on the CPU
 };
 
-// Runs it once.
+// Runs the work once.
 Result<Measured> measure_once(const at::Device& device, const std::function<Status()>& work);
-// Runs it again unless once takes long, and takes the median time and the largest peak.
+// Repeats the work unless it takes long, and returns the median time and the largest peak.
 Result<Measured> measure(const at::Device& device, const std::function<Status()>& work);
 
-// "AMD EPYC 9R14, 2 threads", "NVIDIA H100 80GB HBM3".
+// The device's name: "AMD EPYC 9R14, 2 threads", "NVIDIA H100 80GB HBM3".
 std::string device_name(const at::Device& device);
 
 } // namespace headscope::methods

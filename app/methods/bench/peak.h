@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a device reaches at best: a large square product, and a large copy.
+// The peak rates of a device: of a large square product, and of a large copy.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ struct Peak {
   std::int64_t copied_bytes = 0; // read; as many are written
 };
 
-// Takes a second or two; the best of several runs counts.
+// Takes a second or two; returns the best of several runs.
 Result<Peak> measure_peak(const at::Device& device, at::ScalarType dtype, const TaskContext& task);
 
 } // namespace headscope::methods

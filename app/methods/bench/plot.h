@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Growth runs as pictures: for each axis that was varied one of seconds and one of peak memory, both axes logarithmic.
+// Draws growth runs: for each axis that was varied one picture of seconds and one of peak memory, with logarithmic
+// axes.
 #pragma once
 
 #include <string>
@@ -9,10 +10,12 @@
 
 namespace headscope::methods {
 
-// Before any work: invalid_argument for an ending that is no picture's, unsupported in a build without Qt.
+// Checks the path before any work. Returns invalid_argument for an ending that is not a picture's, unsupported in a
+// build without Qt.
 Status check_plot(const std::string& path);
 
-// "growth.svg" gives "growth-tokens-seconds.svg", "growth-tokens-memory.svg", …; one line a run. Returns their paths.
+// Draws "growth-tokens-seconds.svg", "growth-tokens-memory.svg", … for "growth.svg", with one line per run. Returns
+// their paths.
 Result<std::vector<std::string>> plot_growth(const std::vector<GrowthRun>& runs, const std::string& path,
                                              bool overwrite);
 

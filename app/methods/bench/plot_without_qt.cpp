@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// In builds without Qt, so that --plot says what is missing.
+// Used in builds without Qt, so that --plot says what is missing.
 #include "app/methods/bench/plot.h"
 
 namespace headscope::methods {

@@ -65,7 +65,7 @@ private:
     block.w_o = matrix(config_.d_model, q);
     block.w_in = matrix(config_.gated_mlp ? 2 * config_.d_mlp : config_.d_mlp, config_.d_model);
     block.w_out = matrix(config_.d_model, config_.d_mlp);
-    if (config_.norm != NormKind::layer_norm) return block; // Llama's kin have no biases
+    if (config_.norm != NormKind::layer_norm) return block; // Llama-like models have no biases
     block.b_qkv = at::zeros({q + 2 * kv}, options_);
     block.b_o = at::zeros({config_.d_model}, options_);
     block.b_in = at::zeros({config_.d_mlp}, options_);
@@ -88,7 +88,7 @@ private:
   at::TensorOptions options_;
 };
 
-// Rows of the q, k and v of the heads that stay.
+// Selects the q, k and v rows of the heads that stay.
 at::Tensor fewer_qkv(const ModelConfig& config, const at::Tensor& all, std::int64_t heads, std::int64_t kv_heads) {
   if (!all.defined()) return {};
   const std::int64_t e = config.d_head;

@@ -19,7 +19,7 @@ constexpr const char* text_fields[] = {"machine", "model", "dtype", "what"};
 
 bool is_json(const std::string& path) { return fs::path(path).extension() == ".json"; }
 
-// The run without its rows, as what both formats have beside the table.
+// The run without its rows, as both formats store it beside the table.
 store::Attributes head_of(const GrowthRun& run) {
   return {{"machine", run.machine},
           {"model", run.model},
@@ -75,7 +75,7 @@ Error no_run(const std::string& path, const std::string& field) {
                     field);
 }
 
-// Fields that both formats name alike, whichever way they come.
+// Makes a run from fields that have the same names in both formats.
 Result<GrowthRun> run_of(const nlohmann::json& head, const nlohmann::json& rows, const std::string& path) {
   GrowthRun run;
   std::string* const texts[] = {&run.machine, &run.model, &run.dtype, &run.what};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A growth run as a JSON document, and as a file: .json holds that document, .h5 a table /bench/growth
+// Reads and writes growth runs: .json files hold a JSON document, .h5 files a table /bench/growth
 // (docs/file-format.md).
 #pragma once
 
@@ -14,10 +14,10 @@ namespace headscope::methods {
 
 nlohmann::json to_json(const GrowthRun& run);
 
-// Before any work: invalid_argument for another ending, already_exists unless `force`.
+// Checks the path before any work. Returns invalid_argument for another ending, already_exists unless `force`.
 Status check_run_file(const std::string& path, bool force);
 Status save_run(const GrowthRun& run, const std::string& path, bool force, const Context& context, bool complete);
-// corrupt, naming the field, for a file that holds no such run.
+// Reads a run. Returns corrupt, naming the field, for a file that holds none.
 Result<GrowthRun> read_run(const std::string& path);
 
 } // namespace headscope::methods

@@ -55,7 +55,7 @@ nlohmann::json effects_json(const HeadAblationResult& result, const std::vector<
   return effects;
 }
 
-// What the sweep that counts gave, and its seconds.
+// The result of the timed sweep, and its seconds.
 struct Timed {
   HeadAblationResult result;
   double seconds = 0.0;
@@ -64,7 +64,7 @@ struct Timed {
 Result<Timed> timed_sweep(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                           const HeadAblationOptions& how, const Context& context) {
   HeadAblationOptions warm = how; // the first pass through a library is slower: thread pools, kernels
-  // On a GPU every shape that comes up is slower the first time, too.
+  // On a GPU every new shape is slower the first time, so all heads are warmed up.
   if (!engine.model().device.is_cuda()) warm.heads.resize(1);
   HS_ASSIGN(const HeadAblationResult first, ablate_heads(engine, prompts, warm, context.task()));
   if (!first.complete) return make_error(ErrorCode::cancelled, "interrupted");

@@ -8,7 +8,7 @@ namespace {
 
 class Counter {
 public:
-  // weight_share: how often the weights count.
+  // `weight_share` is how often the weights are read.
   Counter(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens, std::int64_t element_bytes,
           double weight_share = 1.0)
       : config_(config), prompts_(static_cast<double>(prompts)), tokens_(tokens),
@@ -30,7 +30,7 @@ public:
     after_attention(prompts_);
   }
 
-  // The output matrix and the MLP of n tokens.
+  // Counts the output matrix and the MLP for n tokens.
   void after_attention(double n) {
     product(n, config_.n_heads * config_.d_head, config_.d_model);
     if (!config_.has_mlp()) return;
@@ -54,14 +54,14 @@ private:
     work_.bytes += element_ * (weight_share_ * number(in) * number(out) + n * number(in + out));
   }
 
-  // q and z of n queries, k and v of all tokens.
+  // Counts attention: q and z of n queries, k and v of all tokens.
   void attention(double n, double query_key_pairs) {
     work_.flop += 4.0 * query_key_pairs * number(config_.n_heads * config_.d_head);
     work_.bytes +=
         element_ * number(2 * config_.d_head) * (n * number(config_.n_heads) + rows() * number(config_.n_kv_heads));
   }
 
-  // Keys that the query sees.
+  // The number of keys that the query sees.
   double seen(std::int64_t layer, std::int64_t query) const {
     const auto& window = config_.layers[static_cast<std::size_t>(layer)].window;
     return number(window ? std::min(query + 1, *window) : query + 1);

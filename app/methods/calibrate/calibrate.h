@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `calibrate`: which heads gain when attention is taken off later sinks (ACT).
+// The method `calibrate`: finds the heads that improve a task when attention on later sinks is reduced (ACT).
 #pragma once
 
 #include "app/methods/base/method.h"

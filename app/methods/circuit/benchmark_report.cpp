@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is said of a benchmark of circuits.
+// Reports of a benchmark of circuits.
 #include <cmath>
 #include <limits>
 
@@ -13,7 +13,7 @@ struct Spread {
   double mean = 0.0, low = 0.0, high = 0.0;
 };
 
-// NaN of none.
+// The spread of the areas; NaN without curves.
 Spread spread_of(const std::vector<Curve>& curves, double Curve::*area) {
   constexpr double none = std::numeric_limits<double>::quiet_NaN();
   Spread out{curves.empty() ? none : 0.0, none, none};
@@ -74,7 +74,7 @@ std::string text_of(const Spread& spread) {
   return fixed(spread.mean, 3) + " (" + fixed(spread.low, 3) + " to " + fixed(spread.high, 3) + ")";
 }
 
-// Without times, so that it is the same on every machine.
+// The table has no times, so that it is the same on every machine.
 Lines table_of(const Benchmark& found) {
   Lines lines = {{"method", "patched while scoring", "CPR", "CMD"}};
   if (!found.random.empty())

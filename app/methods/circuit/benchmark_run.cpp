@@ -7,7 +7,8 @@
 namespace headscope::methods {
 namespace {
 
-// Scores with the method's ablation; circuits are run with the runner's, which is the corrupt prompts'.
+// Edges are scored with the method's ablation; circuits are run with the runner's, which patches from the corrupt
+// prompts.
 Result<ScoredMethod> measure(const Engine& engine, const CircuitRunner& runner, const std::string& task_name,
                              const CircuitOptions& method, const Context& context) {
   CircuitTask task = runner.task();
@@ -25,7 +26,7 @@ Result<ScoredMethod> measure(const Engine& engine, const CircuitRunner& runner, 
   return out;
 }
 
-// All orders of the edges are equally likely.
+// Measures the curve of a random order of the edges, all orders being equally likely.
 Result<Curve> random_curve(const CircuitRunner& runner, std::uint64_t seed, BuildRule rule, const Context& context) {
   std::mt19937_64 random(seed);
   std::vector<double> importance;

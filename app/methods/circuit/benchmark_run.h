@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What `circuit benchmark` measures, and what is said of it.
+// What `circuit benchmark` measures and reports.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@
 
 namespace headscope::methods {
 
-// The methods, each with the name of its graph ("eap-zero"); their ablation counts while scoring only.
+// The methods, each with the name of its graph ("eap-zero"); their ablation is used only for scoring.
 struct BenchmarkPlan {
   std::vector<CircuitOptions> methods;
   std::int64_t random_circuits = 5;
@@ -35,7 +35,7 @@ Result<Benchmark> run_benchmark(const Engine& engine, const CircuitTask& task, c
                                 const BenchmarkPlan& plan, const Context& context);
 
 nlohmann::json to_json(const Benchmark& found);
-// `form`: text, markdown or csv.
+// The report as text; `form` is text, markdown or csv.
 std::string text_of(const Benchmark& found, const std::string& form);
 
 } // namespace headscope::methods

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `circuit`: scores of edges, the best of them as a circuit, and how well it does.
+// The method `circuit`: scores edges, takes the best of them as a circuit, and measures its faithfulness.
 #pragma once
 
 #include "app/methods/base/method.h"

@@ -18,7 +18,7 @@ struct BenchmarkOptions {
   std::string table = "text";
 };
 
-// "eap:zero" beside the options that all methods share.
+// Reads a method such as "eap:zero" into the options that all methods share.
 Result<CircuitOptions> method_of(const std::string& text, const CircuitOptions& shared) {
   CircuitOptions method = shared;
   method.curve = true;

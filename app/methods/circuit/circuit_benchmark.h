@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `circuit benchmark`: all methods of circuit discovery on one task beside random circuits, by the two
+// The method `circuit benchmark`: compares methods of circuit discovery on one task with random circuits, by the two
 // numbers of the MIB benchmark.
 #pragma once
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Circuit discovery. Scores: a cell is one pair. A last cell takes their means, chooses the circuit and measures it;
-// ACDC, which goes by all pairs at once, is that cell alone.
+// The cells of circuit discovery. For scores, a cell is one pair, and a last cell takes their means, chooses the
+// circuit and measures it; ACDC, which uses all pairs at once, is that last cell alone.
 #include <algorithm>
 
 #include "app/methods/circuit/circuit.h"
@@ -12,7 +12,7 @@
 namespace headscope::methods {
 namespace {
 
-// Element by element over the pairs, added in their order.
+// Averages element by element over the pairs, added in their order.
 std::vector<double> mean_of_pairs(const CellResults& cells, const char* key, std::int64_t pairs) {
   std::vector<double> sum;
   for (std::int64_t pair = 0; pair < pairs; ++pair) {
@@ -61,7 +61,7 @@ public:
     for (const PatchPair& pair : task_.pairs) {
       cost.forwards += passes + 3.0 + curve;
       cost.tokens += static_cast<double>(pair.clean.size()) * (passes + 3.0 + curve);
-      // What all senders write.
+      // The outputs of all senders.
       cost.most_tokens = std::max(cost.most_tokens, static_cast<double>(pair.clean.size() * graph.senders().size()));
     }
     return cost;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Circuits of a result file.
+// Reads circuits of a result file.
 #pragma once
 
 #include <string>

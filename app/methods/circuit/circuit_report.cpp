@@ -10,7 +10,7 @@
 namespace headscope::methods {
 namespace {
 
-// Edges of the circuit, the most important first.
+// The edges of the circuit, the most important first.
 std::vector<std::int64_t> ranked_edges(const ScoredCircuit& circuit) {
   std::vector<std::int64_t> order;
   for (std::int64_t e = 0; e < circuit.graph.edge_count(); ++e)

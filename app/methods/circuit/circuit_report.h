@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is said of a circuit that was found.
+// Reports of a circuit that was found.
 #pragma once
 
 #include <string>

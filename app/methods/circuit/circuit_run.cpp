@@ -55,7 +55,7 @@ Status score(const Engine& engine, const CircuitTask& task, const CircuitOptions
     out.circuit.node_scores = stored.node_scores;
     out.circuit.method = stored.method;
     out.circuit.units = stored.units;
-    // Scores found with a metric of the other kind keep saying what matters.
+    // Flips the sign where the stored metric is better in the other direction, so that scores keep their meaning.
     if (stored.lower_is_better != out.circuit.lower_is_better)
       for (double& value : out.circuit.scores)
         value = -value;

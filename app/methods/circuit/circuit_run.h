@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Finding a circuit: scores, the circuit chosen by them, and how well it does.
+// Finds a circuit: scores edges, chooses the circuit by them, and measures its faithfulness.
 #pragma once
 
 #include <optional>
@@ -16,8 +16,7 @@
 
 namespace headscope::methods {
 
-// How a circuit is found: edges are scored, or tried one after the other (acdc).
-// The values of the former are ScoreMethod's.
+// How a circuit is found: edges are scored, with ScoreMethod's values, or removed one after the other (acdc).
 enum class CircuitMethod : std::uint8_t { exact, eap, eap_ig_inputs, eap_ig_activations, clean_corrupted, acdc };
 
 } // namespace headscope::methods
@@ -38,14 +37,14 @@ struct CircuitOptions {
   std::vector<double> thresholds;          // one for `build = threshold`, any number for acdc
   bool signed_scores = false;              // choose by signed importance, not by its size
   bool curve = false, completeness = true; // the latter: of the curve, also the model without each circuit
-  std::string scores_file;                 // take the scores of this result file
+  std::string scores_file;                 // use the scores of this result file
   std::string name = "circuit";
   std::int64_t tokens_per_run = 0;
 
   std::optional<ScoreMethod> score_method() const; // nothing: acdc
 };
 
-// What can be said without the model.
+// Checks the options without the model.
 Status check_circuit(const CircuitOptions& options);
 
 struct CircuitOutcome {
@@ -57,22 +56,22 @@ struct CircuitOutcome {
   bool complete = false;
 
   double faithfulness() const { return (metric - empty) / (clean - empty); }
-  // That the scores are no more than rounding, as where a gradient vanishes; else empty.
+  // Warns that the scores are no more than rounding, as where a gradient vanishes; otherwise empty.
   std::string vanishing_note() const;
 };
 
 Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                                     const CircuitOptions& options, const Context& context);
 
-// Its steps, for who has the scores from elsewhere. Nothing measured yet:
+// The steps of find_circuit(), for callers that have scores from elsewhere. The first starts with nothing measured.
 CircuitOutcome begin_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                              const CircuitOptions& options);
-// The circuit by the scores; not of acdc.
+// Chooses the circuit by the scores; not used for acdc.
 void choose_circuit(const CircuitOptions& options, CircuitOutcome& outcome);
-// Chooses, or runs acdc, and measures.
+// Chooses the circuit, or runs acdc, and measures it.
 Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options, const Context& context,
                       CircuitOutcome& outcome);
-// What was found as attributes of the graph.
+// Adds what was found as attributes of the graph.
 void describe_circuit(const CircuitOptions& options, CircuitOutcome& outcome);
 
 } // namespace headscope::methods

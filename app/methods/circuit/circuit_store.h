@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of a circuit goes into a result file.
+// Stores a circuit in a result file.
 #pragma once
 
 #include "app/methods/circuit/circuit_run.h"
@@ -7,7 +7,7 @@
 
 namespace headscope::methods {
 
-// /graph/NAME with its curves.
+// Stores /graph/NAME with its curves.
 Status store_circuit(store::ResultWriter& writer, const CircuitOutcome& outcome);
 
 } // namespace headscope::methods

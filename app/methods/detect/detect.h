@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `detect`: what attention heads do.
+// The method `detect`: finds what attention heads do.
 #pragma once
 
 #include "app/methods/base/method.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Detectors: a cell is one detector. Those that do not fit the model are skipped, with the reason in the file.
+// The cells of `detect`: a cell is one detector. Those that do not fit the model are skipped, with the reason in the
+// file.
 #include "app/methods/detect/detect.h"
 #include "app/methods/detect/detect_payload.h"
 #include "app/runs/result_parts.h"
@@ -22,7 +23,7 @@ public:
 
   Result<std::vector<std::string>> file_hashes() const override { return methods::file_hashes(plan_); }
 
-  // Detectors do not say beforehand what they will run: as ten passes of 1,000 tokens.
+  // Detectors do not say beforehand what they will run; each is counted as ten passes of 1,000 tokens.
   Cost cost() const override {
     const auto n = static_cast<double>(plan_.size());
     return {10.0 * n, 10000.0 * n, 4096.0};

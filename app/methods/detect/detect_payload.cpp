@@ -6,7 +6,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// The alternative of a variant, then its value.
+// Writes the index of a variant's alternative, then its value.
 template <typename Variant> Json variant_payload(const Variant& value) {
   return std::visit([&](const auto& each) { return Json{value.index(), each}; }, value);
 }
@@ -35,7 +35,7 @@ store::Attributes attributes_from(const Json& payload) {
   return out;
 }
 
-// Texts of tokens may be fragments of characters, which JSON texts may not: bytes.
+// Texts of tokens may be fragments of characters, which JSON strings cannot hold, so they are kept as bytes.
 Json bytes_payload(const std::string& text) { return Json::binary({text.begin(), text.end()}); }
 std::string bytes_from(const Json& payload) {
   const auto& bytes = payload.get_binary();
@@ -72,7 +72,7 @@ store::Prompt prompt_from(const Json& payload) {
           attributes_from(payload.at(5))};
 }
 
-// Columns of texts hold pieces of tokens too.
+// Columns of texts may hold tokens too, so they are kept as bytes.
 Json column_payload(const store::Column& column) {
   const auto* texts = std::get_if<std::vector<std::string>>(&column.values);
   return {column.name, texts ? Json{2, bytes_payload(*texts)} : variant_payload(column.values), column.units,
@@ -138,7 +138,7 @@ DetectorResult detector_from_payload(const Json& payload) {
   result.threshold = payload.at("threshold");
   for (const Json& head : payload.at("heads"))
     result.heads.push_back({head.at(0), head.at(1)});
-  // Journals of before version 0.2 have neither.
+  // Journals of versions before 0.2 have neither.
   if (payload.contains("conditions")) {
     result.conditions = payload.at("conditions").get<std::vector<std::string>>();
     for (const Json& each : payload.at("unnamed"))

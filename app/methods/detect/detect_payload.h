@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a detector found, as it is kept in the journal. A journal is written by this program only, and each record has
-// its checksum: a payload that does not fit is a defect, which the program's edge reports.
+// A detector's result as kept in the journal. Only this program writes journals, and each record has a checksum, so a
+// payload that does not fit is a defect, which main() reports.
 #pragma once
 
 #include <nlohmann/json.hpp>

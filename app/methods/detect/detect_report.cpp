@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is said of what detectors found: as JSON, and the strongest heads as text.
+// Reports of what detectors found: as JSON, and the strongest heads as text.
 #include <algorithm>
 #include <cmath>
 
@@ -52,7 +52,7 @@ std::string scored(const DetectorResult& result, const HeadId& head) {
   return head_name(head) + " " + fixed(result.scores[result.index(head.layer, head.head)], 3);
 }
 
-// The highest scores that are positive, without the heads that the detector named.
+// The highest positive scores, without the heads that the detector named.
 std::vector<HeadId> highest_others(const DetectorResult& result) {
   std::vector<HeadId> order;
   for (std::size_t i = 0; i < result.scores.size(); ++i) {
@@ -66,8 +66,8 @@ std::vector<HeadId> highest_others(const DetectorResult& result) {
   return order;
 }
 
-// Heads of the kind first; then the highest other scores, each with the condition that it fails if the threshold is
-// not what keeps it out.
+// Lists heads of the kind first; then the highest other scores, each with the condition that it fails if it is not the
+// threshold.
 std::string heads_text(const DetectorResult& result, std::size_t most) {
   std::string text;
   std::size_t shown = 0;

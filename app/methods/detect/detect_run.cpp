@@ -27,7 +27,7 @@ Status check_haystack(const std::string& haystack) {
 
 namespace {
 
-// Each once. A name may hold several, as the file of an experiment or a quoted word writes them.
+// Splits names, each kept once. A text may hold several, as in an experiment's file or a quoted word.
 std::vector<std::string> split_names(const std::vector<std::string>& texts) {
   std::vector<std::string> names;
   for (const std::string& text : texts) {
@@ -58,7 +58,7 @@ Status set_option(std::vector<DetectorPlan>& plan, const std::string& text) {
   return make_error(ErrorCode::not_found, "no detector '" + id + "' is chosen", {}, "--set");
 }
 
-// Defaults are the detector's own: only what somebody set can be wrong before a model is there.
+// Checks only options that were set: defaults are the detector's own and cannot be wrong before a model is loaded.
 Status check_options(const DetectorPlan& plan) {
   const std::vector<OptionSpec>& specs = plan.options.specs();
   const bool any = std::any_of(specs.begin(), specs.end(), [&](const auto& s) { return plan.options.is_set(s.name); });
@@ -110,7 +110,7 @@ void place_option_files(DetectOptions& options, const std::function<std::string(
     const auto dot = text.find('.'), equals = text.find('=');
     if (dot == std::string::npos || equals == std::string::npos || dot > equals) continue;
     const auto found = host.detector(text.substr(0, dot));
-    if (!found.ok()) continue; // whoever makes the plan says so
+    if (!found.ok()) continue; // reported where the plan is made
     const std::string name = text.substr(dot + 1, equals - dot - 1), value = text.substr(equals + 1);
     for (const OptionSpec& spec : (*found)->options())
       if (spec.name == name && names_file(spec, value)) text.replace(equals + 1, value.size(), where(value));
@@ -122,7 +122,7 @@ Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& pl
   for (const DetectorPlan& entry : plan)
     for (const OptionSpec& spec : entry.options.specs()) {
       if (!spec.file || !names_file(spec, entry.options.text(spec.name))) continue;
-      std::error_code error; // a word in another spelling is no file; a file that is missing was an error before
+      std::error_code error; // a differently spelled word is not a file; a missing file was already an error
       if (!std::filesystem::exists(entry.options.text(spec.name), error)) continue;
       HS_ASSIGN(std::string hash, haystack_sha256(entry.options.text(spec.name)));
       hashes.push_back(std::move(hash));
@@ -146,7 +146,7 @@ std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan) {
 
 namespace {
 
-// A write that would succeed for another detector: the disk is not full.
+// Whether a write failed for this detector only, i.e. not because the disk is full.
 bool is_only_this_part(const Error& error) {
   return error.code == ErrorCode::invalid_argument || error.code == ErrorCode::already_exists;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Runs detectors on a model and puts what they find into a result file.
+// Runs detectors on a model and writes what they find into a result file.
 #pragma once
 
 #include <functional>
@@ -21,9 +21,9 @@ struct DetectOptions {
   std::string haystack;
 };
 
-// detectors, set and haystack.
+// Lists the options detectors, set and haystack.
 void list_detect_options(OptionList& list, DetectOptions& options);
-// That it can be read, where one is named.
+// Checks that the haystack can be read, where one is named.
 Status check_haystack(const std::string& haystack);
 
 struct DetectorPlan {
@@ -34,18 +34,18 @@ struct DetectorPlan {
 
 // The named detectors with their options set and checked. Errors name the detector or option and list what there is.
 Result<std::vector<DetectorPlan>> plan_detectors(const DetectOptions& options);
-// Puts what `where` says in place of each file that `set` names.
+// Replaces each file that `set` names with where(file).
 void place_option_files(DetectOptions& options, const std::function<std::string(const std::string&)>& where);
-// SHA-256 of each file that an option names: what is measured depends on it.
+// The SHA-256 of each file that an option names, since results depend on it.
 Result<std::vector<std::string>> file_hashes(const std::vector<DetectorPlan>& plan);
-// Says which plugins were refused: `all` is without them.
+// Notes which plugins were refused, since `all` does not include them.
 void note_refused_plugins(const Context& context);
 
 // Whether a detector failed because its default options do not suit this model (texts longer than its context), which
-// is no mistake of the caller.
+// is not the caller's mistake.
 bool defaults_do_not_fit(const DetectorPlan& plan, const Error& error);
 
-// The seed of each that has one.
+// The seeds of the detectors that have one.
 std::vector<std::int64_t> seeds_of(const std::vector<DetectorPlan>& plan);
 
 struct DetectorOutcome {
@@ -54,15 +54,15 @@ struct DetectorOutcome {
   std::string skipped;                  // why
 };
 
-// In order; each is written as soon as it is done. Ends early when cancelled: the outcome then is not complete.
-// unsupported when none of them fits the model.
+// What run_detectors() returns. Detectors run in order, and each is written as soon as it is done. A cancelled run ends
+// early and is not complete. The result is unsupported when no detector fits the model.
 struct DetectorOutcomes {
   std::vector<DetectorOutcome> list;
   bool complete = true;
   std::optional<Error> refused; // the file cannot be written; the last detector of the list is in no file
   std::optional<Error> failed;  // of the first one that failed though it was named; the others are not lost for it
 };
-// Ends with a refused write too, so that what was measured is not lost.
+// Also ends at a refused write, so that what was measured is not lost.
 Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, const Engine& engine,
                                        const std::string& haystack, const Context& context,
                                        store::ResultWriter* writer);

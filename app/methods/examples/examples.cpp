@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `examples`: the texts of a corpus that a neuron, a head or a direction responds to most.
+// The method `examples`: finds the texts of a corpus that a neuron, a head or a direction responds to most.
 #include <filesystem>
 #include <system_error>
 

@@ -11,10 +11,10 @@
 namespace headscope::methods {
 namespace {
 
-// Tokens that people see around the peak.
+// How many tokens are shown around the peak.
 constexpr std::int64_t shown_before = 16, shown_after = 8;
 
-// A text without the BOS that was put before it.
+// A text without the BOS that was added before it.
 struct Shown {
   std::span<const std::int64_t> ids;
   std::span<const float> values;
@@ -45,7 +45,7 @@ nlohmann::json text_json(const Shown& text, const Tokenizer& tokenizer) {
           {"text", tokenizer.decode(text.ids)}};
 }
 
-// The tokens around the peak, which stands in double brackets.
+// The tokens around the peak, which is in double brackets.
 std::string context_of(const Shown& text, const Tokenizer& tokenizer) {
   const std::int64_t begin = std::max<std::int64_t>(0, text.peak - shown_before);
   const std::int64_t end = std::min<std::int64_t>(std::ssize(text.ids), text.peak + 1 + shown_after);
@@ -114,7 +114,7 @@ store::Table texts_table(const ExamplesResult& result, const Tokenizer& tokenize
           {}};
 }
 
-// [rank, position]; what is behind a shorter text is NaN, -1 of ids.
+// Stores rows [rank, position]; after the end of a shorter text values are NaN, ids -1.
 Status store_rows(store::ResultWriter& writer, const std::string& group, const ExamplesResult& result) {
   const auto width = static_cast<std::size_t>(result.corpus.length - result.corpus.added);
   std::vector<float> values(result.found.top.size() * width, std::numeric_limits<float>::quiet_NaN());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is shown and stored of the texts that something responds to most.
+// Shows and stores the texts that a target responds to most.
 #pragma once
 
 #include "app/methods/base/method.h"
@@ -19,7 +19,7 @@ struct ExamplesResult {
 
 Report examples_report(const ExamplesResult& result, const Tokenizer& tokenizer);
 
-// /examples/TARGET: the tables texts and quantiles, and the arrays values and token_ids [rank, position].
+// Stores /examples/TARGET: the tables texts and quantiles, and the arrays values and token_ids [rank, position].
 Status store_examples(store::ResultWriter& writer, const ExamplesResult& result, const Tokenizer& tokenizer);
 
 } // namespace headscope::methods

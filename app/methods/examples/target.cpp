@@ -16,7 +16,7 @@ Error wrong(const char* flag, std::string message, ErrorCode code = ErrorCode::i
   return make_error(code, std::move(message), {}, flag);
 }
 
-// "3.120" of `count` of them in each layer.
+// Reads "3.120", i.e. one of `count` items in a layer.
 Result<HeadId> one_of_layer(const std::string& text, const char* flag, const ModelConfig& config, std::int64_t count) {
   const std::optional<HeadId> id = read_head_name(text);
   if (!id) return wrong(flag, std::string("'").append(text).append("' is not of the form LAYER.NUMBER"));

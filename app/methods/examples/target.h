@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What responds: the neuron, the head or the direction of the options.
+// The target whose response is measured: the neuron, head or direction of the options.
 #pragma once
 
 #include <optional>
@@ -22,7 +22,7 @@ struct Target {
   Response response;
 };
 
-// What can be said before the model is loaded.
+// Checks that can be made before the model is loaded.
 Status check_target(const TargetOptions& options);
 Result<Target> make_target(const TargetOptions& options, const Model& model);
 

@@ -17,7 +17,7 @@ struct AblatedHeads {
   Phase phase = Phase::both;
 };
 
-// "HEADS:METHOD" or "HEADS:METHOD:PHASE", e.g. "18.6,17.3:zero:decode".
+// Reads "HEADS:METHOD" or "HEADS:METHOD:PHASE", e.g. "18.6,17.3:zero:decode".
 Result<AblatedHeads> parse_ablation(const std::string& text) {
   const auto colon = text.find(':');
   const std::string rest = colon == std::string::npos ? "zero" : text.substr(colon + 1);
@@ -48,7 +48,7 @@ Status add_interventions(const AblatedHeads& ablated, const ModelConfig& config,
   return {};
 }
 
-// The text so far, cut at a stop text: passed on as it comes, but for what may still change.
+// The text so far, cut at a stop text. It is passed on as it comes, except for an end that may still change.
 class Continuation {
 public:
   Continuation(const Tokenizer& tokenizer, const std::vector<std::string>& stop, const Context& context)
@@ -57,7 +57,7 @@ public:
       held_back_ = std::max(held_back_, text.size());
   }
 
-  // False: a stop text has come.
+  // Adds a token; returns false once a stop text has come.
   bool add(std::int64_t token) {
     ids_.push_back(token);
     text_ = tokenizer_.decode(ids_, true);
@@ -66,13 +66,13 @@ public:
       end = std::min(end, text_.find(stop));
     stopped_ = end != std::string::npos;
     if (stopped_) text_.resize(end);
-    // A character whose bytes are not all there yet is U+FFFD at the end; what may begin a stop text waits too.
+    // A character whose bytes are incomplete is U+FFFD at the end; text that may begin a stop text is also held back.
     const bool whole = text_.size() < 3 || text_.compare(text_.size() - 3, 3, "\xEF\xBF\xBD") != 0;
     const std::size_t sure = stopped_ ? text_.size() : text_.size() - std::min(text_.size(), held_back_);
     if (whole) pass_on(sure);
     return !stopped_;
   }
-  // Ends the line too.
+  // Passes on the rest and ends the line.
   void finish() {
     pass_on(text_.size());
     if (pass_on_) pass_on_("\n");
@@ -147,7 +147,7 @@ public:
     HS_ASSIGN(GenerateOptions how, generation_of(model));
     how.task.cancel = work.context.cancel;
     const bool streamed = static_cast<bool>(work.context.text_piece);
-    if (!streamed) how.task.progress = work.context.task().progress; // a bar would stand in the text
+    if (!streamed) how.task.progress = work.context.task().progress; // a bar would be mixed with the text
     Continuation continuation(*model.tokenizer, stop_, work.context);
     how.on_token = [&](std::int64_t token) { return continuation.add(token); };
     const auto generated = generate(work.engine, ids, how);

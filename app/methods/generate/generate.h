@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `generate`: a prompt continued, greedily or by sampling.
+// The method `generate`: continues a prompt, greedily or by sampling.
 #pragma once
 
 #include "app/methods/base/method.h"

@@ -17,7 +17,7 @@ namespace headscope::methods {
 
 namespace {
 
-// By its name, or as GGUF writes it.
+// Reads a dtype by its name, or as GGUF writes it.
 Result<at::ScalarType> parse_dtype(const std::string& name) {
   constexpr std::pair<const char*, at::ScalarType> short_names[] = {
       {"f32", at::kFloat}, {"bf16", at::kBFloat16}, {"f16", at::kHalf}};

@@ -24,22 +24,22 @@ struct ModelOptions {
 };
 
 void list_model_options(OptionList& list, ModelOptions& options);
-// dtype, device and threads alone.
+// Lists only dtype, device and threads.
 void list_device_options(OptionList& list, ModelOptions& options);
 
-// All but the model's name, read and checked: the device is open, the number of threads set.
+// Reads and checks all options except the model's name: opens the device and sets the number of threads.
 Result<LoadOptions> load_options(const ModelOptions& options, const Context& context);
 
-// Loads it with progress; a model without a tokenizer is an error when one is needed.
+// Loads the model with progress; a model without a tokenizer is an error when one is needed.
 Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Context& context, bool need_tokenizer);
 
-// The tokenizer alone: no weights are read.
+// Opens the tokenizer alone, without reading weights.
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
 
-// The attention backend that was asked for; null: the default. not_found, or unsupported when it does not fit the
-// model.
+// Makes the attention backend that was asked for; null: the default. Returns not_found, or unsupported when it does not
+// fit the model.
 Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options);
-// With that backend. not_found, or unsupported when the backend does not fit the model.
+// Opens an engine with that backend. Returns not_found, or unsupported when the backend does not fit the model.
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
@@ -49,12 +49,12 @@ struct PromptOptions {
   bool chat = false, no_bos = false;
 };
 
-// prompt, prompt_file, chat and no_bos.
+// Lists the options prompt, prompt_file, chat and no_bos.
 void list_prompt_options(OptionList& list, PromptOptions& options);
 Result<std::string> prompt_text(const PromptOptions& options);
-// The same for a method that is asked about one prompt: invalid_argument where it is empty.
+// Reads the prompt of a method that takes one; returns invalid_argument where it is empty.
 Result<std::string> one_prompt(const PromptOptions& options);
-// invalid_argument for an empty prompt, mismatch for one longer than the context.
+// Returns invalid_argument for an empty prompt, mismatch for one longer than the context.
 Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
                                                 const PromptOptions& options);
 

@@ -30,18 +30,18 @@ struct PairSet {
   TokenRows clean_rows() const;
 };
 
-// What a pair must have.
+// What each pair must have.
 struct PairNeeds {
   bool corrupt = true, answer = true, wrong = true;
 };
 
 void list_pair_set_options(OptionList& list, PairSetOptions& options);
-// What can be said before the model is loaded: exactly one source of pairs.
+// Checks, before the model is loaded, that there is exactly one source of pairs.
 Status check_pair_set(const PairSetOptions& options, bool need_corrupt);
 Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options, const PairNeeds& needs);
 
 store::Attributes option_attributes(const PairSetOptions& options);
-// /prompts/pair-0-clean, pair-0-corrupt, ...
+// Stores /prompts/pair-0-clean, pair-0-corrupt, ...
 Status store_pairs(store::ResultWriter& writer, const Model& model, const PairSet& set);
 
 } // namespace headscope::methods

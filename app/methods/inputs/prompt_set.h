@@ -29,24 +29,24 @@ struct PromptSet {
 };
 
 void list_prompt_set_options(OptionList& list, PromptSetOptions& options);
-// What can be said before the model is loaded: exactly one source of prompts, none of them empty.
+// Checks, before the model is loaded, that there is exactly one source of prompts and no prompt is empty.
 Status check_prompt_set(const PromptSetOptions& options);
 Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
                                   bool need_wrong);
 
-// The answers of a row as tokens. invalid_argument where one is needed and missing, mismatch for several tokens.
-// `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
+// The answers of a row as tokens. Returns invalid_argument where one is needed and missing, mismatch for several
+// tokens. `unspaced` gets the answers of this prompt (its index) that lack a leading space which the vocabulary has.
 Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_answer, bool need_wrong,
                            std::size_t prompt, std::vector<UnspacedAnswer>& unspaced);
 
-// Warns of answers that the model would write with a space before them.
+// Warns of answers that the model would write with a leading space.
 Status warn_unspaced(const Engine& engine, const TokenRows& prompts, const std::vector<UnspacedAnswer>& answers,
                      const Context& context);
 
-// /prompts with what was dropped of them. cancelled where interrupted.
+// Stores /prompts, and which were dropped. Returns cancelled where interrupted.
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PromptSet& set, const Context& context);
 
-// What a result records of where its prompts or pairs come from.
+// The attributes by which a result records the source of its prompts or pairs.
 store::Attributes source_attributes(const PromptOptions& prompt, const std::string& file, const TaskOptions& task,
                                     const std::string& answer, const std::string& wrong);
 store::Attributes option_attributes(const PromptSetOptions& options);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// --task and what goes with it: the prompts of a generated task, or of a file whose pairs are checked for alignment.
+// The option --task and those that go with it: the prompts of a generated task, or of a file whose pairs are checked
+// for alignment.
 #pragma once
 
 #include <optional>
@@ -24,11 +25,11 @@ struct TaskOptions {
 };
 
 void list_task_options(OptionList& list, TaskOptions& options);
-// What can be said before the model is loaded. Nothing where no task is given.
+// Checks the options before the model is loaded; nothing is checked where no task is given.
 Status check_task(const TaskOptions& options);
 store::Attributes option_attributes(const TaskOptions& options);
 
-// "3 dropped: an answer is not one token", one a reason.
+// Lines such as "3 dropped: an answer is not one token", one per reason.
 std::vector<std::string> dropped_lines(const TaskSet& set);
 void note_dropped(const std::vector<std::string>& lines, const Context& context);
 

@@ -12,7 +12,7 @@
 namespace headscope::methods {
 namespace {
 
-// "0.resid_pre": the place of a row.
+// The place of a row, e.g. "0.resid_pre".
 std::string place_of(const HookSite& site) { return std::to_string(site.layer) + "." + short_name(site.point); }
 
 nlohmann::json cell_json(const LogitLens& lens, std::size_t cell, const Tokenizer& tokenizer) {
@@ -73,7 +73,7 @@ std::string tables(const LogitLens& lens, const std::vector<std::int64_t>& ids, 
   return text;
 }
 
-// What the likeliest tokens are called: a file without the tokenizer still says it.
+// The texts of the likeliest tokens, so that a file can be read without the tokenizer.
 store::Table token_table(const LogitLens& lens, const Tokenizer& tokenizer) {
   std::set<std::int64_t> distinct(lens.top_ids.begin(), lens.top_ids.end());
   distinct.erase(-1); // not measured

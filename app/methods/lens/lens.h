@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `lens`: what the model would predict after each layer (logit lens).
+// The method `lens`: shows what the model would predict after each layer (logit lens).
 #pragma once
 
 #include "app/methods/base/method.h"

@@ -11,7 +11,7 @@
 namespace headscope::methods {
 namespace {
 
-// Logits after each of these positions, [position, d_vocab].
+// The logits after each of these positions, [position, d_vocab].
 Result<at::Tensor> logits_at(const Engine& engine, const std::vector<std::int64_t>& ids,
                              const std::vector<std::int64_t>& positions, const Context& context) {
   RunRequest request;

@@ -19,7 +19,8 @@ struct MaskOptions {
   MaskingOptions masking;               // without these
 };
 
-// 1, 2, 5, 10, 20, 50 heads as far as a quarter of the model's goes, so that there are others to compare with.
+// The usual counts: 1, 2, 5, 10, 20, 50 heads, up to a quarter of the model's, so that there are others to compare
+// with.
 std::vector<std::int64_t> usual_counts(const ModelConfig& config, std::size_t ranked) {
   const std::int64_t most = std::min(config.n_layers * config.n_heads / 4, static_cast<std::int64_t>(ranked));
   std::vector<std::int64_t> counts;
@@ -52,7 +53,7 @@ Result<Phase> phase_of(const std::string& name, const MaskSet& set) {
   return parse_name<Phase>(name, "--phase");
 }
 
-// Every set by every method, each stored as soon as it is measured. Ends early when cancelled: not complete then.
+// Measures every set by every method and stores each at once. Ends early, and not complete, when cancelled.
 Result<Report> mask_all(const MaskOptions& options, const std::vector<MaskMethod>& methods, const HeadRanking& ranking,
                         const std::vector<MaskSet>& sets, const Work& work) {
   MaskingOptions masking = options.masking;
@@ -163,7 +164,7 @@ public:
   }
 
 private:
-  // What was left to the model; the result records it.
+  // Fills in options that depend on the model; the result records them.
   void fill_in(const ModelConfig& config, std::size_t ranked) {
     if (options_.counts.empty()) options_.counts = usual_counts(config, ranked);
     if (!options_.excluded) options_.excluded = usual_exclusion(config);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `mask`: what a task loses with the strongest heads masked, against random heads.
+// The method `mask`: measures what a task loses with the strongest heads masked, against random heads.
 #pragma once
 
 #include "app/methods/base/method.h"

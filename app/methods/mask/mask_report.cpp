@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is said of a masking.
+// Reports of a masking experiment.
 #include "app/methods/base/values.h"
 #include "app/methods/mask/mask_run.h"
 #include "core/vocabulary/head_id.h"

@@ -39,7 +39,7 @@ Result<HeadRanking> from_file(const std::string& path, const std::string& detect
 }
 
 std::string haystack_of(const MaskTaskOptions& options, std::size_t bytes) {
-  // Other text than the detectors read for the same seed.
+  // Uses other text than the detectors read for the same seed.
   return generated_haystack(options.seed + 1, bytes);
 }
 

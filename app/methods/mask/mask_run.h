@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the method `mask` does: the ranking of the heads, the tasks by name, and a masking in a result file.
+// The work of the method `mask`: ranks the heads, makes tasks by name, and stores a masking in a result file.
 #pragma once
 
 #include <string>
@@ -18,7 +18,8 @@ struct HeadRanking {
   std::string from;          // "detector retrieval", "heads.h5, detector retrieval", "list"
 };
 
-// `heads`: "detector" runs it now (and stores what it finds), a result file has its scores, anything else is a list.
+// `heads` says where the ranking is from: "detector" runs it now (and stores its result), a result file has its scores,
+// anything else is a list of heads.
 Result<HeadRanking> rank_heads(const std::string& heads, const std::string& detector, const DetectOptions& options,
                                const Engine& engine, const Context& context, store::ResultWriter* writer);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A masking in a result file.
+// Stores a masking in a result file.
 #include "app/methods/mask/mask_run.h"
 #include "core/vocabulary/head_id.h"
 
@@ -21,7 +21,7 @@ std::vector<double> control_means(const MaskingResult& result, std::size_t count
   return means;
 }
 
-// Every variant but the clean one, a row a head.
+// Every variant except the clean one, with one row per head.
 store::Table heads_table(const MaskingResult& result) {
   std::vector<std::string> variants, heads;
   for (std::size_t variant = 1; variant < result.heads.size(); ++variant)

@@ -12,7 +12,7 @@
 namespace headscope::methods {
 namespace {
 
-// A number a cell: [layer][position], [layer][head] or [layer][position][head].
+// One number per cell: [layer][position], [layer][head] or [layer][position][head].
 template <typename T> nlohmann::json cells_json(const PatchingResult& result, const std::vector<T>& cells) {
   const std::vector<std::int64_t> shape = shape_of(result);
   const auto layers = static_cast<std::size_t>(result.n_layers);
@@ -26,7 +26,7 @@ template <typename T> nlohmann::json cells_json(const PatchingResult& result, co
   return out;
 }
 
-// A single pair is "clean" and "corrupt".
+// Stores the prompts; those of a single pair are called "clean" and "corrupt".
 Status store_prompts(store::ResultWriter& writer, const Model& model, const PairSet& set) {
   if (set.pairs.size() > 1) return store_pairs(writer, model, set);
   const PatchPair& pair = set.pairs.front();
@@ -95,7 +95,7 @@ nlohmann::json to_json(const Patches& patches) {
   return json;
 }
 
-// Every point of a block.
+// All points of a block.
 std::vector<Choice> sites() {
   std::vector<Choice> choices;
   for (int i = 0; i < hook_point_count; ++i)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `patch`: activations of one run put into another (activation patching), or estimated (attribution
-// patching).
+// The method `patch`: puts activations of one run into another (activation patching), or estimates the effect
+// (attribution patching).
 #pragma once
 
 #include "app/methods/base/method.h"

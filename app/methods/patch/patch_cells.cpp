@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation patching: a cell is one layer of one pair. Attribution patching (`estimate = true`): a cell is one pair.
+// The cells of activation patching: a cell is one layer of one pair. Attribution patching (`estimate = true`): a cell
+// is one pair.
 #include "app/methods/patch/patch.h"
 #include "app/methods/patch/patch_store.h"
 #include "core/prompts/tasks/task.h"
@@ -107,7 +108,7 @@ private:
     return {{"clean", found.clean[0]}, {"corrupt", found.corrupt[0]}, {"patched", std::move(values)}};
   }
 
-  // A pair alone has its own number of positions; the result that of the longest.
+  // A pair has its own number of positions, the result that of the longest pair.
   void place(const std::vector<double>& values, std::size_t row, std::int64_t pair, int layer,
              PatchingResult& into) const {
     const bool by_position = into.axes != PatchAxes::layer_head;

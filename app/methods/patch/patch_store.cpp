@@ -27,7 +27,7 @@ store::Table checked_table(const AttributionPatching& estimate) {
 
 using Row = std::vector<std::int64_t> PatchPair::*; // the clean or the corrupt prompt
 
-// Whether every pair's token at the position is one of these of its own.
+// Whether every pair's token at the position is one of that pair's own answers (right or wrong).
 bool all_among(const std::vector<PatchPair>& pairs, Row row, std::size_t at, std::vector<std::int64_t> Answers::*list) {
   return std::all_of(pairs.begin(), pairs.end(), [&](const PatchPair& pair) {
     const std::vector<std::int64_t>& own = pair.answers.*list;
@@ -35,7 +35,8 @@ bool all_among(const std::vector<PatchPair>& pairs, Row row, std::size_t at, std
   });
 }
 
-// The token, where all pairs have the same one there; else what it is in all of them, or the position's number.
+// Names a position: the token where all pairs have the same one, otherwise its role in all of them, or the position's
+// number.
 std::string position_name(const Model& model, const std::vector<PatchPair>& pairs, Row row, std::size_t at) {
   const std::vector<std::int64_t>& first = pairs.front().*row;
   const bool same = at < first.size() && std::all_of(pairs.begin(), pairs.end(), [&](const PatchPair& pair) {
@@ -57,7 +58,7 @@ void store_tokens(const Model& model, const std::vector<PatchPair>& pairs, store
   }
 }
 
-// What the averages are made of: the metric of every pair on both prompts, and of every patched cell.
+// Stores what the averages are made of: the metric of every pair on both prompts, and of every patched cell.
 Status store_each_pair(store::ResultWriter& writer, const std::string& folder, const store::PatchingSpec& patching,
                        const PatchingResult& result) {
   store::ArraySpec spec;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of a patching run goes into a result file.
+// Stores a patching run in a result file.
 #pragma once
 
 #include <optional>
@@ -11,7 +11,7 @@
 
 namespace headscope::methods {
 
-// Exact, or estimated with some cells checked.
+// A patching result: exact, or estimated with some cells checked.
 struct Patches {
   PatchingResult result;
   std::optional<AttributionPatching> estimate;
@@ -19,10 +19,10 @@ struct Patches {
 
 std::vector<std::string> axis_names(PatchAxes axes);
 std::vector<std::int64_t> shape_of(const PatchingResult& result);
-// How many pairs each cell is of; empty where that is the same for all.
+// How many pairs each cell averages over; empty where that is the same for all.
 std::vector<std::int64_t> unequal_pairs_of_cell(const PatchingResult& result);
 
-// /patching/NAME, averaged over the pairs, with what every pair gave.
+// Stores /patching/NAME: averages over the pairs, and the values of every pair.
 Status store_patching(store::ResultWriter& writer, const std::string& name, const Model& model,
                       const std::vector<PatchPair>& pairs, const std::string& task, const PatchingOptions& options,
                       const Patches& patches);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `paths`: what senders do to the metric through chosen inputs only (path patching).
+// The method `paths`: measures the effect of senders on the metric through chosen inputs only (path patching).
 #pragma once
 
 #include "app/methods/base/method.h"
@@ -17,7 +17,7 @@ struct PathsOptions {
   std::int64_t tokens_per_run = 0; // 0: by memory
 };
 
-// The nodes of this graph by their names. Errors name the node that is not there.
+// Finds the nodes of this graph by their names. Errors name the missing node.
 Result<PathOptions> paths_of(const PathsOptions& options, const ComputationalGraph& graph);
 CircuitTask task_of(const PathsOptions& options, std::vector<PatchPair> pairs);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Path patching: a cell is one pair, with all senders.
+// The cells of path patching: a cell is one pair, with all senders.
 #include <algorithm>
 #include <limits>
 

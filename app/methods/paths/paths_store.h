@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of path patching goes into a result file.
+// Stores path patching in a result file.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@ struct PathLabels {
   std::vector<std::string> receivers;
   bool through_mlps = true;
 };
-// FOLDER/effects and FOLDER/clean.
+// Stores FOLDER/effects and FOLDER/clean.
 Status store_paths(store::ResultWriter& writer, const std::string& folder, const PathLabels& labels,
                    const PathEffects& found, const ComputationalGraph& graph);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `reproduce`: a published experiment, its numbers beside those of a model.
+// The method `reproduce`: runs a published experiment and shows its numbers beside those of a model.
 #pragma once
 
 #include "app/methods/base/method.h"

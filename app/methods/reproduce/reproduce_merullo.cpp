@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Merullo, Eickhoff and Pavlick 2310.08744: the heads of indirect objects and of colored objects, what they share, and
-// four heads adjusted. Which heads, and that their last token's attention is set to the two wrong colors, one half
-// each: the authors' code (github.com/jmerullo/circuit_reuse).
+// Merullo, Eickhoff and Pavlick 2310.08744: heads for indirect objects and for colored objects, what they share, and
+// four heads adjusted. Which heads these are, and that their last token's attention is set to the two wrong colors, one
+// half each, is from the authors' code (github.com/jmerullo/circuit_reuse).
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -37,7 +37,7 @@ struct TaskHeads {
   }
 };
 
-// Logit difference of the clean prompts' answers on the corrupted prompts.
+// The logit difference of the clean prompts' answers on the corrupted prompts.
 Result<double> corrupted_difference(const Engine& engine, const std::vector<PatchPair>& pairs,
                                     const CancelToken& cancel) {
   constexpr std::size_t at_once = 16;

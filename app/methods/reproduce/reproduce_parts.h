@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the reproductions share.
+// Functions that the reproductions share.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@
 
 namespace headscope::methods {
 
-// One detector; nothing where it does not fit the model.
+// Runs one detector; nothing where it does not fit the model.
 Result<std::optional<DetectorResult>> detected(const Engine& engine, const std::string& id,
                                                const std::vector<std::string>& set, const std::string& haystack,
                                                const Context& context);
@@ -20,7 +20,7 @@ nlohmann::json finding(const DetectorResult& result, const std::string& name);
 
 std::string share_text(std::int64_t part, std::size_t whole); // "25 of 32 (78.1 %)"
 
-// Merullo et al. 2310.08744, in reproduce_merullo.cpp.
+// Reproduces Merullo et al. 2310.08744 (reproduce_merullo.cpp).
 Result<Reproduction> merullo2024(const Engine& engine, const ReproduceOptions& options, const Context& context);
 
 } // namespace headscope::methods

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Published numbers: of the papers as named with each experiment.
+// Published numbers are those of the papers named with each experiment.
 #include "app/methods/reproduce/reproduce_runs.h"
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace headscope::methods {
 namespace {
 
-// ---- What the experiments share
+// ---- Shared by the experiments
 
 std::string strongest(const std::vector<float>& scores, std::int64_t n_heads, std::size_t most, int digits) {
   std::string text;
@@ -48,7 +48,7 @@ ReproducedRow retrieval_share(const DetectorResult& result, const std::string& w
   return {what, published, share_text(std::ssize(result.heads), result.scores.size()), {}};
 }
 
-// Needle answers and chains of thought with 5 and 10 % of the heads masked.
+// Measures needle answers and chains of thought with 5 and 10 % of the heads masked.
 Result<bool> mask_rows(const Engine& engine, const DetectorResult& retrieval, const ReproduceOptions& options,
                        const Context& context, std::vector<ReproducedRow>& rows) {
   const std::vector<HeadId> ranking = ranked_heads(retrieval.scores, engine.config().n_heads);
@@ -184,7 +184,7 @@ Result<PathEffects> direct_effects(const Engine& engine, const ComputationalGrap
   return effects;
 }
 
-// Senders by 100 (LD' - LD) / LD: the most negative first, or the most positive.
+// Ranks senders by 100 (LD' - LD) / LD, the most negative first, or the most positive.
 std::string by_effect(const PathEffects& found, const ComputationalGraph& graph, double sign, std::size_t most) {
   std::vector<double> effects;
   for (std::size_t i = 0; i < found.senders.size(); ++i)
@@ -202,7 +202,8 @@ std::string by_effect(const PathEffects& found, const ComputationalGraph& graph,
 
 std::int64_t pair_count(const ReproduceOptions& options) { return options.prompts.value_or(options.full ? 100 : 24); }
 
-// How many of the names the OV circuits of the strongest heads by direct effect copy, against all heads'.
+// Measures how many names are copied by the OV circuits of the heads with the strongest direct effect, against all
+// heads.
 Status copy_rows(const Engine& engine, const ReproduceOptions& options, const Context& context, Reproduction& out) {
   HS_ASSIGN(const auto found,
             detected(engine, "name_mover", {"name_mover.prompts=" + std::to_string(pair_count(options))}, {}, context));

@@ -44,10 +44,10 @@ struct NamedExperiment {
   const char *name, *paper;
   Experiment run;
 };
-// wu2024, gould2023, ioi, merullo2024, gu2025.
+// The experiments: wu2024, gould2023, ioi, merullo2024, gu2025.
 const std::vector<NamedExperiment>& experiments();
 
-// Whether the model has the shape of one of these.
+// Whether the model has the shape of one of these published models.
 bool is_published(const ModelConfig& config, const std::vector<PublishedModel>& models);
 
 } // namespace headscope::methods

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `steer`: activations pushed along a vector, measured on prompts and in what the model then writes.
+// The method `steer`: steers activations along a vector, and measures the effect on prompts and on generated text.
 #include <algorithm>
 #include <cmath>
 
@@ -26,7 +26,7 @@ bool has_both_answers(const AblationPrompt& prompt) {
   return !prompt.answers.answer.empty() && !prompt.answers.wrong.empty();
 }
 
-// Errors of the parts of a steering are about options of the same names.
+// Turns a field of the steering's error into the option of the same name.
 template <typename T> Result<T> at_option(Result<T> result) {
   if (result.ok()) return result;
   Error error = result.error();
@@ -107,7 +107,7 @@ public:
 private:
   bool needs_vector() const { return operation_ != SteeringOperation::scale; }
 
-  // The prompts, and all that is known of the steering before its vectors are.
+  // Sets the prompts, and everything known of the steering before its vectors are made.
   Status set_prompts(const Model& model, SteerOutcome& found) const {
     found.options = measured_;
     const bool chosen = metric_ != automatic;
@@ -126,7 +126,7 @@ private:
     return {};
   }
 
-  // Before anything takes time: positions and new tokens fit all prompts.
+  // Checks, before anything takes time, that positions and new tokens fit all prompts.
   Status check_lengths(const Engine& engine, const SteerOutcome& found) const {
     for (const AblationPrompt& prompt : found.prompts.prompts) {
       const Status room = check_room(engine, prompt.tokens, generate_);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the method `steer` found: as JSON, as a table, and in a result file.
+// Reports what the method `steer` found: as JSON, as a table, and in a result file.
 #pragma once
 
 #include <string>
@@ -12,7 +12,7 @@
 
 namespace headscope::methods {
 
-// A prompt continued without and with steering.
+// The continuations of a prompt without and with steering.
 struct SteeredText {
   std::string prompt; // its id
   std::vector<std::int64_t> clean;
@@ -30,7 +30,7 @@ struct SteerOutcome {
 
 Report steer_report(const Model& model, const SteerOutcome& found);
 
-// /steering/vector [target, d], coefficients, clean [prompt], metric [coefficient, prompt], and the table texts.
+// Stores /steering/vector [target, d], coefficients, clean [prompt], metric [coefficient, prompt], and the table texts.
 Status store_steering(store::ResultWriter& writer, const Model& model, const SteerOutcome& found,
                       const Context& context);
 

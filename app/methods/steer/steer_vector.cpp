@@ -82,7 +82,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text.append("]");
 }
 
-// [vector, d] of what the file has.
+// Returns the file's array as [vector, d].
 Result<at::Tensor> fitting_rows(const store::NumberArray& array, const std::string& file, std::int64_t wanted_rows,
                                 std::int64_t width, bool heads) {
   const bool one = array.shape.size() == 1 && array.shape[0] == width;

@@ -26,19 +26,19 @@ struct SteerVectorOptions {
 };
 
 void list_vector_options(OptionList& list, SteerVectorOptions& options);
-// What can be said before the model is loaded; `needed`: whether the operation takes a vector.
+// Checks the options before the model is loaded; `needed` says whether the operation takes a vector.
 Status check_vector_options(const SteerVectorOptions& options, bool needed);
 
-// "12", "10-12,15" or "all".
+// Reads "12", "10-12,15" or "all".
 Result<std::vector<int>> parse_layers(const std::string& text, int n_layers);
 
-// Layers or heads, with their vectors where one is needed.
+// Makes the targets, layers or heads, with their vectors where one is needed.
 Result<std::vector<SteeringTarget>> steering_targets(const Engine& engine, const SteerVectorOptions& options,
                                                      const PromptOptions& how, bool needed, std::int64_t tokens_per_run,
                                                      const Context& context);
 
-// As list_vector_options() says that they are read again: [d] of one layer or head, [layer, d] of several layers with
-// NaN in the others, [head, d_head] of several heads.
+// Saves vectors in the shapes that list_vector_options() describes for reading: [d] for one layer or head, [layer, d]
+// for several layers with NaN in the others, [head, d_head] for several heads.
 Status save_vectors(const std::string& path, const std::vector<SteeringTarget>& targets, int n_layers);
 
 double vector_norm(const std::vector<SteeringTarget>& targets); // of all of them as one; NaN where there is none

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The main job in one file: detectors, the ablation of every head on indirect-object prompts, and the attention maps
-// of the strongest heads.
+// The method `survey`: runs detectors, ablates every head on indirect-object prompts, and stores the attention maps of
+// the strongest heads, all in one file.
 #include "app/methods/survey/survey.h"
 
 #include <algorithm>
@@ -19,7 +19,7 @@ namespace headscope::methods {
 namespace {
 
 struct SurveyOptions {
-  // The detectors: minutes on a small model; all of them would take twice that.
+  // The detectors that are run: they take minutes on a small model; all would take twice as long.
   DetectOptions detect{{"induction", "previous", "duplicate", "sink", "successor", "retrieval"}, {}, {}};
   std::int64_t ioi = 8, maps = 12;
   std::uint64_t seed = 0;
@@ -44,7 +44,7 @@ HeadId head_at(std::size_t index, std::int64_t n_heads) {
   return {static_cast<int>(at / n_heads), at % n_heads};
 }
 
-// The strongest head of each detector in turn, then of the ablation, until there are enough.
+// Takes the strongest head of each detector in turn, then of the ablation, until there are enough.
 std::vector<HeadId> heads_to_draw(const DetectorOutcomes& outcomes, const HeadAblationResult& ablation,
                                   std::size_t most) {
   std::vector<std::vector<std::size_t>> orders;
@@ -83,7 +83,7 @@ struct Survey {
   std::size_t prompts = 0;
 };
 
-// False: cancelled; what was done until then is in the survey and the file.
+// Returns false when cancelled; survey and file then have what was done.
 Result<bool> measure(const SurveyOptions& options, const std::vector<DetectorPlan>& plan, const Work& work,
                      Survey& survey) {
   const Engine& engine = work.engine;

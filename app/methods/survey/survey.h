@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `survey`: the main job in one file.
+// The method `survey`: the main analyses in one file.
 #pragma once
 
 #include "app/methods/base/method.h"

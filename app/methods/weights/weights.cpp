@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The method `weights`: what heads do by their weights alone, on no prompt.
+// The method `weights`: what weights alone, without prompts, say about heads.
 #include <algorithm>
 
 #include "app/methods/base/method.h"

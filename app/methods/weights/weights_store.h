@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What of an analysis of weights goes into a result file.
+// Stores an analysis of weights in a result file.
 #pragma once
 
 #include "core/analysis/head_weights.h"
@@ -7,10 +7,10 @@
 
 namespace headscope::methods {
 
-// /weights/copying, matching, q_composition, k_composition, v_composition and the table /weights/singular.
+// Stores /weights/copying, matching, q_composition, k_composition, v_composition and the table /weights/singular.
 Status store_weights(store::ResultWriter& writer, const Model& model, const HeadWeights& found);
 
-// Token ids as they are written in the vocabulary, in one text.
+// The tokens of these ids as written in the vocabulary, in one text.
 std::string token_list(const Model& model, const std::vector<std::int64_t>& ids);
 
 } // namespace headscope::methods

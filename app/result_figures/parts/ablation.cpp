@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What ablating each head changes, layers by heads.
+// The effect of ablating each head, layers by heads.
 #include <algorithm>
 
 #include "app/result_figures/parts/common.h"
@@ -9,7 +9,7 @@ namespace {
 
 using namespace parts;
 
-// How many prompts the cells of an ablation are means over: an interrupted run has fewer in some.
+// Says how many prompts an ablation's cells are means over; an interrupted run has fewer in some.
 Result<std::string> prompts_text(const store::ResultReader& reader, const store::AblationSpec& spec) {
   HS_ASSIGN(const store::Array counts, reader.array("/ablation/" + spec.name + "/count"));
   std::int64_t least = 0, most = 0;

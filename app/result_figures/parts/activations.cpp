@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activations of hook points and their statistics, and which row is which prompt's.
+// Activations of hook points, their statistics, and the prompts that their rows belong to.
 #include "app/result_figures/parts/common.h"
 
 namespace headscope {
@@ -14,7 +14,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
 
 Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
   HS_ASSIGN(ResultFigure out, any_figure(reader, item));
-  // Which tokens the rows are of: no measurement, and no picture.
+  // These say which tokens the rows are of; they are not measurements and have no picture.
   if (item.path.ends_with("/token_ids") || item.path.ends_with("/positions")) out.figure.reset();
   return out;
 }

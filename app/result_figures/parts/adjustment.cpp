@@ -22,7 +22,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items;
 }
 
-// What each variant changes; nothing where the file does not say it of each.
+// What each variant changes; nothing where the file does not say it for all.
 std::vector<std::string> changes_of(const store::ResultReader& reader, const std::string& path, std::int64_t variants) {
   const auto attributes = reader.attributes(path);
   if (!attributes.ok()) return {};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Arrays and tables that no part knows more of than the file says.
+// Arrays and tables of which no more is known than the file says.
 #include <numeric>
 
 #include "app/figures/restyle.h"
@@ -42,7 +42,7 @@ figures::LineFigure line_of(const store::Array& array) {
   return figure;
 }
 
-// A row a number: its place on every axis, with the label where the axis has some, and the number.
+// One record per number: its place on every axis, with labels where the axis has them, and the number.
 Records records_of_array(const store::Array& array) {
   const std::size_t axes = array.spec.shape.size();
   std::vector<std::vector<double>> places(axes);
@@ -89,7 +89,7 @@ Result<ResultFigure> array_figure(const store::ResultReader& reader, const std::
 
 bool is_table(const store::Attributes& attributes) { return store::text_attribute(attributes, "kind") == "table"; }
 
-// What is under `node`, which is at `path`.
+// Adds everything under `node`, which is at `path`.
 void add_under(const store::Node& node, const std::string& path, const std::string& prefix, const ResultPart& part,
                const SkipPath& skip, ResultItems& items) {
   for (const store::Node& child : node.children) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention maps: one figure a head, or all on one page with one colour scale.
+// Attention maps: one figure per head, or all on one page with one colour scale.
 #include <algorithm>
 #include <cmath>
 #include <set>
@@ -26,7 +26,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items;
 }
 
-// A map, and whose it is.
+// A map, and the head it belongs to.
 struct HeadMap {
   figures::HeatmapFigure map;
   std::string prompt, head;
@@ -46,7 +46,7 @@ Result<HeadMap> read_map(const store::ResultReader& reader, const ResultItem& it
   map.x_axis = "key token";
   map.y_axis = "query token";
   map.x_ticks = prompt.token_texts.empty() ? prompt.token_pieces : prompt.token_texts;
-  // The queries are the last tokens; attention() has seen to it that there are not more than keys.
+  // The queries are the last tokens; attention() has checked that there are no more of them than keys.
   map.y_ticks.assign(map.x_ticks.end() - spec.n_query, map.x_ticks.end());
   map.causal_mask = spec.n_key >= spec.n_query;
   map.scale.label = "attention weight";
@@ -59,7 +59,7 @@ Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem&
   return ResultFigure{.name = item.name, .figure = std::move(found.map)};
 }
 
-// prompt, head, query, query_token, key, key_token, weight: positions are those of the prompt.
+// Records with the columns prompt, head, query, query_token, key, key_token and weight; positions are the prompt's.
 Result<figures::Records> records_of_map(const HeadMap& found) {
   HS_ASSIGN(figures::Records cells, figures::to_records(found.map, "weight"));
   for (figures::RecordColumn& column : cells.columns)
@@ -92,7 +92,7 @@ void append(figures::Records& all, figures::Records&& more) {
         all.columns[i].values);
 }
 
-// [map, query, key]; NaN beyond a shorter prompt.
+// The maps as one array [map, query, key]; NaN beyond the end of a shorter prompt.
 NumberArray array_of_maps(const std::vector<figures::HeatmapFigure>& maps) {
   std::int64_t rows = 0, cols = 0;
   for (const figures::HeatmapFigure& map : maps) {

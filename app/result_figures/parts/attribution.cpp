@@ -11,7 +11,7 @@ namespace {
 
 using namespace parts;
 
-// Arrays of a folder, prompts first.
+// The arrays of a folder, with prompts as the first axis.
 struct Attribution {
   store::Array heads, mlps, attn_bias, input, constant, total;
   std::int64_t prompts = 0, layers = 0, n_heads = 0;
@@ -35,7 +35,7 @@ Result<Attribution> read(const store::ResultReader& reader, const std::string& p
   return out;
 }
 
-// One part of the sum, of every prompt.
+// One term of the sum for every prompt.
 std::vector<double> over_prompts(const store::Array& array, std::int64_t place) {
   std::vector<double> values;
   for (std::int64_t prompt = 0; prompt < array.spec.shape[0]; ++prompt)
@@ -47,7 +47,7 @@ bool any(const store::Array& array) {
   return std::any_of(array.values.begin(), array.values.end(), [](double value) { return value != 0.0; });
 }
 
-// Layers by heads, and columns for what else a layer writes.
+// A map of layers by heads, with columns for the other writers of a layer.
 figures::HeatmapFigure map_of(const Attribution& found) {
   const bool bias = any(found.attn_bias);
   const std::int64_t columns = found.n_heads + 1 + (bias ? 1 : 0);
@@ -76,7 +76,7 @@ std::string mean_text(const char* name, const store::Array& array) {
   return text;
 }
 
-// A row a component; a column a prompt.
+// A table with one row per component and one column per prompt.
 class Components {
 public:
   explicit Components(const Attribution& found) : found_(found), prompts_(static_cast<std::size_t>(found.prompts)) {}

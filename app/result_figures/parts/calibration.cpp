@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What taking attention off later sinks changes, layers by heads.
+// The effect of reducing attention on later sinks, layers by heads.
 #include <algorithm>
 
 #include "app/result_figures/parts/common.h"

@@ -48,7 +48,7 @@ const std::vector<double>* doubles(const figures::Records& records, const char* 
   return nullptr;
 }
 
-// Puts the rows of one ranking behind those of the other.
+// Appends the rows of one ranking to those of the other.
 Status append(figures::Records& all, const figures::Records& more, const std::string& ranking,
               const std::string& path) {
   std::vector<std::string> names(more.rows(), ranking);

@@ -7,7 +7,8 @@
 namespace headscope::parts {
 namespace {
 
-// Beyond these a text file or a picture is no help to anybody; the result file itself is read in pieces.
+// The most numbers that are exported: larger text files and pictures are useless, and the result file itself can be
+// read in pieces.
 constexpr std::int64_t most_numbers = std::int64_t{1} << 24;
 
 } // namespace

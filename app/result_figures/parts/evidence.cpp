@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What detectors keep beside their scores: maps and tables of their own.
+// Evidence that detectors keep beside their scores: maps and tables of their own.
 #include "app/result_figures/parts/common.h"
 
 namespace headscope {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The texts that something responds to most: its values along them, the texts, and how its values are spread.
+// The texts that a target responds to most: its values along them, the texts, and the distribution of its values.
 #include "app/figures/restyle.h"
 #include "app/result_figures/parts/common.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The logit lens: what would be predicted after each place of the model, places by positions.
+// The logit lens: what would be predicted after each point of the residual stream, points by positions.
 #include <cstdlib>
 #include <map>
 
@@ -11,7 +11,7 @@ namespace {
 using namespace parts;
 
 const std::string group = "/logit_lens";
-// Kinds of items, as their paths: of the likeliest token, of a chosen one, and of the whole prediction.
+// Kinds of items by their paths: for the likeliest token, for a chosen one, and for the whole prediction.
 const std::string top = group + "/top_probabilities", chosen = group + "/token_probabilities",
                   divergence = group + "/kl_divergence", entropy = group + "/entropy";
 
@@ -26,7 +26,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items;
 }
 
-// Texts of the tokens that the lens names, where the file has them.
+// The texts of the tokens that the lens names, where the file has them.
 Result<std::map<std::int64_t, std::string>> token_texts(const store::ResultReader& reader) {
   std::map<std::int64_t, std::string> texts;
   const std::string path = group + "/tokens";
@@ -45,7 +45,7 @@ Result<std::map<std::int64_t, std::string>> token_texts(const store::ResultReade
   return texts;
 }
 
-// The tokens at the positions; their numbers where the prompt is not in the file.
+// The tokens at the positions, or the positions' numbers where the prompt is not in the file.
 std::vector<std::string> position_texts(const store::ResultReader& reader, const store::Array& array) {
   std::vector<std::string> texts = labels_of(array, 1);
   const auto prompt = reader.prompt("prompt");
@@ -59,7 +59,7 @@ std::vector<std::string> position_texts(const store::ResultReader& reader, const
   return texts;
 }
 
-// [place, position] of [place, position, rank or token].
+// Selects [place, position] of [place, position, rank or token].
 std::vector<double> layer_of(const store::Array& array, std::int64_t at) {
   std::vector<double> values;
   const std::int64_t width = array.spec.shape[2];
@@ -92,7 +92,7 @@ std::vector<std::string> texts_of(const std::vector<double>& ids, const Texts& t
   return out;
 }
 
-// A row a place and position.
+// The arrays of a table with one row per place and position.
 struct LensArrays {
   store::Array top_ids, top_logits, top_probabilities, divergence, entropy;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A task with more and more of the strongest heads masked, against random ones.
+// A task's score with more and more of the strongest heads masked, against random ones.
 #include "app/result_figures/masking_curve.h"
 #include "app/result_figures/parts/common.h"
 

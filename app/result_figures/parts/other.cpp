@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What no other part knows: measurements of `bench growth`, arrays and tables of plugins and of other programs.
+// Everything that no other part knows: measurements of `bench growth`, arrays and tables of plugins and of other
+// programs.
 #include <algorithm>
 
 #include "app/result_figures/parts/common.h"
@@ -9,7 +10,7 @@ namespace {
 
 using namespace parts;
 
-// What a file says of itself and of its prompts.
+// The groups in which a file describes itself and its prompts.
 constexpr const char* records[] = {"/axes", "/experiment", "/model", "/options", "/prompts"};
 
 Result<ResultItems> list(const ResultPart& self, const store::ResultReader& reader) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation patching: layers by positions or heads, or of both a map for each position.
+// Activation patching: layers by positions or heads, or with both axes one map for each position.
 #include "app/result_figures/parts/common.h"
 #include "app/result_figures/patching_figure.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Path patching: what the paths from each sender to the receivers carry, means over pairs.
+// Path patching: the effect of the paths from each sender to the receivers, means over pairs.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -12,7 +12,7 @@ namespace {
 
 using namespace parts;
 
-// A sender's place: "a5.h3", "m5"; "input" has none.
+// A sender's place in the map: "a5.h3" and "m5" have one, "input" has none.
 struct Sender {
   std::int64_t layer = -1, head = -1;
 };
@@ -26,7 +26,7 @@ Sender parse(const std::string& name) {
   return {};
 }
 
-// Layers by heads and MLP; what was no sender is not measured.
+// A map of layers by heads and MLP; nodes that were not senders are not measured.
 std::optional<figures::HeatmapFigure> map_of(const store::Array& effects, const std::vector<Sender>& senders) {
   constexpr std::int64_t most = 1 << 14; // of a broken file
   std::int64_t layers = 0, heads = 0;
@@ -54,7 +54,7 @@ std::optional<figures::HeatmapFigure> map_of(const store::Array& effects, const 
   return map;
 }
 
-// What a map of layers has no place for.
+// Mentions the input, which has no place in a map of layers.
 std::string input_text(const store::Array& effects, const std::vector<std::string>& names) {
   const auto found = std::find(names.begin(), names.end(), "input");
   if (found == names.end()) return {};

@@ -11,7 +11,7 @@ namespace {
 
 using namespace parts;
 
-// What the framed heads fulfil beside the threshold, and how many do not.
+// Says which conditions besides the threshold framed heads fulfil, and how many heads do not.
 std::string conditions_text(const store::Attributes& attributes) {
   const auto texts = [&](const char* name) {
     const auto* value = store::find_attribute(attributes, name);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A vector put into the model at several strengths: the metric by strength, the vector itself, what the model wrote.
+// Steering with a vector at several strengths: the metric by strength, the vector itself, and what the model wrote.
 #include "app/result_figures/parts/common.h"
 
 namespace headscope {

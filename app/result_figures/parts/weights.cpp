@@ -16,7 +16,7 @@ Result<ResultItems> list(const ResultPart& self, const store::ResultReader& read
   return items;
 }
 
-// Rows: heads; columns: heads of later layers. Those of one layer are next to each other.
+// A map with heads as rows and heads of later layers as columns; heads of one layer are next to each other.
 figures::HeatmapFigure composition_map(const store::Array& array) {
   const std::vector<std::int64_t>& shape = array.spec.shape;
   figures::HeatmapFigure map = head_map(shape[0] * shape[1], shape[2] * shape[3], floats(array.values));

@@ -8,7 +8,7 @@ namespace headscope {
 
 namespace {
 
-// Fields that change what a model computes and that no family's description reads.
+// Refuses fields that change what a model computes but that no family's description reads.
 void refuse_what_is_not_run(ConfigFields& fields) {
   if (fields.has("quantization_config"))
     fields.fail(ErrorCode::unsupported, "weights quantised in a Hugging Face folder are not read; take a GGUF file",
@@ -86,7 +86,7 @@ RopeScalingKind scaling_kind(ConfigFields& parameters) {
   return RopeScalingKind::none;
 }
 
-// transformers gives the field beside `rope_parameters` the last word.
+// As in transformers, the field beside `rope_parameters` takes precedence.
 std::int64_t original_context(ConfigFields& fields, ConfigFields& parameters, std::int64_t context) {
   const char* name = "original_max_position_embeddings";
   return fields.size({name}, parameters.size({name}, context));
@@ -120,7 +120,7 @@ RopeScaling scaling_from(ConfigFields& fields, ConfigFields& parameters, std::in
   RopeScaling scaling;
   scaling.kind = scaling_kind(parameters);
   if (scaling.kind == RopeScalingKind::none) return scaling;
-  // Dynamic scaling is relative to the context of the config itself, whatever else is written there.
+  // Dynamic scaling is relative to the config's own context length, whatever else the config says.
   scaling.original_max_position = context;
   if (scaling.kind == RopeScalingKind::llama3 || scaling.kind == RopeScalingKind::yarn)
     scaling.original_max_position = original_context(fields, parameters, context);

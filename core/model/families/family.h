@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A family is a description of one architecture: which configs it reads, what the fields mean, what its
-// tensors are called and how they lie. The loader and the engine hold no branch on a family's name.
+// A family is a description of one architecture: which configs it reads, what the fields mean, what its tensors are
+// called and how they are laid out. The loader and the engine never branch on a family's name.
 // To add one: write a file like llama.cpp and name it in list.cpp.
 #pragma once
 
@@ -13,12 +13,12 @@
 
 namespace headscope {
 
-// Tensor names. "{}" stands for the layer; a leading '?' marks a tensor that may be missing: a bias is then read
-// where ModelConfig asks for it, and where that says nothing, from all layers or from none; a leading '/'
-// (after the '?') one to which no prefix belongs; an empty name, one that the family does not have. Names with '|'
-// between them are those of one tensor in different writers: the first that the file has is read.
+// Tensor names. "{}" stands for the layer. A leading '?' marks a tensor that may be missing: a bias is then read where
+// ModelConfig asks for it, and where that says nothing, from all layers or from none. A leading '/' (after the '?')
+// marks a name without the prefix, and an empty name a tensor that the family lacks. Names separated by '|' are used by
+// different writers for one tensor: the first that the file has is read.
 struct TensorNames {
-  std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is taken
+  std::vector<std::string> prefixes = {""}; // the first under which `embed` exists is used
   std::string embed, pos_embed;
   std::string ln_embed_w, ln_embed_b;
   std::string unembed, unembed_b; // unembed missing: tied to embed, unless the config says otherwise
@@ -61,28 +61,30 @@ const std::vector<Family>& all_families();
 const Family* family_of_model_type(std::string_view model_type);
 const Family* family_of_gguf(std::string_view architecture);
 
-// ---- What most descriptions share.
+// ---- Helpers that most descriptions share.
 
-// hidden_size, num_hidden_layers, heads, d_head, vocab and context, and one LayerConfig a layer.
+// Reads hidden_size, num_hidden_layers, heads, d_head, vocab and context, and makes one LayerConfig per layer.
 // Without a default, d_head is hidden_size over heads where the config does not say.
 void configure_shape(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head = {});
-// Llama-like: RMSNorm, rotary, gated MLP, attn_scale = 1/sqrt(d_head), no biases but by `attention_bias`, not tied.
+// Configures a Llama-like model: RMSNorm, rotary, gated MLP, attn_scale = 1/sqrt(d_head), no biases except by
+// `attention_bias`, not tied.
 void configure_llama_like(ConfigFields& fields, ModelConfig& config, std::optional<std::int64_t> default_d_head = {});
-// Rotary settings from an object in the way of `rope_parameters`; `config` has its shape by then. `share` of each head
-// is rotated: what `partial_rotary_factor` says is read by transformers for GPT-NeoX alone.
+// Reads rotary settings from an object like `rope_parameters`; the shape in `config` must be set. `share` of each head
+// is rotated: transformers reads `partial_rotary_factor` for GPT-NeoX only.
 RotaryConfig rotary_from(ConfigFields& fields, ConfigFields parameters, const ModelConfig& config, double default_theta,
                          double share = 1.0);
-// `rope_scaling`, the older name, or `rope_parameters` where that is absent or empty, as transformers takes them.
+// The fields of `rope_scaling` (the older name), or of `rope_parameters` where that is absent or empty, as in
+// transformers.
 ConfigFields rope_parameters(ConfigFields& fields);
 Activation activation_from(ConfigFields& fields, Keys keys, const std::string& otherwise);
-// Scores of layer i are divided by i + 1, as in Stanford's GPT-2.
+// Divides the scores of layer i by i + 1, as in Stanford's GPT-2.
 void divide_scores_by_layer(ModelConfig& config);
-// As long as the scaling of the rotary step is meant to reach, where that is longer: transformers runs that.
+// Extends the context to the length that rotary scaling is meant for, where that is longer, as transformers does.
 void stretch_context(ModelConfig& config);
-// `sliding_window`: 0 and null are none.
+// Reads `sliding_window`; 0 and null mean none.
 std::optional<std::int64_t> window_from(ConfigFields& fields, std::optional<std::int64_t> otherwise);
-// Window on the layers that `layer_types` calls sliding_attention; without that field, on those that
-// otherwise(i) names.
+// Sets the window on layers that `layer_types` calls sliding_attention; without that field, on those that otherwise(i)
+// names.
 void configure_windows(ConfigFields& fields, ModelConfig& config, std::int64_t window,
                        bool (*otherwise)(std::int64_t layer, ConfigFields& fields));
 

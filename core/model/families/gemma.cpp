@@ -33,8 +33,8 @@ void configure_gemma2(ConfigFields& fields, ModelConfig& config) {
     configure_windows(fields, config, *window, [](std::int64_t layer, ConfigFields&) { return layer % 2 == 0; });
 }
 
-// Base and scaling of the global layers, base of the local ones; a flat `rope_parameters` is not read by
-// transformers either.
+// Reads base and scaling of the global layers and the base of the local ones. Like transformers, ignores a flat
+// `rope_parameters`.
 std::vector<RotaryConfig> gemma3_rotary(ConfigFields& fields, const ModelConfig& config) {
   ConfigFields by_type = fields.inside("rope_parameters");
   const ConfigFields full = by_type.inside("full_attention");
@@ -57,11 +57,11 @@ void configure_gemma3(ConfigFields& fields, ModelConfig& config) {
   config.post_norms = true;
   config.qk_norm = true;
   config.attn_scale = 1.0 / std::sqrt(fields.positive({"query_pre_attn_scalar"}, 256.0));
-  // transformers reads attn_logit_softcapping here, but hands it to no attention.
+  // transformers reads attn_logit_softcapping here, but does not use it in attention.
   config.final_softcap = fields.positive_or_null({"final_logit_softcapping"}, std::nullopt);
-  // Its own rotary steps follow; what the flat fields say, which configure_llama_like() has read, is not theirs.
+  // Gemma 3's own rotary settings follow; the flat fields that configure_llama_like() has read do not apply to them.
   config.n_ctx = fields.integer({"max_position_embeddings"});
-  // Without a window the layers that it would be on keep their rotary base: a file that has one base says so.
+  // Without a window, the layers that would have it keep their own rotary base: files with a single base say so.
   const auto window = window_from(fields, 4096);
   configure_windows(fields, config, window.value_or(1), [](std::int64_t layer, ConfigFields& inner) {
     const std::int64_t pattern = inner.integer({"sliding_window_pattern"}, 6);

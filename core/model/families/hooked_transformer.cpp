@@ -10,7 +10,7 @@
 namespace headscope {
 namespace {
 
-// What becomes of a field.
+// How a field is used.
 enum class Use : std::uint8_t {
   read,      // below
   no_effect, // on what a loaded model computes from token ids
@@ -22,7 +22,7 @@ struct Field {
   Use use;
 };
 
-// Every field of HookedTransformerConfig 3.9, and those that Headscope's own files have beside them.
+// Every field of HookedTransformerConfig 3.9, and the additional ones of Headscope's own files.
 constexpr Field known_fields[] = {
     {"n_layers", Use::read},
     {"d_model", Use::read},
@@ -139,7 +139,7 @@ void look_at_all(ConfigFields& fields) {
     log::warning(fields.file() + ": not known to Headscope, which passes over them: " + unknown.substr(0, 400));
 }
 
-// Fields that TransformerLens fills with -1 or null where nothing was chosen.
+// Reads fields that TransformerLens sets to -1 or null where nothing was chosen.
 void configure_sizes(ConfigFields& fields, ModelConfig& config) {
   nlohmann::json chosen = fields.json();
   for (const char* name : {"n_heads", "d_vocab_out"})
@@ -204,7 +204,7 @@ bool scales_by_yarn(ConfigFields& fields, RopeScaling& scaling, bool local) {
   return true;
 }
 
-// Of the layers with a window, or of the others.
+// The rotary settings of layers with a window (`local`) or of the others.
 RotaryConfig rotary_of(ConfigFields& fields, const ModelConfig& config, bool local) {
   RotaryConfig rotary;
   rotary.dim = fields.integer({"rotary_dim"}, config.d_head);
@@ -220,7 +220,7 @@ RotaryConfig rotary_of(ConfigFields& fields, const ModelConfig& config, bool loc
   return rotary;
 }
 
-// Both act on prompts longer than the training length alone, which a model of no longer context has none of.
+// Refuses settings that act beyond the training length. A model whose context is no longer never has such prompts.
 void refuse_beyond_training(ConfigFields& fields, const ModelConfig& config) {
   if (fields.size({"train_seq_length"}, config.n_ctx) >= config.n_ctx) return;
   for (const char* name : {"use_dynamic_ntk_rope", "use_logn_attn"})
@@ -259,7 +259,7 @@ void configure_local(ConfigFields& fields, ModelConfig& config) {
   }
 }
 
-// -1 is none, as every number that is not above 0.
+// Reads a soft cap; -1 and any other number not above 0 means none.
 std::optional<double> soft_cap(ConfigFields& fields, const char* name) {
   const double cap = fields.number({name}, -1.0);
   return cap > 0.0 ? std::optional<double>(cap) : std::nullopt;
@@ -297,7 +297,7 @@ void configure(ConfigFields& fields, ModelConfig& config) {
   configure_local(fields, config);
   configure_scores(fields, config);
   configure_mlp(fields, config);
-  // TransformerLens runs these in another order, whatever the other fields say.
+  // TransformerLens applies the norms of these models in another order, whatever the other fields say.
   const std::string origin = fields.string({"original_architecture"}, "");
   if (origin.starts_with("Olmo2") || origin.starts_with("Olmo3") || origin.starts_with("Olmoe"))
     fields.fail(ErrorCode::unsupported, "the norms of " + origin + " are not supported", "original_architecture");
@@ -329,7 +329,7 @@ Family hooked_transformer_family() {
   names.k_norm_w = "blocks.{}.attn.k_norm.w";
   names.q_w = "blocks.{}.attn.W_Q";
   names.q_b = "?blocks.{}.attn.b_Q";
-  // With an underscore where queries are grouped.
+  // The name has an underscore where queries are grouped.
   names.k_w = "blocks.{}.attn.W_K|blocks.{}.attn._W_K";
   names.k_b = "?blocks.{}.attn.b_K|blocks.{}.attn._b_K";
   names.v_w = "blocks.{}.attn.W_V|blocks.{}.attn._W_V";

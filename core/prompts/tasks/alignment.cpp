@@ -9,7 +9,7 @@ namespace {
 
 using Ids = std::vector<std::int64_t>;
 
-// Where each word of the text ends; words are parted by spaces and line ends.
+// Where each word of the text ends; words are separated by spaces and line ends.
 std::vector<std::size_t> word_ends(const std::string& text) {
   constexpr const char* blanks = " \n\t";
   std::vector<std::size_t> ends;
@@ -82,7 +82,7 @@ private:
     }
     if (!single) return std::optional(*id);
     HS_ASSIGN(const Ids both, tokenizer_.encode(example_.clean + text, options_));
-    // Tokenizers that end a text with EOS have it after the prompt and after the answer.
+    // Tokenizers that end texts with EOS put it after the prompt and after the answer.
     std::size_t end = pair_.clean.size();
     if (tokenizer_.eos() && options_.add_special && both.back() == *tokenizer_.eos() &&
         pair_.clean.back() == both.back())

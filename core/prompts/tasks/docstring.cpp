@@ -30,7 +30,7 @@ Result<Draw> make(const Tokenizer&, const TaskRequest& request) {
   const bool other_def = request.counterfactual != "doc", other_doc = request.counterfactual != "def";
   return Draw([other_def, other_doc](Random& random) {
     const Words n = pick_different(random, names(), 11), t = pick_different(random, descriptions(), 7);
-    // n[0]: the function; n[1..4]: arguments; n[5..10]: those of the corrupted prompt.
+    // n[0] is the function, n[1..4] are its arguments, n[5..10] those of the corrupted prompt.
     const auto text = [&](bool def, bool doc) {
       return fill(form, {{"F", n[0]},
                          {"D1", n[def ? 5 : 1]},

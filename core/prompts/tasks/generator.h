@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a generated task is made of; each has its own file.
+// What defines a generated task; each task has its own file.
 #pragma once
 
 #include <functional>
@@ -13,12 +13,13 @@
 namespace headscope::tasks {
 
 using Words = std::vector<std::string>;
-// One pair, whose tokens may not align.
+// Draws one pair, whose tokens need not align.
 using Draw = std::function<TaskExample(Random&)>;
 
 struct Generator {
   TaskKind kind;
-  // The request's counterfactual and variant are filled in and known. unsupported for a tokenizer that cannot do it.
+  // The request's counterfactual and variant are filled in and valid. Returns unsupported for a tokenizer that cannot
+  // do it.
   Result<Draw> (*make)(const Tokenizer& tokenizer, const TaskRequest& request) = nullptr;
 };
 
@@ -32,9 +33,9 @@ Generator agreement();
 
 // Replaces every {SLOT} of the text.
 std::string fill(std::string text, std::initializer_list<std::pair<const char*, std::string>> slots);
-// `count` words, all different.
+// Picks `count` different words.
 Words pick_different(Random& random, const Words& words, std::size_t count);
-// One word that is not among `than`.
+// Picks one word that is not among `than`.
 const std::string& pick_other(Random& random, const Words& words, const Words& than);
 
 } // namespace headscope::tasks

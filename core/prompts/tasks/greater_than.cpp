@@ -30,7 +30,7 @@ std::string two_digits(std::size_t year) {
 
 TaskExample example(Random& random, bool by_digit) {
   const std::string noun = random.pick(nouns()), century = std::to_string(11 + random.below(7));
-  // Of a year in digits the tens digit is asked for, which must have smaller and larger ones.
+  // Where years are single digits, the tens digit is asked for; smaller and larger digits must exist.
   const std::size_t year = by_digit ? 10 + random.below(80) : 2 + random.below(97);
   const std::string form = "The {N} lasted from the year {C}{Y} to the year {C}";
   TaskExample out;

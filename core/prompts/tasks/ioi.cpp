@@ -88,7 +88,7 @@ IoiCase make_case(const Draw& draw) {
   return out;
 }
 
-// Where two rows of one length differ.
+// The positions at which two rows of one length differ.
 std::vector<std::int64_t> differences(const std::vector<std::int64_t>& a, const std::vector<std::int64_t>& b) {
   std::vector<std::int64_t> out;
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -103,7 +103,7 @@ std::vector<std::int64_t> occurrences(const std::vector<std::int64_t>& ids, std:
   return out;
 }
 
-// Empty when the three prompts are token for token the same but for the names; else what is wrong.
+// Returns what is wrong, or an empty text when the three prompts are token for token the same except for the names.
 std::string misalignment(IoiCase& item) {
   if (item.clean_ids.size() != item.abc_ids.size() || item.clean_ids.size() != item.flip_ids.size())
     return "its counterfactuals have another number of tokens";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Indirect-object prompts (Wang et al. 2211.00593): "Then, Mary and John went to the park. John gave a book to".
-// Cases depend on the seed and the tokenizer only, not on the platform.
+// Indirect-object prompts (Wang et al. 2211.00593): "Then, Mary and John went to the park. John gave a book to". Cases
+// depend only on the seed and the tokenizer, not on the platform.
 #pragma once
 
 #include <cstdint>
@@ -39,10 +39,10 @@ struct IoiDropped {
 
 struct IoiTask {
   std::vector<IoiCase> cases;
-  std::vector<IoiDropped> dropped; // words that are no single token; cases whose tokens do not align
+  std::vector<IoiDropped> dropped; // words that are not single tokens; cases whose tokens do not align
 };
 
-// unsupported when fewer than five names or no place or object is a single token of this tokenizer.
+// Returns unsupported when fewer than five names or no place or object is a single token of this tokenizer.
 Result<IoiTask> make_ioi_task(const Tokenizer& tokenizer, const IoiOptions& options);
 
 enum class IoiCorruption : std::uint8_t {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // "Monday Tuesday Wednesday": Thursday. Lists of Gould et al. 2312.09230 as in-context sequences, Lan et al.
-// 2311.04131. Corrupted: three other consecutive words of the list, or words of the list in no order that end with
+// 2311.04131. Corrupted: three other consecutive words of the list, or words of the list out of order that end with
 // another word.
 #include <algorithm>
 
@@ -35,7 +35,7 @@ const std::vector<List>& lists() {
 
 constexpr std::size_t shown = 3;
 
-// A list of words to be continued by the next.
+// Words of a list, to be continued by the next.
 struct Run {
   std::string text;
   std::string last, next;

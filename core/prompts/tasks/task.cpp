@@ -16,7 +16,7 @@ namespace {
 
 using tasks::Generator;
 
-// The kind alone stands here: its generator, which detectors use too, is core/prompts/tasks/ioi.h.
+// Describes the kind only: its generator, which detectors use too, is core/prompts/tasks/ioi.h.
 TaskKind ioi_kind() {
   TaskKind kind = {"ioi", "the indirect object of a sentence", "Wang et al. 2211.00593", {}, {"ABBA", "BABA"}};
   for (const Named<IoiCorruption>& each : names_of<IoiCorruption>())
@@ -91,7 +91,7 @@ Result<TaskSet> make_ioi(const Tokenizer& tokenizer, const TaskRequest& request)
   return ioi_set(made, corruption);
 }
 
-// Keeps a pair whose tokens align, or says why not.
+// Keeps a pair whose tokens align, or records why it does not.
 Status keep(const Tokenizer& tokenizer, TaskExample example, TaskSet& set) {
   HS_ASSIGN(Alignment aligned, align(tokenizer, example));
   if (auto* pair = std::get_if<PatchPair>(&aligned))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Tasks: pairs of a clean and a corrupted prompt of as many tokens, with the right and the wrong next tokens.
-// Generated ones depend on the seed, the tokenizer and the options only, not on the platform.
+// Tasks: pairs of a clean and a corrupted prompt of equal token length, with the right and the wrong next tokens.
+// Generated tasks depend only on the seed, the tokenizer and the options, not on the platform.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace headscope {
 
-// Bytes [begin, end) of the clean prompt, e.g. a word that attention may be steered towards.
+// The bytes [begin, end) of the clean prompt, e.g. a word that attention may be steered towards.
 struct TaskSpan {
   std::string name; // "wrong"; several may have one name
   std::size_t begin = 0, end = 0;
@@ -30,7 +30,7 @@ struct TaskExample {
   std::vector<TaskSpan> spans = {};
 };
 
-// A generator. The first counterfactual is the default.
+// A kind of generated task. The first counterfactual is the default.
 struct TaskKind {
   std::string_view name; // "ioi"
   std::string_view title;
@@ -39,7 +39,7 @@ struct TaskKind {
   bool mixed = true;                                       // a request without a variant takes all, else the first
 };
 std::vector<TaskKind> task_kinds();
-// `-` is read as `_`. not_found, with the names there are, for any other.
+// `-` is read as `_`. Returns not_found, with the names there are, for any other.
 Result<TaskKind> find_task(std::string_view name);
 
 struct TaskRequest {
@@ -69,10 +69,10 @@ struct TaskSet {
   std::vector<AblationPrompt> prompts() const; // the clean ones
 };
 
-// What can be said without a tokenizer: the name, counterfactual, variant and count exist.
+// Checks what needs no tokenizer: that the name, counterfactual and variant exist and the count is valid.
 Status check_task_request(const TaskRequest& request);
 
-// unsupported when fewer than `count` pairs align under this tokenizer; of a file, when none does.
+// Returns unsupported when fewer than `count` pairs align under this tokenizer; for a file, when none does.
 Result<TaskSet> make_task(const Tokenizer& tokenizer, const TaskRequest& request);
 
 } // namespace headscope

@@ -21,7 +21,7 @@ bool flag(const Arguments& a, std::size_t place, const char* name, bool otherwis
   return given ? truth(*given) : otherwise;
 }
 
-// "a.b" or "a.0" of a value, as the filters' `attribute` names it; a number is an item.
+// Looks up "a.b" or "a.0" in a value, as the filters' `attribute` does; a number is an index.
 Value attribute_of(Maker& make, Value value, const Value& path) {
   if (path.is_whole()) return item_of(make, value, path);
   if (!path.is_text()) refuse("an attribute needs a name");
@@ -44,7 +44,7 @@ Value ignoring_case(Maker& make, const Value& value, bool case_sensitive) {
   return value.is_text() && !case_sensitive ? make.text(lower(value.text())) : value;
 }
 
-// What is compared of each element; several attributes are separated by commas.
+// The key by which an element is compared; several attributes are separated by commas.
 Value key_of(Maker& make, const Value& element, const Value* attribute, bool case_sensitive,
              const Value* otherwise = nullptr) {
   if (!attribute || attribute->is_none()) return ignoring_case(make, element, case_sensitive);
@@ -366,7 +366,7 @@ Value indent(Maker& make, const Value& value, const Arguments& a) {
   return make.text(std::move(out));
 }
 
-// Jinja's own title: words begin behind white space, hyphens and opening brackets.
+// Jinja's own title: words begin after white space, hyphens and opening brackets.
 Value title(Maker& make, const Value& value, const Arguments&) {
   const std::string text = to_text(value, make.budget());
   std::string out, word;
@@ -454,7 +454,7 @@ std::string url_quoted(const std::string& text, bool query) {
   return out;
 }
 
-// Of a text, or of the pairs of a dictionary or a list.
+// Encodes a text, or the pairs of a dictionary or list.
 Value urlencode(Maker& make, const Value& value, const Arguments&) {
   if (!value.is_dict() && !value.is_list()) return make.text(url_quoted(to_text(value, make.budget()), false));
   Values pairs = value.is_dict() ? Values{} : value.list().items;
@@ -584,7 +584,7 @@ const std::map<std::string_view, Filter>& filters() {
 } // namespace
 
 bool is_filter(std::string_view name) {
-  // Those of Jinja that are not here count as absent: a template asks before it uses one.
+  // Jinja filters that are not supported count as undefined, so that a template can test for them.
   return filters().contains(name);
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 constexpr int widest = 100'000; // of a field
 
-// What stands behind "%" or ":" of a replacement.
+// The specification after "%" or ":" of a replacement.
 struct Field {
   bool left = false, zero = false, plus = false, blank = false, alternate = false, comma = false, center = false;
   std::string fill = " ";
@@ -173,7 +173,7 @@ std::string percent_format(Maker& make, const std::string& format, const Value& 
     out += formatted(make, named ? *named : argument(), field);
     make.budget().bytes(out.size());
   }
-  // As in Python, a tuple must be used up, and one text or number at least once.
+  // As in Python, all items of a tuple must be used, and a single text or number at least once.
   const bool one = values.is_text() || values.is_number() || values.is_none();
   if ((tuple && next < values.list().items.size()) || (one && next == 0))
     refuse("not all arguments are used by a format");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Values to text: Python's "%", str.format() and json.dumps(). Private to core/text.
+// Formats values as text: Python's "%", str.format() and json.dumps(). Private to core/text.
 #pragma once
 
 #include <optional>

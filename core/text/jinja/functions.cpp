@@ -12,7 +12,7 @@ namespace headscope::text::jinja {
 
 namespace {
 
-// A test of one value alone; empty: there is none of that name.
+// Applies a test that takes only the value; empty where there is none of that name.
 std::optional<bool> plain_test(const std::string& name, const Value& v) {
   if (name == "defined") return !v.is_undefined();
   if (name == "undefined") return v.is_undefined();

@@ -2,7 +2,7 @@
 // Jinja as transformers renders chat templates with it: trim_blocks, lstrip_blocks, break and continue, the sandbox
 // whose values never change, and its own tojson, strftime_now, raise_exception and generation blocks.
 //
-// Not there: templates of other files (include, import, extends), and the filters filesizeformat, pprint, random,
+// Not supported: templates of other files (include, import, extends), and the filters filesizeformat, pprint, random,
 // striptags, urlize, wordwrap and xmlattr. Numbers have 64 bits. What a template may use is bounded by
 // limits::template_*.
 #pragma once
@@ -17,7 +17,7 @@
 
 namespace headscope::text {
 
-// A dictionary keeps its order, as in Python. A discarded value stands for "undefined".
+// Dictionaries keep their order, as in Python. A discarded value means "undefined".
 using JinjaValue = nlohmann::ordered_json;
 using JinjaVariables = std::map<std::string, JinjaValue>;
 
@@ -27,10 +27,10 @@ struct Block; // the parsed template; see tree.h
 
 class JinjaTemplate {
 public:
-  // Errors: corrupt for a syntax error, unsupported for a statement that is not there; both name the line.
+  // Errors: corrupt for a syntax error, unsupported for a statement that is not supported; both name the line.
   static Result<JinjaTemplate> parse(std::string_view source);
 
-  // Errors: unsupported for a filter, test, function or method that is not there, invalid_argument for what the
+  // Errors: unsupported for a filter, test, function or method that is not supported, invalid_argument for what the
   // template raises, corrupt for an operation that Python would refuse.
   Result<std::string> render(JinjaVariables variables) const;
 

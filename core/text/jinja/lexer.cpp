@@ -48,7 +48,7 @@ private:
     return line_;
   }
 
-  // Text up to the next tag, then the tag.
+  // Reads text up to the next tag, then the tag.
   void data() {
     std::size_t open = at_;
     for (;; ++open) {
@@ -83,14 +83,14 @@ private:
     if (!text.empty()) tokens_.push_back({TokenKind::text, text, line()});
   }
 
-  // lstrip_blocks: blanks between the start of the line and a statement go away.
+  // Applies lstrip_blocks: removes blanks between the start of the line and a statement.
   void strip_line_start(std::string& text) const {
     const std::size_t start = text.rfind('\n') + 1; // 0 when there is none
     if (start == 0 && !line_start_) return;
     if (std::all_of(text.begin() + static_cast<std::ptrdiff_t>(start), text.end(), is_space)) text.resize(start);
   }
 
-  // trim_blocks, "-%}" and "+%}"; at_ is behind the tag.
+  // Applies trim_blocks, "-%}" and "+%}"; at_ is just after the tag.
   void after_tag(char sign, bool trims) {
     const std::size_t end = at_;
     if (sign == '-') {
@@ -110,7 +110,8 @@ private:
     after_tag(sign, true);
   }
 
-  // "raw %} ... {% endraw %}": text as it stands; at_ is behind the opening "{%". False: another statement.
+  // Reads "raw %} ... {% endraw %}" as plain text; at_ is just after the opening "{%". Returns false for another
+  // statement.
   bool raw() {
     std::size_t at = at_;
     const auto blanks = [&](std::size_t from) {
@@ -219,7 +220,7 @@ private:
     tokens_.push_back({TokenKind::string, out, where});
   }
 
-  // Python's escapes; at_ goes from the backslash to the last character of the escape.
+  // Reads one of Python's escapes; at_ moves from the backslash to its last character.
   void escape(std::string& out, int where) {
     static constexpr std::string_view letters = "abfnrtv\\'\"";
     static constexpr std::string_view values = "\a\b\f\n\r\t\v\\'\"";

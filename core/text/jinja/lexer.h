@@ -29,8 +29,8 @@ struct Token {
   int line = 1;
 };
 
-// White space at tags, "-" and "+" at their ends, trim_blocks and lstrip_blocks are dealt with here: the texts come
-// out as they are to be printed. The last token is of kind `end`. Throws Failure.
+// White space at tags, "-" and "+" at their ends, trim_blocks and lstrip_blocks are handled here, so texts are returned
+// as they must be printed. The last token is of kind `end`. Throws Failure.
 std::vector<Token> tokens_of(std::string_view source);
 
 [[noreturn]] void fail(ErrorCode code, const std::string& message, int line); // Failure that names the line

@@ -18,7 +18,7 @@ Value call_function(Maker& make, const std::string& name, const Arguments& argum
 bool has_method(const Value& value, const std::string& name);
 Value call_method(Maker& make, const Value& value, const std::string& name, const Arguments& arguments);
 
-// Of texts; all take white space as Python does.
+// Functions on texts; all define white space as Python does.
 std::string strip(std::string_view text, const Value* given, bool left, bool right);
 std::string upper(const std::string& text);
 std::string lower(const std::string& text);

@@ -23,7 +23,7 @@ bool is_cased(char32_t c) {
   return utf8proc_islower(value) || utf8proc_isupper(value) || utf8proc_category(value) == UTF8PROC_CATEGORY_LT;
 }
 
-// From the right the time may grow with the product, which counts.
+// Searching from the right may take time that grows with the product of both sizes, which is counted.
 std::size_t rfind_text(std::string_view text, std::string_view wanted) {
   if (Budget* budget = Budget::current())
     budget->step(static_cast<std::int64_t>((text.size() / 64) * (wanted.size() / 64)));
@@ -55,7 +55,7 @@ void add_title(char32_t c, std::string& out) {
 }
 void add_lower(char32_t c, std::string& out) { append_utf8(to_lower(c), out); }
 
-// str.title(): a letter behind no letter is a beginning.
+// Computes str.title(): a letter not preceded by a letter begins a word.
 std::string title(const std::string& text) {
   bool inside = false;
   return each_character(text, [&](char32_t c, std::string& out) {
@@ -176,7 +176,7 @@ Value join(Maker& make, const std::string& separator, const Value& list) {
   return make.text(std::move(out));
 }
 
-// The text between the places, which count characters, that find() and its kin are given.
+// The part of a text between the character positions given to find() and similar methods.
 struct Window {
   std::string_view text;
   std::int64_t first = 0;
@@ -271,7 +271,7 @@ constexpr std::array<std::string_view, 38> text_methods = {
     "startswith", "strip",    "swapcase", "title",      "upper",     "zfill"};
 constexpr std::array<std::string_view, 3> list_methods = {"count", "index", "copy"};
 constexpr std::array<std::string_view, 5> dict_methods = {"get", "items", "keys", "values", "copy"};
-// What transformers' sandbox forbids as it would change a value.
+// Methods that transformers' sandbox forbids because they would change a value.
 constexpr std::array<std::string_view, 13> changing = {"append",  "clear",  "extend",  "insert", "pop",
                                                        "popitem", "remove", "reverse", "sort",   "setdefault",
                                                        "update",  "add",    "discard"};

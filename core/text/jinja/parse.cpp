@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Recursive descent over the tokens of a chat template.
+// Parses the tokens of a chat template by recursive descent.
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -54,7 +54,7 @@ private:
     Parser& parser_;
   };
 
-  // Statements up to a tag whose first word is in `ends`; that word is the current token then.
+  // Parses statements up to a tag whose first word is in `ends`; that word is then the current token.
   std::unique_ptr<Block> block(const std::vector<std::string_view>& ends) {
     const Depth depth(*this);
     auto out = std::make_unique<Block>();
@@ -121,7 +121,7 @@ private:
     out.statements.push_back(std::move(statement));
   }
 
-  // The body up to the end tag of that name, which is taken as far as its word.
+  // Parses the body up to the end tag of that name, and moves past the tag's word.
   void body(Statement& out, std::string_view end) {
     end_tag();
     out.branches.push_back({nullptr, block({end})});
@@ -161,7 +161,7 @@ private:
     return out;
   }
 
-  // "a | b(c) | d" without what it is applied to.
+  // Parses the filters of "a | b(c) | d" without the value `a`.
   ExpressionPtr filters_of_body() {
     auto value = make(ExpressionKind::filter, dotted_name(), make(ExpressionKind::body));
     if (take_symbol("(")) call_arguments(*value);
@@ -195,7 +195,7 @@ private:
     if (word == "autoescape" && now().text != "false" && now().text != "False")
       fail(ErrorCode::unsupported, "'autoescape' is supported with false only", now().line);
     while (now().kind != TokenKind::end_statement && now().kind != TokenKind::end)
-      take(); // its name, which says nothing here
+      take(); // its name, which is not used
     body(out, word == "block" ? "endblock" : "endautoescape");
     if (now().kind == TokenKind::name) take();
     return out;
@@ -214,7 +214,7 @@ private:
     return out;
   }
 
-  // "a, b" as one target with parts; "a" as itself.
+  // Parses "a, b" as one target with parts, and "a" as itself.
   Target targets(std::string_view end) {
     Target first = target();
     if (!is_symbol(",")) return first;
@@ -273,7 +273,7 @@ private:
     return out;
   }
 
-  // "a, b" is a tuple.
+  // Parses "a, b" as a tuple.
   ExpressionPtr tuple_or_one(bool conditional = true) {
     const auto one = [&] { return conditional ? expression() : disjunction(); };
     ExpressionPtr first = one();
@@ -303,7 +303,7 @@ private:
     out->value = std::move(value);
     return out;
   }
-  // Chains make a tree as deep as brackets do.
+  // Limits depth: long chains make a tree as deep as brackets do.
   void grow(Expression& out, const Expression& inner) {
     out.height = std::max(out.height, inner.height + 1);
     if (out.height > limits::nesting)
@@ -346,7 +346,7 @@ private:
     return comparison();
   }
 
-  // a < b < c is (a < b) and (b < c), as in Python.
+  // Parses a < b < c as (a < b) and (b < c), as in Python.
   ExpressionPtr comparison() {
     static constexpr std::array<std::string_view, 6> symbols = {"==", "!=", "<", "<=", ">", ">="};
     ExpressionPtr left = infix(0);
@@ -370,7 +370,7 @@ private:
     }
   }
 
-  // + and -, then ~, then * / // and %: each binds more tightly than the one before.
+  // Parses + and -, then ~, then * / // and %: each level binds more tightly than the one before.
   ExpressionPtr infix(int level) {
     static const std::array<std::vector<std::string_view>, 4> levels = {
         {{"+", "-"}, {"~"}, {"*", "/", "//", "%"}, {"**"}}};
@@ -424,7 +424,7 @@ private:
     const int base = !prefixed ? 10 : text[1] == 'x' || text[1] == 'X' ? 16 : text[1] == 'o' || text[1] == 'O' ? 8 : 2;
     const auto parsed = std::from_chars(text.data() + (prefixed ? 2 : 0), end, integer, base);
     if (parsed.ec == std::errc() && parsed.ptr == end) return literal(Value(integer));
-    // Python's have no end; as a real number it would print otherwise.
+    // Python's integers have no limit; as a floating-point number it would print differently.
     if (parsed.ec == std::errc::result_out_of_range && parsed.ptr == end)
       fail(ErrorCode::corrupt, "'" + token.text + "' is too large a number", token.line);
     double real = 0;

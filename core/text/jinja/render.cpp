@@ -16,7 +16,7 @@ namespace {
 
 enum class Flow { on, leave, next };
 
-// Names of a block; what is not here is looked for in the one around it.
+// The names of a block; others are looked up in the enclosing block.
 struct Scope {
   std::map<std::string, Value> names;
   std::shared_ptr<Scope> parent;
@@ -40,7 +40,7 @@ private:
   ScopePtr around_;
 };
 
-// A function or a method that is no call yet, as in "strftime_now is defined".
+// A function or method that is named but not called, as in "strftime_now is defined".
 class Function : public Object {
 public:
   Function(Maker& make, std::string name, std::optional<Value> owner)
@@ -109,7 +109,7 @@ public:
   std::string take() { return std::move(out_); }
   Maker& maker() { return make_; }
 
-  // The text of a macro's body with its arguments.
+  // Renders a macro's body with its arguments.
   Value call_macro(const Statement& macro, const ScopePtr& around, Arguments& arguments) {
     const Scoped scoped(*this, around);
     const std::size_t count = macro.parameters.size();
@@ -145,7 +145,7 @@ private:
     Deep& operator=(const Deep&) = delete;
     Renderer& renderer_;
   };
-  // A scope of its own inside `around` while it lives.
+  // Opens a new scope inside `around` for its lifetime.
   struct Scoped {
     Scoped(Renderer& renderer, ScopePtr around) : renderer_(renderer), before_(renderer.scope_) {
       renderer_.scope_ = std::make_shared<Scope>();
@@ -172,7 +172,8 @@ private:
     return make_.text(std::move(text));
   }
 
-  // Arguments beyond the parameters are varargs and kwargs where the body asks for them; "caller" is of a call block.
+  // Binds arguments beyond the parameters to varargs and kwargs where the body uses them; "caller" comes from a call
+  // block.
   void bind_rest(const Statement& macro, const Arguments& arguments) {
     const auto is_parameter = [&](const std::string& name) {
       return std::any_of(macro.parameters.begin(), macro.parameters.end(),
@@ -225,8 +226,8 @@ private:
     return run(*statement.branches[0].body);
   }
 
-  // Hands over the text of a block, through the filters that stand over it. A break or continue inside it leaves the
-  // loop around it, and the text is dropped.
+  // Hands over the text of a block after applying its filters. A break or continue inside it leaves the loop around it,
+  // and the text is dropped.
   template <typename Take> Flow run_body(const Statement& statement, Take take) {
     Flow flow = Flow::on;
     Value text = captured([&] {
@@ -284,7 +285,7 @@ private:
     return nullptr;
   }
 
-  // What a loop's "else" asks for is meant for the loop around it.
+  // A break or continue in a loop's "else" applies to the enclosing loop.
   Flow go_over(const Statement& statement, Values values, std::int64_t depth) {
     if (statement.filter) {
       Values kept;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Syntax tree of a chat template. Private to core/text.
+// The syntax tree of a chat template. Private to core/text.
 #pragma once
 
 #include <memory>
@@ -18,7 +18,7 @@ using ExpressionPtr = std::unique_ptr<Expression>;
 enum class ExpressionKind {
   literal,    // value
   name,       // text
-  body,       // the text of the block that a filter stands over
+  body,       // the text of the block that a filter applies to
   list,       // arguments
   tuple,      // arguments
   dictionary, // arguments: key, value, key, value ...
@@ -66,7 +66,7 @@ struct Branch {
   std::unique_ptr<Block> body;
 };
 
-// What a value is given to: a name, a member of a namespace, or several of them.
+// The target of an assignment: a name, a member of a namespace, or several of them.
 struct Target {
   std::string name;
   std::string member; // of the namespace `name`; empty: `name` itself

@@ -29,7 +29,7 @@ Text::~Text() {
 
 namespace {
 
-// Values wait here instead of being destroyed inside one another.
+// Queues values to be destroyed one by one, rather than recursively.
 void discard(Values&& values) {
   thread_local Values waiting;
   thread_local bool busy = false;
@@ -51,7 +51,7 @@ void check_depth(int depth) {
     refuse("values lie more than " + std::to_string(limits::nesting) + " deep inside one another");
 }
 
-// Equal keys have equal texts: 1, 1.0 and True are one key in Python.
+// Makes equal texts for equal keys: 1, 1.0 and True are one key in Python.
 std::string key_text(const Value& key, int depth = 0) {
   check_depth(depth);
   count_through(key);
@@ -197,7 +197,7 @@ bool truth(const Value& value) {
   return true;
 }
 
-// The shortest digits that give the number back; a power of ten beyond 16 digits and below 1e-4.
+// Writes the shortest digits that read back as the same number, with an exponent beyond 16 digits and below 1e-4.
 std::string number_text(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
@@ -452,7 +452,7 @@ Value arithmetic(const std::string& operation, const Value& left, const Value& r
   return Value(operation == "//" ? std::floor(a / b) : a - b * std::floor(a / b));
 }
 
-// A text or a list, some times over.
+// Repeats a text or a list.
 Value repeated(Maker& make, const Value& value, std::int64_t times) {
   const auto count = static_cast<std::size_t>(std::max<std::int64_t>(times, 0));
   const auto bound = [&](std::size_t size) { // the product, as far as it matters

@@ -2,7 +2,7 @@
 // Python's values as a chat template sees them. Private to core/text.
 //
 // Lists and dictionaries are shared and never change, as in the sandbox that transformers renders in; only a namespace
-// does. Each value tells the render's budget how much it holds.
+// does. Each value counts its size on the render's budget.
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ struct Failure {
 };
 [[noreturn]] void refuse(const std::string& message); // corrupt: what Python would not do either
 
-// What one render may use; every operation that makes something asks first.
+// The limits of one render; every operation that makes something asks first.
 class Budget {
 public:
   void step(std::int64_t count = 1) {
@@ -53,7 +53,7 @@ public:
     held_elements_ -= elements;
   }
 
-  // That of the render in progress on this thread: comparing and hashing count their steps there.
+  // The budget of the render in progress on this thread, where comparing and hashing count their steps.
   static Budget*& current() {
     thread_local Budget* budget = nullptr;
     return budget;
@@ -132,7 +132,7 @@ struct List {
   bool group = false; // of groupby: (grouper, list) by name too
   Budget* budget = nullptr;
   List(Values values, bool is_tuple, Budget* owner);
-  ~List(); // not recursive, however deep lists lie in lists
+  ~List(); // not recursive, however deeply lists are nested
   List(const List&) = delete;
   List& operator=(const List&) = delete;
 };
@@ -152,13 +152,13 @@ struct Dict {
 struct Arguments {
   Values list;
   std::vector<std::pair<std::string, Value>> named;
-  // The argument of that place or name; null when it is not given.
+  // The argument at that position or of that name; null when it is not given.
   const Value* get(std::size_t place, std::string_view name) const;
-  // Refuses more than `most` in order and names that are not in `names`, for `callee`.
+  // Refuses, in the name of `callee`, more than `most` positional arguments and names not in `names`.
   void check(const char* callee, std::size_t most, std::initializer_list<std::string_view> names) const;
 };
 
-// What can be called, or has attributes of its own: macros, loops, namespaces.
+// A value that can be called or has attributes of its own: macros, loops, namespaces.
 class Object {
 public:
   virtual ~Object() = default;
@@ -182,7 +182,7 @@ private:
   std::unordered_map<std::string, Value> members_;
 };
 
-// Makes values on one budget.
+// Makes values and counts them on one budget.
 class Maker {
 public:
   explicit Maker(Budget& budget) : budget_(budget) {}
@@ -204,9 +204,9 @@ private:
 };
 
 bool truth(const Value& value);
-// Counts going through the bytes or elements of a value once; what takes longer counts by itself.
+// Counts one pass over the bytes or elements of a value; operations that take longer count their own steps.
 void count_through(const Value& value);
-// Where `wanted` is, in a time that does not grow with their product.
+// Finds `wanted` in time that does not grow with the product of both sizes.
 std::size_t find_text(std::string_view text, std::string_view wanted, std::size_t from = 0);
 std::string to_text(const Value& value, Budget& budget); // Python's str()
 std::string repr(const Value& value, Budget& budget);
@@ -219,7 +219,7 @@ Value binary(Maker& make, const std::string& operation, const Value& left, const
 Value negative(const Value& value);
 Value item_of(Maker& make, const Value& value, const Value& key);
 Value slice_of(Maker& make, const Value& value, const Value& start, const Value& stop, const Value& step);
-Values elements_of(Maker& make, const Value& value); // what a loop goes over
+Values elements_of(Maker& make, const Value& value); // the values that a loop iterates over
 std::vector<std::string_view> characters(std::string_view text);
 
 } // namespace headscope::text::jinja

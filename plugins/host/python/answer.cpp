@@ -11,7 +11,7 @@
 namespace headscope::plugin {
 namespace {
 
-// [layer][head] of numbers or null.
+// Reads [layer][head] of numbers or null.
 Result<std::vector<float>> head_values(const nlohmann::json& json, const ModelConfig& config, const JsonFields& fields,
                                        const std::string& name) {
   const Error wrong = fields.wrong(name, "must be " + std::to_string(config.n_layers) + " lists of " +
@@ -48,7 +48,7 @@ Result<store::Attributes> read_findings(const nlohmann::json& json, const JsonFi
   return findings;
 }
 
-// A column of one kind: whole numbers, numbers, or texts.
+// Reads a column of one kind: integers, numbers, or texts.
 Result<store::Column> read_column(const std::string& name, const nlohmann::json& values, const JsonFields& fields) {
   const auto all = [&](auto test) { return std::all_of(values.begin(), values.end(), test); };
   store::Column column{name, {}, "1", name};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a Python detector answers.
+// Reads the answer of a Python detector.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@
 
 namespace headscope::plugin {
 
-// Scores, maps, findings and tables; no threshold, heads or prompts yet. corrupt, naming the field, for what does not
-// fit the exchange or the model's number of layers and heads.
+// Reads scores, maps, findings and tables, but not threshold, heads or prompts. Returns corrupt, naming the field, for
+// an answer that does not fit the exchange or the model's number of layers and heads.
 Result<DetectorResult> read_answer(const nlohmann::json& json, const ModelConfig& config, const std::string& script);
 
 } // namespace headscope::plugin

@@ -56,7 +56,7 @@ Result<store::Prompt> read_prompt(const nlohmann::json& json, const Engine& engi
   return prompt;
 }
 
-// A list of texts, or none where the field is missing.
+// Reads a list of texts, empty where the field is missing.
 Result<std::vector<std::string>> texts(const nlohmann::json& json, const char* name, const std::string& script) {
   if (!json.contains(name)) return std::vector<std::string>{};
   const nlohmann::json& list = json.at(name);
@@ -66,7 +66,7 @@ Result<std::vector<std::string>> texts(const nlohmann::json& json, const char* n
   return list.get<std::vector<std::string>>();
 }
 
-// Numbers of one activation of a prompt of so many tokens; the widest residual counts for every point without heads.
+// How many numbers one activation of a prompt of `length` tokens has; points without heads count as the widest.
 double numbers_at(HookPoint point, const ModelConfig& config, double length) {
   const double heads = static_cast<double>(config.n_heads), d_head = static_cast<double>(config.d_head);
   const double d_model = static_cast<double>(std::max(config.d_model, config.d_mlp));

@@ -103,10 +103,10 @@ Result<Spec> read_spec(const Manifest& manifest) {
   return spec;
 }
 
-// The script runs in its own folder, where the user's relative paths mean something else.
+// Makes paths absolute, since the script runs in its own folder.
 std::string from_anywhere(const std::string& path) { return path.empty() ? path : fs::absolute(path).string(); }
 
-// A folder for one exchange, gone when it is over.
+// A temporary folder for one exchange, removed at its end.
 class Scratch {
 public:
   static Result<Scratch> make() {
@@ -175,7 +175,7 @@ private:
     return result;
   }
 
-  // OPTION_sha256 of each file that an option names.
+  // Adds OPTION_sha256 for each file that an option names.
   Status add_hashes(const OptionSet& options, DetectorResult& result) const {
     for (const OptionSpec& spec : spec_.options) {
       if (!spec.file || options.text(spec.name).empty()) continue;
@@ -187,7 +187,7 @@ private:
     return {};
   }
 
-  // One run of the script: python3 SCRIPT REQUEST ANSWER.
+  // Runs the script once: python3 SCRIPT REQUEST ANSWER.
   Result<nlohmann::json> ask(const DetectorRun& run, const Scratch& scratch, const nlohmann::json& request) const {
     const std::string phase = request.at("phase");
     const std::string in = scratch.file(phase + "-request.json"), out = scratch.file(phase + "-answer.json");

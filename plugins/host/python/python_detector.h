@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A detector that is a Python file: run in a subprocess, which reads JSON and HDF5 and answers in JSON. The exchange is
-// described in docs/plugin-guide.md; headscope_plugin.py is its other side.
+// A detector that is a Python file, run in a subprocess which reads JSON and HDF5 and answers in JSON.
+// docs/plugin-guide.md describes the exchange; headscope_plugin.py is its other side.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,8 @@
 
 namespace headscope::plugin {
 
-// Reads the rest of the manifest. corrupt, naming the field; not_found when there is no Python to run it.
+// Reads the rest of the manifest and makes the detector. Returns corrupt, naming the field; not_found when there is no
+// Python to run it.
 Result<std::shared_ptr<const Detector>> make_python_detector(const Manifest& manifest);
 
 } // namespace headscope::plugin

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// An attention backend to start from: the definition, in double precision, with the whole pattern in memory. Slow, and
-// good for comparing a faster one with.
+// An attention backend to start from: attention by its definition, in double precision, with the whole pattern in
+// memory. It is slow, and useful as a reference for a faster one.
 #include <limits>
 
 #include "plugins/sdk/attention_plugin.h"
@@ -39,7 +39,7 @@ public:
   }
 
 private:
-  // [batch, head_index, pos, d_head] in double; a shared K/V head once for each of its query heads.
+  // Reshapes to [batch, head_index, pos, d_head] in double; a shared K/V head is repeated for each of its query heads.
   static at::Tensor heads_first(const at::Tensor& x, const AttentionInput& in) {
     return x.repeat_interleave(in.q.size(2) / x.size(2), 2).transpose(1, 2).to(at::kDouble);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A detector to start from: how much each head attends to the query's own token, on random tokens.
+// A detector to start from: measures how much each head attends to the query's own token, on random tokens.
 #include <random>
 
 #include "plugins/sdk/detector.h"

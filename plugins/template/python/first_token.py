@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A Python detector to start from: how much each head attends to the first token."""
+"""A Python detector to start from: measures how much each head attends to the first token."""
 import headscope_plugin
 
 

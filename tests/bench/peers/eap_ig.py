@@ -27,7 +27,7 @@ import peer
 
 
 class SplitProjection(nn.Module):
-    """A matrix of heads that reads a copy of the residual for each, and normalizes each copy."""
+    """A matrix of heads that reads a copy of the residual for each head, and normalizes each copy."""
 
     def __init__(self, norm, weight, bias, heads):
         super().__init__()
@@ -179,7 +179,7 @@ def make_pairs(arguments, vocabulary):
 
 
 class PeakMemory:
-    """Above what is in use at the start: of the GPU, or of this process."""
+    """Peak memory above that in use at the start, of the GPU or of this process."""
 
     def __init__(self, device):
         self.device = device
@@ -224,7 +224,7 @@ def with_headscope(arguments, path, pairs, activation_bytes):
 
 
 def largest_difference(theirs, ours):
-    """Headscope's list of scores goes by receivers in the order of the forward pass, then by senders."""
+    """The largest difference; Headscope lists scores by receivers in the order of the forward pass, then by senders."""
     order = [name for name in theirs]
     order.sort(key=lambda name: (name[0], ["q", "k", "v", "mlp", "logits"].index(name[1])))
     flat = torch.cat([theirs[name].flatten() for name in order])

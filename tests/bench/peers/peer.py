@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the peers have in common: the model, with Headscope's copy of it, and a call of `headscope bench`."""
+"""Shared by the peers: the model, with Headscope's copy of it, and a call of `headscope bench`."""
 import argparse
 import json
 import pathlib
@@ -15,7 +15,7 @@ SHAPES = {
 
 
 def parser_of(description):
-    """With the arguments of every peer."""
+    """Makes a parser with the arguments of every peer."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("program")
     parser.add_argument("model", help="a .gguf, gpt2 or llama-7b")
@@ -26,7 +26,7 @@ def parser_of(description):
 
 
 def random_model(shape, dtype, device, folder):
-    """On the device, and in the folder for Headscope."""
+    """Makes a model on the device, and saves it into the folder for Headscope."""
     torch.manual_seed(0)
     torch.set_default_dtype(dtype)
     with torch.device(device):
@@ -49,7 +49,7 @@ def open_model(arguments, folder):
 
 
 def bench(arguments, command, path, *options):
-    """What `headscope bench COMMAND` prints of the model."""
+    """Returns what `headscope bench COMMAND` prints about the model."""
     call = [arguments.program, "bench", command, "--model", path, *options, "--device", arguments.device, "--dtype", arguments.dtype, "--json", "--quiet"]
     call += ["--threads", arguments.threads] if arguments.threads else []
     done = subprocess.run([str(c) for c in call], capture_output=True, text=True)

@@ -35,7 +35,7 @@ def wait(device):
 
 
 def with_transformers(model, tokens, heads, device):
-    """Seconds of the sweep, and effects by head."""
+    """Returns the seconds of the sweep, and effects by head."""
     d_head = getattr(model.config, "head_dim", None) or model.config.hidden_size // model.config.num_attention_heads
     tokens = tokens.to(device)
 

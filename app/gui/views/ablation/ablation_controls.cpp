@@ -25,7 +25,7 @@ namespace {
 
 constexpr int reference_pause_ms = 400; // of typing
 
-// All values of an enumeration by their names, each with what it means as its tip.
+// A combo box of all names of an enumeration, each with its meaning as a tool tip.
 template <typename E> QComboBox* choice_of(const QString& name) {
   auto* box = new QComboBox;
   box->setAccessibleName(name);
@@ -50,7 +50,7 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   list_->setResizeMode(QListView::Adjust);
   list_->setSpacing(2);
   list_->setAccessibleName(tr("Ablated heads"));
-  list_->setToolTip(tr("Heads that are out; a click on the tick puts one back, a double click selects it"));
+  list_->setToolTip(tr("Heads that are ablated; a click on the tick puts one back, a double click selects it"));
   list_->setFixedHeight(2 * (fontMetrics().height() + 8));
   auto* clear = new QPushButton(tr("Put back all"));
   auto* heading = new QHBoxLayout;
@@ -64,13 +64,15 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   column->addWidget(make_method());
   reference_timer_->setSingleShot(true);
   reference_timer_->setInterval(reference_pause_ms);
-  connect(reference_timer_, &QTimer::timeout, this, &AblationControls::reference_changed);
+  const auto take_reference = [this] { workspace_.ablation().set_reference(reference()); };
+  connect(reference_timer_, &QTimer::timeout, this, take_reference);
+  take_reference();
   connect(clear, &QPushButton::clicked, this, [this] { workspace_.ablation().clear(); });
   connect(list_, &QListWidget::itemChanged, this, [this](const QListWidgetItem* item) {
     const int row = list_->row(item);
     const auto& heads = workspace_.ablation().heads();
     if (item->checkState() != Qt::Unchecked || row >= static_cast<int>(heads.size())) return;
-    // After the list has done with the click: the list is made anew.
+    // Deferred until the list has handled the click, since the list is rebuilt.
     QMetaObject::invokeMethod(
         this, [this, head = heads[static_cast<std::size_t>(row)].head] { workspace_.ablation().toggle(head); },
         Qt::QueuedConnection);

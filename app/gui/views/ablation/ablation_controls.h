@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which heads are out and how: everything that changes AblationState.
+// Which heads are ablated and how: everything that changes AblationState.
 #pragma once
 
 #include <QWidget>
@@ -21,16 +21,13 @@ class AblationControls : public QWidget {
 public:
   explicit AblationControls(Workspace& workspace, QWidget* parent = nullptr);
 
-  // Adds the heads that a text such as "18.6, 17" names; says what is wrong with it beside the field.
+  // Adds the heads that a text such as "18.6, 17" names; shows beside the field what is wrong with it.
   void add_named(const QString& text);
   void add_selected();
   void add_strongest(int count, const std::string& score);
-  std::vector<std::string> reference() const; // texts, one a line
-
-Q_SIGNALS:
-  void reference_changed();
 
 private:
+  std::vector<std::string> reference() const; // texts, one a line
   QWidget* make_adding();
   QWidget* make_method();
   void add(const std::vector<HeadId>& heads, const QString& what);

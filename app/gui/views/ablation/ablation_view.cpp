@@ -16,6 +16,7 @@
 #include "app/gui/views/ablation/ablation_controls.h"
 #include "app/gui/views/ablation/prediction_bars.h"
 #include "app/gui/views/ablation/text_pair.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -50,7 +51,6 @@ AblationView::AblationView(Workspace& workspace, QWidget* parent)
   answer_timer_->setSingleShot(true);
   answer_timer_->setInterval(answer_pause_ms);
   connect(answer_timer_, &QTimer::timeout, this, &AblationView::refresh);
-  connect(controls_, &AblationControls::reference_changed, this, &AblationView::refresh);
   connect(&workspace.ablation(), &AblationState::changed, this, &AblationView::refresh);
   connect(&workspace.prompt(), &PromptState::changed, this, &AblationView::refresh);
   connect(&workspace, &Workspace::model_changed, this, [this] {
@@ -86,6 +86,7 @@ QWidget* AblationView::make_results() {
   column->addWidget(bars_);
   column->addLayout(row);
   column->addWidget(numbers_);
+  prediction_mark_ = new OriginMark(workspace(), box);
   return box;
 }
 
@@ -120,6 +121,7 @@ QWidget* AblationView::make_texts() {
   column->setContentsMargins(0, 4, 0, 0);
   column->addLayout(heading);
   column->addWidget(splitter, 1);
+  text_mark_ = new OriginMark(workspace(), splitter);
   connect(new_tokens_, &QSpinBox::valueChanged, this, [this] {
     if (prediction_) generate_texts();
   });
@@ -128,7 +130,7 @@ QWidget* AblationView::make_texts() {
 
 AblationInput AblationView::input(bool ablated) const {
   if (!ablated) return {};
-  return {workspace().ablation().heads(), controls_->reference(), 0};
+  return workspace().ablation().input();
 }
 
 void AblationView::showEvent(QShowEvent* event) {
@@ -140,7 +142,7 @@ bool AblationView::settled() const { return !answer_timer_->isActive(); }
 
 void AblationView::refresh() {
   show_state();
-  // Text that is being generated would hold up the engine.
+  // Stops running generations, which would block the engine.
   for (const QString& lane : lanes)
     workspace().engine().drop_lane(lane);
   stale_ = true;
@@ -166,14 +168,15 @@ void AblationView::predict_now() {
   request.answer = answer_->text().toStdString();
   request.wrong = wrong_->text().toStdString();
   workspace().engine().post<Prediction>(
-      {QStringLiteral("predict"), tr("Predicting with ablated heads")}, this,
+      JobSpec::view(QStringLiteral("predict"), tr("Predicting with ablated heads")), this,
       [request](EngineState& state, const JobContext<Prediction>& job) { return predict(state, request, job.task); },
-      {[this, tokens = request.tokens](Result<Prediction> prediction) {
+      {[this, tokens = request.tokens, made_of = workspace().origin({true, true})](Result<Prediction> prediction) {
         if (!prediction.ok()) {
           stale_ = true;
           return workspace().report(tr("Nothing was predicted"), prediction.error());
         }
         tokens_ = tokens;
+        prediction_mark_->set_origin(made_of);
         take(std::move(*prediction));
       }});
 }
@@ -193,6 +196,7 @@ void AblationView::generate_texts() {
     if (new_tokens_->value() > 0) post_text(false);
   }
   if (!workspace().ablation().heads().empty() && new_tokens_->value() > 0) post_text(true);
+  text_mark_->set_origin(workspace().origin({true, true}));
   show_texts();
 }
 
@@ -210,7 +214,7 @@ void AblationView::post_text(bool ablated) {
     show_texts();
   };
   workspace().engine().post<Continuation>(
-      {lanes[ablated ? 1 : 0], ablated ? tr("Generating with ablated heads") : tr("Generating")}, this,
+      JobSpec::idle(lanes[ablated ? 1 : 0], ablated ? tr("Generating with ablated heads") : tr("Generating")), this,
       [request](EngineState& state, const JobContext<Continuation>& job) {
         return generate_text(state, request, job.task, job.partial);
       },

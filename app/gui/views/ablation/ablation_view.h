@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the model says next with heads ablated, beside what it says with all of them.
+// The ablation view: the model's predictions and text with heads ablated, beside those of the whole model.
 #pragma once
 
 #include <QElapsedTimer>
@@ -18,6 +18,7 @@ class QTimer;
 namespace headscope::gui {
 
 class AblationControls;
+class OriginMark;
 class PredictionBars;
 
 class AblationView : public View {
@@ -58,6 +59,7 @@ private:
   QSpinBox* new_tokens_ = nullptr;
   QTextEdit *clean_box_ = nullptr, *ablated_box_ = nullptr;
   QTimer* answer_timer_;
+  OriginMark *prediction_mark_ = nullptr, *text_mark_ = nullptr;
 
   std::optional<Prediction> prediction_;
   std::vector<std::int64_t> tokens_; // of the prediction

@@ -12,7 +12,7 @@ class PredictionBars : public ChartView {
 public:
   explicit PredictionBars(QWidget* parent = nullptr);
 
-  // `compare`: heads are out, so that there are two bars.
+  // `compare`: heads are ablated, so that each token has two bars.
   void set_prediction(std::vector<PredictedToken> tokens, bool compare);
   QRectF bar_rect(int row, bool ablated) const; // empty when there is none
 

@@ -66,7 +66,7 @@ std::optional<std::int64_t> ArcsCanvas::token_at(QPointF position) const {
   return token;
 }
 
-// A half ellipse to the right: the farther apart, the wider.
+// Draws a half ellipse to the right, wider for tokens farther apart.
 void ArcsCanvas::arc(QPainter& painter, std::int64_t query, std::int64_t key, float weight,
                      std::optional<std::int64_t> focus) {
   const double x = column() + row_height() * 0.4, top = token_rect(key).center().y(),
@@ -96,7 +96,7 @@ void ArcsCanvas::tokens(QPainter& painter, const Tile& tile, std::optional<std::
   const std::int64_t skip = shape.n_key - shape.n_query;
   for (std::int64_t i = 0; i < shape.n_key; ++i) {
     const QRectF place = token_rect(i).adjusted(row_height() * 0.3, 0, -row_height() * 0.1, 0);
-    // What the token in focus gives to this one, or gets from it.
+    // The attention that the token in focus gives to this one, or receives from it.
     float weight = 0.0F;
     if (focus && i <= *focus && *focus >= skip) weight = tile.at(*focus - skip, i, Pooling::max);
     if (focus && weight >= faintest) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A short prompt as a column of tokens with an arc from each key to each query that looks at it, the stronger the
-// brighter and thicker. The token under the pointer, or the pinned one, shows its arcs alone.
+// A short prompt as a column of tokens with an arc from each key to each query that attends to it, brighter and thicker
+// for more attention. Only the arcs of the token under the pointer, or of the pinned one, are shown when there is one.
 #pragma once
 
 #include <functional>

@@ -11,6 +11,7 @@
 #include "app/gui/style/theme.h"
 #include "app/gui/views/attention/arcs_canvas.h"
 #include "app/gui/views/map/map_figure.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -28,8 +29,8 @@ std::optional<std::int64_t> wide(std::optional<int> token) {
 AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("attention"), tr("Attention"), parent), library_(workspace), head_(new QLabel),
       about_(new ElidedLabel), message_(new QLabel), readout_(new ElidedLabel), heads_(new QComboBox),
-      scale_(new QComboBox), pooling_(new QComboBox), pages_(new QStackedWidget), pictures_(new QStackedWidget),
-      grid_(new MapGrid(tr("attention weight"))), arcs_(new ArcsCanvas) {
+      scale_(new QComboBox), pooling_(new QComboBox), of_(new QComboBox), pages_(new QStackedWidget),
+      pictures_(new QStackedWidget), grid_(new MapGrid(tr("attention weight"))), arcs_(new ArcsCanvas) {
   auto* column = new QVBoxLayout(this);
   auto* header = new QHBoxLayout;
   header->addWidget(head_);
@@ -55,8 +56,10 @@ AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
   pictures_->addWidget(scroll);
   pages_->addWidget(message_);
   pages_->addWidget(pictures_);
+  mark_ = new OriginMark(workspace, pictures_);
   later_.setSingleShot(true);
   listen();
+  show_choice_of_model();
   show_message(tr("Open a model and type a prompt, or open a result file."));
 }
 
@@ -83,6 +86,8 @@ void AttentionView::make_controls(QLayout* row) {
         tr("What a pixel shows that stands for several weights: the largest of them, or their mean"));
   heads_->setItemText(2, tr("Mean of heads"));
   heads_->setCurrentIndex(static_cast<int>(Heads::beside));
+  combo(of_, {tr("Ablated"), tr("Clean"), tr("Difference")}, tr("Model of the maps"),
+        tr("With the ablated heads, without ablation, or what the ablation changes (ablated − clean)"));
   arcs_button_ = make_button(row, tr("Arcs"), tr("Show arcs"), tr("Arcs between tokens, for short prompts"));
   arcs_button_->setCheckable(true);
   static_cast<QHBoxLayout*>(row)->addStretch(1);
@@ -103,6 +108,9 @@ void AttentionView::listen() {
   connect(scale_, &QComboBox::currentIndexChanged, this, [this](int index) { grid_->set_log(index == 1); });
   connect(pooling_, &QComboBox::currentIndexChanged, this,
           [this](int index) { grid_->set_pooling(index == 1 ? Pooling::mean : Pooling::max); });
+  connect(of_, &QComboBox::currentIndexChanged, this,
+          [this](int index) { library_.set_of(static_cast<MapLibrary::Of>(index)); });
+  connect(&workspace(), &Workspace::in_force_changed, this, &AttentionView::show_choice_of_model);
   connect(arcs_button_, &QToolButton::toggled, this, &AttentionView::refresh_later);
   connect(grid_, &MapGrid::scale_changed, this, [this] { arcs_->set_scale(grid_->scale()); });
   connect(grid_, &MapGrid::hover_changed, this, &AttentionView::show_readout);
@@ -127,6 +135,7 @@ void AttentionView::listen() {
 }
 
 void AttentionView::set_heads_shown(Heads heads) { heads_->setCurrentIndex(static_cast<int>(heads)); }
+void AttentionView::set_of(MapLibrary::Of of) { of_->setCurrentIndex(static_cast<int>(of)); }
 void AttentionView::set_arcs(bool arcs) { arcs_button_->setChecked(arcs); }
 
 void AttentionView::pin(std::optional<int> query, std::optional<int> key) {
@@ -143,7 +152,7 @@ void AttentionView::changeEvent(QEvent* event) {
   head_->setFont(bold);
 }
 
-// Selection and prompt may both change in one go.
+// Deferred, since selection and prompt may both change at once.
 void AttentionView::refresh_later() {
   if (watched()) later_.start(0);
 }
@@ -178,6 +187,7 @@ void AttentionView::refresh() {
   if (heads.empty()) show_message(library_.map_of({}).why_not);
   if (!items.empty()) message_text_.clear();
   show_maps(items);
+  mark_->set_origin(items.empty() ? std::nullopt : std::optional(library_.origin()));
 }
 
 void AttentionView::show_maps(const std::vector<MapGrid::Item>& items) {
@@ -233,6 +243,13 @@ QString AttentionView::prompt_line() const {
   else if (!prompt.stored_id().empty())
     parts.append(tr("stored prompt %1").arg(QString::fromStdString(prompt.stored_id())));
   parts.append(tr("%n tokens", nullptr, static_cast<int>(prompt.tokens().size())));
+  const bool ablated = of_->currentIndex() != static_cast<int>(MapLibrary::Of::clean);
+  const std::size_t n_ablated = workspace().live() ? workspace().ablation().heads().size() : 0;
+  if (n_ablated > 0) {
+    const bool difference = of_->currentIndex() == static_cast<int>(MapLibrary::Of::difference);
+    const QString heads = tr("%n head(s) ablated", nullptr, static_cast<int>(n_ablated));
+    parts.append(!ablated ? tr("clean model") : difference ? tr("what changes with %1").arg(heads) : heads);
+  }
   const QString text = QString::fromStdString(prompt.request().text.substr(0, 400)).simplified();
   if (!text.isEmpty()) parts.append(text);
   return parts.join(QStringLiteral(" · "));
@@ -286,12 +303,17 @@ void AttentionView::show_readout() {
     return;
   }
   const auto value = canvas->value(*cell);
-  const bool known = value && value->level == 0 && value->weight >= 0.0F;
+  const bool is_signed = canvas->map()->shape().is_signed;
+  const bool known = value && value->level == 0 && (is_signed || value->weight >= 0.0F);
   readout_->setText(tr("query %1 %2 → key %3 %4%5")
                         .arg(cell->query)
                         .arg(label(canvas->map()->shape().last_key(cell->query)))
                         .arg(cell->key)
                         .arg(label(cell->key), known ? tr(": %1").arg(static_cast<double>(value->weight)) : QString()));
+}
+
+void AttentionView::show_choice_of_model() {
+  of_->setVisible(workspace().live() && !workspace().ablation().heads().empty());
 }
 
 bool AttentionView::settled() const { return !later_.isActive() && grid_->settled(); }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Where the tokens of the prompt look: the map of a head, of several side by side, or their mean; or as arcs.
+// The attention view: what tokens of the prompt attend to, as the map of a head, maps of several side by side, their
+// mean, or arcs.
 #pragma once
 
 #include <QComboBox>
@@ -15,6 +16,7 @@
 namespace headscope::gui {
 
 class ArcsCanvas;
+class OriginMark;
 
 class AttentionView : public View {
   Q_OBJECT
@@ -29,6 +31,7 @@ public:
   MapGrid& grid() { return *grid_; }
   void set_heads_shown(Heads heads);
   void set_arcs(bool arcs);
+  void set_of(MapLibrary::Of of);
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -46,6 +49,7 @@ private:
   void show_header();
   void show_readout();
   void show_pins();
+  void show_choice_of_model();
   void pin(std::optional<int> query, std::optional<int> key);
   std::vector<HeadId> shown_heads() const; // of the selection
   QString heads_title() const;
@@ -56,6 +60,8 @@ private:
   MapLibrary library_;
   QLabel *head_, *about_, *message_, *readout_;
   QComboBox *heads_, *scale_, *pooling_;
+  QComboBox* of_; // which model the maps are of; hidden while no head is ablated
+  OriginMark* mark_ = nullptr;
   QToolButton* arcs_button_ = nullptr;
   QStackedWidget *pages_, *pictures_;
   MapGrid* grid_;

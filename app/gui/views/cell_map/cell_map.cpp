@@ -59,7 +59,7 @@ void CellMap::set_current(std::optional<Cell> cell) {
   viewport()->update();
 }
 
-// Cells fill the widget, as long as they stay large enough to be told apart and read; then it scrolls.
+// Cells fill the widget as long as they stay large enough to be read; beyond that the widget scrolls.
 void CellMap::arrange() {
   if (content_.rows == 0 || content_.cols == 0) return;
   const QFontMetrics metrics = fontMetrics();
@@ -181,7 +181,7 @@ void CellMap::paint_columns(QPainter& painter) const {
   painter.drawText(QRectF(left_, 0, extent, high), Qt::AlignCenter, content_.col_axis);
   const int step = std::max(1, static_cast<int>(std::ceil(high / cell_width_)));
   const int room = top_ - high - wide / 2;
-  // Upright where all fit, else turned.
+  // Labels are upright where all fit, otherwise turned.
   const bool upright = widest(content_.col_labels, content_.cols, metrics) < cell_width_ - wide;
   for (int col = 0; col < content_.cols; col += step) {
     const QRectF rect = cell_rect({0, col});

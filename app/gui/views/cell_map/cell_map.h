@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A small map of values with names beside its rows and columns, and where there is room a text in each cell: what the
-// patching and the lens view draw. Knows nothing of models.
+// A small map of values with names beside its rows and columns, and a text in each cell where there is room; used by
+// the patching and the lens view. Knows nothing of models.
 #pragma once
 
 #include <functional>
@@ -34,18 +34,18 @@ public:
   void set_content(Content content);
   const Content& content() const { return content_; }
 
-  // What an empty map says.
+  // Sets the text of an empty map.
   void set_hint(const QString& text);
 
   void set_current(std::optional<Cell> cell); // has an outline
   std::optional<Cell> current() const { return current_; }
-  // The cell's place in the viewport.
+  // The cell's rectangle in the viewport.
   QRectF cell_rect(Cell cell) const;
 
   std::function<QString(Cell)> tip; // of the tool tip
 
 Q_SIGNALS:
-  void cell_clicked(Cell cell); // also when the keyboard goes there
+  void cell_clicked(Cell cell); // also when the keyboard selects it
   void cell_hovered(std::optional<Cell> cell);
 
 protected:

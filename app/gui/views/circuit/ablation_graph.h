@@ -6,8 +6,8 @@
 
 namespace headscope::gui {
 
-// What a score of every head says of a circuit: each measured head with an edge to the logits, whose score is the
-// head's, and one from the input. Of a head that mattered this says that it did, not through which other heads.
+// Makes a graph of a score of every head: each measured head has an edge to the logits, with the head's score, and one
+// from the input. It shows which heads matter, but not through which other heads.
 store::Graph ablation_graph(const HeadScores& scores);
 
 } // namespace headscope::gui

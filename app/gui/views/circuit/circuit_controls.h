@@ -24,11 +24,11 @@ public:
     QString id, title;
     friend bool operator==(const Source&, const Source&) = default;
   };
-  // Keeps the chosen one where it is still there.
+  // Sets the sources; keeps the chosen one where it is still there.
   void set_sources(const std::vector<Source>& sources);
   void choose(const QString& id);
   QString source() const { return sources_->currentData().toString(); }
-  // What the graph has, and what of it is shown.
+  // Shows how many edges the graph has, and how many are shown.
   void show_graph(const CircuitGraph& graph, double threshold);
   void set_note(const QString& text) { count_->setText(text); }
 

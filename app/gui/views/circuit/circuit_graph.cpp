@@ -35,7 +35,7 @@ void CircuitGraph::rebuild() {
   rebuild_edges();
 }
 
-// Nodes of the layout of the ungrouped graph: grouping moves nothing else.
+// Places nodes as in the layout of the ungrouped graph, so that grouping moves nothing else.
 void CircuitGraph::rebuild_nodes() {
   const GraphLayout full = lay_out(base_, rightwards_);
   shown_ = {base_.name, base_.metric, base_.task, base_.units, {}, {}, base_.attributes};
@@ -88,7 +88,7 @@ void CircuitGraph::rebuild_edges() {
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return std::abs(base_.edges[a].score) > std::abs(base_.edges[b].score);
   });
-  // Parallel edges (q, k and v of a head) stay apart; only a group's are merged.
+  // Parallel edges (q, k and v of a head) stay separate; only those of a group are merged.
   std::unordered_map<std::uint64_t, bool> seen;
   first_edge_.assign(shown_.nodes.size(), std::numeric_limits<std::size_t>::max());
   for (const std::size_t i : order) {

@@ -30,8 +30,8 @@ public:
   void set_edits(GraphEdits edits);
 
   const store::Graph& base() const { return base_; }
-  // What is drawn: a group is one node, and of several edges between two nodes the strongest stands for all. Edges are
-  // in order of |score|, strongest first; those without a score are left out.
+  // The graph that is drawn: a group is one node, and the strongest of several edges between two nodes represents all.
+  // Edges are in order of |score|, strongest first; those without a score are omitted.
   const store::Graph& shown() const { return shown_; }
   const GraphLayout& layout() const { return layout_; } // of shown()
   bool empty() const { return base_.nodes.empty(); }
@@ -39,7 +39,7 @@ public:
 
   // How many of shown()'s edges have |score| >= threshold: they are the first ones.
   std::size_t count(double threshold) const;
-  // Of the n-th strongest edge (from 1); 0 where there are not as many.
+  // |score| of the n-th strongest edge (from 1); 0 where there are fewer edges.
   double threshold_of(std::size_t n) const;
   // Whether the node has one of the first n edges.
   bool live(std::size_t node, std::size_t n) const { return first_edge_[node] < n; }
@@ -51,7 +51,7 @@ public:
 
   void set_rightwards(bool rightwards);
   bool rightwards() const { return rightwards_; }
-  // Nodes of shown() become one; groups among them are taken up. Fewer than two: nothing happens.
+  // Groups nodes of shown() into one, absorbing groups among them. Does nothing for fewer than two.
   void group(const std::vector<std::size_t>& nodes, const std::string& name);
   void group_layers(); // the heads of each layer
   void ungroup(std::size_t node);
@@ -59,7 +59,7 @@ public:
   bool is_group(std::size_t node) const { return members_[node].size() > 1; }
   const NodeSet& members(std::size_t node) const { return members_[node]; } // of base()
 
-  // A node stays where it was put, also when the direction changes and comes back.
+  // Pins a node to a place, which it keeps even when the direction is changed and changed back.
   void pin(std::size_t node, QPointF place);
   bool pinned(std::size_t node) const;
   void unpin_all();

@@ -186,7 +186,7 @@ void CircuitView::update_sources() {
     sources.push_back({found_prefix + found.path, found.title});
   pages_->setCurrentIndex(sources.empty() ? 0 : 1);
   controls_->set_sources(sources);
-  // The same name in another file, or new values under the same name.
+  // Reloads: the name may be in another file, or have new values.
   if (!sources.empty() && controls_->source() == loaded_) load();
 }
 
@@ -489,11 +489,11 @@ void CircuitView::take_selection() {
   std::vector<HeadId> heads;
   const std::vector<std::size_t> nodes = canvas_->selected();
   for (const std::size_t node : nodes) {
-    if (graph_.is_group(node)) continue; // to be grouped further, not to be looked at
+    if (graph_.is_group(node)) continue; // this node is being grouped, not inspected
     const store::GraphNode& at = graph_.shown().nodes[node];
     if (is_head(at)) heads.push_back({at.layer, at.head});
   }
-  if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are no heads are selected here alone
+  if (heads.empty() || heads.size() != nodes.size()) return; // nodes that are not heads are selected only here
   workspace().selection().set_heads(heads);
 }
 

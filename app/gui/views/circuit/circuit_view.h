@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The circuit graph: a graph of the open result file, or what the ablation effects say.
+// The circuit view: a graph of the open result file, or one made from ablation effects.
 #pragma once
 
 #include <functional>

@@ -26,7 +26,7 @@ Points points_of(const figures::EdgeCurve& c, int pieces) {
   return points;
 }
 
-// Around the control points, within which the curve lies.
+// The bounds of the control points, which contain the curve.
 QRectF hull_of(const figures::EdgeCurve& c) {
   const auto [left, right] = std::minmax({c[0].x, c[1].x, c[2].x, c[3].x});
   const auto [top, bottom] = std::minmax({c[0].y, c[1].y, c[2].y, c[3].y});
@@ -73,7 +73,7 @@ bool EdgeLayer::draw(const Edges& edges, double milliseconds) {
   clock.start();
   QPainter painter(&picture_);
   painter.setRenderHint(QPainter::Antialiasing);
-  // What is drawn later is weaker and goes below.
+  // Edges drawn later are weaker and go below.
   painter.setCompositionMode(QPainter::CompositionMode_DestinationOver);
   const double zoom = std::clamp(look_.to_view.m11(), 0.5, 2.0);
   const QRectF page(QPointF(0, 0), QSizeF(look_.size));

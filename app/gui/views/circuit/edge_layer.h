@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The edges of a graph as a picture under the nodes, drawn the strongest first and a few milliseconds at a time, so
-// that a graph of many thousand edges never holds the window up.
+// Draws the edges of a graph as a picture under the nodes, the strongest first and a few milliseconds at a time, so
+// that a graph of many thousand edges never blocks the window.
 #pragma once
 
 #include <vector>
@@ -35,7 +35,7 @@ public:
 
   void restart(const Look& look);
   const Look& look() const { return look_; }
-  // Draws on for about that long; true when all are there.
+  // Continues drawing for about that long; returns true when all edges are drawn.
   bool draw(const Edges& edges, double milliseconds);
   bool finished(std::size_t count) const { return next_ >= count; }
   const QImage& picture() const { return picture_; }
@@ -46,7 +46,7 @@ private:
   std::size_t next_ = 0;
 };
 
-// The edge nearest to a place among the first `count`, at most `reach` away; -1: none. All in the graph's coordinates.
+// The edge nearest to a place among the first `count`, at most `reach` away; -1: none. All coordinates are the graph's.
 int edge_near(const std::vector<figures::EdgeCurve>& curves, std::size_t count, QPointF place, double reach);
 
 } // namespace headscope::gui

@@ -55,7 +55,7 @@ GraphCanvas::GraphCanvas(QWidget* parent)
   });
 }
 
-// The scene says that its selection changes when it goes.
+// Disconnects the scene, which reports a change of selection while it is destroyed.
 GraphCanvas::~GraphCanvas() { scene_.disconnect(this); }
 
 void GraphCanvas::set_figure(figures::GraphFigure figure, bool keep_view) {
@@ -371,7 +371,7 @@ void GraphCanvas::mousePressEvent(QMouseEvent* event) {
   const NodeItem* node = node_at(event->pos());
   item_pressed_ = node ? node->pos() : QPointF();
   setDragMode(event->modifiers() & Qt::ShiftModifier ? QGraphicsView::RubberBandDrag : QGraphicsView::ScrollHandDrag);
-  // A click on an edge or beside everything leaves the selected heads alone.
+  // A click on an edge or on the background keeps the selected heads.
   quiet_ = !node && dragMode() == QGraphicsView::ScrollHandDrag;
   QGraphicsView::mousePressEvent(event);
 }
@@ -434,7 +434,7 @@ void GraphCanvas::keyPressEvent(QKeyEvent* event) {
   case Qt::Key_Equal: return zoom(1.2);
   case Qt::Key_Minus: return zoom(1 / 1.2);
   case Qt::Key_0: return fit();
-  // Along the drawn edges, strongest first.
+  // Moves along the drawn edges, strongest first.
   case Qt::Key_N:
   case Qt::Key_P: {
     if (count_ == 0) return;

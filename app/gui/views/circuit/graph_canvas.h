@@ -53,7 +53,7 @@ public:
   // Where names are written at the size of other texts because the nodes are too small for them, in the viewport.
   std::vector<std::pair<std::size_t, QRectF>> screen_labels() const;
 
-  // What the tool tips say.
+  // The texts of tool tips.
   std::function<QString(std::size_t)> node_tip, edge_tip;
 
 Q_SIGNALS:

@@ -50,7 +50,7 @@ QRectF NodeItem::boundingRect() const {
 void NodeItem::paint(QPainter* painter, const QStyleOptionGraphicsItem*, QWidget*) {
   const figures::NodeInk ink = this->ink();
   const QRectF box = boundingRect().adjusted(margin, margin, -margin, -margin);
-  // A faded node lets the edges behind it through.
+  // A faded node is transparent to the edges behind it.
   const QColor fill = isSelected() ? inks().accent : faded_ ? QColor(Qt::transparent) : QColor(QRgb(ink.fill));
   painter->setPen(QPen(isSelected() ? inks().accent : QColor(QRgb(ink.line)), 1.0));
   painter->setBrush(fill);

@@ -17,7 +17,7 @@ class DetectorOptions : public QWidget {
 public:
   explicit DetectorOptions(const DetectorInfo& info, QWidget* parent = nullptr);
 
-  // Only those that differ from the defaults, by name.
+  // The options that differ from their defaults, by name.
   std::map<std::string, std::string> changed() const;
   void reset();
 

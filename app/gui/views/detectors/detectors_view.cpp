@@ -34,7 +34,8 @@ constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that 
 
 constexpr int histogram_bins = 24;
 
-// "detector/induction/later_rate" and "run/induction" are scores of the detector induction; others are of none.
+// The detector of a score: "detector/induction/later_rate" and "run/induction" belong to induction; other scores to
+// none.
 std::string detector_of(const std::string& score) {
   for (const std::string prefix : {"detector/", "run/"})
     if (score.rfind(prefix, 0) == 0) {
@@ -137,7 +138,7 @@ void DetectorsView::need_list() {
 }
 
 void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
-  if (!known_.empty()) return; // somebody did not wait
+  if (!known_.empty()) return; // already read by a caller that could not wait
   known_ = known;
   const QSignalBlocker blocker(list_);
   for (const DetectorInfo& info : known_) {
@@ -199,7 +200,9 @@ void DetectorsView::run_next() {
     const DetectorRequest request = waiting_.front();
     waiting_.erase(waiting_.begin());
     job_ = workspace().engine().post<DetectorAnswer>(
-        {QStringLiteral("detector"), tr("Running the detector %1").arg(QString::fromStdString(request.id))}, this,
+        JobSpec::lengthy(QStringLiteral("detector"),
+                         tr("Running the detector %1").arg(QString::fromStdString(request.id))),
+        this,
         [request](EngineState& state, const JobContext<DetectorAnswer>& job) {
           return run_detector(state, request, job.task);
         },
@@ -216,7 +219,7 @@ void DetectorsView::run_next() {
 
 namespace {
 
-// Which heads are at or above the threshold without being of the kind, and why.
+// Says which heads are at or above the threshold without being of the kind, and why.
 QString unnamed_text(const DetectorResult& result) {
   if (result.conditions.empty()) return {};
   QStringList conditions, heads;

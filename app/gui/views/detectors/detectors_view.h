@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Detectors: run them, see how scores are distributed, and follow a score to its evidence.
+// The detectors view: runs detectors, shows the distribution of scores, and leads from a score to its evidence.
 #pragma once
 
 #include <map>
@@ -34,7 +34,7 @@ public:
   std::optional<ViewExport> exported() const override;
   void tick(const std::string& id, bool on);
   void run_ticked();
-  // What ran in this window, by detector.
+  // Answers of detectors run in this window, by detector.
   const std::map<std::string, DetectorAnswer>& answers() const { return answers_; }
   void save(const QString& path, bool overwrite);
   EvidencePanel& evidence() { return *evidence_; }
@@ -46,7 +46,7 @@ protected:
 
 private:
   QWidget* make_list();
-  // The list is read on the file thread, since trying new modules takes seconds; who needs it before waits.
+  // Reads the list on the file thread, since trying new modules takes seconds; callers that need it earlier wait.
   void read_list();
   void fill_list(const std::vector<DetectorInfo>& known);
   void need_list();

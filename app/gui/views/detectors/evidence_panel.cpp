@@ -84,7 +84,7 @@ void EvidencePanel::show_row(int row) {
                                     wanted.key);
 }
 
-// The very tokens of the run, not the text again: random tokens do not come back from text.
+// Uses the tokens of the run rather than its text, since random tokens cannot be recovered from text.
 void EvidencePanel::show_live(const store::Prompt& prompt, const EvidenceRow& row) {
   workspace_.engine().post<std::vector<TokenInfo>>(
       {QStringLiteral("prompt"), tr("Showing the evidence")}, this,
@@ -98,7 +98,7 @@ void EvidencePanel::show_live(const store::Prompt& prompt, const EvidenceRow& ro
       }});
 }
 
-// A query behind the prompt's end is a token that was generated; greedy generation gives it again.
+// A query after the prompt's end is a generated token; greedy generation gives it again.
 void EvidencePanel::extend_and_pin(const store::Prompt& prompt, const EvidenceRow& row) {
   const int length = static_cast<int>(prompt.token_ids.size());
   if (!row.query || *row.query < length) return workspace_.selection().set_tokens(row.query, row.key);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What stands behind the selected head's score, and the way to the attention that shows it.
+// The evidence behind the selected head's score, with links to the attention that shows it.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,7 @@ class EvidencePanel : public QWidget {
 public:
   explicit EvidencePanel(Workspace& workspace, QWidget* parent = nullptr);
 
-  // `file`: the result file it comes from; empty: the open model.
+  // `file` is the result file that the evidence is from; empty: the open model.
   void set_evidence(const std::string& detector, std::shared_ptr<const DetectorResult> result, const std::string& file);
   EvidenceModel& model() { return *model_; }
   // Loads the row's prompt and pins its query and key.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The masking experiments of the open result file: what a task loses without the strongest heads, against random ones.
+// Shows the masking experiments of the open result file: what a task loses without the strongest heads, against random
+// ones.
 #pragma once
 
 #include <vector>
@@ -17,7 +18,7 @@ QT_END_NAMESPACE
 
 namespace headscope::gui {
 
-// Hidden while there is none.
+// The panel is hidden while there is no masking experiment.
 class MaskingPanel : public QWidget {
   Q_OBJECT
 public:

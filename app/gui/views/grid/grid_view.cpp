@@ -20,7 +20,7 @@
 namespace headscope::gui {
 namespace {
 
-// A longer prompt's scores take many seconds; they are not made by themselves.
+// Scores of longer prompts take many seconds, so they are computed only on request.
 constexpr std::size_t longest_scored = 2048;
 constexpr std::size_t most_grids = 6;
 
@@ -73,7 +73,7 @@ QWidget* GridView::make_bar() {
   add->setText(tr("Add grid"));
   add->setToolTip(tr("Another score beside this one"));
   auto* bar = new QWidget;
-  auto* rows = new QGridLayout(bar); // two rows: the grid stands in a narrow column of the window
+  auto* rows = new QGridLayout(bar); // two rows, since the grid is in a narrow column of the window
   rows->setContentsMargins(4, 2, 4, 0);
   rows->setSpacing(4);
   rows->addWidget(text_, 0, 0, 1, 2);
@@ -101,7 +101,7 @@ ScorePanel* GridView::add_grid() {
   panel->set_list_mode(list_->isChecked());
   splitter_->addWidget(panel);
   panels_.push_back(panel);
-  // A score that no other grid shows.
+  // Chooses a score that no other grid shows.
   for (const HeadScores& scores : workspace().scores().all()) {
     const QString id = QString::fromStdString(scores.id);
     const auto shows = [&](const ScorePanel* other) { return other != panel && other->score_id() == id; };
@@ -149,7 +149,7 @@ void GridView::score_prompt() {
   if (tokens == scored_ || tokens.size() > longest_scored) return;
   scored_ = tokens;
   workspace().engine().post<LiveScores>(
-      {QStringLiteral("live-scores"), tr("Scoring heads on the prompt")}, this,
+      JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")), this,
       [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.task); },
       {[this](Result<LiveScores> scores) {
         if (scores.ok()) return take_live(*scores);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The head grid: scores of all heads, several side by side, filtered and sorted.
+// The head grid view: scores of all heads, several side by side, filtered and sorted.
 #pragma once
 
 #include "app/gui/engine/live_scores_job.h"

@@ -17,8 +17,8 @@ class HeadGrid : public QWidget {
 public:
   explicit HeadGrid(QWidget* parent = nullptr);
 
-  // `group_size`: query heads that share keys and values; 1: none do. `wanted`: what a filter leaves; the rest is
-  // dimmed.
+  // `group_size` is how many query heads share keys and values; 1: none do. `wanted` are the heads that a filter keeps;
+  // others are dimmed.
   void set_scores(HeadScores scores, std::vector<bool> wanted, int group_size);
   void clear();
   void set_selected(std::vector<HeadId> heads, bool isolated);

@@ -6,7 +6,7 @@
 
 namespace headscope::gui {
 
-// A score as the map that the command line draws.
+// Makes the map of a score that the command line also draws.
 figures::HeatmapFigure score_figure(const HeadScores& scores);
 
 } // namespace headscope::gui

@@ -150,7 +150,7 @@ void ScorePanel::show_ablated() {
   list_->set_ablated(workspace_.ablation().heads());
 }
 
-// Of the head under the pointer, or else of the selected one.
+// Shows the value of the head under the pointer, or else of the selected one.
 void ScorePanel::show_value(std::optional<HeadId> head) {
   const HeadScores* shown = scores();
   if (!head) head = workspace_.selection().head();

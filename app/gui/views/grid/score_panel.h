@@ -26,7 +26,7 @@ public:
   void set_filter(const HeadFilter& filter);
   void set_list_mode(bool list);
   void set_removable(bool removable);
-  // The score to show when there is one of that id; else the first there is.
+  // Chooses the score of that id where it exists, otherwise the first.
   void choose(const QString& id);
   QString score_id() const;
   const HeadScores* scores() const; // null when there is none

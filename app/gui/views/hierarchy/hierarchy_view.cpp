@@ -11,6 +11,7 @@
 #include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/map/map_figure.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -59,6 +60,7 @@ HierarchyView::HierarchyView(Workspace& workspace, QWidget* parent)
   message_->setForegroundRole(QPalette::PlaceholderText);
   pages_->addWidget(message_);
   pages_->addWidget(grid_);
+  mark_ = new OriginMark(workspace, grid_);
   grid_->set_pooling(Pooling::max);
   later_.setSingleShot(true);
   listen();
@@ -243,6 +245,7 @@ void HierarchyView::refresh() {
   source_ = choice.map;
   if (!source_) {
     shown_ = {};
+    mark_->set_origin(std::nullopt);
     grid_->set_items({});
     return show_message(choice.why_not);
   }
@@ -256,6 +259,7 @@ void HierarchyView::refresh() {
 
 void HierarchyView::ask(UnitList units) {
   wanted_ = std::move(units);
+  asked_of_ = library_.origin();
   if (source_) source_->request_units(wanted_.begins());
 }
 
@@ -265,6 +269,7 @@ void HierarchyView::take(const MapSource::MassPointer& mass) {
       grid_->canvases().empty() ? MapCamera::Viewport{} : grid_->canvases().front()->camera().place();
   const bool other_units = shown_.begins() != mass->begins;
   shown_ = wanted_;
+  mark_->set_origin(asked_of_);
   shown_labels_.clear();
   for (std::size_t i = 0; i < shown_.units().size(); ++i) {
     const bool opens = shown_.children(i).size() > 1;
@@ -272,7 +277,7 @@ void HierarchyView::take(const MapSource::MassPointer& mass) {
   }
   grid_->set_labels(labels());
   grid_->set_items({{tr("units"), std::make_shared<MatrixMap>(mass)}});
-  // Who has looked closely stays at that distance, with what was opened in the middle.
+  // A zoomed-in map keeps its zoom, with the opened unit in the middle.
   if (!before.fitted) {
     MapCamera::Viewport place = before;
     if (other_units && opened_) place.center = QPointF(place.center.x(), static_cast<double>(*opened_) + 0.5);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Attention between the words, sentences, paragraphs or sections of the prompt. A click opens a unit into what it is
-// made of, in the same map, so that a long text is read from coarse to fine.
+// Attention between the words, sentences, paragraphs or sections of the prompt. A click opens a unit into its parts
+// within the same map, so that a long text is read from coarse to fine.
 #pragma once
 
 #include <QComboBox>
@@ -16,10 +16,12 @@
 
 namespace headscope::gui {
 
+class OriginMark;
+
 class HierarchyView : public View {
   Q_OBJECT
 public:
-  // As many units as a map of them stays readable and small in memory.
+  // The most units for which a map stays readable and small in memory.
   static constexpr std::size_t most_units = 2000;
 
   HierarchyView(Workspace& workspace, QWidget* parent);
@@ -63,6 +65,8 @@ private:
   QToolButton* apart_ = nullptr;
   QStackedWidget* pages_;
   MapGrid* grid_;
+  OriginMark* mark_ = nullptr;
+  Origin asked_of_; // what the units that are on their way are made of
   QTimer later_;
   std::shared_ptr<MapSource> source_;
   UnitList wanted_, shown_;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two bars for each layer, attention and MLP, with the input before the first one.
+// Draws two bars for each layer, attention and MLP, with the input before the first.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@ public:
 
   void set_map(const AttributionMap& map);
   void set_current(std::optional<int> layer);
-  // Where the bar of a layer stands; layer -1: the input.
+  // The rectangle of a layer's bar; layer -1: the input.
   QRectF bar_rect(int layer, bool mlp) const;
 
 Q_SIGNALS:

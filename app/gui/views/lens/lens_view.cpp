@@ -9,6 +9,7 @@
 
 #include "app/gui/style/theme.h"
 #include "app/gui/views/lens/layer_bars.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 #include "core/vocabulary/head_id.h"
 
@@ -39,8 +40,11 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
   empty_->setWordWrap(true);
   empty_->setForegroundRole(QPalette::PlaceholderText);
   tabs_->setDocumentMode(true);
-  tabs_->addTab(make_lens_page(), tr("&Lens"));
-  tabs_->addTab(make_attribution_page(), tr("&Direct logit attribution"));
+  QWidget *lens_page = make_lens_page(), *attribution_page = make_attribution_page();
+  tabs_->addTab(lens_page, tr("&Lens"));
+  tabs_->addTab(attribution_page, tr("&Direct logit attribution"));
+  lens_mark_ = new OriginMark(workspace, lens_page);
+  attribution_mark_ = new OriginMark(workspace, attribution_page);
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
   pages_->addWidget(tabs_);
@@ -142,9 +146,10 @@ void LensView::refresh() {
 void LensView::ask_lens() {
   const LensRequest request{workspace().prompt().ids(), follow_->text().toStdString()};
   workspace().engine().post<LensMap>(
-      {QStringLiteral("lens"), tr("Logit lens")}, this,
+      JobSpec::view(QStringLiteral("lens"), tr("Logit lens")), this,
       [request](EngineState& state, const JobContext<LensMap>& job) { return run_lens(state, request, job.task); },
-      {[this, tokens = workspace().prompt().tokens()](Result<LensMap> map) {
+      {[this, tokens = workspace().prompt().tokens(),
+        made_of = workspace().origin({true, false})](Result<LensMap> map) {
         if (!map.ok()) {
           lens_note_->setText(QString::fromStdString(map.error().message));
           return;
@@ -152,6 +157,7 @@ void LensView::ask_lens() {
         const bool follows = map->followed.has_value(), followed = lens_ && lens_->followed;
         lens_ = std::move(*map);
         lens_tokens_ = tokens;
+        lens_mark_->set_origin(made_of);
         // The colour follows what there is to see.
         if (follows != followed) {
           const QSignalBlocker quiet(color_);
@@ -164,18 +170,20 @@ void LensView::ask_lens() {
 void LensView::ask_attribution() {
   const AttributionRequest request{workspace().prompt().ids(), answer_->text().toStdString(),
                                    wrong_->text().toStdString()};
-  workspace().engine().post<AttributionMap>({QStringLiteral("attribution"), tr("Direct logit attribution")}, this,
-                                            [request](EngineState& state, const JobContext<AttributionMap>& job) {
-                                              return run_attribution(state, request, job.task);
-                                            },
-                                            {[this](Result<AttributionMap> map) {
-                                              if (!map.ok()) {
-                                                attribution_note_->setText(QString::fromStdString(map.error().message));
-                                                return;
-                                              }
-                                              attribution_ = std::move(*map);
-                                              show_attribution();
-                                            }});
+  workspace().engine().post<AttributionMap>(
+      JobSpec::view(QStringLiteral("attribution"), tr("Direct logit attribution")), this,
+      [request](EngineState& state, const JobContext<AttributionMap>& job) {
+        return run_attribution(state, request, job.task);
+      },
+      {[this, made_of = workspace().origin({true, false})](Result<AttributionMap> map) {
+        if (!map.ok()) {
+          attribution_note_->setText(QString::fromStdString(map.error().message));
+          return;
+        }
+        attribution_ = std::move(*map);
+        attribution_mark_->set_origin(made_of);
+        show_attribution();
+      }});
 }
 
 // ---- Lens

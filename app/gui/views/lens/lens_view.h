@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What the prompt looks like from inside the model: the logit lens, and which part writes the answer.
+// The lens view: the logit lens of the prompt, and which parts of the model write the answer.
 #pragma once
 
 #include <QComboBox>
@@ -16,6 +16,7 @@
 namespace headscope::gui {
 
 class LayerBars;
+class OriginMark;
 
 class LensView : public View {
   Q_OBJECT
@@ -62,6 +63,7 @@ private:
   QComboBox* color_;
   CellMap *map_, *heads_;
   LayerBars* bars_;
+  OriginMark *lens_mark_ = nullptr, *attribution_mark_ = nullptr;
   QTimer wait_; // until typing pauses
   std::optional<LensMap> lens_;
   std::optional<AttributionMap> attribution_;

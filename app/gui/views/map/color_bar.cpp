@@ -26,7 +26,7 @@ QSize ColorBar::sizeHint() const {
   return {metrics.horizontalAdvance(QStringLiteral("0.0001")) + 3 * metrics.height(), 8 * metrics.height()};
 }
 
-// Powers of ten on a logarithmic scale, else about five round steps.
+// Chooses powers of ten on a logarithmic scale, otherwise about five round steps.
 std::vector<double> ColorBar::ticks() const {
   std::vector<double> ticks;
   if (scale_.log) {

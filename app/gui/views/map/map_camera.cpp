@@ -5,7 +5,7 @@
 
 namespace headscope::gui {
 namespace {
-// A short prompt does not fill a large screen with a few giant cells.
+// Limits cells when fitting, so that a short prompt does not fill a large screen with a few giant cells.
 constexpr double largest_fitting_cell = 64.0;
 } // namespace
 
@@ -61,7 +61,7 @@ void MapCamera::center_on(double col, double row, double cell) {
   clamp();
 }
 
-// The map fills the area, or stands in its middle where it is smaller.
+// Keeps the map filling the area, or centred where it is smaller.
 void MapCamera::clamp() {
   const auto axis = [](double center, double size, double seen) {
     return seen >= size ? size / 2 : std::clamp(center, seen / 2, size - seen / 2);

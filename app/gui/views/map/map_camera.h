@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Which part of a map is seen, and how large: one scale for both axes.
+// The visible part of a map and its zoom, with one scale for both axes.
 #pragma once
 
 #include <cstdint>
@@ -11,12 +11,12 @@ namespace headscope::gui {
 
 class MapCamera {
 public:
-  // Of the map in weights (0: none), and of the widget in pixels. Keep what is seen in the middle.
+  // Set the size of the map in weights (0: none), and of the widget in pixels. Both keep the centre of the view.
   void set_map(std::int64_t rows, std::int64_t cols);
   void set_area(const QRectF& area);
   const QRectF& area() const { return area_; }
 
-  // Where the map is; the same for several maps side by side.
+  // The map's position, shared by several maps side by side.
   struct Viewport {
     QPointF center;    // column and row in the middle of the area
     double cell = 0.0; // pixels a weight

@@ -78,7 +78,7 @@ void MapCanvas::set_place(const MapCamera::Viewport& place) {
   update();
 }
 
-// Margins for the longest of the first labels; the axes' names stand in a line of their own above and below.
+// Sets margins for the longest of the first labels; the axes' names have lines of their own above and below.
 void MapCanvas::layout_axes() {
   const QFontMetricsF metrics(font());
   double longest = metrics.horizontalAdvance(QStringLiteral("000000"));
@@ -229,7 +229,7 @@ void MapCanvas::click(QMouseEvent* event) {
     Q_EMIT label_clicked(Qt::Horizontal, static_cast<qint64>(place.x()), event->modifiers());
 }
 
-// To cells with labels and values; from there back to the whole map.
+// Zooms to cells with labels and values, and from there back to the whole map.
 void MapCanvas::mouseDoubleClickEvent(QMouseEvent* event) {
   const auto cell = cell_at(event->position());
   if (!cell) return;

@@ -21,12 +21,12 @@ public:
     std::int64_t query = 0, key = 0;
     friend bool operator==(const Cell&, const Cell&) = default;
   };
-  // Of the query or key at a place of its axis; asked for what is seen only.
+  // The label of the query or key at a place of its axis; asked only for visible places.
   using Label = std::function<QString(std::int64_t)>;
   struct Labels {
     Label query, key;
     QString query_axis, key_axis;
-    // Positions are numbers that a reader counts: where cells are too small for labels they are shown instead.
+    // Whether positions are meaningful numbers: they are shown where cells are too small for labels.
     bool numbered = true;
   };
 

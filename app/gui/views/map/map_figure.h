@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A map as the figure that export writes.
+// Makes the figure of a map that export writes.
 #pragma once
 
 #include <string>
@@ -11,12 +11,12 @@
 
 namespace headscope::gui {
 
-// From the tiles that are there, pooled to at most 2,048 cells a side; a cell that has not come yet is NaN.
-// `labels`: one a key, in any bytes; of a pooled map positions stand in their place.
+// Uses the tiles that are there, pooled to at most 2,048 cells a side; cells not loaded yet are NaN. `labels`: one per
+// key, in any bytes; a pooled map shows positions instead.
 figures::HeatmapFigure map_figure(const MapSource& map, Pooling pooling, const figures::ResolvedScale& scale,
                                   const std::vector<std::string>& labels);
 
-// The level of it.
+// The level of the figure's tiles.
 int figure_level(MapShape shape);
 
 } // namespace headscope::gui

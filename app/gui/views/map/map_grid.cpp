@@ -57,7 +57,7 @@ void MapGrid::set_items(const std::vector<Item>& items) {
     panel.title->setVisible(items.size() > 1);
     panel.canvas->set_map(map);
     panel.canvas->setAccessibleName(map ? tr("Attention map of %1").arg(items[i].title) : QString());
-    // A new one beside others starts where they are.
+    // A map added beside others starts at their position.
     if (i > 0 && map && map->shape() == items.front().map->shape()) panel.canvas->set_place(place);
   }
   const bool other_number = items.size() != items_.size();
@@ -100,19 +100,23 @@ void MapGrid::set_pooling(Pooling pooling) {
 
 void MapGrid::update_scale() {
   float highest = 0.0F;
-  for (const MapCanvas* canvas : canvases())
+  bool is_signed = false;
+  for (const MapCanvas* canvas : canvases()) {
     highest = std::max(highest, canvas->map()->highest(pooling_));
+    is_signed = is_signed || canvas->map()->shape().is_signed;
+  }
   const double high = highest > 0.0F ? static_cast<double>(highest) : 1.0;
   figures::ColorScale wanted;
   wanted.high = high;
-  wanted.low = log_ ? high * log_decades : 0.0;
-  wanted.log = log_;
+  wanted.low = is_signed ? -high : log_ ? high * log_decades : 0.0;
+  wanted.log = log_ && !is_signed;
+  if (is_signed) wanted.kind = figures::ScaleKind::diverging;
   const auto scale = figures::resolve_scale(wanted, {});
   if (!scale.ok()) return;
   for (const Panel& panel : panels_)
     panel.canvas->set_colors(*scale, pooling_);
-  if (scale->high == bar_->scale().high && scale->log == bar_->scale().log && !legend_.isEmpty() &&
-      !bar_->accessibleDescription().isEmpty())
+  if (scale->high == bar_->scale().high && scale->log == bar_->scale().log && scale->kind == bar_->scale().kind &&
+      !legend_.isEmpty() && !bar_->accessibleDescription().isEmpty())
     return;
   bar_->set_scale(*scale, legend_);
   Q_EMIT scale_changed();

@@ -9,7 +9,7 @@
 namespace headscope::gui {
 namespace {
 
-// Below this many weights a label, tokens are left out for positions.
+// Where labels are farther apart than this many weights, positions are shown instead of tokens.
 constexpr std::int64_t sparsest_tokens = 4;
 
 QString weight_text(double weight) { return QString::number(weight, 'f', weight < 0.0995 ? 3 : 2); }
@@ -47,7 +47,7 @@ void MapOverlay::cells() {
   painter_.restore();
 }
 
-// As rectangles of a pixel's width, which are filled many times faster than lines are drawn.
+// Draws borders as rectangles one pixel wide, which are filled many times faster than lines are drawn.
 void MapOverlay::borders(Range rows, Range cols) {
   const MapShape shape = canvas_.map()->shape();
   const double pixel = 1.0 / canvas_.devicePixelRatioF();
@@ -142,7 +142,7 @@ void MapOverlay::label(Qt::Orientation axis, std::int64_t index, const QString& 
   texts_.draw(painter_, under, Qt::AlignHCenter | Qt::AlignTop, text, style);
 }
 
-// Labels at even places of the whole axis, so that they stay on their tokens while the map moves.
+// Puts labels at even intervals of the whole axis, so that they stay on their tokens while the map moves.
 void MapOverlay::axis_labels(Qt::Orientation axis, std::optional<std::int64_t> marked) {
   const Range seen = range(axis);
   const double line_room = metrics_.height() * 1.05;
@@ -153,7 +153,7 @@ void MapOverlay::axis_labels(Qt::Orientation axis, std::optional<std::int64_t> m
       metrics_.horizontalAdvance(QString::number(canvas_.map()->shape().n_key)) + 2 * metrics_.averageCharWidth();
   const double least = (axis == Qt::Vertical ? line_room : number_room) / camera_.cell();
   const std::int64_t step = tokens ? std::max<std::int64_t>(every, 1) : nice_step(least);
-  // A marked label is always there; its neighbours make room.
+  // A marked label is always shown; its neighbours make room.
   const double keep_away = tokens ? static_cast<double>(every) : least;
   for (std::int64_t i = (seen.begin + step - 1) / step * step; i < seen.end; i += step) {
     if (marked && i != *marked && std::abs(static_cast<double>(i - *marked)) < keep_away) continue;
@@ -177,7 +177,7 @@ void MapOverlay::axes(std::optional<std::int64_t> query, std::optional<std::int6
   painter_.drawText(
       QRectF(area.left(), canvas_.height() - metrics_.height() - gap / 2, area.width(), metrics_.height()),
       Qt::AlignCenter, metrics_.elidedText(labels_.key_axis, Qt::ElideRight, area.width()));
-  // Over the labels, as near to the map as it fits.
+  // Puts the axis' name over the labels, as near to the map as it fits.
   const double width = metrics_.horizontalAdvance(labels_.query_axis);
   painter_.drawText(QPointF(std::max(gap, area.left() - gap - width), area.top() - gap / 2 - metrics_.descent()),
                     labels_.query_axis);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What is painted over and beside a map's tiles: labels of the axes, values and borders of large cells, crosshair and
-// pinned lines, and the tag at the pointer.
+// Paints over and beside a map's tiles: labels of the axes, values and borders of large cells, crosshair and pinned
+// lines, and the tag at the pointer.
 #pragma once
 
 #include "app/gui/views/map/map_canvas.h"
@@ -15,10 +15,10 @@ public:
   void cells(); // borders and values, where there is room
   void pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
   void crosshair(MapCanvas::Cell cell);
-  void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels stand out
+  void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels are highlighted
   void tag(MapCanvas::Cell cell, QPointF pointer);
 
-  // Between labels that a reader counts: 1, 2, 5, 10, …, at least `least`.
+  // The step between numbered labels: 1, 2, 5, 10, …, at least `least`.
   static std::int64_t nice_step(double least);
 
 private:

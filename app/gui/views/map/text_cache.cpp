@@ -47,7 +47,7 @@ void TextCache::draw(QPainter& painter, QPointF at, Qt::Alignment anchor, const 
   if (anchor & Qt::AlignRight) at.rx() -= size.width();
   if (anchor & Qt::AlignVCenter) at.ry() -= size.height() / 2;
   if (anchor & Qt::AlignBottom) at.ry() -= size.height();
-  // On whole pixels: between them the picture would be blurred.
+  // Draws on whole pixels, since the picture would be blurred between them.
   painter.drawImage(QPointF(std::round(at.x() * ratio_), std::round(at.y() * ratio_)) / ratio_, picture);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Short texts as pictures. A large map has hundreds of labels and thousands of values; shaping each anew would take
-// longer than everything else in a frame.
+// Keeps short texts as pictures. A large map has hundreds of labels and thousands of values; shaping each again would
+// take longer than everything else in a frame.
 #pragma once
 
 #include <QCache>
@@ -14,7 +14,7 @@ class TextCache {
 public:
   TextCache() : images_(most) {}
 
-  // What is drawn from now on; another font or ratio forgets the pictures.
+  // Sets font and pixel ratio for what is drawn next; a change discards the pictures.
   void begin(const QFont& font, double pixel_ratio);
 
   struct Style {
@@ -23,7 +23,7 @@ public:
     bool upwards = false; // reads from below
     double room = 1e9;    // longer texts are elided; in device-independent pixels
   };
-  // Which point of the text's box stands at `at`: of a text that reads upwards, as it stands on the screen.
+  // `anchor` says which point of the text's box is put at `at`; for text that reads upwards, of the box as on screen.
   void draw(QPainter& painter, QPointF at, Qt::Alignment anchor, const QString& text, const Style& style);
 
 private:

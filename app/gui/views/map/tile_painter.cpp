@@ -25,9 +25,9 @@ QImage colored(const Tile& tile, const figures::ResolvedScale& scale, Pooling po
   std::array<QRgb, 256> table;
   const auto& colors = scale.kind == figures::ScaleKind::diverging ? figures::vik_data : figures::viridis_data;
   std::transform(colors.begin(), colors.end(), table.begin(), [](std::uint32_t rgb) { return 0xff000000U | rgb; });
-  // What an unfinished tile does not know yet lets the coarser one below be seen.
+  // Unknown cells of an unfinished tile are transparent, so that the coarser tile below is visible.
   const QRgb nan = tile.complete ? inks().nan.rgb() : qRgba(0, 0, 0, 0);
-  // Without transparency where there is none: that paints several times as fast.
+  // Uses a format without transparency where there is none, which paints several times as fast.
   const QImage::Format format = tile.complete ? QImage::Format_RGB32 : QImage::Format_ARGB32_Premultiplied;
   QImage image(static_cast<int>(tile.cols), static_cast<int>(tile.rows), format);
   const std::vector<float>& values = tile.values(pooling);
@@ -56,8 +56,8 @@ void TilePainter::set_map(std::shared_ptr<MapSource> map) {
 }
 
 void TilePainter::set_colors(const figures::ResolvedScale& scale, Pooling pooling) {
-  const bool same =
-      pooling == pooling_ && scale.low == scale_.low && scale.high == scale_.high && scale.log == scale_.log;
+  const bool same = pooling == pooling_ && scale.low == scale_.low && scale.high == scale_.high &&
+                    scale.log == scale_.log && scale.kind == scale_.kind;
   if (same) return;
   scale_ = scale;
   pooling_ = pooling;
@@ -112,7 +112,7 @@ std::vector<TileKey> TilePainter::wanted(const MapCamera& camera, double pixel_r
   return keys;
 }
 
-// Null when this frame has no time left for it.
+// Returns the tile's image, or null when this frame has no time left for it.
 const QImage* TilePainter::image(const MapSource::TilePointer& tile, Pass& pass) {
   const auto found = images_.find(tile->key);
   if (found != images_.end() && found->second.tile == tile) return &found->second.image;
@@ -125,7 +125,7 @@ const QImage* TilePainter::image(const MapSource::TilePointer& tile, Pass& pass)
   return &place.image;
 }
 
-// The part of a tile's image that shows `region`; edges on whole pixels, so that tiles meet without a seam.
+// Draws the part of a tile's image that shows `region`, with edges on whole pixels, so that tiles meet without a seam.
 void TilePainter::draw(Pass& pass, const QImage& image, TileKey key, const Block& region) {
   const QRectF seen = pass.camera.area();
   const QPointF from = pass.camera.to_map(seen.topLeft()), to = pass.camera.to_map(seen.bottomRight());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Paints a map's tiles as a camera sees them, and knows which ones that needs. Where a tile is not there yet, the part
-// of a coarser one is shown.
+// Paints a map's tiles as a camera sees them, and knows which tiles that needs. Where a tile is not there yet, part of
+// a coarser one is shown.
 #pragma once
 
 #include <map>
@@ -26,16 +26,16 @@ public:
   void forget(TileKey key) { images_.erase(key); } // the tile has changed
   void forget_all() { images_.clear(); }
 
-  // Where a cell of the map is at least a pixel of the device.
+  // The level at which a cell of the map is at least one device pixel.
   int level(const MapCamera& camera, double pixel_ratio) const;
   // The level at which the whole map is kept as a backdrop and for export: at most 2,048 cells a side.
   int whole_level() const;
-  // Of what is seen, the middle first; then of the whole map.
+  // The visible tiles, the middle first; then those of the whole map.
   std::vector<TileKey> wanted(const MapCamera& camera, double pixel_ratio) const;
 
-  // false: there were more tiles to colour than one frame has time for; paint again.
+  // Returns false when there were more tiles to colour than one frame has time for; then paint again.
   bool paint(QPainter& painter, const MapCamera& camera, double pixel_ratio);
-  // The finest that is known of a weight; unset where nothing is.
+  // The finest known value of a weight; unset where none is known.
   struct Value {
     float weight = 0.0F;
     int level = 0;

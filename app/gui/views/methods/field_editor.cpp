@@ -19,7 +19,7 @@ namespace {
 
 constexpr int lines_shown = 3;
 
-// The wheel is for the form, which scrolls: a value must not change because it came under the pointer.
+// Ignores the wheel, which scrolls the form: a value must not change because it came under the pointer.
 class CalmCombo : public QComboBox {
 public:
   CalmCombo() { setFocusPolicy(Qt::StrongFocus); }
@@ -28,8 +28,8 @@ protected:
   void wheelEvent(QWheelEvent* event) override { event->ignore(); }
 };
 
-// A line for a number. Not a spin box: that would cut a value off at its bounds, has no empty state and fewer digits
-// than a seed. Up and Down step a whole number.
+// A line edit for a number. A spin box would clip values at its bounds, has no empty state and fewer digits than a
+// seed. Up and Down change an integer by 1.
 class NumberEdit : public QLineEdit {
 public:
   explicit NumberEdit(bool whole) : whole_(whole) {}
@@ -143,7 +143,7 @@ void FieldEditor::add_file_button(QBoxLayout& row, const FormField& field) {
   row.addWidget(button);
   const QString kinds = field.file_kinds.empty() ? QString() : tr("Files (%1)").arg(as_qt(field.file_kinds));
   connect(button, &QToolButton::clicked, this, [this, name, kinds, saves = field.saves_file] {
-    // Whether a file may be replaced is a field of its own.
+    // Does not ask before replacing a file, since that is a field of its own.
     const QString path =
         saves ? QFileDialog::getSaveFileName(this, name, text(), kinds, nullptr, QFileDialog::DontConfirmOverwrite)
               : QFileDialog::getOpenFileName(this, name, text());

@@ -21,12 +21,12 @@ public:
 
   QString text() const { return get_(); }
   void set_text(const QString& text) { set_(text); }
-  // Empty: nothing is wrong.
+  // Shows what is wrong with the field; empty: nothing.
   void show_problem(const QString& problem);
   QString problem() const;
-  // A text that one click takes; empty: there is none.
+  // Offers a text that one click takes over; empty: none.
   void offer(const QString& text);
-  // What has the focus, and is the label's buddy.
+  // The widget that takes the focus and is the label's buddy.
   QWidget& editor() const { return *editor_; }
   QToolButton* taker() const { return take_; } // of the offered text; null where none can be offered
 

@@ -19,7 +19,7 @@ QString title_of(FieldPart part) {
   return FormPanel::tr("Result file");
 }
 
-// The label of a field that must be filled says so.
+// Makes the label of a field, which says when it must be filled.
 QString label_of(const FormField& field) {
   return QString::fromStdString(field.label) + (field.required ? QStringLiteral(" *") : QString());
 }

@@ -19,18 +19,18 @@ class FieldEditor;
 class FormPanel : public QWidget {
   Q_OBJECT
 public:
-  // The form stays somebody else's, and outlives the panel.
+  // The panel does not own the form, which must outlive it.
   explicit FormPanel(MethodForm& form, QWidget* parent = nullptr);
 
   FieldEditor& editor(const std::string& name) { return *editors_.at(name); }
-  // Says at each field what is wrong with it, and goes to the first of these. True: nothing is.
+  // Shows at each field what is wrong with it, and moves to the first such field. Returns true when nothing is wrong.
   bool check();
-  // Says it at the field that the error is about. False: it is about none.
+  // Shows an error at the field it is about. Returns false when it is about none.
   bool show_error(const Error& error, bool go_there);
   void reset(); // to the defaults
-  // Tab goes from there to the first field, and on from field to field.
+  // Makes Tab go from `before` to the first field, and on from field to field.
   void set_tab_order(QWidget& before);
-  // The prompt bar's, for the fields of prompts.
+  // Offers the prompt bar's prompt in fields for prompts.
   void offer_prompt(const PromptRequest& prompt);
 
 Q_SIGNALS:

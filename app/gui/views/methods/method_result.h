@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// What a method answered: errors and warnings first, then its report.
+// Shows what a method answered: errors and warnings first, then its report.
 #pragma once
 
 #include <optional>
@@ -20,7 +20,7 @@ public:
   explicit MethodResult(QWidget* parent = nullptr);
 
   void show_answer(const std::optional<MethodAnswer>& answer);
-  // Why it is not what the form would give now; empty: it is.
+  // Says why the result is not what the form would give now; empty: it is.
   void show_stale(const QString& why);
 
   QString text() const;

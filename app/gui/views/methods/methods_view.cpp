@@ -122,7 +122,7 @@ QWidget* MethodsView::make_command() {
   return box;
 }
 
-// Beside each other where there is room, else the result below the form.
+// Puts form and result side by side where there is room, otherwise the result below the form.
 void MethodsView::resizeEvent(QResizeEvent* event) {
   View::resizeEvent(event);
   constexpr int letters_beside = 110;
@@ -181,7 +181,7 @@ void MethodsView::take_edit(const std::string& id) {
   show_state();
 }
 
-// A journal may be large, and on a disk that is far: the thread of the files reads it.
+// The file thread reads the journal, which may be large and on a slow disk.
 void MethodsView::look_for_journal() {
   const QString lane = QStringLiteral("journal");
   workspace().files().drop_lane(lane);
@@ -242,7 +242,7 @@ QString MethodsView::stale_text() const {
 
 void MethodsView::show_state() {
   const QString reason = why_not();
-  // The focus goes on where the hand is: a button that is disabled would pass it to any other.
+  // Moves the focus to the button that replaces this one, since a disabled button would pass it to an arbitrary widget.
   if (running()) cancel_->setEnabled(true);
   if (running() && run_->hasFocus()) cancel_->setFocus();
   run_->setEnabled(reason.isEmpty());
@@ -282,20 +282,31 @@ void MethodsView::show_progress() {
 
 // ---- Running
 
+namespace {
+
+// A bench would time the jobs that it stands still for.
+JobSpec spec_of(const std::string& id) {
+  JobSpec spec =
+      JobSpec::lengthy(QStringLiteral("method"), MethodsView::tr("Running %1").arg(QString::fromStdString(id)));
+  if (id.compare(0, 5, "bench") == 0) spec.give_way = GiveWay::never;
+  return spec;
+}
+
+} // namespace
+
 void MethodsView::run() {
   if (!why_not().isEmpty() || !page().panel->check()) return;
   const MethodRequest request = page().form->request(command_model());
-  job_ = workspace().engine().post<MethodAnswer>(
-      {QStringLiteral("method"), tr("Running %1").arg(QString::fromStdString(request.id))}, this,
-      [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-        return run_method(state, request, job.task);
-      },
-      {[this, request](Result<MethodAnswer> answer) {
-        MethodAnswer failed;
-        failed.request = request;
-        if (!answer.ok()) failed.error = answer.error();
-        take_answer(answer.ok() ? std::move(*answer) : std::move(failed));
-      }});
+  job_ = workspace().engine().post<MethodAnswer>(spec_of(request.id), this,
+                                                 [request](EngineState& state, const JobContext<MethodAnswer>& job) {
+                                                   return run_method(state, request, job.task);
+                                                 },
+                                                 {[this, request](Result<MethodAnswer> answer) {
+                                                   MethodAnswer failed;
+                                                   failed.request = request;
+                                                   if (!answer.ok()) failed.error = answer.error();
+                                                   take_answer(answer.ok() ? std::move(*answer) : std::move(failed));
+                                                 }});
   show_state();
 }
 
@@ -311,8 +322,8 @@ void MethodsView::take_answer(MethodAnswer answer) {
     workspace().report(tr("%1 did not run").arg(QString::fromStdString(asked.answer->request.id)), *error);
 }
 
-// False: the error is about no field, or about one that is not shown. A hand that is in another view by now stays
-// there.
+// Shows an error at its field. Returns false when it is about no field, or about one that is not shown. Keeps the focus
+// where the user is in another view by now.
 bool MethodsView::say_at_field(const Page& asked, const Error& error) {
   const QWidget* focus = QApplication::focusWidget();
   return &asked == &page() && asked.panel->show_error(error, !focus || isAncestorOf(focus));

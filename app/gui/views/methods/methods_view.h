@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every method as a form: fill it in, run it on the open model, read what it answers.
+// The methods view: every method as a form that is filled in, run on the open model, and answered.
 #pragma once
 
 #include <map>
@@ -29,7 +29,7 @@ public:
   explicit MethodsView(Workspace& workspace, QWidget* parent);
 
   void choose(const std::string& id);
-  // Of the chosen method.
+  // The form of the chosen method.
   MethodForm& form() { return *page().form; }
   FormPanel& panel() { return *page().panel; }
   const std::optional<MethodAnswer>& answer() { return page().answer; }
@@ -41,20 +41,20 @@ public:
   void estimate_cost();
   void cancel();
   void reset();
-  bool resumes() const { return page().unfinished.has_value(); } // Run goes on from a journal
+  bool resumes() const { return page().unfinished.has_value(); } // Run resumes from a journal
   bool running() const { return job_ != 0; }
 
 protected:
   void resizeEvent(QResizeEvent* event) override;
 
 private:
-  // What is kept of a method while another one is shown.
+  // The state of a method that is kept while another one is shown.
   struct Page {
     std::unique_ptr<MethodForm> form;
     FormPanel* panel = nullptr;
     std::optional<MethodAnswer> answer;
     QString estimate;
-    std::optional<methods::Unfinished> unfinished; // what Run would go on from
+    std::optional<methods::Unfinished> unfinished; // what Run would resume from
   };
 
   QWidget* make_left();
@@ -69,7 +69,7 @@ private:
   void take_estimate(const std::string& id, const Result<MethodEstimate>& estimate);
   bool say_at_field(const Page& asked, const Error& error);
   void take_edit(const std::string& id);
-  void look_for_journal(); // of a run that this form would go on from
+  void look_for_journal(); // looks for the journal of a run that this form would resume
   void offer_prompt();
   void show_state(); // buttons, command line, and whether the result is still of this form and model
   void show_progress();

@@ -11,7 +11,7 @@
 namespace headscope::gui {
 namespace {
 
-// The points that people patch, out of all that parse_hook_point() knows.
+// The points usually patched, out of all that parse_hook_point() knows.
 constexpr HookPoint sites[] = {HookPoint::resid_pre, HookPoint::resid_mid, HookPoint::resid_post, HookPoint::attn_out,
                                HookPoint::mlp_out,   HookPoint::z,         HookPoint::q,          HookPoint::k,
                                HookPoint::v,         HookPoint::pattern};

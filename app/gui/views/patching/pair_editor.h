@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The pair of prompts, the answers, and what is to be patched.
+// Edits the pair of prompts, the answers, and what is patched.
 #pragma once
 
 #include <QComboBox>
@@ -28,7 +28,7 @@ public:
   void set_texts(const QString& clean, const QString& corrupt);
   void set_answers(const QString& answer, const QString& wrong);
   void set_settings(const PatchSettings& settings);
-  // Tokens, and the answers that are taken where none is typed.
+  // Shows the tokens, and the answers used where none is typed.
   void show_pair(const PatchPairInfo& pair);
   void show_tokens(const std::vector<TokenInfo>& clean, const std::vector<TokenInfo>& corrupt);
   void set_live(bool live); // a model is open

@@ -30,7 +30,7 @@ QString joined(const std::vector<TokenInfo>& tokens) {
   return texts.join(QStringLiteral(" | "));
 }
 
-// The prompt again, without the BOS that the model adds by itself.
+// The prompt's text, without the BOS that the model adds by itself.
 QString text_of(const std::vector<TokenInfo>& tokens) {
   QByteArray text;
   for (std::size_t i = 0; i < tokens.size(); ++i)
@@ -71,7 +71,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   wait_.setInterval(typing_pause_ms);
   connect(&wait_, &QTimer::timeout, this, &PatchingView::read_tokens);
   connect(editor_, &PairEditor::edited, this, [this] {
-    // Beside a map of a file the pair is read when it is run.
+    // While a map of a file is shown, the pair is read only when it is run.
     editor_->set_runnable(stored_->currentIndex() > 0 && this->workspace().model());
     if (watched()) wait_.start();
     stale_ = !watched();
@@ -130,11 +130,12 @@ void PatchingView::read_tokens() {
            "e.g. another name."),
         false);
   pair_prompts_ = prompts;
-  workspace().engine().post<PatchPairInfo>({QStringLiteral("patch-pair"), tr("Reading the pair of prompts")}, this,
-                                           [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
-                                             return read_pair(state, prompts, job.task);
-                                           },
-                                           {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
+  workspace().engine().post<PatchPairInfo>(
+      JobSpec::view(QStringLiteral("patch-pair"), tr("Reading the pair of prompts")), this,
+      [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
+        return read_pair(state, prompts, job.task);
+      },
+      {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
 }
 
 void PatchingView::take_pair(Result<PatchPairInfo> pair) {
@@ -181,7 +182,7 @@ void PatchingView::run() {
 void PatchingView::start() {
   const PatchSettings settings = editor_->settings();
   show_message(tr("Patching %1 …").arg(QString::fromStdString(settings.site)), false);
-  workspace().engine().post<PatchMap>({QStringLiteral("patch"), tr("Patching activations")}, this,
+  workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), tr("Patching activations")), this,
                                       [pair = *pair_, settings](EngineState& state, const JobContext<PatchMap>& job) {
                                         return run_patching(state, pair, settings, job.task, job.partial);
                                       },
@@ -220,7 +221,7 @@ void PatchingView::update_stored() {
     for (const std::string& name : result->patchings)
       stored_->addItem(tr("From the result file: %1").arg(QString::fromStdString(name)), QString::fromStdString(name));
   const int at = chosen.isEmpty() ? 0 : stored_->findData(chosen);
-  // Without a model a file's map is all there is to see.
+  // Without a model, shows a file's map, since there is nothing else to see.
   stored_->setCurrentIndex(at > 0 ? at : !workspace().model() && stored_->count() > 1 ? 1 : 0);
   stored_->setVisible(stored_->count() > 1);
   stored_->blockSignals(false);
@@ -275,7 +276,7 @@ void PatchingView::show_map(PatchMap map) {
   content.values = shown_->restored;
   figures::ColorScale scale;
   scale.kind = figures::ScaleKind::diverging;
-  // From the first layer on as it will stay: 1 is all that there is to restore, and more is rare.
+  // Fixes the scale from the first layer on: 1 restores everything, and larger values are rare.
   double most = 1.0;
   for (const float value : shown_->restored)
     if (std::isfinite(value)) most = std::max(most, std::abs(static_cast<double>(value)));
@@ -311,7 +312,7 @@ void PatchingView::click(Cell cell) {
   if (!shown_) return;
   Selection& selection = workspace().selection();
   if (shown_->by_head()) {
-    // K/V heads stand for the query heads that read them.
+    // Maps a K/V head to the first query head that reads it.
     const int shared = shown_->n_columns > 0 ? std::max(1, workspace().n_heads() / shown_->n_columns) : 1;
     selection.set_head({cell.row, cell.col * shared});
   } else {

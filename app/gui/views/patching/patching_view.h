@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Activation patching: a pair of prompts, and a map of what each patched place restores that fills in layer by layer.
+// The patching view: a pair of prompts, and a map of what patching each place restores, which fills in layer by layer.
 #pragma once
 
 #include <QComboBox>

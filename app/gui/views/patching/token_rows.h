@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two prompts as two rows of tokens, one position below the other, with those that differ marked.
+// Shows two prompts as two rows of tokens, aligned by position, with differing tokens marked.
 #pragma once
 
 #include <optional>
@@ -18,7 +18,7 @@ public:
 
   void set_tokens(const std::vector<TokenInfo>& clean, const std::vector<TokenInfo>& corrupt);
   void set_current(std::optional<int> position);
-  // Positions at which the rows differ; one that only the longer row has counts.
+  // Positions at which the rows differ, including those that only the longer row has.
   const std::vector<int>& differing() const { return differing_; }
 
 Q_SIGNALS:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Two runs side by side: where one score differs.
+// Compares two runs side by side: where a score differs.
 #pragma once
 
 #include <optional>

@@ -202,7 +202,7 @@ void RunsView::dragEnterEvent(QDragEnterEvent* event) {
   if (event->mimeData()->hasUrls()) event->acceptProposedAction();
 }
 
-// A folder is listed; a file is opened.
+// Lists a dropped folder; opens a dropped file.
 void RunsView::dropEvent(QDropEvent* event) {
   for (const QUrl& url : event->mimeData()->urls()) {
     if (!url.isLocalFile()) continue;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The result files of a folder: open, compare, annotate, and see where each comes from.
+// The runs view: the result files of a folder, to open, compare and annotate, with their provenance.
 #pragma once
 
 #include "app/gui/files/run_list.h"

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Lies over a part of a view and dims it, with the reason, while what that part shows is not of what is in force.
+#pragma once
+
+#include <optional>
+
+#include <QWidget>
+
+#include "app/gui/workspace/workspace.h"
+
+namespace headscope::gui {
+
+class OriginMark : public QWidget {
+  Q_OBJECT
+public:
+  // Becomes a child of `over` and keeps its size.
+  OriginMark(Workspace& workspace, QWidget* over);
+
+  // What is shown now was made of this; unset: nothing is shown that could be outdated.
+  void set_origin(std::optional<Origin> origin);
+  const std::optional<Origin>& origin() const { return origin_; }
+  // Shown beside the reason of the origin, e.g. that a run was stopped; empty: nothing.
+  void set_remark(const QString& remark);
+
+  bool outdated() const { return !why_.isEmpty(); }
+  const QString& text() const { return text_; } // as it stands on the screen; empty: nothing does
+
+protected:
+  bool eventFilter(QObject* watched, QEvent* event) override;
+  void paintEvent(QPaintEvent* event) override;
+
+private:
+  void update_text();
+  void lie_over();
+  QRect strip() const;
+
+  Workspace& workspace_;
+  std::optional<Origin> origin_;
+  QString remark_, why_, text_;
+};
+
+} // namespace headscope::gui
