@@ -12,7 +12,7 @@
 #include "app/methods/base/method.h"
 #include "app/methods/base/values.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::cli {
 
@@ -32,7 +32,7 @@ struct Console {
   // Warns of something that a reader of the numbers must know: on standard error, even when quiet, and in the JSON
   // document.
   void warn(const std::string& line) const;
-  TaskContext task() const; // progress on standard error, cancelled by Ctrl-C
+  RunControl control() const; // progress on standard error, cancelled by Ctrl-C
   // The context for a method; it must not outlive the console.
   Context context() const;
   // Prints a report as text or as JSON.

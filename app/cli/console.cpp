@@ -38,7 +38,7 @@ void Console::warn(const std::string& line) const {
   warnings.push_back(line);
 }
 
-TaskContext Console::task() const { return context().task(); }
+RunControl Console::task() const { return context().control(); }
 
 Context Console::context() const {
   Context context;

@@ -214,15 +214,15 @@ Status run(Options options, const Console& console) {
   HS_ASSIGN(const std::vector<Export> exports, exports_of(items, options));
   HS_TRY(figures::make_folder(options.target.folder));
   HS_TRY(check_targets(exports, formats, options));
-  const TaskContext task = console.task();
+  const RunControl control = console.control();
   const std::int64_t count = std::ssize(exports);
   Outcome outcome;
   for (std::int64_t i = 0; i < count; ++i) {
     if (interrupted()) return make_error(ErrorCode::cancelled, "interrupted; the files written until then are whole");
-    task.report("exporting", i, count);
+    control.report("exporting", i, count);
     HS_TRY(write_all(reader, exports[static_cast<std::size_t>(i)], formats, options, console, outcome));
   }
-  task.report("exporting", count, count);
+  control.report("exporting", count, count);
   return finish(outcome, options, console);
 }
 

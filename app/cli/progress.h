@@ -3,7 +3,7 @@
 // line every few seconds. Work that ends within a second shows nothing.
 #pragma once
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::cli {
 

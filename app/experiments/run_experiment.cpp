@@ -203,7 +203,7 @@ private:
   Status run_cells(bool waiting) {
     if (!options_.journals.empty() && !waiting) return check_merged();
     const std::vector<std::int64_t> mine = my_cells(waiting);
-    const TaskContext shown = context_.task();
+    const RunControl shown = context_.control();
     for (std::size_t i = 0; i < mine.size() && !context_.cancel.cancelled(); ++i) {
       const Part& part = bound_.part_of(mine[i]);
       if (ranks_.rank() == 0)

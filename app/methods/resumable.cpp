@@ -143,7 +143,7 @@ private:
   }
 
   Status run_cells(bool waiting) {
-    const TaskContext shown = context_.task();
+    const RunControl shown = context_.control();
     for (std::int64_t cell = 0; cell < cells_->count(); ++cell) {
       if (done_.contains(cell) || cells_->waits(cell) != waiting) continue;
       shown.report("cells", std::ssize(done_), cells_->count());

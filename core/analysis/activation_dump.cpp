@@ -133,23 +133,23 @@ std::vector<std::pair<std::size_t, std::size_t>> neighbours_together(const Token
 }
 
 Result<std::int64_t> dump_activations(const Engine& engine, const DumpRequest& request, const ActivationRows& take,
-                                      const TaskContext& task) {
+                                      const RunControl& control) {
   return guarded("collecting activations", [&]() -> Result<std::int64_t> {
     HS_TRY(check_request(request, engine.config()));
     const auto all = std::ssize(request.texts);
     std::int64_t done = 0, tokens = 0;
     for (const auto& [begin, end] :
          neighbours_together(request.texts, tokens_per_run(request.tokens_per_run, engine))) {
-      task.report("activations", done, all);
-      if (task.cancel.cancelled()) return done;
-      const Status ran = run_part(engine, request, {begin, end, tokens}, take, task.cancel);
+      control.report("activations", done, all);
+      if (control.cancel.cancelled()) return done;
+      const Status ran = run_part(engine, request, {begin, end, tokens}, take, control.cancel);
       if (!ran.ok() && was_cancelled(ran.error())) return done;
       HS_TRY(ran);
       for (std::size_t text = begin; text < end; ++text)
         tokens += request.kept(text);
       done = static_cast<std::int64_t>(end);
     }
-    task.report("activations", done, all);
+    control.report("activations", done, all);
     return done;
   });
 }

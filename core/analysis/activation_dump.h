@@ -10,7 +10,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/sweeps/sweep.h"
 
@@ -45,7 +45,7 @@ using ActivationRows = std::function<Status(std::size_t site, std::int64_t first
 // Returns how many texts are done: fewer than all where cancelled, and then some sites may have received rows of
 // further texts.
 Result<std::int64_t> dump_activations(const Engine& engine, const DumpRequest& request, const ActivationRows& take,
-                                      const TaskContext& task = {});
+                                      const RunControl& control = {});
 
 // Neighbouring rows that are run together: [begin, end) of the rows, padded within the budget of tokens.
 std::vector<std::pair<std::size_t, std::size_t>> neighbours_together(const TokenRows& rows, std::int64_t budget);

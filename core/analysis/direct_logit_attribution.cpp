@@ -174,7 +174,7 @@ std::vector<double> DirectLogitAttribution::mean_mlps() const {
 }
 
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
-                                                const TaskContext& task, std::int64_t tokens_at_once) {
+                                                const RunControl& control, std::int64_t tokens_at_once) {
   return guarded("attributing logits", [&]() -> Result<DirectLogitAttribution> {
     TokenRows tokens;
     std::vector<Answers> answers;
@@ -187,9 +187,9 @@ Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std:
     DirectLogitAttribution out = zeros(engine.config(), prompts.size());
     std::int64_t done = 0;
     for (const auto& chunk : chunk_rows(tokens, 1, tokens_per_run(tokens_at_once, engine), false)) {
-      HS_TRY(Chunk(engine, prompts, chunk).run(out, task.cancel));
+      HS_TRY(Chunk(engine, prompts, chunk).run(out, control.cancel));
       done += static_cast<std::int64_t>(chunk.size());
-      task.report("attributing logits", done, out.n_prompts);
+      control.report("attributing logits", done, out.n_prompts);
     }
     return out;
   });

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/scoring/metric.h"
 
@@ -38,6 +38,6 @@ struct DirectLogitAttribution {
 
 // Returns invalid_argument for a prompt without an answer.
 Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std::vector<AttributionPrompt>& prompts,
-                                                const TaskContext& task = {}, std::int64_t tokens_per_run = 0);
+                                                const RunControl& control = {}, std::int64_t tokens_per_run = 0);
 
 } // namespace headscope

@@ -43,8 +43,8 @@ struct LayerHeads {
 
 class Reader {
 public:
-  Reader(const Model& model, const HeadWeightsOptions& options, const TaskContext& task, HeadWeights& out)
-      : model_(model), config_(model.config), options_(options), task_(task), out_(out),
+  Reader(const Model& model, const HeadWeightsOptions& options, const RunControl& control, HeadWeights& out)
+      : model_(model), config_(model.config), options_(options), control_(control), out_(out),
         centered_(takes_mean(config_.norm)) {}
 
   void all() {
@@ -59,8 +59,8 @@ public:
 
 private:
   bool stopped(const char* stage, std::int64_t done) const {
-    task_.report(stage, done, config_.n_layers);
-    return task_.cancel.cancelled();
+    control_.report(stage, done, config_.n_layers);
+    return control_.cancel.cancelled();
   }
 
   LayerHeads heads_of(std::int64_t layer) const {
@@ -186,7 +186,7 @@ private:
   const Model& model_;
   const ModelConfig& config_;
   const HeadWeightsOptions& options_;
-  const TaskContext& task_;
+  const RunControl& control_;
   HeadWeights& out_;
   bool centered_ = false;
   std::vector<LayerHeads> layers_;
@@ -194,7 +194,7 @@ private:
 
 } // namespace
 
-Result<HeadWeights> head_weights(const Model& model, const HeadWeightsOptions& options, const TaskContext& task) {
+Result<HeadWeights> head_weights(const Model& model, const HeadWeightsOptions& options, const RunControl& control) {
   return guarded("reading weights", [&]() -> Result<HeadWeights> {
     HeadWeights out;
     out.n_layers = model.config.n_layers;
@@ -207,7 +207,7 @@ Result<HeadWeights> head_weights(const Model& model, const HeadWeightsOptions& o
     if (options.composition)
       for (auto* scores : {&out.q_composition, &out.k_composition, &out.v_composition})
         scores->assign(heads * heads, not_measured);
-    Reader(model, options, task, out).all();
+    Reader(model, options, control, out).all();
     return out;
   });
 }

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/model/model.h"
 #include "core/vocabulary/head_id.h"
 
@@ -52,6 +52,6 @@ struct HeadWeights {
 };
 
 // Computes in float64 on the CPU.
-Result<HeadWeights> head_weights(const Model& model, const HeadWeightsOptions& options, const TaskContext& task = {});
+Result<HeadWeights> head_weights(const Model& model, const HeadWeightsOptions& options, const RunControl& control = {});
 
 } // namespace headscope

@@ -84,7 +84,7 @@ Result<at::Tensor> unembed(const Engine& engine, const at::Tensor& resid, const 
 } // namespace
 
 Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_t>& prompt,
-                             const LogitLensOptions& options, const TaskContext& task) {
+                             const LogitLensOptions& options, const RunControl& control) {
   return guarded("running the logit lens", [&]() -> Result<LogitLens> {
     const ModelConfig& config = engine.config();
     HS_TRY(check(options, config));
@@ -98,19 +98,19 @@ Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_
     RunRequest request;
     request.batch = TokenBatch::single(prompt);
     request.until = BeforeLayer{static_cast<int>(config.n_layers)};
-    request.cancel = task.cancel;
+    request.cancel = control.cancel;
     for (const HookSite& site : lens.sites)
       request.hooks.push_back({site, [&](HookSite, at::Tensor x) {
                                  rows.push_back(x[0].index_select(0, index.to(x.device())));
                                  return x;
                                }});
     HS_ASSIGN([[maybe_unused]] const RunResult run, engine.run(request));
-    HS_ASSIGN(const at::Tensor of_model, unembed(engine, rows.back(), task.cancel));
+    HS_ASSIGN(const at::Tensor of_model, unembed(engine, rows.back(), control.cancel));
     const at::Tensor log_model = of_model.log_softmax(-1);
     for (std::size_t row = 0; row < rows.size(); ++row) {
-      HS_ASSIGN(const at::Tensor logits, unembed(engine, rows[row], task.cancel));
+      HS_ASSIGN(const at::Tensor logits, unembed(engine, rows[row], control.cancel));
       keep_row(logits, log_model, lens);
-      task.report("reading the residual stream", static_cast<std::int64_t>(row + 1),
+      control.report("reading the residual stream", static_cast<std::int64_t>(row + 1),
                   static_cast<std::int64_t>(rows.size()));
     }
     return lens;

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 
 namespace headscope {
@@ -39,6 +39,6 @@ struct LogitLens {
 
 // Runs the prompt once. Returns invalid_argument for a position or token that is not there.
 Result<LogitLens> logit_lens(const Engine& engine, const std::vector<std::int64_t>& prompt,
-                             const LogitLensOptions& options, const TaskContext& task = {});
+                             const LogitLensOptions& options, const RunControl& control = {});
 
 } // namespace headscope

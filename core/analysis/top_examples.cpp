@@ -103,17 +103,17 @@ double quantile_of(const std::vector<float>& rising, double quantile) {
 }
 
 Result<Examples> strongest_examples(const Engine& engine, const Response& response, const TokenRows& texts,
-                                    const ExamplesOptions& options, const TaskContext& task) {
+                                    const ExamplesOptions& options, const RunControl& control) {
   return guarded("looking for texts", [&]() -> Result<Examples> {
     HS_TRY(check_rows(texts, engine.config(), "text"));
     Examples out;
     Collector collector(options, out);
     for (const auto& [begin, end] : neighbours_together(texts, tokens_per_run(options.tokens_per_run, engine))) {
-      task.report("texts", out.texts, std::ssize(texts));
+      control.report("texts", out.texts, std::ssize(texts));
       const TokenRows some(texts.begin() + static_cast<std::ptrdiff_t>(begin),
                            texts.begin() + static_cast<std::ptrdiff_t>(end));
-      const auto values = responses(engine, response, some, task.cancel);
-      if (task.cancel.cancelled()) break;
+      const auto values = responses(engine, response, some, control.cancel);
+      if (control.cancel.cancelled()) break;
       if (!values.ok()) return values.error();
       for (std::size_t i = 0; i < some.size(); ++i) {
         const float* row = (*values)[static_cast<std::int64_t>(i)].const_data_ptr<float>();
@@ -122,7 +122,7 @@ Result<Examples> strongest_examples(const Engine& engine, const Response& respon
       }
       out.texts = static_cast<std::int64_t>(end);
     }
-    task.report("texts", out.texts, std::ssize(texts));
+    control.report("texts", out.texts, std::ssize(texts));
     out.complete = out.texts == std::ssize(texts);
     collector.finish();
     return out;

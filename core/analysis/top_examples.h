@@ -8,7 +8,7 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/sweeps/sweep.h"
 #include "core/vocabulary/head_id.h"
@@ -51,7 +51,7 @@ struct Examples {
 
 // Keeps all values until the end (4 bytes a token), so that the quantiles are exact.
 Result<Examples> strongest_examples(const Engine& engine, const Response& response, const TokenRows& texts,
-                                    const ExamplesOptions& options, const TaskContext& task = {});
+                                    const ExamplesOptions& options, const RunControl& control = {});
 
 // The quantile of values in rising order, interpolated linearly as NumPy's quantile().
 double quantile_of(const std::vector<float>& rising, double quantile);

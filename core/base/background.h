@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope {
 
@@ -19,11 +19,11 @@ namespace headscope {
 template <typename T> class Background {
 public:
   // The work must test its task's cancel token often; its progress is not reported.
-  using Work = std::function<Result<T>(const TaskContext&)>;
+  using Work = std::function<Result<T>(const RunControl&)>;
 
   explicit Background(Work work) {
     const auto all = [this, work = std::move(work)] {
-      Result<T> result = work(task_);
+      Result<T> result = work(control_);
       const std::lock_guard lock(mutex_);
       result_.emplace(std::move(result));
       done_.notify_all();
@@ -37,7 +37,7 @@ public:
   Background(const Background&) = delete;
   Background& operator=(const Background&) = delete;
   ~Background() {
-    task_.cancel.cancel();
+    control_.cancel.cancel();
     if (thread_.joinable()) thread_.join();
   }
 
@@ -53,7 +53,7 @@ public:
   }
 
 private:
-  TaskContext task_;
+  RunControl control_;
   mutable std::mutex mutex_;
   mutable std::condition_variable done_;
   std::optional<Result<T>> result_;

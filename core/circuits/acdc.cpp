@@ -7,7 +7,7 @@
 
 namespace headscope {
 
-Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const TaskContext& context) {
+Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const RunControl& context) {
   const ComputationalGraph& graph = runner.graph();
   AcdcResult out;
   out.threshold = threshold;
@@ -51,7 +51,7 @@ Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const Tas
 }
 
 Result<AcdcSweep> acdc_sweep(const CircuitRunner& runner, const std::vector<double>& thresholds,
-                             const TaskContext& context) {
+                             const RunControl& context) {
   if (thresholds.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "thresholds");
   for (const double threshold : thresholds)
     if (!(threshold > 0.0)) return make_error(ErrorCode::invalid_argument, "must be positive", {}, "thresholds");

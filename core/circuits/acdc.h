@@ -20,7 +20,7 @@ struct AcdcResult {
 
 // Runs one forward pass of every pair for each edge that is tried. Worsening is in units of the metric; the paper uses
 // kl_divergence.
-Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const TaskContext& context = {});
+Result<AcdcResult> acdc(const CircuitRunner& runner, double threshold, const RunControl& context = {});
 
 // ACDC run once for each threshold. `strength` [edge] is the largest threshold at which the edge stayed, 0 for none: a
 // ranking for faithfulness_curve().
@@ -31,6 +31,6 @@ struct AcdcSweep {
 };
 // Returns invalid_argument for no thresholds or one that is not positive.
 Result<AcdcSweep> acdc_sweep(const CircuitRunner& runner, const std::vector<double>& thresholds,
-                             const TaskContext& context = {});
+                             const RunControl& context = {});
 
 } // namespace headscope

@@ -27,7 +27,7 @@ Status check_options(const CircuitTask& task, const ScoreOptions& options) {
 } // namespace
 
 Result<GraphScores> score_edges(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                const ScoreOptions& options, const TaskContext& context) {
+                                const ScoreOptions& options, const RunControl& context) {
   return guarded("scoring edges", [&]() -> Result<GraphScores> {
     HS_TRY(check_task(engine, task));
     HS_TRY(check_options(task, options));

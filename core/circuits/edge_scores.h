@@ -34,6 +34,6 @@ struct GraphScores {
 // Returns invalid_argument for a metric that cannot be differentiated (answer_rank, accuracy) with a gradient method,
 // and for eap_ig_inputs and clean_corrupted without counterfactual prompts (patch).
 Result<GraphScores> score_edges(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                const ScoreOptions& options, const TaskContext& context = {});
+                                const ScoreOptions& options, const RunControl& context = {});
 
 } // namespace headscope

@@ -33,7 +33,7 @@ std::vector<std::vector<Cell>> cells_of(const ComputationalGraph& graph) {
 
 class ExactSweep {
 public:
-  ExactSweep(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task, const TaskContext& context,
+  ExactSweep(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task, const RunControl& context,
              GraphScores& out)
       : engine_(engine), graph_(graph), task_(task), context_(context), out_(out), cells_(cells_of(graph)),
         sums_(out.edges.size() + out.nodes.size()), counts_(sums_.size()) {}
@@ -109,7 +109,7 @@ private:
   const Engine& engine_;
   const ComputationalGraph& graph_;
   const CircuitTask& task_;
-  const TaskContext& context_;
+  const RunControl& context_;
   GraphScores& out_;
   std::vector<std::vector<Cell>> cells_;
   std::vector<double> sums_;
@@ -120,7 +120,7 @@ private:
 } // namespace
 
 Status score_exactly(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                     const TaskContext& context, GraphScores& out) {
+                     const RunControl& context, GraphScores& out) {
   return ExactSweep(engine, graph, task, context, out).run();
 }
 

@@ -8,6 +8,6 @@
 namespace headscope {
 
 Status score_exactly(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                     const TaskContext& context, GraphScores& out);
+                     const RunControl& context, GraphScores& out);
 
 } // namespace headscope

@@ -45,7 +45,7 @@ const std::vector<double>& mib_shares() {
 }
 
 Result<Curve> faithfulness_curve(const CircuitRunner& runner, const std::vector<double>& importance,
-                                 const CurveOptions& options, const TaskContext& context) {
+                                 const CurveOptions& options, const RunControl& context) {
   const ComputationalGraph& graph = runner.graph();
   const std::vector<double>& shares = options.shares.empty() ? mib_shares() : options.shares;
   HS_TRY(check(graph, importance, shares, options));

@@ -40,6 +40,6 @@ struct Curve {
 // `importance` [edge] is that of importance_of(). Returns mismatch when the model does no better than the empty
 // circuit.
 Result<Curve> faithfulness_curve(const CircuitRunner& runner, const std::vector<double>& importance,
-                                 const CurveOptions& options, const TaskContext& context = {});
+                                 const CurveOptions& options, const RunControl& context = {});
 
 } // namespace headscope

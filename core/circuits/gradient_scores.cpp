@@ -244,7 +244,7 @@ std::vector<double> sum_by_sender(const ComputationalGraph& graph, const std::ve
 } // namespace
 
 Status score_by_gradients(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                          const ScoreOptions& options, const TaskContext& context, GraphScores& out) {
+                          const ScoreOptions& options, const RunControl& context, GraphScores& out) {
   HS_ASSIGN(const Replacement replacement, Replacement::prepare(engine, graph, task, context));
   const std::vector<PairChunk> chunks = chunk_pairs(engine, graph, task);
   const std::vector<Points> points = points_of(graph, options);

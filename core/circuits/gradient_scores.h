@@ -7,6 +7,6 @@
 namespace headscope {
 
 Status score_by_gradients(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                          const ScoreOptions& options, const TaskContext& context, GraphScores& out);
+                          const ScoreOptions& options, const RunControl& context, GraphScores& out);
 
 } // namespace headscope

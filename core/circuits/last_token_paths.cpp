@@ -36,8 +36,8 @@ struct LastTokens {
 class Sweep {
 public:
   Sweep(const Engine& engine, const std::vector<PatchPair>& pairs, const LastTokenPaths& options,
-        const TaskContext& task, LastTokenEffects& out)
-      : engine_(engine), config_(engine.config()), pairs_(pairs), options_(options), task_(task), out_(out) {}
+        const RunControl& control, LastTokenEffects& out)
+      : engine_(engine), config_(engine.config()), pairs_(pairs), options_(options), control_(control), out_(out) {}
 
   Status run() {
     HS_TRY(find_means());
@@ -62,7 +62,7 @@ private:
     RunRequest request;
     request.batch = TokenBatch::pad(rows_of(pairs_, true), TokenBatch::Side::left);
     request.until = LogitRows::none;
-    request.cancel = task_.cancel;
+    request.cancel = control_.cancel;
     for (const HeadId& head : options_.knocked_out)
       request.capture.push_back({HookPoint::z, head.layer});
     HS_ASSIGN(const RunResult result, engine_.run(request));
@@ -82,7 +82,7 @@ private:
     RunRequest request;
     request.batch = TokenBatch::pad(rows, TokenBatch::Side::left);
     request.until = LogitRows::last;
-    request.cancel = task_.cancel;
+    request.cancel = control_.cancel;
     for (Intervention set : knock_out_) {
       set.positions = {request.batch.tokens.size(1) - 1};
       request.interventions.push_back(std::move(set));
@@ -136,7 +136,7 @@ private:
   at::Tensor walk(const LastTokens& clean, const LastTokens& corrupt, const AtLayer& at_layer) const {
     at::Tensor x;
     for (int layer = 0; layer < n_layers(); ++layer) {
-      throw_if_cancelled(task_.cancel);
+      throw_if_cancelled(control_.cancel);
       const auto i = static_cast<std::size_t>(layer);
       if (x.defined()) at_layer(layer, x);
       const at::Tensor changed = (corrupt.heads[i] - clean.heads[i]).transpose(0, 1); // [head_index, row, d_model]
@@ -194,7 +194,7 @@ private:
       for (std::int64_t sender = 0; sender < values.size(0); ++sender)
         put(row, sender, values[sender].item<double>());
     }
-    task_.report("patching paths", static_cast<std::int64_t>(first_ + chunk_.size()), out_.n_pairs);
+    control_.report("patching paths", static_cast<std::int64_t>(first_ + chunk_.size()), out_.n_pairs);
     return {};
   }
 
@@ -220,7 +220,7 @@ private:
       last_layer = std::max(last_layer, head.layer);
     for (std::int64_t sender = 0; sender < last_layer * config_.n_heads; ++sender) {
       HS_TRY(patch_queries(decode, cache, inputs, sender));
-      task_.report("patching paths to queries",
+      control_.report("patching paths to queries",
                    static_cast<std::int64_t>(first_) * last_layer * config_.n_heads +
                        sender * static_cast<std::int64_t>(chunk_.size()),
                    out_.n_pairs * last_layer * config_.n_heads);
@@ -250,7 +250,7 @@ private:
   const ModelConfig& config_;
   const std::vector<PatchPair>& pairs_;
   const LastTokenPaths& options_;
-  const TaskContext& task_;
+  const RunControl& control_;
   LastTokenEffects& out_;
   std::vector<Intervention> knock_out_; // without positions
   std::vector<PatchPair> chunk_;
@@ -285,7 +285,7 @@ std::vector<double> LastTokenEffects::mean_effects() const {
 }
 
 Result<LastTokenEffects> patch_last_token_paths(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                                const LastTokenPaths& options, const TaskContext& task) {
+                                                const LastTokenPaths& options, const RunControl& control) {
   return guarded("patching paths", [&]() -> Result<LastTokenEffects> {
     HS_TRY(check(engine, pairs, options));
     LastTokenEffects out;
@@ -295,7 +295,7 @@ Result<LastTokenEffects> patch_last_token_paths(const Engine& engine, const std:
     constexpr double unmeasured = std::numeric_limits<double>::quiet_NaN();
     out.clean.assign(pairs.size(), unmeasured);
     out.effects.assign(static_cast<std::size_t>(out.n_pairs * out.n_layers * out.n_heads), unmeasured);
-    HS_TRY(Sweep(engine, pairs, options, task, out).run());
+    HS_TRY(Sweep(engine, pairs, options, control, out).run());
     return out;
   });
 }

@@ -32,6 +32,6 @@ struct LastTokenEffects {
 // Returns invalid_argument for pairs without answers and wrong answers, and for heads that the model does not have;
 // mismatch for a pair of unequal lengths.
 Result<LastTokenEffects> patch_last_token_paths(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                                const LastTokenPaths& options, const TaskContext& task = {});
+                                                const LastTokenPaths& options, const RunControl& control = {});
 
 } // namespace headscope

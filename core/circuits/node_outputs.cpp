@@ -119,7 +119,7 @@ std::vector<PairChunk> chunk_pairs(const Engine& engine, const ComputationalGrap
 }
 
 Result<Replacement> Replacement::prepare(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                         const TaskContext& context) {
+                                         const RunControl& context) {
   Replacement out(engine, graph, task.ablation);
   const bool means = task.ablation == EdgeAblation::mean || task.ablation == EdgeAblation::mean_by_position;
   if (!means) return out;

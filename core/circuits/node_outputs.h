@@ -38,7 +38,7 @@ class Replacement {
 public:
   // Runs the reference prompts where the ablation needs their means.
   static Result<Replacement> prepare(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                     const TaskContext& context);
+                                     const RunControl& context);
   // Replacement values [sender, row, pos, d_model], of length 1 where an axis makes no difference. Only patching
   // supports a prefix.
   Result<at::Tensor> values(const PairChunk& chunk, const CancelToken& cancel, const KvCache* prefix = nullptr) const;

@@ -32,7 +32,7 @@ Result<std::vector<int>> senders_of(const ComputationalGraph& graph, const PathO
 class PathSweep {
 public:
   PathSweep(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task, const PathOptions& options,
-            const TaskContext& context, PathEffects& out)
+            const RunControl& context, PathEffects& out)
       : engine_(engine), graph_(graph), task_(task), options_(options), context_(context), out_(out) {
     for (std::size_t i = 0; i < out.senders.size(); ++i)
       order_.push_back(i);
@@ -160,7 +160,7 @@ private:
   const ComputationalGraph& graph_;
   const CircuitTask& task_;
   const PathOptions& options_;
-  const TaskContext& context_;
+  const RunControl& context_;
   PathEffects& out_;
   std::vector<std::size_t> order_;
   std::int64_t done_ = 0;
@@ -180,7 +180,7 @@ double PathEffects::mean(std::size_t sender) const {
 }
 
 Result<PathEffects> patch_paths(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                const PathOptions& options, const TaskContext& context) {
+                                const PathOptions& options, const RunControl& context) {
   return guarded("patching paths", [&]() -> Result<PathEffects> {
     HS_TRY(check_task(engine, task));
     PathEffects out;

@@ -28,6 +28,6 @@ struct PathEffects {
 
 // Returns invalid_argument for no receivers and for a sender that comes before none of them.
 Result<PathEffects> patch_paths(const Engine& engine, const ComputationalGraph& graph, const CircuitTask& task,
-                                const PathOptions& options, const TaskContext& context = {});
+                                const PathOptions& options, const RunControl& context = {});
 
 } // namespace headscope

@@ -97,7 +97,7 @@ struct CircuitRunner::State {
 
   State(const Engine& e, const CircuitTask& t) : engine(e), graph(graph_shape(e.config())), task(t) {}
 
-  Status prepare(const TaskContext& context) {
+  Status prepare(const RunControl& context) {
     HS_TRY(check_task(engine, task));
     HS_ASSIGN(replacement, Replacement::prepare(engine, graph, task, context));
     chunks = chunk_pairs(engine, graph, task);
@@ -169,7 +169,7 @@ struct CircuitRunner::State {
   }
 };
 
-Result<CircuitRunner> CircuitRunner::create(const Engine& engine, const CircuitTask& task, const TaskContext& context) {
+Result<CircuitRunner> CircuitRunner::create(const Engine& engine, const CircuitTask& task, const RunControl& context) {
   return guarded("preparing circuits", [&]() -> Result<CircuitRunner> {
     CircuitRunner runner;
     runner.state_ = std::make_shared<State>(engine, task);

@@ -15,7 +15,7 @@ namespace headscope {
 class CircuitRunner {
 public:
   // Returns the errors of check_task(). The engine must outlive the runner.
-  static Result<CircuitRunner> create(const Engine& engine, const CircuitTask& task, const TaskContext& context = {});
+  static Result<CircuitRunner> create(const Engine& engine, const CircuitTask& task, const RunControl& context = {});
 
   const ComputationalGraph& graph() const;
   const CircuitTask& task() const;

@@ -13,7 +13,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/attention.h"
 #include "core/engine/attention_statistics.h"
 #include "core/engine/hook.h"

@@ -24,7 +24,7 @@ struct GenerateOptions {
   bool last_prompt_token_decodes = false;
   // Called after each token, before the next step; returning false stops generation.
   std::function<bool(std::int64_t token)> on_token;
-  TaskContext task;
+  RunControl control;
 };
 
 struct Generation {

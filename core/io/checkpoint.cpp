@@ -237,7 +237,7 @@ Status Checkpoint::check_unchanged() const {
   return {};
 }
 
-Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {
+Result<std::string> Checkpoint::identity_sha256(const RunControl& control) const {
   std::map<std::string, std::string> digests; // by name, which is the order of the lines
   if (!gguf()) digests["config.json"] = config_sha256_;
   std::int64_t total = 0, before = 0;
@@ -245,8 +245,8 @@ Result<std::string> Checkpoint::identity_sha256(const TaskContext& task) const {
     total += static_cast<std::int64_t>(file->bytes().size());
   for (const io::MappedFile* file : files()) {
     const auto proceed = [&](std::int64_t done) {
-      task.report("hashing", before + done, total);
-      return !task.cancel.cancelled();
+      control.report("hashing", before + done, total);
+      return !control.cancel.cancelled();
     };
     HS_ASSIGN(digests[fs::path(file->path()).lexically_relative(folder_).string()], file->sha256(proceed));
     before += static_cast<std::int64_t>(file->bytes().size());

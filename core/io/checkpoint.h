@@ -12,7 +12,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/base/workers.h"
 #include "core/io/gguf.h"
 #include "core/io/safetensors.h"
@@ -61,7 +61,7 @@ public:
   // For a GGUF file, the SHA-256 of its bytes. For a folder, the SHA-256 of the lines "NAME  SHA256\n" of config.json
   // and the weight files, in the order of their names; for a GGUF file in parts, those of the parts. Reads every byte
   // of the files as opened, whatever has been renamed since.
-  Result<std::string> identity_sha256(const TaskContext& task) const;
+  Result<std::string> identity_sha256(const RunControl& control) const;
   // Returns corrupt when a weight file has been written to since it was opened.
   Status check_unchanged() const;
   // The file that holds the tensor.

@@ -10,7 +10,7 @@
 #include <c10/util/Exception.h>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope {
 

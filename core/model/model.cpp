@@ -117,7 +117,7 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   auto model = std::make_shared<Model>();
   using Text = std::shared_ptr<const Tokenizer>;
   const Background<Text> tokenizer( // in parallel with the weights
-      [&, d_vocab = found.config.d_vocab](const TaskContext&) { return read_tokenizer(checkpoint, options, d_vocab); });
+      [&, d_vocab = found.config.d_vocab](const RunControl&) { return read_tokenizer(checkpoint, options, d_vocab); });
   HS_ASSIGN(model->weights, load_weights(checkpoint, *found.rules, found.config, options));
   auto text = tokenizer.wait();
   if (!text.ok() && (options.require_tokenizer || text.error().code == ErrorCode::cancelled)) return text.error();
@@ -128,7 +128,7 @@ Result<std::shared_ptr<const Model>> load(const std::string& path, const LoadOpt
   HS_TRY(checkpoint.check_unchanged());
   HS_TRY(process_weights(options.processing, found.config, model->weights));
   model->identity.hash = std::make_shared<const Background<std::string>>(
-      [checkpoint](const TaskContext& task) { return checkpoint.identity_sha256(task); });
+      [checkpoint](const RunControl& control) { return checkpoint.identity_sha256(control); });
   model->identity.name = display_name(resolved);
   model->identity.path = resolved;
   model->identity.format = checkpoint.format();

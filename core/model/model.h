@@ -10,7 +10,7 @@
 
 #include "core/base/background.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/model/config.h"
 #include "core/model/weights.h"
 #include "core/text/tokenizer.h"
@@ -52,7 +52,7 @@ struct LoadOptions {
   WeightProcessing processing;
   int threads = 0;                // for dequantising; 0: all cores
   bool require_tokenizer = false; // else a tokenizer that cannot be read is Model::tokenizer_error
-  TaskContext task;
+  RunControl control;
 };
 
 // `path` is a Hugging Face folder, a .gguf file, or the name of a packaged model ("smollm2", "gemma3-270m").

@@ -117,9 +117,9 @@ std::vector<std::int64_t> phase_positions(Phase phase, std::int64_t length) {
 
 Result<AblationSource> AblationSource::prepare(const Engine& engine, const TokenRows& prompts,
                                                const HeadAblationOptions& options, const std::vector<int>& layers,
-                                               const TaskContext& task) {
-  AblationSource source(engine, options, reference_rows(options, prompts), task.cancel);
-  if (options.method == AblationMethod::mean) HS_TRY(source.compute_means(layers, longest(prompts), task));
+                                               const RunControl& control) {
+  AblationSource source(engine, options, reference_rows(options, prompts), control.cancel);
+  if (options.method == AblationMethod::mean) HS_TRY(source.compute_means(layers, longest(prompts), control));
   if (options.method == AblationMethod::resample) {
     HS_ASSIGN(source.donors_, choose_donors(prompts, *source.reference_, options.seed));
   }
@@ -127,7 +127,7 @@ Result<AblationSource> AblationSource::prepare(const Engine& engine, const Token
 }
 
 Status AblationSource::compute_means(const std::vector<int>& layers, std::int64_t longest_prompt,
-                                     const TaskContext& task) {
+                                     const RunControl& control) {
   if (options_->mean_by_position && longest_prompt > longest(*reference_))
     return make_error(ErrorCode::mismatch,
                       "a prompt has " + std::to_string(longest_prompt) + " tokens, but no reference prompt more than " +
@@ -144,7 +144,7 @@ Status AblationSource::compute_means(const std::vector<int>& layers, std::int64_
         sums.add(layer, z, walk.batch());
       }
       done += static_cast<std::int64_t>(chunk.size());
-      task.report("averaging heads", done, static_cast<std::int64_t>(reference_->size()));
+      control.report("averaging heads", done, static_cast<std::int64_t>(reference_->size()));
     }
     means_.resize(static_cast<std::size_t>(engine_->config().n_layers));
     for (const int layer : layers)

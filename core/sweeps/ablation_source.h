@@ -33,7 +33,7 @@ public:
   // Runs the reference prompts where the method needs their mean.
   static Result<AblationSource> prepare(const Engine& engine, const TokenRows& prompts,
                                         const HeadAblationOptions& options, const std::vector<int>& layers,
-                                        const TaskContext& task);
+                                        const RunControl& control);
 
   const std::vector<std::int64_t>& donors() const { return donors_; }
 
@@ -49,7 +49,7 @@ private:
                  CancelToken cancel)
       : engine_(&engine), options_(&options), reference_(&reference), cancel_(std::move(cancel)) {}
 
-  Status compute_means(const std::vector<int>& layers, std::int64_t longest_prompt, const TaskContext& task);
+  Status compute_means(const std::vector<int>& layers, std::int64_t longest_prompt, const RunControl& control);
   void set_from_donor(std::size_t slot, std::int64_t length, HeadId head, Intervention& intervention) const;
 
   const Engine* engine_;

@@ -32,9 +32,9 @@ CellIndex cell_at(const PatchingResult& result, std::size_t index) {
 
 class Estimate {
 public:
-  Estimate(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const TaskContext& task,
+  Estimate(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const RunControl& control,
            PatchingResult& result)
-      : engine_(engine), options_(options), plan_(plan), task_(task), result_(result) {
+      : engine_(engine), options_(options), plan_(plan), control_(control), result_(result) {
     for (const int layer : plan.layers)
       sites_.push_back({plan.site, layer});
   }
@@ -44,19 +44,19 @@ public:
     for (const auto& chunk : chunk_rows(plan_.clean, 1, tokens_per_run(options_.tokens_per_run, engine_), false)) {
       HS_TRY(run_chunk(chunk));
       done += static_cast<std::int64_t>(chunk.size());
-      task_.report("estimating patches", done, result_.n_pairs);
+      control_.report("estimating patches", done, result_.n_pairs);
     }
     return options_.part_of_batch ? Status{} : check_difference(result_);
   }
 
 private:
   Status run_chunk(const std::vector<std::int64_t>& chunk) {
-    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
+    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, control_.cancel));
     RunRequest source;
     source.batch = TokenBatch::pad(select_rows(plan_.source(), chunk), TokenBatch::Side::right);
     source.until = LogitRows::last;
     source.capture = sites_;
-    source.cancel = task_.cancel;
+    source.cancel = control_.cancel;
     HS_ASSIGN(const RunResult from, engine_.run(source));
     GradientRequest destination;
     destination.run = source;
@@ -116,7 +116,7 @@ private:
   const Engine& engine_;
   const PatchingOptions& options_;
   const PatchPlan& plan_;
-  const TaskContext& task_;
+  const RunControl& control_;
   PatchingResult& result_;
   std::vector<HookSite> sites_;
 };
@@ -143,15 +143,15 @@ std::vector<std::size_t> choose_cells(const PatchingResult& result, bool noising
 // Patches the chosen cells of one pair, layer by layer.
 Status check_pair(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan,
                   const PatchingResult& result, std::int64_t pair, std::vector<CheckedCell*> cells,
-                  const TaskContext& task) {
+                  const RunControl& control) {
   std::stable_sort(cells.begin(), cells.end(),
                    [](const CheckedCell* a, const CheckedCell* b) { return a->layer < b->layer; });
   Judge judge{options.metric, {plan.answers[static_cast<std::size_t>(pair)]}, {}};
   if (needs_reference(options.metric)) {
-    HS_ASSIGN(judge.reference, last_logits(engine, select_rows(plan.clean, {pair}), task.cancel));
+    HS_ASSIGN(judge.reference, last_logits(engine, select_rows(plan.clean, {pair}), control.cancel));
   }
-  LayerWalk source(engine, select_rows(plan.source(), {pair}), task.cancel);
-  LayerWalk destination(engine, select_rows(plan.destination(), {pair}), task.cancel);
+  LayerWalk source(engine, select_rows(plan.source(), {pair}), control.cancel);
+  LayerWalk destination(engine, select_rows(plan.destination(), {pair}), control.cancel);
   const std::vector<PatchCell> all =
       plan.cells(static_cast<std::int64_t>(plan.clean[static_cast<std::size_t>(pair)].size()));
   for (std::size_t begin = 0; begin < cells.size();) {
@@ -167,7 +167,7 @@ Status check_pair(const Engine& engine, const PatchingOptions& options, const Pa
     }
     HS_ASSIGN(const std::vector<double> values,
               measure_variants(engine, destination, layer, variants, judge,
-                               tokens_per_run(options.tokens_per_run, engine), task.cancel));
+                               tokens_per_run(options.tokens_per_run, engine), control.cancel));
     for (std::size_t i = 0; i < values.size(); ++i)
       cells[begin + i]->exact = restored_of(result, pair, values[i]);
     begin = end;
@@ -176,7 +176,7 @@ Status check_pair(const Engine& engine, const PatchingOptions& options, const Pa
 }
 
 Status check_cells(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan,
-                   const GuardOptions& guard, const TaskContext& task, AttributionPatching& out) {
+                   const GuardOptions& guard, const RunControl& control, AttributionPatching& out) {
   for (const std::size_t index : choose_cells(out.estimated, plan.noising, guard)) {
     const CellIndex place = cell_at(out.estimated, index);
     out.checked.push_back({place.pair, static_cast<int>(place.layer), place.position, place.head,
@@ -187,8 +187,8 @@ Status check_cells(const Engine& engine, const PatchingOptions& options, const P
     by_pair[static_cast<std::size_t>(cell.pair)].push_back(&cell);
   for (std::size_t pair = 0; pair < by_pair.size(); ++pair) {
     if (!by_pair[pair].empty())
-      HS_TRY(check_pair(engine, options, plan, out.estimated, static_cast<std::int64_t>(pair), by_pair[pair], task));
-    task.report("checking estimates", static_cast<std::int64_t>(pair + 1), out.estimated.n_pairs);
+      HS_TRY(check_pair(engine, options, plan, out.estimated, static_cast<std::int64_t>(pair), by_pair[pair], control));
+    control.report("checking estimates", static_cast<std::int64_t>(pair + 1), out.estimated.n_pairs);
   }
   for (CheckedCell& cell : out.checked) {
     const double error = std::abs(cell.estimated - cell.exact);
@@ -206,14 +206,14 @@ std::int64_t AttributionPatching::disagreements() const {
 
 Result<AttributionPatching> attribute_patches(const Engine& engine, const std::vector<PatchPair>& pairs,
                                               const PatchingOptions& options, const GuardOptions& guard,
-                                              const TaskContext& task) {
+                                              const RunControl& control) {
   return guarded("estimating patches", [&]() -> Result<AttributionPatching> {
     HS_TRY(check_has_gradient(options.metric, "patch exactly, or use logit_diff"));
     HS_ASSIGN(const PatchPlan plan, plan_patching(engine, pairs, options));
     AttributionPatching out;
     out.estimated = empty_result(engine, plan);
-    HS_TRY(Estimate(engine, options, plan, task, out.estimated).run());
-    HS_TRY(check_cells(engine, options, plan, guard, task, out));
+    HS_TRY(Estimate(engine, options, plan, control, out.estimated).run());
+    HS_TRY(check_cells(engine, options, plan, guard, control, out));
     out.estimated.complete = true;
     return out;
   });

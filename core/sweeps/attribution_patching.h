@@ -37,6 +37,6 @@ struct AttributionPatching {
 // patch_activations()'s.
 Result<AttributionPatching> attribute_patches(const Engine& engine, const std::vector<PatchPair>& pairs,
                                               const PatchingOptions& options, const GuardOptions& guard,
-                                              const TaskContext& task = {});
+                                              const RunControl& control = {});
 
 } // namespace headscope

@@ -29,8 +29,8 @@ constexpr std::int64_t first_run_share = 16;
 class Sweep {
 public:
   Sweep(const Engine& engine, const HeadAblationOptions& options, const AblationPlan& plan, AblationSource& source,
-        const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result)
-      : engine_(engine), options_(options), plan_(plan), source_(source), task_(task), callback_(callback),
+        const RunControl& control, const HeadAblationCallback& callback, HeadAblationResult& result)
+      : engine_(engine), options_(options), plan_(plan), source_(source), control_(control), callback_(callback),
         result_(result), budget_(tokens_per_run(options.tokens_per_run, engine)),
         run_tokens_(engine.model().device.is_cuda() ? budget_ : std::max<std::int64_t>(1, budget_ / first_run_share)) {}
 
@@ -61,7 +61,7 @@ private:
   // Runs the clean prompts together with the waiting variants, and keeps the activations that sweeps restart from.
   Status run_clean(const std::vector<int>& kept) {
     HS_ASSIGN(CleanRows clean,
-              CleanRows::run(engine_, rows_, kept, options_.method != AblationMethod::uniform, waiting_, task_.cancel));
+              CleanRows::run(engine_, rows_, kept, options_.method != AblationMethod::uniform, waiting_, control_.cancel));
     clean_.emplace(std::move(clean));
     if (needs_reference(options_.metric)) judge_.reference = clean_->logits();
     std::vector<std::int64_t> slots(rows_.size());
@@ -126,7 +126,7 @@ private:
     if (!clean_) {
       HS_TRY(run_clean({plan_.layers.begin() + static_cast<std::ptrdiff_t>(next), plan_.layers.end()}));
     } else {
-      HS_ASSIGN(const at::Tensor values, measure_together(engine_, clean_->batch(), waiting_, judge_, task_.cancel));
+      HS_ASSIGN(const at::Tensor values, measure_together(engine_, clean_->batch(), waiting_, judge_, control_.cancel));
       queue(values, false);
     }
     if (run_tokens_ < budget_) run_tokens_ *= 2;
@@ -193,7 +193,7 @@ private:
       request.batch.tokens = repeated_.narrow(1, 0, repeated_.size(1) - 1);
       request.until = LogitRows::none;
       request.past = KvPast::append_to(cache);
-      request.cancel = task_.cancel;
+      request.cancel = control_.cancel;
       HS_TRY(engine_.run(request));
       return cache;
     });
@@ -206,7 +206,7 @@ private:
       request.batch.tokens = repeated_.narrow(1, repeated_.size(1) - 1, 1);
       request.until = LogitRows::last;
       request.past = KvPast::append_to(cache);
-      request.cancel = task_.cancel;
+      request.cancel = control_.cancel;
       std::vector<std::int64_t> used, slots;
       for (std::size_t slot = 0; slot < rows_.size(); ++slot) {
         for (std::size_t i = 0; i < heads.size(); ++i) {
@@ -234,7 +234,7 @@ private:
 
   Status publish(int layer, std::int64_t measured) {
     done_ += measured;
-    task_.report("ablating heads", done_, plan_.head_count * static_cast<std::int64_t>(plan_.prompts.size()));
+    control_.report("ablating heads", done_, plan_.head_count * static_cast<std::int64_t>(plan_.prompts.size()));
     return callback_ ? callback_({chunk_, layer, &result_}) : Status{};
   }
 
@@ -242,7 +242,7 @@ private:
   const HeadAblationOptions& options_;
   const AblationPlan& plan_;
   AblationSource& source_;
-  const TaskContext& task_;
+  const RunControl& control_;
   const HeadAblationCallback& callback_;
   HeadAblationResult& result_;
   std::vector<std::int64_t> chunk_; // indices of the prompts being measured
@@ -287,12 +287,12 @@ Status check_head(HeadId id, const ModelConfig& config) {
 }
 
 Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationOptions& options,
-             const TaskContext& task, const HeadAblationCallback& callback, HeadAblationResult& result) {
-  HS_ASSIGN(AblationSource source, AblationSource::prepare(engine, plan.prompts, options, plan.layers, task));
+             const RunControl& control, const HeadAblationCallback& callback, HeadAblationResult& result) {
+  HS_ASSIGN(AblationSource source, AblationSource::prepare(engine, plan.prompts, options, plan.layers, control));
   result.donors = source.donors();
   HS_ASSIGN(result.replaced,
             replaced_shares(plan.prompts, reference_rows(options, plan.prompts), result.donors, options.phase));
-  return Sweep(engine, options, plan, source, task, callback, result).run();
+  return Sweep(engine, options, plan, source, control, callback, result).run();
 }
 
 } // namespace
@@ -367,12 +367,12 @@ HeadAblationResult empty_result(const Engine& engine, const AblationPlan& plan) 
 }
 
 Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
-                                        const HeadAblationOptions& options, const TaskContext& task,
+                                        const HeadAblationOptions& options, const RunControl& control,
                                         const HeadAblationCallback& callback) {
   return guarded("ablating heads", [&]() -> Result<HeadAblationResult> {
     HS_ASSIGN(const AblationPlan plan, plan_ablation(engine, prompts, options));
     HeadAblationResult result = empty_result(engine, plan);
-    const Status status = sweep(engine, plan, options, task, callback, result);
+    const Status status = sweep(engine, plan, options, control, callback, result);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/prompts/prompt.h"
 #include "core/scoring/metric.h"
@@ -69,7 +69,7 @@ using HeadAblationCallback = std::function<Status(const HeadAblationPart&)>;
 // next layers join as long as there is room. Returns invalid_argument for bad options, mismatch for a reference that
 // does not fit the prompts.
 Result<HeadAblationResult> ablate_heads(const Engine& engine, const std::vector<AblationPrompt>& prompts,
-                                        const HeadAblationOptions& options, const TaskContext& task = {},
+                                        const HeadAblationOptions& options, const RunControl& control = {},
                                         const HeadAblationCallback& callback = {});
 
 } // namespace headscope

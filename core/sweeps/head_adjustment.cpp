@@ -158,7 +158,7 @@ std::vector<std::vector<HeadAdjustment>> adjustment_variants(const std::vector<H
 
 Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<AdjustmentPrompt>& prompts,
                                       const std::vector<HeadAdjustment>& adjustments, const AdjustmentOptions& options,
-                                      const TaskContext& task) {
+                                      const RunControl& control) {
   HS_TRY(check_adjustments(adjustments, engine.config()));
   HS_TRY(check_prompts(prompts, adjustments, engine.config()));
   if (options.seeds < 0 || options.tokens_per_run < 0)
@@ -171,8 +171,8 @@ Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<Ad
   result.accuracy.assign(cells, not_measured);
   result.predicted.assign(cells, -1);
   for (std::size_t i = 0; i < prompts.size(); ++i) {
-    task.report("adjusting heads", static_cast<std::int64_t>(i), result.n_prompts);
-    const Status status = measure(engine, prompts[i], i, options, task.cancel, result);
+    control.report("adjusting heads", static_cast<std::int64_t>(i), result.n_prompts);
+    const Status status = measure(engine, prompts[i], i, options, control.cancel, result);
     if (!status.ok() && was_cancelled(status.error())) return result;
     HS_TRY(status);
   }

@@ -60,6 +60,6 @@ std::vector<std::vector<HeadAdjustment>> adjustment_variants(const std::vector<H
 // 1, and prompts without the keys that an adjustment names.
 Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<AdjustmentPrompt>& prompts,
                                       const std::vector<HeadAdjustment>& adjustments, const AdjustmentOptions& options,
-                                      const TaskContext& task = {});
+                                      const RunControl& control = {});
 
 } // namespace headscope

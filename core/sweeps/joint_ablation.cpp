@@ -136,12 +136,12 @@ Status check_sets(const std::vector<AblationNodes>& sets, AblationMethod method,
 class JointSweep {
 public:
   JointSweep(const Engine& engine, const std::vector<AblationNodes>& sets, const AblationPlan& plan,
-             const HeadAblationOptions& options, const TaskContext& task, JointAblationResult& result)
-      : engine_(engine), sets_(sets), plan_(plan), options_(options), task_(task), result_(result) {}
+             const HeadAblationOptions& options, const RunControl& control, JointAblationResult& result)
+      : engine_(engine), sets_(sets), plan_(plan), options_(options), control_(control), result_(result) {}
 
   Status run() {
     HS_ASSIGN(JointReplacement source,
-              JointReplacement::prepare(engine_, plan_.prompts, options_, sites_of(sets_), task_));
+              JointReplacement::prepare(engine_, plan_.prompts, options_, sites_of(sets_), control_));
     result_.donors = source.donors();
     HS_ASSIGN(result_.replaced,
               replaced_shares(plan_.prompts, reference_rows(options_, plan_.prompts), result_.donors, options_.phase));
@@ -157,7 +157,7 @@ public:
 private:
   Status measure_clean(const std::vector<std::int64_t>& chunk) {
     rows_ = select_rows(plan_.prompts, chunk);
-    HS_ASSIGN(const at::Tensor logits, last_logits(engine_, rows_, task_.cancel));
+    HS_ASSIGN(const at::Tensor logits, last_logits(engine_, rows_, control_.cancel));
     judge_ = {options_.metric, {}, {}};
     slots_.clear();
     for (const std::int64_t prompt : chunk) {
@@ -176,7 +176,7 @@ private:
     request.batch = TokenBatch::pad(rows_, TokenBatch::Side::right);
     request.until = LogitRows::last;
     request.split_matmul = true;
-    request.cancel = task_.cancel;
+    request.cancel = control_.cancel;
     for (const auto& [site, indices] : by_site(sets_[set])) {
       if (options_.method == AblationMethod::uniform)
         source.add_uniform(site.layer, indices, request.interventions);
@@ -188,7 +188,7 @@ private:
     for (std::size_t i = 0; i < chunk.size(); ++i)
       result_.ablated[result_.index(set, static_cast<std::size_t>(chunk[i]))] = values[i];
     done_ += std::ssize(chunk);
-    task_.report("ablating together", done_, result_.n_prompts * std::ssize(sets_));
+    control_.report("ablating together", done_, result_.n_prompts * std::ssize(sets_));
     return {};
   }
 
@@ -196,7 +196,7 @@ private:
   const std::vector<AblationNodes>& sets_;
   const AblationPlan& plan_;
   const HeadAblationOptions& options_;
-  const TaskContext& task_;
+  const RunControl& control_;
   JointAblationResult& result_;
   TokenRows rows_;                  // of the chunk
   std::vector<std::int64_t> slots_; // 0, 1, ...
@@ -266,7 +266,7 @@ double JointAblationResult::mean_ablated(std::size_t set) const {
 
 Result<JointAblationResult> ablate_together(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                             const std::vector<AblationNodes>& sets, const HeadAblationOptions& options,
-                                            const TaskContext& task) {
+                                            const RunControl& control) {
   HS_TRY(check_sets(sets, options.method, engine.config()));
   HeadAblationOptions checked = options;
   checked.heads.clear();
@@ -277,7 +277,7 @@ Result<JointAblationResult> ablate_together(const Engine& engine, const std::vec
     const double unmeasured = std::numeric_limits<double>::quiet_NaN();
     result.clean.assign(prompts.size(), unmeasured);
     result.ablated.assign(prompts.size() * sets.size(), unmeasured);
-    const Status status = JointSweep(engine, sets, plan, checked, task, result).run();
+    const Status status = JointSweep(engine, sets, plan, checked, control, result).run();
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;
@@ -303,14 +303,14 @@ double CompletenessRow::difference() const { return std::abs(circuit_without - m
 
 Result<Completeness> circuit_completeness(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                           const AblationNodes& circuit, const std::vector<AblationNodes>& subsets,
-                                          const HeadAblationOptions& options, const TaskContext& task) {
+                                          const HeadAblationOptions& options, const RunControl& control) {
   std::vector<AblationNodes> sets;
   for (const AblationNodes& left_out : subsets) {
     sets.push_back(all_nodes_but(nodes_without(circuit, left_out), engine.config()));
     sets.push_back(left_out);
   }
   Completeness out;
-  HS_ASSIGN(out.measured, ablate_together(engine, prompts, sets, options, task));
+  HS_ASSIGN(out.measured, ablate_together(engine, prompts, sets, options, control));
   for (std::size_t i = 0; i < subsets.size(); ++i)
     out.rows.push_back({subsets[i], out.measured.mean_ablated(2 * i), out.measured.mean_ablated(2 * i + 1)});
   return out;

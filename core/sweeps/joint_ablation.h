@@ -51,7 +51,7 @@ struct JointAblationResult {
 // another prompt. Returns invalid_argument for uniform attention of MLPs or neurons.
 Result<JointAblationResult> ablate_together(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                             const std::vector<AblationNodes>& sets, const HeadAblationOptions& options,
-                                            const TaskContext& task = {});
+                                            const RunControl& control = {});
 
 // The subsets K for a circuit's completeness: the empty set, each node alone, and `random` subsets that have each node
 // with probability 1/2, none of them empty.
@@ -68,6 +68,6 @@ struct Completeness {
 };
 Result<Completeness> circuit_completeness(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                           const AblationNodes& circuit, const std::vector<AblationNodes>& subsets,
-                                          const HeadAblationOptions& options, const TaskContext& task = {});
+                                          const HeadAblationOptions& options, const RunControl& control = {});
 
 } // namespace headscope

@@ -107,16 +107,16 @@ JointReplacement::JointReplacement(const Engine& engine, const TokenRows& prompt
 
 Result<JointReplacement> JointReplacement::prepare(const Engine& engine, const TokenRows& prompts,
                                                    const HeadAblationOptions& options,
-                                                   const std::vector<HookSite>& sites, const TaskContext& task) {
-  JointReplacement made(engine, prompts, options, sites, task.cancel);
-  if (options.method == AblationMethod::mean) HS_TRY(made.compute_means(task));
+                                                   const std::vector<HookSite>& sites, const RunControl& control) {
+  JointReplacement made(engine, prompts, options, sites, control.cancel);
+  if (options.method == AblationMethod::mean) HS_TRY(made.compute_means(control));
   if (options.method == AblationMethod::resample) {
     HS_ASSIGN(made.donors_, choose_donors(prompts, *made.reference_, options.seed));
   }
   return made;
 }
 
-Status JointReplacement::compute_means(const TaskContext& task) {
+Status JointReplacement::compute_means(const RunControl& control) {
   if (options_->mean_by_position && longest(*prompts_) > longest(*reference_))
     return make_error(ErrorCode::mismatch,
                       std::string("a prompt has ")
@@ -143,7 +143,7 @@ Status JointReplacement::compute_means(const TaskContext& task) {
                                }});
     HS_TRY(engine_->run(request));
     done += std::ssize(chunk);
-    task.report("averaging activations", done, std::ssize(*reference_));
+    control.report("averaging activations", done, std::ssize(*reference_));
   }
   values_ = sums.means(options_->mean_by_position, engine_->model());
   return {};

@@ -16,7 +16,7 @@ public:
   // Runs the reference prompts where the method needs their mean. `sites` are z, mlp_out and mlp_post of layers.
   static Result<JointReplacement> prepare(const Engine& engine, const TokenRows& prompts,
                                           const HeadAblationOptions& options, const std::vector<HookSite>& sites,
-                                          const TaskContext& task);
+                                          const RunControl& control);
 
   const std::vector<std::int64_t>& donors() const { return donors_; }
   // Sets the prompts (indices) that the next calls are about.
@@ -30,7 +30,7 @@ public:
 private:
   JointReplacement(const Engine& engine, const TokenRows& prompts, const HeadAblationOptions& options,
                    const std::vector<HookSite>& sites, CancelToken cancel);
-  Status compute_means(const TaskContext& task);
+  Status compute_means(const RunControl& control);
   Status read_donors(const TokenRows& rows);
 
   const Engine* engine_;

@@ -65,7 +65,7 @@ public:
   Masking(const Engine& engine, const std::vector<MaskPrompt>& tasks, const MaskingOptions& options)
       : engine_(engine), tasks_(tasks), options_(options) {}
 
-  Result<MaskingResult> run(const std::vector<HeadId>& ranking, const TaskContext& context) {
+  Result<MaskingResult> run(const std::vector<HeadId>& ranking, const RunControl& context) {
     choose_heads(ranking);
     if (options_.method == MaskMethod::mean) {
       const Status status = average(context);
@@ -106,7 +106,7 @@ private:
   }
 
   // Computes the mean z of every head over the positions of all prompts.
-  Status average(const TaskContext& context) {
+  Status average(const RunControl& context) {
     const auto n_layers = static_cast<std::size_t>(engine_.config().n_layers);
     means_.assign(n_layers, {});
     double positions = 0.0;
@@ -263,7 +263,7 @@ std::pair<double, double> MaskingResult::control_range(std::size_t count) const 
 
 Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
-                                  const TaskContext& task) {
+                                  const RunControl& task) {
   HS_TRY(check(tasks, ranking, options));
   return guarded("masking heads", [&] { return Masking(engine, tasks, options).run(ranking, task); });
 }

@@ -47,7 +47,7 @@ struct MaskingResult {
 // options.
 Result<MaskingResult> run_masking(const Engine& engine, const std::vector<MaskPrompt>& tasks,
                                   const std::vector<HeadId>& ranking, const MaskingOptions& options,
-                                  const TaskContext& task = {});
+                                  const RunControl& task = {});
 
 // The score of a task judged by log_prob under each set of interventions. `phase` decode acts from the last prompt
 // token on, prefill before it.

@@ -17,9 +17,9 @@ namespace {
 
 class Sweep {
 public:
-  Sweep(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const TaskContext& task,
+  Sweep(const Engine& engine, const PatchingOptions& options, const PatchPlan& plan, const RunControl& control,
         const PatchingCallback& callback, PatchingResult& result)
-      : engine_(engine), options_(options), plan_(plan), task_(task), callback_(callback), result_(result) {}
+      : engine_(engine), options_(options), plan_(plan), control_(control), callback_(callback), result_(result) {}
 
   Status run() {
     HS_TRY(measure_unpatched());
@@ -41,13 +41,13 @@ private:
 
   Status measure_unpatched() {
     for (const auto& chunk : chunk_rows(plan_.clean, 1, tokens_per_run(options_.tokens_per_run, engine_), false)) {
-      HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
+      HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, control_.cancel));
       std::vector<std::int64_t> rows(chunk.size());
       for (std::size_t i = 0; i < rows.size(); ++i)
         rows[i] = static_cast<std::int64_t>(i);
       for (const bool clean : {true, false}) {
         const TokenRows tokens = select_rows(clean ? plan_.clean : plan_.corrupt, chunk);
-        HS_ASSIGN(const at::Tensor logits, last_logits(engine_, tokens, task_.cancel));
+        HS_ASSIGN(const at::Tensor logits, last_logits(engine_, tokens, control_.cancel));
         HS_ASSIGN(const std::vector<double> values, judge.values(logits, rows));
         for (std::size_t i = 0; i < chunk.size(); ++i)
           (clean ? result_.clean : result_.corrupt)[static_cast<std::size_t>(chunk[i])] = values[i];
@@ -57,9 +57,9 @@ private:
   }
 
   Status patch_chunk(const std::vector<std::int64_t>& chunk) {
-    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, task_.cancel));
-    LayerWalk source(engine_, select_rows(plan_.source(), chunk), task_.cancel);
-    LayerWalk destination(engine_, select_rows(plan_.destination(), chunk), task_.cancel);
+    HS_ASSIGN(const Judge judge, judge_of(engine_, plan_, chunk, control_.cancel));
+    LayerWalk source(engine_, select_rows(plan_.source(), chunk), control_.cancel);
+    LayerWalk destination(engine_, select_rows(plan_.destination(), chunk), control_.cancel);
     std::vector<std::vector<PatchCell>> cells;
     for (const std::int64_t pair : chunk)
       cells.push_back(plan_.cells(static_cast<std::int64_t>(plan_.clean[static_cast<std::size_t>(pair)].size())));
@@ -72,13 +72,13 @@ private:
                               plan_.intervention(layer, cell, activation.select(0, static_cast<std::int64_t>(slot)))});
       HS_ASSIGN(const std::vector<double> values,
                 measure_variants(engine_, destination, layer, variants, judge,
-                                 tokens_per_run(options_.tokens_per_run, engine_), task_.cancel));
+                                 tokens_per_run(options_.tokens_per_run, engine_), control_.cancel));
       auto value = values.begin();
       for (std::size_t slot = 0; slot < chunk.size(); ++slot)
         for (const PatchCell& cell : cells[slot])
           keep_patched(result_, chunk[slot], layer, cell, *value++);
       done_ += static_cast<std::int64_t>(variants.size());
-      task_.report("patching activations", done_, total_);
+      control_.report("patching activations", done_, total_);
       if (callback_) HS_TRY(callback_({chunk, layer, &result_}));
     }
     return {};
@@ -87,7 +87,7 @@ private:
   const Engine& engine_;
   const PatchingOptions& options_;
   const PatchPlan& plan_;
-  const TaskContext& task_;
+  const RunControl& control_;
   const PatchingCallback& callback_;
   PatchingResult& result_;
   std::int64_t done_ = 0, total_ = 0; // cells
@@ -219,12 +219,12 @@ std::string unequal_lengths_note(const std::vector<PatchPair>& pairs, PatchAxes 
 }
 
 Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                         const PatchingOptions& options, const TaskContext& task,
+                                         const PatchingOptions& options, const RunControl& control,
                                          const PatchingCallback& callback) {
   return guarded("patching activations", [&]() -> Result<PatchingResult> {
     HS_ASSIGN(const PatchPlan plan, plan_patching(engine, pairs, options));
     PatchingResult result = empty_result(engine, plan);
-    const Status status = Sweep(engine, options, plan, task, callback, result).run();
+    const Status status = Sweep(engine, options, plan, control, callback, result).run();
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;

@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/prompts/prompt.h"
 #include "core/scoring/metric.h"
@@ -82,7 +82,7 @@ using PatchingCallback = std::function<Status(const PatchingPart&)>;
 // Returns mismatch for a pair of unequal lengths (with its tokens), or where clean and corrupt metrics are equal on
 // average.
 Result<PatchingResult> patch_activations(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                         const PatchingOptions& options, const TaskContext& task = {},
+                                         const PatchingOptions& options, const RunControl& control = {},
                                          const PatchingCallback& callback = {});
 
 } // namespace headscope

@@ -24,7 +24,7 @@ Intervention calibration(HeadId head, const MaskPrompt& task, const SinkCalibrat
 // The mean scores over tasks [begin, end), one for each set of calibrated heads.
 Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<MaskPrompt>& tasks, std::size_t begin,
                                         std::size_t end, const std::vector<std::vector<HeadId>>& sets,
-                                        const SinkCalibrationOptions& options, const TaskContext& context) {
+                                        const SinkCalibrationOptions& options, const RunControl& context) {
   std::vector<double> means(sets.size(), 0.0);
   for (std::size_t i = begin; i < end; ++i) {
     context.report("calibrating sinks", static_cast<std::int64_t>(i), std::ssize(tasks));
@@ -43,7 +43,7 @@ Result<std::vector<double>> mean_scores(const Engine& engine, const std::vector<
 }
 
 Result<SinkCalibration> search(const Engine& engine, const std::vector<MaskPrompt>& tasks,
-                               const SinkCalibrationOptions& options, const TaskContext& context) {
+                               const SinkCalibrationOptions& options, const RunControl& context) {
   const ModelConfig& config = engine.config();
   SinkCalibration out;
   out.n_layers = config.n_layers;
@@ -77,7 +77,7 @@ Result<SinkCalibration> search(const Engine& engine, const std::vector<MaskPromp
 } // namespace
 
 Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskPrompt>& tasks,
-                                        const SinkCalibrationOptions& options, const TaskContext& task) {
+                                        const SinkCalibrationOptions& options, const RunControl& task) {
   if (tasks.size() < 2)
     return make_error(ErrorCode::invalid_argument, "at least two tasks are needed, one of them held out", {}, "tasks");
   if (!(options.beta >= 0.0) || !(options.theta >= 0.0))

@@ -31,6 +31,6 @@ struct SinkCalibration {
 
 // Needs at least two tasks judged by log_prob. Returns invalid_argument for bad options.
 Result<SinkCalibration> calibrate_sinks(const Engine& engine, const std::vector<MaskPrompt>& tasks,
-                                        const SinkCalibrationOptions& options, const TaskContext& task = {});
+                                        const SinkCalibrationOptions& options, const RunControl& control = {});
 
 } // namespace headscope

@@ -228,7 +228,7 @@ Result<std::vector<Intervention>> steering_interventions(const Steering& steerin
 
 Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const TokenRows& texts,
                                                  const std::vector<SteeringTarget>& targets, ReadPosition position,
-                                                 std::int64_t asked_tokens, const TaskContext& task) {
+                                                 std::int64_t asked_tokens, const RunControl& control) {
   HS_TRY(check_targets(targets, engine.config()));
   HS_TRY(check_rows(texts, engine.config(), "text"));
   if (texts.empty()) return make_error(ErrorCode::invalid_argument, "there are no texts", {}, "texts");
@@ -237,7 +237,7 @@ Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const Tok
     std::int64_t done = 0;
     for (const auto& chunk : chunk_rows(texts, 1, tokens_per_run(asked_tokens, engine), false)) {
       const TokenRows rows = select_rows(texts, chunk);
-      HS_ASSIGN(const RunResult run, engine.run(reading_request(rows, targets, task.cancel)));
+      HS_ASSIGN(const RunResult run, engine.run(reading_request(rows, targets, control.cancel)));
       for (std::size_t i = 0; i < targets.size(); ++i) {
         HS_ASSIGN(const at::Tensor activation, run.cache.get(targets[i].site));
         for (std::size_t row = 0; row < rows.size(); ++row) {
@@ -247,7 +247,7 @@ Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const Tok
         }
       }
       done += std::ssize(chunk);
-      task.report("reading texts", done, std::ssize(texts));
+      control.report("reading texts", done, std::ssize(texts));
     }
     for (at::Tensor& sum : sums)
       sum = sum / static_cast<double>(texts.size());
@@ -257,9 +257,9 @@ Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const Tok
 
 Status set_difference_of_means(const Engine& engine, const TokenRows& positive, const TokenRows& negative,
                                ReadPosition position, std::int64_t asked_tokens, std::vector<SteeringTarget>& targets,
-                               const TaskContext& task) {
-  HS_ASSIGN(const auto plus, mean_activations(engine, positive, targets, position, asked_tokens, task));
-  HS_ASSIGN(const auto minus, mean_activations(engine, negative, targets, position, asked_tokens, task));
+                               const RunControl& control) {
+  HS_ASSIGN(const auto plus, mean_activations(engine, positive, targets, position, asked_tokens, control));
+  HS_ASSIGN(const auto minus, mean_activations(engine, negative, targets, position, asked_tokens, control));
   return guarded("taking the difference of means", [&]() -> Status {
     for (std::size_t i = 0; i < targets.size(); ++i) {
       targets[i].vector = (plus[i] - minus[i]).to(at::kFloat);
@@ -282,7 +282,7 @@ double SteeringResult::mean(std::size_t coefficient) const {
 
 Result<SteeringResult> steer_prompts(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                      const Steering& steering, const SteeringOptions& options,
-                                     const TaskContext& task) {
+                                     const RunControl& control) {
   HS_TRY(check_steering(engine, prompts, steering, options));
   return guarded("steering", [&]() -> Result<SteeringResult> {
     SteeringResult result;
@@ -290,10 +290,10 @@ Result<SteeringResult> steer_prompts(const Engine& engine, const std::vector<Abl
     result.clean.assign(prompts.size(), not_measured);
     result.steered.assign(prompts.size() * options.coefficients.size(), not_measured);
     for (std::size_t i = 0; i < prompts.size(); ++i) {
-      const Status status = measure(engine, prompts[i], i, steering, options, task.cancel, result);
+      const Status status = measure(engine, prompts[i], i, steering, options, control.cancel, result);
       if (!status.ok() && was_cancelled(status.error())) return result;
       HS_TRY(status);
-      task.report("steering", static_cast<std::int64_t>(i) + 1, result.n_prompts);
+      control.report("steering", static_cast<std::int64_t>(i) + 1, result.n_prompts);
     }
     result.complete = true;
     return result;

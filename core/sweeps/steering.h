@@ -69,13 +69,13 @@ Result<std::vector<Intervention>> steering_interventions(const Steering& steerin
 // over its tokens, then all texts are averaged with equal weight.
 Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const TokenRows& texts,
                                                  const std::vector<SteeringTarget>& targets, ReadPosition position,
-                                                 std::int64_t asked_tokens, const TaskContext& task = {});
+                                                 std::int64_t asked_tokens, const RunControl& control = {});
 
 // Gives every target its vector: the mean of the positive texts less that of the negative ones. Returns mismatch where
 // the two are equal.
 Status set_difference_of_means(const Engine& engine, const TokenRows& positive, const TokenRows& negative,
                                ReadPosition position, std::int64_t asked_tokens, std::vector<SteeringTarget>& targets,
-                               const TaskContext& task = {});
+                               const RunControl& control = {});
 
 struct SteeringOptions {
   std::vector<double> coefficients = {1.0};
@@ -98,6 +98,6 @@ struct SteeringResult {
 // Measures the metric after each prompt at every strength.
 Result<SteeringResult> steer_prompts(const Engine& engine, const std::vector<AblationPrompt>& prompts,
                                      const Steering& steering, const SteeringOptions& options,
-                                     const TaskContext& task = {});
+                                     const RunControl& control = {});
 
 } // namespace headscope

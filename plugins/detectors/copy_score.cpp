@@ -78,15 +78,15 @@ void add_layer(const Model& model, const at::Tensor& outputs, const Names& names
 
 Result<CopyScores> copy_scores(const Engine& engine, const std::vector<std::vector<std::int64_t>>& prompts,
                                const std::vector<std::vector<std::int64_t>>& positions, std::int64_t top,
-                               const TaskContext& task) {
+                               const RunControl& control) {
   return guarded("measuring copy scores", [&]() -> Result<CopyScores> {
     const Model& model = engine.model();
-    HS_ASSIGN(const Names names, names_after_first_block(engine, prompts, positions, task.cancel));
+    HS_ASSIGN(const Names names, names_after_first_block(engine, prompts, positions, control.cancel));
     const at::Tensor constant = constant_logits(model);
     CopyScores out;
     for (int layer = 0; layer < model.config.n_layers; ++layer) {
-      throw_if_cancelled(task.cancel);
-      task.report("copy scores", layer, model.config.n_layers);
+      throw_if_cancelled(control.cancel);
+      control.report("copy scores", layer, model.config.n_layers);
       add_layer(model, written(model, layer, names.resid), names, constant, top, out);
     }
     return out;

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 
 namespace headscope {
@@ -18,6 +18,6 @@ struct CopyScores {
 // x is the residual after block 0 at each of `positions` of each prompt. b_V is included, b_O is not.
 Result<CopyScores> copy_scores(const Engine& engine, const std::vector<std::vector<std::int64_t>>& prompts,
                                const std::vector<std::vector<std::int64_t>>& positions, std::int64_t top,
-                               const TaskContext& task);
+                               const RunControl& control);
 
 } // namespace headscope

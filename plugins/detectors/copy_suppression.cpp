@@ -193,8 +193,8 @@ private:
     std::vector<Layer> layers = prepare(weights, tokens, first, last);
     const std::int64_t step = run.options.integer("block");
     for (std::int64_t begin = 0; begin < config.d_vocab; begin += step) {
-      throw_if_cancelled(run.task.cancel); // a count over part of the vocabulary is meaningless
-      run.task.report("copy suppression", begin, config.d_vocab);
+      throw_if_cancelled(run.control.cancel); // a count over part of the vocabulary is meaningless
+      run.control.report("copy suppression", begin, config.d_vocab);
       pass_block(weights, at::arange(begin, std::min(begin + step, config.d_vocab), at::kLong), tokens, first, layers);
     }
     return summarise(run, layers, ids, first);

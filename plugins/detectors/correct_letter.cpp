@@ -86,7 +86,7 @@ private:
     for (const ChoicePrompt& prompt : set.prompts)
       rows.push_back(prompt.ids);
     HS_TRY(check_rows(rows, run.engine.config(), "question"));
-    HS_ASSIGN(const at::Tensor logits, last_logits(run.engine, rows, run.task.cancel));
+    HS_ASSIGN(const at::Tensor logits, last_logits(run.engine, rows, run.control.cancel));
     const at::Tensor letters = at::tensor(std::vector<std::int64_t>(set.letters.begin(), set.letters.end()), at::kLong);
     const at::Tensor best = logits.index_select(1, letters.to(logits.device())).argmax(1).cpu();
     Answered out;
@@ -107,8 +107,8 @@ private:
       rows.push_back(prompt.ids);
       labels.push_back(prompt.label_positions[prompt.right]);
     }
-    HS_ASSIGN(const DirectLogitAttribution effects, attribute_logits(run.engine, prompts, run.task));
-    HS_ASSIGN(const std::vector<double> attention, attention_from_last(run.engine, rows, labels, run.task.cancel));
+    HS_ASSIGN(const DirectLogitAttribution effects, attribute_logits(run.engine, prompts, run.control));
+    HS_ASSIGN(const std::vector<double> attention, attention_from_last(run.engine, rows, labels, run.control.cancel));
     const double total = mean_over_first_axis(effects.total, effects.n_prompts, 1).front();
     result.scores = as_floats(effects.mean_heads());
     result.threshold = run.options.number("threshold") * total;

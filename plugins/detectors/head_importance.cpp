@@ -60,7 +60,7 @@ private:
     options.method = AblationMethod::mean;
     options.metric = MetricKind::kl_divergence;
     options.mean_by_position = run.options.flag("by_position");
-    HS_ASSIGN(const HeadAblationResult ablated, ablate_heads(run.engine, prompts, options, run.task));
+    HS_ASSIGN(const HeadAblationResult ablated, ablate_heads(run.engine, prompts, options, run.control));
     DetectorResult result = empty_result(run.engine);
     result.description = summary;
     result.units = std::string("nat");

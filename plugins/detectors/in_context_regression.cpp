@@ -132,7 +132,7 @@ private:
   Result<DetectorResult> measure(const DetectorRun& run) const {
     const Circuits found = circuits(run.engine.model());
     const Examples examples = draw(run);
-    HS_ASSIGN(const at::Tensor predictions, predict(run.engine, examples.z, run.task.cancel));
+    HS_ASSIGN(const at::Tensor predictions, predict(run.engine, examples.z, run.control.cancel));
     DetectorResult result = empty_result(run.engine);
     double omega = 0.0, omega_square = 0.0, mu = 0.0, mu_size = 0.0;
     for (std::size_t i = 0; i < result.scores.size(); ++i) {

@@ -72,7 +72,7 @@ Result<NameMoving> name_moving(const DetectorRun& run, const IoiSet& set) {
   LastTokenPaths paths;
   paths.through_mlps = run.options.flag("through_mlps");
   NameMoving found;
-  HS_ASSIGN(found.direct, patch_last_token_paths(run.engine, set.pairs, paths, run.task));
+  HS_ASSIGN(found.direct, patch_last_token_paths(run.engine, set.pairs, paths, run.control));
   found.logit_difference = found.direct.mean_clean();
   double right = 0.0;
   for (const double difference : found.direct.clean)
@@ -80,9 +80,9 @@ Result<NameMoving> name_moving(const DetectorRun& run, const IoiSet& set) {
   found.accuracy = right / static_cast<double>(found.direct.n_pairs);
   found.lost = percent_lost(found.direct, found.logit_difference);
   HS_ASSIGN(found.attention,
-            attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::io_position), run.task.cancel));
+            attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::io_position), run.control.cancel));
   HS_ASSIGN(CopyScores scores,
-            copy_scores(run.engine, set.prompts(), set.name_positions(), run.options.integer("top"), run.task));
+            copy_scores(run.engine, set.prompts(), set.name_positions(), run.options.integer("top"), run.control));
   found.copy = std::move(scores.copy);
   found.negative = std::move(scores.negative);
   return found;

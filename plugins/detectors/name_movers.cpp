@@ -129,7 +129,7 @@ private:
       result.message = "there are no name movers to back up";
       return found.direct;
     }
-    HS_ASSIGN(LastTokenEffects after, patch_last_token_paths(run.engine, set.pairs, paths, run.task));
+    HS_ASSIGN(LastTokenEffects after, patch_last_token_paths(run.engine, set.pairs, paths, run.control));
     const std::vector<double> lost = percent_lost(after, found.logit_difference);
     result.findings.push_back({"logit_difference_knocked_out", after.mean_clean()});
     result.maps.push_back({"before", "direct effect with the name movers in place", "%", as_floats(found.lost)});

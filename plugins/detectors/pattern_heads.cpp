@@ -96,7 +96,7 @@ private:
     std::int64_t layers_done = 0;
     const auto report = [&](int layer) {
       layers_done = std::max<std::int64_t>(layers_done, layer + 1);
-      run.task.report(id() + " heads", layers_done, run.engine.config().n_layers);
+      run.control.report(id() + " heads", layers_done, run.engine.config().n_layers);
     };
     AttentionObserver observer;
     observer.tile = [&](const PatternTile& tile) {
@@ -116,7 +116,7 @@ private:
       request.observer = &observer;
     else
       request.statistics = &statistics;
-    request.cancel = run.task.cancel;
+    request.cancel = run.control.cancel;
     const auto ran = run.engine.run(request);
     if (!ran.ok() && (ran.error().code != ErrorCode::cancelled || layers_done == 0)) return ran.error();
     DetectorResult result = empty_result(run.engine);

@@ -83,12 +83,12 @@ private:
     HS_ASSIGN(std::vector<Asked> plan, planned(run, chosen.needles));
     std::size_t done = 0;
     for (; done < plan.size(); ++done) {
-      run.task.report("query-focused heads", static_cast<std::int64_t>(done), std::ssize(plan));
+      run.control.report("query-focused heads", static_cast<std::int64_t>(done), std::ssize(plan));
       const Status status = measure(run, plan[done]);
       if (!status.ok() && status.error().code == ErrorCode::cancelled && done > 0) break;
       HS_TRY(status);
     }
-    run.task.report("query-focused heads", static_cast<std::int64_t>(done), std::ssize(plan));
+    run.control.report("query-focused heads", static_cast<std::int64_t>(done), std::ssize(plan));
     const bool complete = done == plan.size();
     plan.resize(done);
     DetectorResult result = summarise(run, plan);
@@ -144,7 +144,7 @@ private:
     request.past = KvPast::append_to(cache);
     request.until = LogitRows::none;
     request.statistics = &wanted;
-    request.cancel = run.task.cancel;
+    request.cancel = run.control.cancel;
     HS_TRY(run.engine.run(request));
     return means;
   }
@@ -163,7 +163,7 @@ private:
     prefill.batch = TokenBatch::single({asked.prompt.ids.begin(), asked.prompt.ids.begin() + begin});
     prefill.past = KvPast::append_to(cache);
     prefill.until = LogitRows::none;
-    prefill.cancel = run.task.cancel;
+    prefill.cancel = run.control.cancel;
     HS_TRY(run.engine.run(prefill));
     HS_ASSIGN(const at::Tensor with, row_means(run, cache.select_rows({0}), asked.prompt));
     HS_ASSIGN(const at::Tensor without, row_means(run, std::move(cache), null));

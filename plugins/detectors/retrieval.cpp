@@ -131,14 +131,14 @@ private:
     bool complete = true;
     std::size_t done = 0;
     for (RunRecord& record : plan) {
-      run.task.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
+      run.control.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
       const Status status = measure(run, haystack, record);
       complete = status.ok() || status.error().code != ErrorCode::cancelled;
       if (!complete) break;
       HS_TRY(status);
       ++done;
     }
-    run.task.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
+    run.control.report("retrieval heads", static_cast<std::int64_t>(done), static_cast<std::int64_t>(plan.size()));
     plan.resize(done);
     if (!complete && done == 0) return make_error(ErrorCode::cancelled, "retrieval heads were cancelled");
     DetectorResult result = summarise(run, plan);
@@ -210,7 +210,7 @@ private:
               make_retrieval_prompt(tokenizer, haystack, record.needle,
                                     {record.length, record.depth, run.options.integer("reserve"), uses_chat(run)}));
     HS_ASSIGN(record.outcome, run_retrieval(run.engine, record.prompt, record.needle.real_needle,
-                                            run.options.integer("new_tokens"), run.task.cancel));
+                                            run.options.integer("new_tokens"), run.control.cancel));
     record.kept = record.outcome.rouge > run.options.number("rouge");
     return {};
   }

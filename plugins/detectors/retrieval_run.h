@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "core/prompts/retrieval_prompt.h"
 #include "plugins/detectors/retrieval_score.h"

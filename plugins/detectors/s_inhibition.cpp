@@ -47,7 +47,7 @@ private:
     HS_ASSIGN(const IoiSet set, ioi_set(run));
     HS_ASSIGN(const NameMoving movers, name_moving(run, set));
     HS_ASSIGN(const std::vector<double> attention,
-              attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::s2_position), run.task.cancel));
+              attention_from_last(run.engine, set.prompts(), set.positions(&IoiCase::s2_position), run.control.cancel));
     LastTokenPaths paths;
     paths.through_mlps = run.options.flag("through_mlps");
     paths.queries = name_movers(movers, {});
@@ -67,7 +67,7 @@ private:
     add_ioi_evidence(set, movers.direct, run.engine, id(), result);
     result.message = obstacle(movers, names.empty());
     if (!result.message.empty()) return result;
-    HS_ASSIGN(const LastTokenEffects effects, patch_last_token_paths(run.engine, set.pairs, paths, run.task));
+    HS_ASSIGN(const LastTokenEffects effects, patch_last_token_paths(run.engine, set.pairs, paths, run.control));
     result.scores = as_floats(percent_lost(effects, movers.logit_difference));
     name_heads_where(result,
                      {{"attention", run.options.number("min_attention"), [&](std::size_t i) { return attention[i]; }}});

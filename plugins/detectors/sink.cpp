@@ -67,7 +67,7 @@ private:
     SinkStatistics statistics(run.engine.config(), length);
     bool complete = true;
     for (std::size_t i = 0; i < rows.size() && complete; ++i) {
-      run.task.report("attention sinks", static_cast<std::int64_t>(i), static_cast<std::int64_t>(rows.size()));
+      run.control.report("attention sinks", static_cast<std::int64_t>(i), static_cast<std::int64_t>(rows.size()));
       AttentionStatisticsRequest wanted;
       wanted.key_sum = true;
       wanted.done = [&](const AttentionStatistics& layer) { statistics.add(layer); };
@@ -75,14 +75,14 @@ private:
       request.batch = TokenBatch::single(rows[i]);
       request.until = LogitRows::none;
       request.statistics = &wanted;
-      request.cancel = run.task.cancel;
+      request.cancel = run.control.cancel;
       const auto ran = run.engine.run(request);
       if (!ran.ok() && ran.error().code != ErrorCode::cancelled) return ran.error();
       complete = ran.ok();
       if (complete) statistics.finish_text();
     }
     if (!complete && statistics.texts() == 0) return make_error(ErrorCode::cancelled, "attention sinks were cancelled");
-    run.task.report("attention sinks", statistics.texts(), static_cast<std::int64_t>(rows.size()));
+    run.control.report("attention sinks", statistics.texts(), static_cast<std::int64_t>(rows.size()));
     DetectorResult result = summarise(run, statistics, theta);
     result.findings.insert(result.findings.end(), text.begin(), text.end());
     result.complete = complete;

@@ -74,12 +74,12 @@ private:
       scores.push_back(std::move(score));
     }
     std::int64_t layers = 0;
-    for (; layers < result.n_layers && !run.task.cancel.cancelled(); ++layers) {
-      run.task.report("successor heads", layers, result.n_layers);
+    for (; layers < result.n_layers && !run.control.cancel.cancelled(); ++layers) {
+      run.control.report("successor heads", layers, result.n_layers);
       for (ListScore& score : scores)
         measure_layer(run, static_cast<int>(layers), score);
     }
-    run.task.report("successor heads", layers, result.n_layers);
+    run.control.report("successor heads", layers, result.n_layers);
     if (layers == 0) return make_error(ErrorCode::cancelled, "successor heads were cancelled");
     result.complete = layers == result.n_layers;
     summarise(run, scores, layers, result);

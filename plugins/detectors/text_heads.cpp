@@ -97,13 +97,13 @@ private:
     HS_ASSIGN(std::vector<Piece> pieces, texts(run));
     std::vector<Shares> shares;
     for (const Piece& piece : pieces) {
-      run.task.report(id() + " heads", std::ssize(shares), std::ssize(pieces));
+      run.control.report(id() + " heads", std::ssize(shares), std::ssize(pieces));
       auto measured = shares_of(run, piece);
       if (!measured.ok() && measured.error().code == ErrorCode::cancelled && !shares.empty()) break;
       if (!measured.ok()) return measured.error();
       shares.push_back(std::move(measured).value());
     }
-    run.task.report(id() + " heads", std::ssize(shares), std::ssize(pieces));
+    run.control.report(id() + " heads", std::ssize(shares), std::ssize(pieces));
     const bool complete = shares.size() == pieces.size();
     pieces.resize(shares.size());
     DetectorResult result = summarise(run, pieces, shares);
@@ -146,7 +146,7 @@ private:
       request.batch = TokenBatch::single(piece.tokens);
       request.until = LogitRows::none;
       request.statistics = &wanted;
-      request.cancel = run.task.cancel;
+      request.cancel = run.control.cancel;
       HS_TRY(run.engine.run(request));
     }
     for (at::Tensor* sum : {&out.local, &out.global, &out.boundary, &out.first})

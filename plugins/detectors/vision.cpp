@@ -75,7 +75,7 @@ private:
     HS_ASSIGN(const ImagePrefixes prefixes, images_for(run));
     std::vector<Seen> seen;
     for (std::size_t i = 0; i < prefixes.images.size(); ++i) {
-      run.task.report("images", static_cast<std::int64_t>(i), static_cast<std::int64_t>(prefixes.images.size()));
+      run.control.report("images", static_cast<std::int64_t>(i), static_cast<std::int64_t>(prefixes.images.size()));
       auto one = look(run, prefixes.images[i]);
       if (!one.ok() && one.error().code == ErrorCode::cancelled && !seen.empty()) break;
       HS_TRY(one);
@@ -117,7 +117,7 @@ private:
     GenerateOptions generation;
     generation.max_new_tokens = run.options.integer("new_tokens");
     generation.interventions = {put_image(value, out.begin)};
-    generation.task.cancel = run.task.cancel;
+    generation.task.cancel = run.control.cancel;
     HS_ASSIGN(Generation said, generate(engine, out.with, generation));
     out.generated = std::move(said.tokens);
     HS_ASSIGN(const at::Tensor with, outputs(run, out.with, out.generated, {put_image(value, out.begin)}));
@@ -146,7 +146,7 @@ private:
     request.batch = TokenBatch::single(ids);
     request.until = LogitRows::none;
     request.interventions = std::move(interventions);
-    request.cancel = run.task.cancel;
+    request.cancel = run.control.cancel;
     for (int layer = 0; layer < run.engine.config().n_layers; ++layer) {
       const BlockWeights& block = run.engine.model().weights.blocks[static_cast<std::size_t>(layer)];
       request.hooks.push_back(

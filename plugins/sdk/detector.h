@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/engine/engine.h"
 #include "plugins/sdk/detector_result.h"
 #include "plugins/sdk/options.h"
@@ -17,7 +17,7 @@ struct DetectorRun {
   const Engine& engine;
   const OptionSet& options;
   std::string haystack; // a text file or folder of the user's; empty: text that is generated from the seed
-  TaskContext task;
+  RunControl control;
 };
 
 class Detector {

@@ -88,11 +88,11 @@ TEST_P(HeadWeightsTest, SingularVectorsReadAndWriteTheSameTokens) {
 }
 
 TEST(HeadWeights, CancelledKeepsWhatIsDone) {
-  TaskContext task;
-  task.progress = [&](const Progress& progress) {
-    if (progress.stage == "composition") task.cancel.cancel();
+  RunControl control;
+  control.progress = [&](const Progress& progress) {
+    if (progress.stage == "composition") control.cancel.cancel();
   };
-  const auto found = head_weights(*model_of("plain"), {}, task);
+  const auto found = head_weights(*model_of("plain"), {}, control);
   ASSERT_TRUE(found.ok());
   EXPECT_FALSE(found->complete);
   EXPECT_FALSE(std::isnan(found->copying[0]));

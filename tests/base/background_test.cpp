@@ -10,7 +10,7 @@ namespace {
 
 TEST(Background, IsWaitedForByWhoeverAsks) {
   std::atomic<bool> may_end = false;
-  const Background<std::string> work([&](const TaskContext&) -> Result<std::string> {
+  const Background<std::string> work([&](const RunControl&) -> Result<std::string> {
     while (!may_end)
       std::this_thread::yield();
     return std::string("done");
@@ -24,15 +24,15 @@ TEST(Background, IsWaitedForByWhoeverAsks) {
 
 TEST(Background, HandsOnAnError) {
   const Background<int> work(
-      [](const TaskContext&) -> Result<int> { return make_error(ErrorCode::io, "cannot be read", "a file"); });
+      [](const RunControl&) -> Result<int> { return make_error(ErrorCode::io, "cannot be read", "a file"); });
   EXPECT_EQ(work.wait().error().file, "a file");
 }
 
 TEST(Background, IsCancelledWhenNobodyWantsItAnyMore) {
   std::atomic<bool> ended = false;
   {
-    const Background<int> work([&](const TaskContext& task) -> Result<int> {
-      while (!task.cancel.cancelled())
+    const Background<int> work([&](const RunControl& control) -> Result<int> {
+      while (!control.cancel.cancelled())
         std::this_thread::yield();
       ended = true;
       return make_error(ErrorCode::cancelled, "cancelled");

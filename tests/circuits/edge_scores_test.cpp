@@ -188,7 +188,7 @@ TEST(EdgeScoresErrors, NameWhatIsWrong) {
 
 TEST(EdgeScoresErrors, ACancelledSweepKeepsWhatItMeasured) {
   test::Golden golden = test::load_golden("gpt2");
-  TaskContext context;
+  RunControl context;
   context.progress = [&](const Progress& progress) {
     if (progress.stage == "patching edges") context.cancel.cancel();
   };

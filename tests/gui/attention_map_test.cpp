@@ -189,9 +189,9 @@ TEST(AttentionMap, SaysWhatIsMissing) {
 TEST(AttentionMap, StopsWhenCancelled) {
   EngineState state;
   state.engine = std::make_shared<const Engine>(load_golden("llama"));
-  TaskContext task;
-  task.cancel.cancel();
-  EXPECT_EQ(attention_tile(state, request_of({1, 2, 3}, {{1, 0}}), {}, task, {}).error().code, ErrorCode::cancelled);
+  RunControl control;
+  control.cancel.cancel();
+  EXPECT_EQ(attention_tile(state, request_of({1, 2, 3}, {{1, 0}}), {}, control, {}).error().code, ErrorCode::cancelled);
 }
 
 } // namespace

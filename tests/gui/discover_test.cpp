@@ -39,7 +39,7 @@ class DiscoverTest : public QObject {
       const PatchPrompts prompts{"abcdefgh", "abxdefyh", "k", "m", true};
       workspace.engine().post<PatchPairInfo>({{}, {}}, &view,
                                              [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
-                                               return read_pair(state, prompts, job.task);
+                                               return read_pair(state, prompts, job.control);
                                              },
                                              {[this](Result<PatchPairInfo> info) {
                                                QVERIFY(info.ok());

@@ -210,7 +210,7 @@ TEST_P(TinyEngineJobs, CancelledGenerationKeepsWhatThereIs) {
   GenerateRequest request;
   request.tokens = tokens_;
   request.new_tokens = 30;
-  TaskContext task;
+  RunControl task;
   task.progress = [&](const Progress& progress) {
     if (progress.done == 3) task.cancel.cancel();
   };

@@ -63,7 +63,7 @@ private:
     return workspace().engine().post<MethodAnswer>(JobSpec::lengthy(QStringLiteral("sweep"), QStringLiteral("Sweep")),
                                                    this,
                                                    [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-                                                     return run_method(state, request, job.task);
+                                                     return run_method(state, request, job.control);
                                                    },
                                                    {});
   }

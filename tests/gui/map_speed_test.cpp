@@ -48,12 +48,12 @@ std::shared_ptr<MapSource> slow_map(SlowWorker& worker, std::int64_t n, std::chr
                                     std::int64_t distance) {
   const MapShape shape{n, n};
   WorkerMap<SlowState>::Read read;
-  read.tile = [=](SlowState& state, TileKey key, const TaskContext&, const auto&) {
+  read.tile = [=](SlowState& state, TileKey key, const RunControl&, const auto&) {
     std::this_thread::sleep_for(delay);
     ++state.tiles;
     return Result<Tile>(striped_tile(shape, key, distance));
   };
-  read.units = [](SlowState&, const auto&, const TaskContext&) { return Result<UnitMass>(UnitMass{}); };
+  read.units = [](SlowState&, const auto&, const RunControl&) { return Result<UnitMass>(UnitMass{}); };
   return std::make_shared<WorkerMap<SlowState>>(worker, shape, QStringLiteral("Slow"), std::move(read));
 }
 

@@ -136,10 +136,10 @@ TEST(MapTiles, ReadsBlocksOfAMegabyteHoweverLargeTheTile) {
 }
 
 TEST(MapTiles, CancelAndErrorsComeThrough) {
-  TaskContext task;
-  task.cancel.cancel();
+  RunControl control;
+  control.cancel.cancel();
   Full map(300, 300, 5);
-  EXPECT_EQ(pool_tile(map.shape, {}, map.reader(), task, {}).error().code, ErrorCode::cancelled);
+  EXPECT_EQ(pool_tile(map.shape, {}, map.reader(), control, {}).error().code, ErrorCode::cancelled);
   const ReadBlock broken = [](const Block&, std::span<float>) -> Status {
     return make_error(ErrorCode::corrupt, "is broken", "x.h5");
   };

@@ -268,7 +268,7 @@ private Q_SLOTS:
     const auto release = std::make_shared<std::atomic<bool>>(false);
     workspace.engine().post<bool>({{}, QStringLiteral("Another job")}, this,
                                   [release](EngineState&, const JobContext<bool>& job) -> Result<bool> {
-                                    while (!*release && !job.task.cancel.cancelled())
+                                    while (!*release && !job.control.cancel.cancelled())
                                       QThread::msleep(1);
                                     return true;
                                   },

@@ -28,7 +28,7 @@ public:
     job_ = workspace.engine().post<int>({QStringLiteral("held"), QStringLiteral("Held up")}, &workspace,
                                         [begun](EngineState&, const JobContext<int>& job) -> Result<int> {
                                           *begun = true;
-                                          while (!job.task.cancel.cancelled())
+                                          while (!job.control.cancel.cancelled())
                                             std::this_thread::yield();
                                           return make_error(ErrorCode::cancelled, "cancelled");
                                         },
@@ -227,8 +227,8 @@ private Q_SLOTS:
     workspace().engine().post<int>(JobSpec::lengthy({}, QStringLiteral("A sweep")), this,
                                    [&](EngineState&, const JobContext<int>& job) -> Result<int> {
                                      begun = true;
-                                     for (std::int64_t i = 0; !job.task.cancel.cancelled(); ++i)
-                                       job.task.report("sweeping", i, 0);
+                                     for (std::int64_t i = 0; !job.control.cancel.cancelled(); ++i)
+                                       job.control.report("sweeping", i, 0);
                                      return make_error(ErrorCode::cancelled, "cancelled");
                                    },
                                    {[&](const Result<int>& answer) { code = answer.error().code; }});

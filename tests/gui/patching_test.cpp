@@ -150,7 +150,7 @@ private Q_SLOTS:
       QCOMPARE(partial[0].restored[at], last->restored[at]);
       QVERIFY(std::isnan(partial[0].restored[at + 8]));
     }
-    TaskContext cancelled;
+    RunControl cancelled;
     cancelled.cancel.cancel();
     const auto stopped = run_patching(*state, *pair, {}, cancelled, {});
     QVERIFY(!stopped.ok() || !stopped->complete);

@@ -262,7 +262,7 @@ private Q_SLOTS:
     window->workspace().engine().post<bool>({{}, QStringLiteral("Waiting")}, window.get(),
                                             [begun](EngineState&, const JobContext<bool>& job) -> Result<bool> {
                                               *begun = true;
-                                              while (!job.task.cancel.cancelled())
+                                              while (!job.control.cancel.cancelled())
                                                 QThread::msleep(1);
                                               return true;
                                             },

@@ -16,10 +16,10 @@ struct Counter {
 using CounterWorker = Worker<Counter>;
 
 // Runs until it is cancelled.
-Result<int> endless(const TaskContext& task) {
+Result<int> endless(const RunControl& control) {
   for (int i = 0;; ++i) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
-    task.report("waiting", i, 1000000);
+    if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    control.report("waiting", i, 1000000);
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
@@ -54,7 +54,7 @@ private Q_SLOTS:
       worker.post<int>({QStringLiteral("lane"), {}}, this,
                        [](Counter&, const JobContext<int>& job) {
                          job.partial(1);
-                         return endless(job.task);
+                         return endless(job.control);
                        },
                        {[&](const Result<int>&) { ++old_answers; }, [&](int) { ++partials; }});
     QTRY_VERIFY(partials > 0); // one of them is running now
@@ -82,7 +82,7 @@ private Q_SLOTS:
     CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
     std::optional<ErrorCode> code;
     const JobId id = worker.post<int>({QStringLiteral("long"), QStringLiteral("Waiting")}, this,
-                                      [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+                                      [](Counter&, const JobContext<int>& job) { return endless(job.control); },
                                       {[&](const Result<int>& answer) { code = answer.error().code; }});
     QTRY_VERIFY(!worker.jobs().empty() && worker.jobs().front().done > 3);
     QCOMPARE(worker.jobs().front().spec.title, QStringLiteral("Waiting"));
@@ -95,7 +95,7 @@ private Q_SLOTS:
     auto state = std::make_shared<Counter>();
     CounterWorker worker(QStringLiteral("test"), state);
     const JobId first =
-        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.control); }, {});
     const JobId second =
         worker.post<int>({{}, {}}, this, [](Counter& c, const JobContext<int>&) { return Result<int>(++c.runs); }, {});
     worker.cancel(second);
@@ -112,7 +112,7 @@ private Q_SLOTS:
                        {[&](const Result<int>& answer) { order.push_back(*answer); }});
     };
     const JobId first =
-        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.control); }, {});
     QTRY_VERIFY(worker.jobs().front().running);
     post(1, Urgency::idle);
     post(2, Urgency::visible);
@@ -130,7 +130,7 @@ private Q_SLOTS:
     std::vector<int> order;
     worker.post<int>(JobSpec::view(QStringLiteral("view"), {}), this,
                      [](Counter& c, const JobContext<int>& job) {
-                       return ++c.runs == 1 ? endless(job.task) : Result<int>(c.runs.load());
+                       return ++c.runs == 1 ? endless(job.control) : Result<int>(c.runs.load());
                      },
                      {[&](const Result<int>& answer) { order.push_back(*answer); }});
     QTRY_VERIFY(state->runs == 1);
@@ -147,7 +147,7 @@ private Q_SLOTS:
     const JobId lengthy = worker.post<int>(JobSpec::lengthy(QStringLiteral("sweep"), {}), this,
                                            [](Counter& c, const JobContext<int>& job) {
                                              ++c.runs;
-                                             return endless(job.task);
+                                             return endless(job.control);
                                            },
                                            {[&](const Result<int>& answer) {
                                              QCOMPARE(answer.error().code, ErrorCode::cancelled);
@@ -173,13 +173,13 @@ private Q_SLOTS:
     std::atomic<bool> other_runs = false;
     std::optional<ErrorCode> code;
     const JobId lengthy = worker.post<int>(JobSpec::lengthy({}, {}), this,
-                                           [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+                                           [](Counter&, const JobContext<int>& job) { return endless(job.control); },
                                            {[&](const Result<int>& answer) { code = answer.error().code; }});
     QTRY_VERIFY(worker.jobs().front().done > 3);
     const JobId other = worker.post<int>({{}, {}}, this,
                                          [&](Counter&, const JobContext<int>& job) {
                                            other_runs = true;
-                                           return endless(job.task);
+                                           return endless(job.control);
                                          },
                                          {});
     QTRY_VERIFY(other_runs);
@@ -200,7 +200,7 @@ private Q_SLOTS:
     worker.post<int>(JobSpec::view({}, {}), this,
                      [](Counter& c, const JobContext<int>& job) {
                        ++c.runs;
-                       return endless(job.task);
+                       return endless(job.control);
                      },
                      {[&](const Result<int>&) { order.push_back(-1); }});
     QTRY_VERIFY(state->runs == 1);
@@ -216,7 +216,7 @@ private Q_SLOTS:
     CounterWorker worker(QStringLiteral("test"), std::make_shared<Counter>());
     worker.set_subject(QStringLiteral("the first prompt"));
     const JobId first =
-        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); }, {});
+        worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.control); }, {});
     worker.set_subject(QStringLiteral("the second"));
     worker.post<int>({{}, {}}, this, [](Counter&, const JobContext<int>&) { return Result<int>(1); }, {});
     QCOMPARE(worker.jobs()[0].spec.subject, QStringLiteral("the first prompt"));
@@ -239,7 +239,7 @@ private Q_SLOTS:
   void closing_in_the_middle_ends_the_job() {
     auto worker = std::make_unique<CounterWorker>(QStringLiteral("test"), std::make_shared<Counter>());
     int answers = 0;
-    worker->post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.task); },
+    worker->post<int>({{}, {}}, this, [](Counter&, const JobContext<int>& job) { return endless(job.control); },
                       {[&](const Result<int>&) { ++answers; }});
     QTRY_VERIFY(!worker->jobs().empty() && worker->jobs().front().running);
     worker.reset(); // joins

@@ -381,18 +381,18 @@ TEST(Identity, OfGgufIsTheHashOfTheFile) {
 TEST_F(Folder, HashingReportsAndCanBeCancelled) {
   const auto checkpoint = with(std::vector<float>(1 << 20, 0.0F));
   ASSERT_TRUE(checkpoint.ok());
-  TaskContext task;
+  RunControl control;
   std::int64_t last = 0;
-  task.progress = [&](const Progress& progress) {
+  control.progress = [&](const Progress& progress) {
     EXPECT_GE(progress.done, last);
     EXPECT_LE(progress.done, progress.total);
     last = progress.done;
   };
-  ASSERT_TRUE(checkpoint->identity_sha256(task).ok());
+  ASSERT_TRUE(checkpoint->identity_sha256(control).ok());
   EXPECT_GT(last, 3 << 20);
   last = 0; // the next one begins anew
-  task.cancel.cancel();
-  const auto cancelled = checkpoint->identity_sha256(task);
+  control.cancel.cancel();
+  const auto cancelled = checkpoint->identity_sha256(control);
   ASSERT_FALSE(cancelled.ok());
   EXPECT_EQ(cancelled.error().code, ErrorCode::cancelled);
 }

@@ -121,12 +121,12 @@ TEST(DumpStops, WhereItIsCancelledAndWhereTheTakerFails) {
   request.sites = {{{HookPoint::resid_pre, 0}}, {{HookPoint::resid_pre, 1}}};
   request.texts = {{1, 2, 3}, {4, 5, 6}, {7, 8}};
   request.tokens_per_run = 3;
-  TaskContext task;
+  RunControl control;
   const auto cancels = [&](std::size_t, std::int64_t first, const at::Tensor&) -> Status {
-    if (first == 3) task.cancel.cancel();
+    if (first == 3) control.cancel.cancel();
     return {};
   };
-  const auto done = dump_activations(engine, request, cancels, task);
+  const auto done = dump_activations(engine, request, cancels, control);
   ASSERT_TRUE(done.ok()) << done.error().to_string();
   EXPECT_EQ(*done, 1);
   const auto fails = [](std::size_t, std::int64_t, const at::Tensor&) -> Status {

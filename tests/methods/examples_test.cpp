@@ -130,12 +130,12 @@ TEST(ExampleTexts, KeepWhatWasMeasuredUntilTheyAreCancelled) {
   const Engine engine(load_golden("llama"));
   ExamplesOptions options;
   options.tokens_per_run = 3;
-  TaskContext task;
-  task.progress = [&](const Progress& at) {
-    if (at.done == 2) task.cancel.cancel();
+  RunControl control;
+  control.progress = [&](const Progress& at) {
+    if (at.done == 2) control.cancel.cancel();
   };
   const auto found =
-      strongest_examples(engine, neuron_response(0, 0), {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}, options, task);
+      strongest_examples(engine, neuron_response(0, 0), {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}}, options, control);
   ASSERT_TRUE(found.ok()) << found.error().to_string();
   EXPECT_FALSE(found->complete);
   EXPECT_EQ(found->texts, 2);

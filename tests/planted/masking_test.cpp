@@ -68,7 +68,7 @@ TEST_F(PlantedMasking, AnInterruptedOneKeepsWhatItHas) {
   MaskingOptions options;
   options.counts = {1};
   options.new_tokens = 5;
-  TaskContext context;
+  RunControl context;
   int reports = 0;
   context.progress = [&](const Progress&) {
     if (++reports == 2) context.cancel.cancel();

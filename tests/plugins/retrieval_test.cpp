@@ -177,7 +177,7 @@ protected:
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::string text() const { return (folder_ / "text.txt").string(); }
 
-  Result<DetectorResult> run(const std::vector<std::pair<std::string, std::string>>& set, TaskContext task = {}) const {
+  Result<DetectorResult> run(const std::vector<std::pair<std::string, std::string>>& set, RunControl control = {}) const {
     const auto detector = make_retrieval_detector();
     OptionSet options(detector->options());
     for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
@@ -185,7 +185,7 @@ protected:
       EXPECT_TRUE(options.set(name, value).ok());
     for (const auto& [name, value] : set)
       EXPECT_TRUE(options.set(name, value).ok()) << name;
-    return detector->run({*engine_, options, text(), std::move(task)});
+    return detector->run({*engine_, options, text(), std::move(control)});
   }
 
   static std::vector<std::int64_t> column(const DetectorResult& result, std::size_t table, std::size_t index) {
@@ -240,35 +240,35 @@ TEST_F(RetrievalDetectorTest, PromptsHideTheNeedleWhereTheTablesSay) {
 }
 
 TEST_F(RetrievalDetectorTest, RunsThatCannotWorkAreRefusedBeforeTheFirst) {
-  TaskContext task;
-  task.progress = [](const Progress&) { ADD_FAILURE() << "a run was begun"; };
-  auto refused = run({{"length_max", "330"}, {"new_tokens", "100"}}, task);
+  RunControl control;
+  control.progress = [](const Progress&) { ADD_FAILURE() << "a run was begun"; };
+  auto refused = run({{"length_max", "330"}, {"new_tokens", "100"}}, control);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().field, "retrieval.length_max");
   EXPECT_THAT(refused.error().message, HasSubstr("context of 400"));
-  refused = run({{"length_min", "50"}}, task);
+  refused = run({{"length_min", "50"}}, control);
   ASSERT_FALSE(refused.ok());
   EXPECT_THAT(refused.error().message, HasSubstr("no room"));
-  refused = run({{"length_max", "600"}}, task);
+  refused = run({{"length_max", "600"}}, control);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().field, "haystack");
-  refused = run({{"chat", "on"}}, task);
+  refused = run({{"chat", "on"}}, control);
   ASSERT_FALSE(refused.ok());
   EXPECT_EQ(refused.error().code, ErrorCode::not_found) << refused.error().to_string();
 }
 
 TEST_F(RetrievalDetectorTest, ACancelledRunKeepsWhatWasMeasured) {
-  TaskContext task;
-  task.progress = [cancel = task.cancel](const Progress& progress) {
+  RunControl control;
+  control.progress = [cancel = control.cancel](const Progress& progress) {
     EXPECT_EQ(progress.total, 18);
     if (progress.done == 2) cancel.cancel();
   };
-  const auto part = run({}, task);
+  const auto part = run({}, control);
   ASSERT_TRUE(part.ok()) << part.error().to_string();
   EXPECT_FALSE(part->complete);
   EXPECT_EQ(part->prompts.size(), 2U);
   EXPECT_EQ(column(*part, 0, 0).size(), 2U);
-  const auto nothing = run({}, task);
+  const auto nothing = run({}, control);
   ASSERT_FALSE(nothing.ok());
   EXPECT_EQ(nothing.error().code, ErrorCode::cancelled);
 }

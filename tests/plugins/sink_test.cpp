@@ -178,12 +178,12 @@ TEST_F(SinkDetectorTest, SaysWhenTheTextIsShort) {
 TEST_F(SinkDetectorTest, ACancelledRunKeepsItsTexts) {
   const Engine engine(model());
   const OptionSet set = options({{"tokens", "16"}, {"texts", "4"}});
-  TaskContext task;
-  task.progress = [cancel = task.cancel](const Progress& progress) {
+  RunControl control;
+  control.progress = [cancel = control.cancel](const Progress& progress) {
     EXPECT_EQ(progress.total, 4);
     if (progress.done == 2) cancel.cancel();
   };
-  const auto part = make_sink_detector()->run({engine, set, text(), task});
+  const auto part = make_sink_detector()->run({engine, set, text(), control});
   ASSERT_TRUE(part.ok()) << part.error().to_string();
   EXPECT_FALSE(part->complete);
   EXPECT_EQ(std::get<std::int64_t>(*store::find_attribute(part->findings, "texts")), 2);

@@ -84,7 +84,7 @@ TEST(Stripes, TokensAreTorchsOwnNumbers) {
     EXPECT_EQ(drawn[0][i].item<std::int64_t>(), seeded[static_cast<std::size_t>(i)]) << i;
 }
 
-DetectorResult detect(const Engine& engine, const std::string& id, TaskContext task = {},
+DetectorResult detect(const Engine& engine, const std::string& id, RunControl control = {},
                       const std::vector<std::pair<std::string, std::string>>& set = {}) {
   const auto detector = make_pattern_detector(id);
   OptionSet options(detector->options());
@@ -92,7 +92,7 @@ DetectorResult detect(const Engine& engine, const std::string& id, TaskContext t
     EXPECT_TRUE(options.set(name, text).ok());
   for (const auto& [name, text] : set)
     EXPECT_TRUE(options.set(name, text).ok());
-  auto result = detector->run({engine, options, {}, std::move(task)});
+  auto result = detector->run({engine, options, {}, std::move(control)});
   EXPECT_TRUE(result.ok()) << result.error().to_string();
   return result.ok() ? *result : DetectorResult{};
 }
@@ -160,12 +160,12 @@ TEST(PatternHeads, SayWhatIsWrong) {
 TEST(PatternHeads, KeepTheLayersThatWereRunBeforeACancellation) {
   const Engine engine(test::tiny_model("llama"));
   const DetectorResult whole = detect(engine, "induction");
-  TaskContext task;
-  task.progress = [cancel = task.cancel](const Progress& progress) {
+  RunControl control;
+  control.progress = [cancel = control.cancel](const Progress& progress) {
     EXPECT_EQ(progress.total, 3);
     if (progress.done == 2) cancel.cancel();
   };
-  const DetectorResult part = detect(engine, "induction", task);
+  const DetectorResult part = detect(engine, "induction", control);
   EXPECT_FALSE(part.complete);
   for (std::int64_t head = 0; head < 4; ++head) {
     EXPECT_EQ(part.scores[part.index(0, head)], whole.scores[whole.index(0, head)]);
@@ -176,14 +176,14 @@ TEST(PatternHeads, KeepTheLayersThatWereRunBeforeACancellation) {
 
 TEST(PatternHeads, CancelledBeforeTheStartIsAnError) {
   const Engine engine(test::tiny_model("llama"));
-  TaskContext task;
-  task.cancel.cancel();
+  RunControl control;
+  control.cancel.cancel();
   const auto detector = make_pattern_detector("previous");
   OptionSet options(detector->options());
   for (const auto& [name, value] :
        {std::pair("batch", "2"), std::pair("n", "5"), std::pair("low", "0"), std::pair("high", "50")})
     ASSERT_TRUE(options.set(name, value).ok());
-  const auto result = detector->run({engine, options, {}, task});
+  const auto result = detector->run({engine, options, {}, control});
   ASSERT_FALSE(result.ok());
   EXPECT_EQ(result.error().code, ErrorCode::cancelled);
 }

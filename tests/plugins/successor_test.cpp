@@ -264,18 +264,18 @@ TEST(Successor, ACancelledRunKeepsItsLayers) {
   model->config.layers.resize(3);
   model->weights.blocks.resize(3, model->weights.blocks[0]);
   model->tokenizer = std::make_shared<test::WordTokenizer>();
-  TaskContext task;
-  task.progress = [cancel = task.cancel](const Progress& progress) {
+  RunControl control;
+  control.progress = [cancel = control.cancel](const Progress& progress) {
     EXPECT_EQ(progress.total, 3);
     if (progress.done == 1) cancel.cancel();
   };
   const auto detector = make_successor_detector();
-  const auto part = detector->run({Engine(model), OptionSet(detector->options()), {}, task});
+  const auto part = detector->run({Engine(model), OptionSet(detector->options()), {}, control});
   ASSERT_TRUE(part.ok()) << part.error().to_string();
   EXPECT_FALSE(part->complete);
   EXPECT_EQ(part->scores[part->index(1, 0)], 0.0F);
   EXPECT_TRUE(std::isnan(part->scores[part->index(2, 0)]));
-  const auto nothing = detector->run({Engine(model), OptionSet(detector->options()), {}, task});
+  const auto nothing = detector->run({Engine(model), OptionSet(detector->options()), {}, control});
   ASSERT_FALSE(nothing.ok());
   EXPECT_EQ(nothing.error().code, ErrorCode::cancelled);
 }

@@ -320,14 +320,14 @@ TEST(HeadAblation, CallbackSeesEveryCell) {
   options.tokens_per_run = 60;
   Cells seen;
   std::int64_t last_done = 0, total = 0;
-  TaskContext task;
-  task.progress = [&](const Progress& progress) {
+  RunControl control;
+  control.progress = [&](const Progress& progress) {
     EXPECT_GE(progress.done, last_done);
     last_done = progress.done;
     total = progress.total;
   };
   const auto result =
-      must(ablate_heads(engine, sample_prompts(), options, task, [&](const HeadAblationPart& part) -> Status {
+      must(ablate_heads(engine, sample_prompts(), options, control, [&](const HeadAblationPart& part) -> Status {
         add_part(part, seen);
         return {};
       }));
@@ -350,13 +350,13 @@ TEST(HeadAblation, CancellationKeepsWhatWasMeasured) {
     options.phase = phase;
     options.tokens_per_run = 40;
     const auto full = cells_of(must(ablate_heads(engine, sample_prompts(), options)));
-    TaskContext task;
+    RunControl control;
     int parts = 0;
     Cells seen;
     const auto result =
-        must(ablate_heads(engine, sample_prompts(), options, task, [&](const HeadAblationPart& part) -> Status {
+        must(ablate_heads(engine, sample_prompts(), options, control, [&](const HeadAblationPart& part) -> Status {
           add_part(part, seen);
-          if (++parts == 5) task.cancel.cancel();
+          if (++parts == 5) control.cancel.cancel();
           return {};
         }));
     EXPECT_FALSE(result.complete);
@@ -373,10 +373,10 @@ TEST(HeadAblation, TheFirstRunIsSmall) {
   const Engine engine(test::tiny_model("llama"));
   HeadAblationOptions options;
   options.tokens_per_run = 800; // all cells fit
-  TaskContext task;
+  RunControl control;
   const auto result =
-      must(ablate_heads(engine, sample_prompts(), options, task, [&](const HeadAblationPart&) -> Status {
-        task.cancel.cancel();
+      must(ablate_heads(engine, sample_prompts(), options, control, [&](const HeadAblationPart&) -> Status {
+        control.cancel.cancel();
         return {};
       }));
   const std::size_t measured = cells_of(result).size();
@@ -386,9 +386,9 @@ TEST(HeadAblation, TheFirstRunIsSmall) {
 
 TEST(HeadAblation, CancelledBeforeTheStartMeasuresNothing) {
   const Engine engine(test::tiny_model("llama"));
-  TaskContext task;
-  task.cancel.cancel();
-  const auto result = must(ablate_heads(engine, sample_prompts(), {}, task));
+  RunControl control;
+  control.cancel.cancel();
+  const auto result = must(ablate_heads(engine, sample_prompts(), {}, control));
   EXPECT_FALSE(result.complete);
   EXPECT_EQ(result.effects.size(), 60u);
   EXPECT_TRUE(std::isnan(result.clean[0]));

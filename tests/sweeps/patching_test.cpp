@@ -227,14 +227,14 @@ TEST(Patching, CancellationKeepsWhatWasMeasured) {
   PatchingOptions options;
   options.tokens_per_run = 30;
   const auto full = must(patch_activations(engine, sample_pairs(), options));
-  TaskContext task;
+  RunControl control;
   std::set<std::pair<std::int64_t, int>> finished;
   int parts = 0;
   const auto result =
-      must(patch_activations(engine, sample_pairs(), options, task, [&](const PatchingPart& part) -> Status {
+      must(patch_activations(engine, sample_pairs(), options, control, [&](const PatchingPart& part) -> Status {
         for (const std::int64_t pair : part.pairs)
           EXPECT_TRUE(finished.insert({pair, part.layer}).second);
-        if (++parts == 4) task.cancel.cancel();
+        if (++parts == 4) control.cancel.cancel();
         return {};
       }));
   EXPECT_FALSE(result.complete);

@@ -108,17 +108,17 @@ private:
 };
 
 Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationOptions& options,
-             const TaskContext& task, HeadAblationResult& result) {
+             const RunControl& control, HeadAblationResult& result) {
   if (options.method == AblationMethod::resample) {
     HS_ASSIGN(result.donors, choose_donors(plan.prompts, reference_rows(options, plan.prompts), options.seed));
     HS_ASSIGN(result.replaced,
               replaced_shares(plan.prompts, reference_rows(options, plan.prompts), result.donors, options.phase));
   }
-  const PlainSource source(engine, plan, options, result.donors, task.cancel);
+  const PlainSource source(engine, plan, options, result.donors, control.cancel);
   for (std::size_t prompt = 0; prompt < plan.prompts.size(); ++prompt) {
     const auto index = static_cast<std::int64_t>(prompt);
     Judge judge{options.metric, plan.answers, {}};
-    HS_ASSIGN(const at::Tensor clean, run_prompt(engine, plan.prompts[prompt], options.phase, {}, task.cancel));
+    HS_ASSIGN(const at::Tensor clean, run_prompt(engine, plan.prompts[prompt], options.phase, {}, control.cancel));
     if (needs_reference(options.metric)) judge.reference = clean.expand({result.n_prompts, clean.size(1)});
     HS_ASSIGN(const auto clean_value, judge.values(clean, {index}));
     result.clean[prompt] = clean_value.front();
@@ -126,12 +126,12 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
       for (const std::int64_t head : plan.heads[l]) {
         HS_ASSIGN(const Intervention intervention, source.intervention(prompt, {plan.layers[l], head}));
         HS_ASSIGN(const at::Tensor logits,
-                  run_prompt(engine, plan.prompts[prompt], options.phase, {intervention}, task.cancel));
+                  run_prompt(engine, plan.prompts[prompt], options.phase, {intervention}, control.cancel));
         HS_ASSIGN(const auto value, judge.values(logits, {index}));
         result.effects[result.index(index, plan.layers[l], head)] = value.front() - clean_value.front();
       }
     }
-    task.report("ablating heads", index + 1, result.n_prompts);
+    control.report("ablating heads", index + 1, result.n_prompts);
   }
   return {};
 }
@@ -139,11 +139,11 @@ Status sweep(const Engine& engine, const AblationPlan& plan, const HeadAblationO
 } // namespace
 
 Result<HeadAblationResult> ablate_heads_plainly(const Engine& engine, const std::vector<AblationPrompt>& prompts,
-                                                const HeadAblationOptions& options, const TaskContext& task) {
+                                                const HeadAblationOptions& options, const RunControl& control) {
   return guarded("ablating heads", [&]() -> Result<HeadAblationResult> {
     HS_ASSIGN(const AblationPlan plan, plan_ablation(engine, prompts, options));
     HeadAblationResult result = empty_result(engine, plan);
-    const Status status = sweep(engine, plan, options, task, result);
+    const Status status = sweep(engine, plan, options, control, result);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();
     result.complete = status.ok();
     return result;

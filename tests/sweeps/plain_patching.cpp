@@ -47,14 +47,14 @@ Status patch_pair(const Engine& engine, const PatchPlan& plan, MetricKind metric
 } // namespace
 
 Result<PatchingResult> patch_activations_plainly(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                                 const PatchingOptions& options, const TaskContext& task) {
+                                                 const PatchingOptions& options, const RunControl& control) {
   return guarded("patching activations", [&]() -> Result<PatchingResult> {
     HS_ASSIGN(const PatchPlan plan, plan_patching(engine, pairs, options));
     PatchingResult result = empty_result(engine, plan);
     Status status;
     for (std::size_t pair = 0; pair < pairs.size() && status.ok(); ++pair) {
-      status = patch_pair(engine, plan, options.metric, pair, task.cancel, result);
-      task.report("patching activations", static_cast<std::int64_t>(pair) + 1, result.n_pairs);
+      status = patch_pair(engine, plan, options.metric, pair, control.cancel, result);
+      control.report("patching activations", static_cast<std::int64_t>(pair) + 1, result.n_pairs);
     }
     if (status.ok() && !options.part_of_batch) status = check_difference(result);
     if (!status.ok() && !was_cancelled(status.error())) return status.error();

@@ -12,10 +12,10 @@ namespace headscope {
 
 // What ablate_heads() gives: every head and prompt alone.
 Result<HeadAblationResult> ablate_heads_plainly(const Engine& engine, const std::vector<AblationPrompt>& prompts,
-                                                const HeadAblationOptions& options, const TaskContext& task = {});
+                                                const HeadAblationOptions& options, const RunControl& control = {});
 
 // What patch_activations() gives: every cell alone.
 Result<PatchingResult> patch_activations_plainly(const Engine& engine, const std::vector<PatchPair>& pairs,
-                                                 const PatchingOptions& options, const TaskContext& task = {});
+                                                 const PatchingOptions& options, const RunControl& control = {});
 
 } // namespace headscope

@@ -37,14 +37,14 @@ Result<std::shared_ptr<ReferenceActivations>> reference_of(EngineState& state, c
 }
 
 // Makes the means of all layers at once, so that the next head needs no run of the reference texts.
-Status make_means(const Engine& engine, ReferenceActivations& reference, const TaskContext& task) {
+Status make_means(const Engine& engine, ReferenceActivations& reference, const RunControl& control) {
   if (reference.means) return {};
   reference.options.method = AblationMethod::mean;
   reference.options.reference = reference.rows;
   std::vector<int> layers;
   for (int layer = 0; layer < engine.config().n_layers; ++layer)
     layers.push_back(layer);
-  HS_ASSIGN(AblationSource means, AblationSource::prepare(engine, reference.rows, reference.options, layers, task));
+  HS_ASSIGN(AblationSource means, AblationSource::prepare(engine, reference.rows, reference.options, layers, control));
   reference.means.emplace(std::move(means));
   return {};
 }
@@ -54,7 +54,7 @@ using Made = std::vector<std::pair<AblatedHead, Intervention>>;
 
 // Adds heads of one method and phase, in order of layers.
 Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
-                 const Group& group, const std::vector<HeadId>& heads, const TaskContext& task, Made& made) {
+                 const Group& group, const std::vector<HeadId>& heads, const RunControl& control, Made& made) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const TokenRows prompts = {tokens};
   HeadAblationOptions options;
@@ -66,7 +66,7 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
   std::shared_ptr<ReferenceActivations> kept;
   if (options.method == AblationMethod::mean) {
     HS_ASSIGN(kept, reference_of(state, input.reference));
-    HS_TRY(make_means(*engine, *kept, task));
+    HS_TRY(make_means(*engine, *kept, control));
     kept->options.phase = options.phase;
     source = &*kept->means;
   } else {
@@ -74,7 +74,7 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
       HS_ASSIGN(const auto reference, reference_of(state, input.reference));
       options.reference = reference->rows;
     }
-    HS_ASSIGN(AblationSource prepared, AblationSource::prepare(*engine, prompts, options, {}, task));
+    HS_ASSIGN(AblationSource prepared, AblationSource::prepare(*engine, prompts, options, {}, control));
     source = &own.emplace(std::move(prepared));
     source->begin_chunk({0});
   }
@@ -89,7 +89,7 @@ Status add_group(EngineState& state, const std::vector<std::int64_t>& tokens, co
 }
 
 Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& input,
-                      const TaskContext& task) {
+                      const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   std::map<Group, std::vector<HeadId>> groups;
   for (const AblatedHead& head : input.heads) {
@@ -103,7 +103,7 @@ Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& token
     std::sort(heads.begin(), heads.end());
     // A prompt of one token has no tokens before its last.
     if (group.second == Phase::prefill && tokens.size() < 2) continue;
-    HS_TRY(add_group(state, tokens, input, group, heads, task, made));
+    HS_TRY(add_group(state, tokens, input, group, heads, control, made));
   }
   return made;
 }
@@ -111,9 +111,9 @@ Result<Made> make_all(EngineState& state, const std::vector<std::int64_t>& token
 } // namespace
 
 Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                       const AblationInput& input, const TaskContext& task) {
+                                                       const AblationInput& input, const RunControl& control) {
   return guarded("preparing the ablation", [&]() -> Result<std::vector<Intervention>> {
-    HS_ASSIGN(Made made, make_all(state, tokens, input, task));
+    HS_ASSIGN(Made made, make_all(state, tokens, input, control));
     std::vector<Intervention> list;
     for (auto& [head, intervention] : made)
       list.push_back(std::move(intervention));
@@ -122,9 +122,9 @@ Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const
 }
 
 Result<std::vector<Intervention>> generation_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                           const AblationInput& input, const TaskContext& task) {
+                                                           const AblationInput& input, const RunControl& control) {
   return guarded("preparing the ablation", [&]() -> Result<std::vector<Intervention>> {
-    HS_ASSIGN(Made made, make_all(state, tokens, input, task));
+    HS_ASSIGN(Made made, make_all(state, tokens, input, control));
     std::vector<Intervention> list;
     for (auto& [head, intervention] : made) {
       if (head.how != AblationMethod::resample) {

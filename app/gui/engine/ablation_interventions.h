@@ -24,11 +24,11 @@ struct ReferenceActivations {
 // Makes interventions for one run over the whole prompt, without a KV cache. Returns mismatch when mean or resample
 // lack reference texts.
 Result<std::vector<Intervention>> prompt_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                       const AblationInput& input, const TaskContext& task);
+                                                       const AblationInput& input, const RunControl& control);
 
 // Makes interventions for generate() with last_prompt_token_decodes; the phase decides where they act. With resample,
 // new tokens take the other text's activation at its last position.
 Result<std::vector<Intervention>> generation_interventions(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                           const AblationInput& input, const TaskContext& task);
+                                                           const AblationInput& input, const RunControl& control);
 
 } // namespace headscope::gui

@@ -14,14 +14,14 @@ struct Part {
   int head = 0;
 };
 
-Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const TaskContext& task) {
+Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const RunControl& control) {
   if (request.heads.empty()) return make_error(ErrorCode::invalid_argument, "no head is selected");
   std::vector<Part> parts;
   for (const HeadId& head : request.heads) {
     Part part;
-    HS_ASSIGN(part.layer, layer_attention(state, *request.tokens, head.layer, request.ablation, task));
+    HS_ASSIGN(part.layer, layer_attention(state, *request.tokens, head.layer, request.ablation, control));
     if (request.difference) {
-      HS_ASSIGN(part.clean, layer_attention(state, *request.tokens, head.layer, {}, task));
+      HS_ASSIGN(part.clean, layer_attention(state, *request.tokens, head.layer, {}, control));
     }
     if (head.head < 0 || head.head >= part.layer->q.size(0))
       return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name(head));
@@ -55,19 +55,19 @@ ReadBlock reader_of(const std::vector<Part>& parts) {
 
 } // namespace
 
-Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const TaskContext& task,
+Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const RunControl& control,
                             const std::function<void(Tile)>& partial) {
   return guarded("computing attention", [&]() -> Result<Tile> {
-    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, task));
-    return pool_tile(request.shape(), key, reader_of(parts), task, partial);
+    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, control));
+    return pool_tile(request.shape(), key, reader_of(parts), control, partial);
   });
 }
 
 Result<UnitMass> attention_units(EngineState& state, const AttentionRequest& request,
-                                 const std::vector<std::int64_t>& begins, const TaskContext& task) {
+                                 const std::vector<std::int64_t>& begins, const RunControl& control) {
   return guarded("computing attention", [&]() -> Result<UnitMass> {
-    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, task));
-    return sum_units(request.shape(), begins, reader_of(parts), task);
+    HS_ASSIGN(const std::vector<Part> parts, parts_of(state, request, control));
+    return sum_units(request.shape(), begins, reader_of(parts), control);
   });
 }
 

@@ -28,9 +28,9 @@ struct AttentionRequest {
 };
 
 // Returns not_found when no model is open; invalid_argument for a head that it does not have.
-Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const TaskContext& task,
+Result<Tile> attention_tile(EngineState& state, const AttentionRequest& request, TileKey key, const RunControl& control,
                             const std::function<void(Tile)>& partial);
 Result<UnitMass> attention_units(EngineState& state, const AttentionRequest& request,
-                                 const std::vector<std::int64_t>& begins, const TaskContext& task);
+                                 const std::vector<std::int64_t>& begins, const RunControl& control);
 
 } // namespace headscope::gui

@@ -45,17 +45,17 @@ std::vector<DetectorInfo> list_detectors() {
   return list;
 }
 
-Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task) {
+Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const auto detector, plugins().detector(request.id));
   HS_ASSIGN(const OptionSet options, options_of(*detector, request));
   HS_TRY(detector->check(*engine));
-  HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, task}));
+  HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, control}));
   return DetectorAnswer{request, detector->title(), engine->model().identity.sha256(),
                         std::make_shared<const DetectorResult>(std::move(result))};
 }
 
-Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task) {
+Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const Model& model = engine->model();
   std::vector<std::shared_ptr<const Detector>> detectors;
@@ -77,8 +77,8 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
   HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(request.path, how));
   HS_TRY(store_model(writer, model, {}));
   for (std::size_t i = 0; i < detectors.size(); ++i) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
-    task.report("writing", static_cast<std::int64_t>(i), static_cast<std::int64_t>(detectors.size()));
+    if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    control.report("writing", static_cast<std::int64_t>(i), static_cast<std::int64_t>(detectors.size()));
     const DetectorAnswer& answer = request.answers[i];
     HS_TRY(write_detector(writer, *detectors[i], options[i], answer.request.haystack, *answer.result));
   }

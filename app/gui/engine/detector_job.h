@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "plugins/host/plugin_entry.h"
 #include "plugins/sdk/detector_result.h"
 #include "plugins/sdk/options.h"
@@ -43,7 +43,7 @@ struct DetectorAnswer {
 
 // Returns unsupported when it does not fit the model. A run that is cancelled after it has measured something is a
 // result.
-Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const TaskContext& task);
+Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const RunControl& control);
 
 struct SaveRequest {
   std::string path;
@@ -52,6 +52,6 @@ struct SaveRequest {
 };
 
 // Writes the file as `headscope detect` does and returns its path; returns mismatch when another model is open by now.
-Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const TaskContext& task);
+Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control);
 
 } // namespace headscope::gui

@@ -36,7 +36,7 @@ std::string receiver_name(const EdgeRef& edge, const GraphShape& shape) {
 } // namespace
 
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
-                               const TaskContext& task) {
+                               const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const ComputationalGraph graph(graph_shape(engine->config()));
   PathOptions options;
@@ -47,7 +47,7 @@ Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pa
   options.receivers = {receiver};
   CircuitTask circuit;
   circuit.pairs = {patch_pair(pair)};
-  HS_ASSIGN(const PathEffects effects, patch_paths(*engine, graph, circuit, options, task));
+  HS_ASSIGN(const PathEffects effects, patch_paths(*engine, graph, circuit, options, control));
   if (!effects.complete) return make_error(ErrorCode::cancelled, "cancelled");
   return EdgeEffect{effects.clean[0], effects.effects[0]};
 }

@@ -23,6 +23,6 @@ struct EdgeEffect {
 
 // Returns not_found when the model has no such edge.
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
-                               const TaskContext& task);
+                               const RunControl& control);
 
 } // namespace headscope::gui

@@ -23,19 +23,19 @@ Continuation continuation_of(const Tokenizer& tokenizer, const std::vector<std::
 
 } // namespace
 
-Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const TaskContext& task,
+Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const RunControl& control,
                                    const std::function<void(Continuation)>& step) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const std::int64_t room = engine->config().n_ctx - static_cast<std::int64_t>(request.tokens.size());
   if (room <= 0)
     return make_error(ErrorCode::mismatch, "the prompt fills the model's context; shorten it to generate text");
   GenerateOptions options;
-  HS_ASSIGN(options.interventions, generation_interventions(state, request.tokens, request.ablation, task));
+  HS_ASSIGN(options.interventions, generation_interventions(state, request.tokens, request.ablation, control));
   options.max_new_tokens = std::min(request.new_tokens, room);
   options.temperature = request.temperature;
   options.seed = request.seed;
   options.last_prompt_token_decodes = true; // so that the phases mean what they mean in a prediction
-  options.task = task;
+  options.control = control;
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   std::vector<std::int64_t> ids;
   auto last = std::chrono::steady_clock::now();
@@ -46,11 +46,11 @@ Result<Continuation> generate_text(EngineState& state, const GenerateRequest& re
       last = now;
       step(continuation_of(tokenizer, ids, false));
     }
-    return !task.cancel.cancelled();
+    return !control.cancel.cancelled();
   };
   const auto generated = generate(*engine, request.tokens, options);
   if (!generated.ok() && generated.error().code != ErrorCode::cancelled) return generated.error();
-  return continuation_of(tokenizer, ids, generated.ok() && !task.cancel.cancelled());
+  return continuation_of(tokenizer, ids, generated.ok() && !control.cancel.cancelled());
 }
 
 } // namespace headscope::gui

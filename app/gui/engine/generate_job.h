@@ -8,7 +8,7 @@
 
 #include "app/gui/engine/ablation_input.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -29,7 +29,7 @@ struct Continuation {
 };
 
 // `step` is called about fifteen times a second with the text so far. A cancelled generation is a result.
-Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const TaskContext& task,
+Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const RunControl& control,
                                    const std::function<void(Continuation)>& step);
 
 } // namespace headscope::gui

@@ -54,13 +54,13 @@ void keep(EngineState& state, LayerAttention layer) {
 class KeepingAttention : public AttentionBackend {
 public:
   KeepingAttention(EngineState& state, const std::vector<std::int64_t>& tokens, const AblationInput& ablation, int last,
-                   const TaskContext& task)
-      : state_(state), tokens_(tokens), ablation_(ablation), last_(last), task_(task) {}
+                   const RunControl& control)
+      : state_(state), tokens_(tokens), ablation_(ablation), last_(last), control_(control) {}
   const char* name() const override { return "keeping"; }
 
   at::Tensor run(const AttentionInput& input) const override {
     keep(state_, taken(input, tokens_, ablation_));
-    task_.report("running the model", input.layer, last_ + 1);
+    control_.report("running the model", input.layer, last_ + 1);
     return default_attention().run(input);
   }
 
@@ -69,18 +69,18 @@ private:
   const std::vector<std::int64_t>& tokens_;
   const AblationInput& ablation_;
   int last_;
-  const TaskContext& task_;
+  const RunControl& control_;
 };
 
 // What a run to `layer` can begin from: the residual of the clean run where the first head is ablated, or of the last
 // look at a long prompt.
 Result<std::vector<RowGroup>> start_of(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
-                                       const AblationInput& ablation, const TaskContext& task) {
+                                       const AblationInput& ablation, const RunControl& control) {
   for (const AblatedHead& head : ablation.heads)
     layer = std::min(layer, static_cast<int>(head.head.layer));
   const bool known = state.clean && state.clean->tokens == tokens;
   if (known || tokens.size() <= longest_clean_run) {
-    HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, task.cancel));
+    HS_ASSIGN(const CleanRun* clean, clean_run(state, tokens, control.cancel));
     return std::vector{RowGroup::from_residual(layer, clean->resid_pre[static_cast<std::size_t>(layer)])};
   }
   const std::optional<LongRun>& run = state.long_run;
@@ -142,7 +142,7 @@ std::size_t LayerAttention::bytes() const { return q.nbytes() + k.nbytes(); }
 
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, const AblationInput& ablation,
-                                                        const TaskContext& task) {
+                                                        const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   if (layer < 0 || layer >= engine->config().n_layers)
     return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
@@ -150,11 +150,11 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
   if (auto found = find(state, tokens, layer, before)) return found;
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
-  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, task));
+  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
   request.until = BeforeLayer{layer + 1};
-  request.cancel = task.cancel;
-  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, task));
-  const KeepingAttention attention(state, tokens, before, layer, task);
+  request.cancel = control.cancel;
+  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, control));
+  const KeepingAttention attention(state, tokens, before, layer, control);
   request.attention = &attention;
   HS_ASSIGN(RunResult run, engine->run(request));
   if (tokens.size() > longest_clean_run && before.heads.empty())

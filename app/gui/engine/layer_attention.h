@@ -30,7 +30,7 @@ struct LayerAttention {
 // Takes a layer's q and k from the state, or runs the model as far as this layer.
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, const AblationInput& ablation,
-                                                        const TaskContext& task);
+                                                        const RunControl& control);
 
 // The weights [q_begin, q_end) x [k_begin, k_end) of a head, as in the model's pattern: 0 where a query may not see a
 // key.

@@ -24,7 +24,7 @@ std::string row_name(HookSite site) { return std::string(short_name(site.point))
 
 } // namespace
 
-Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task) {
+Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   LensMap map;
@@ -39,7 +39,7 @@ Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, c
   map.first_position = std::max(0, n - most_positions);
   for (int position = map.first_position; position < n; ++position)
     options.positions.push_back(position);
-  HS_ASSIGN(LogitLens lens, logit_lens(*engine, request.tokens, options, task));
+  HS_ASSIGN(LogitLens lens, logit_lens(*engine, request.tokens, options, control));
   map.n_rows = static_cast<int>(lens.sites.size());
   map.n_positions = static_cast<int>(lens.positions.size());
   for (const HookSite& site : lens.sites)
@@ -58,7 +58,7 @@ Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, c
 }
 
 Result<AttributionMap> run_attribution(const EngineState& state, const AttributionRequest& request,
-                                       const TaskContext& task) {
+                                       const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   std::vector<std::int64_t> pair(2);
@@ -66,7 +66,7 @@ Result<AttributionMap> run_attribution(const EngineState& state, const Attributi
     RunRequest run;
     run.batch = TokenBatch::single(request.tokens);
     run.until = LogitRows::last;
-    run.cancel = task.cancel;
+    run.cancel = control.cancel;
     HS_ASSIGN(const RunResult result, engine->run(run));
     const at::Tensor likeliest = std::get<1>(result.logits[0].topk(3)).to(at::kCPU);
     for (int i = 0; i < 2; ++i)
@@ -83,7 +83,7 @@ Result<AttributionMap> run_attribution(const EngineState& state, const Attributi
     HS_ASSIGN(pair[1], token_of(tokenizer, request.wrong, "wrong"));
   }
   const AttributionPrompt prompt{request.tokens, {{pair[0]}, {pair[1]}}};
-  HS_ASSIGN(const DirectLogitAttribution found, attribute_logits(*engine, {prompt}, task));
+  HS_ASSIGN(const DirectLogitAttribution found, attribute_logits(*engine, {prompt}, control));
   AttributionMap map;
   map.answer = token_info(tokenizer, pair[0]);
   map.wrong = token_info(tokenizer, pair[1]);

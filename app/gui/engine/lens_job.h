@@ -9,7 +9,7 @@
 
 #include "app/gui/engine/values.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -37,7 +37,7 @@ struct LensMap {
 };
 
 // Returns mismatch (field "token") when `follow` is not one token.
-Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const TaskContext& task);
+Result<LensMap> run_lens(const EngineState& state, const LensRequest& request, const RunControl& control);
 
 struct AttributionRequest {
   std::vector<std::int64_t> tokens;
@@ -54,6 +54,6 @@ struct AttributionMap {
 };
 
 Result<AttributionMap> run_attribution(const EngineState& state, const AttributionRequest& request,
-                                       const TaskContext& task);
+                                       const RunControl& control);
 
 } // namespace headscope::gui

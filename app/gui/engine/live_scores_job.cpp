@@ -34,7 +34,7 @@ std::vector<float> mean_of(const at::Tensor& sum, std::size_t queries) {
 
 } // namespace
 
-Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_t>& tokens, const TaskContext& task) {
+Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_t>& tokens, const RunControl& control) {
   return guarded("scoring heads on the prompt", [&]() -> Result<LiveScores> {
     HS_ASSIGN(const auto engine, open_engine(state));
     const ModelConfig& config = engine->config();
@@ -42,13 +42,13 @@ Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_
     AttentionObserver observer;
     observer.tile = [&](const PatternTile& tile) {
       sums.add(tile);
-      task.report("scoring heads", tile.layer + 1, config.n_layers);
+      control.report("scoring heads", tile.layer + 1, config.n_layers);
     };
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
     request.until = LogitRows::none;
     request.observer = &observer;
-    request.cancel = task.cancel;
+    request.cancel = control.cancel;
     HS_TRY(engine->run(request));
     LiveScores scores;
     scores.n_layers = static_cast<int>(config.n_layers);

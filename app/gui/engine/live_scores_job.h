@@ -6,7 +6,7 @@
 
 #include "app/gui/engine/values.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -20,6 +20,6 @@ struct LiveScores {
   std::vector<float> max_weight; // the largest weight of each query
 };
 
-Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_t>& tokens, const TaskContext& task);
+Result<LiveScores> live_scores(EngineState& state, const std::vector<std::int64_t>& tokens, const RunControl& control);
 
 } // namespace headscope::gui

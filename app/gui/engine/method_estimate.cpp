@@ -32,7 +32,7 @@ Result<TaskSet> task_of(const Engine& engine, const methods::Method& method) {
 } // namespace
 
 Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request,
-                                       const TaskContext& task) {
+                                       const RunControl& task) {
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const std::unique_ptr<methods::Method> method, method_of(request));
   HS_TRY(methods::check_cells(*method));

@@ -43,10 +43,10 @@ methods::ModelOptions model_options(const ModelRequest& opened) {
   return model;
 }
 
-methods::Context context_of(const TaskContext& task, MethodAnswer& answer) {
+methods::Context context_of(const RunControl& control, MethodAnswer& answer) {
   methods::Context context;
-  context.cancel = task.cancel;
-  context.progress = task.progress;
+  context.cancel = control.cancel;
+  context.progress = control.progress;
   context.note_line = [&answer](const std::string& line) { answer.notes.push_back(line); };
   context.warn_line = [&answer](const std::string& line) { answer.warnings.push_back(line); };
   context.command_line = answer.request.command_line;
@@ -72,7 +72,7 @@ Status run_anywhere(const EngineState& state, methods::Method& method, const met
 
 } // namespace
 
-Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const TaskContext& task) {
+Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const RunControl& control) {
   MethodAnswer answer;
   answer.request = request;
   auto method = method_of(request);
@@ -88,7 +88,7 @@ Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request
     answer.complete = report.complete;
   };
   const Status status = run_anywhere(state, **method, {request.out, request.replace, request.resumable},
-                                     context_of(task, answer), show, answer);
+                                     context_of(control, answer), show, answer);
   if (!status.ok()) answer.error = status.error();
   answer.complete = answer.complete && status.ok();
   if (const auto now = written_at(request.out); now && now != before) answer.file = request.out;

@@ -9,7 +9,7 @@
 #include "app/gui/engine/model_job.h"
 #include "app/gui/forms/method_request.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -33,7 +33,7 @@ struct MethodAnswer {
 };
 
 // Errors are part of the answer, with everything reported until then.
-Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const TaskContext& task);
+Result<MethodAnswer> run_method(EngineState& state, const MethodRequest& request, const RunControl& control);
 
 struct MethodEstimate {
   std::int64_t cells = 0;
@@ -42,6 +42,6 @@ struct MethodEstimate {
 
 // Estimates the method's cost on the prompts of the request's task: its forward passes are counted, and one is timed.
 // Returns unsupported for a method without cells, invalid_argument without a task where one is needed.
-Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request, const TaskContext& task);
+Result<MethodEstimate> estimate_method(const EngineState& state, const MethodRequest& request, const RunControl& control);
 
 } // namespace headscope::gui

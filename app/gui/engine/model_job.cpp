@@ -44,12 +44,12 @@ Result<std::vector<std::int64_t>> encode(const Model& model, const PromptRequest
 
 std::shared_ptr<EngineState> make_engine_state() { return std::make_shared<EngineState>(); }
 
-Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const TaskContext& task) {
+Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const RunControl& control) {
   LoadOptions options;
   HS_ASSIGN(options.dtype, parse_name<at::ScalarType>(request.dtype, "dtype"));
   HS_ASSIGN(options.device, open_device(request.device));
   options.require_tokenizer = true;
-  options.task = task;
+  options.control = control;
   HS_ASSIGN(std::shared_ptr<const Model> model, load_model(request.path, options));
   const ModelInfo info = describe(*model, request);
   state.clean.reset();

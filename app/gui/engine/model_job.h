@@ -8,7 +8,7 @@
 
 #include "app/gui/engine/values.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -21,7 +21,7 @@ struct ModelRequest {
 };
 
 // Opens a model in place of the open one, which is kept when this fails.
-Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const TaskContext& task);
+Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, const RunControl& control);
 
 struct PromptRequest {
   std::string text;

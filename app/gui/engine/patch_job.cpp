@@ -110,7 +110,7 @@ PatchPair patch_pair(const PatchPairInfo& pair) {
 
 bool PatchPairInfo::differs() const { return ids_of(clean) != ids_of(corrupt); }
 
-Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task) {
+Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   PatchPairInfo pair;
@@ -120,25 +120,25 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   if (!pair.aligned()) return pair;
   at::Tensor after_clean;
   if (prompts.answer.empty()) {
-    HS_ASSIGN(after_clean, next_logits(*engine, pair.clean, task.cancel));
+    HS_ASSIGN(after_clean, next_logits(*engine, pair.clean, control.cancel));
     pair.answer = token_info(tokenizer, likeliest(after_clean)[0]);
   } else {
     HS_ASSIGN(pair.answer, given_token(tokenizer, prompts.answer, "answer"));
   }
   if (prompts.wrong.empty()) {
-    HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, task.cancel));
+    HS_ASSIGN(const at::Tensor after_corrupt, next_logits(*engine, pair.corrupt, control.cancel));
     const std::vector<std::int64_t> top = likeliest(after_corrupt);
     // Where both runs predict the same token, takes the corrupt run's second choice.
     pair.wrong = token_info(tokenizer, top[top[0] == pair.answer->id ? 1 : 0]);
   } else {
     HS_ASSIGN(pair.wrong, given_token(tokenizer, prompts.wrong, "wrong"));
   }
-  HS_ASSIGN(pair.note, space_note(*engine, prompts, pair, after_clean, task.cancel));
+  HS_ASSIGN(pair.note, space_note(*engine, prompts, pair, after_clean, control.cancel));
   return pair;
 }
 
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
-                              const TaskContext& task, const std::function<void(PatchMap)>& partial) {
+                              const RunControl& control, const std::function<void(PatchMap)>& partial) {
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(const PatchingOptions options, options_of(settings));
   const PatchPair wanted = patch_pair(pair);
@@ -149,7 +149,7 @@ Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pai
     partial(map_of(*part.result, pair, settings));
     return {};
   };
-  HS_ASSIGN(const PatchingResult result, patch_activations(*engine, {wanted}, options, task, post));
+  HS_ASSIGN(const PatchingResult result, patch_activations(*engine, {wanted}, options, control, post));
   return map_of(result, pair, settings);
 }
 

@@ -10,7 +10,7 @@
 
 #include "app/gui/engine/values.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/vocabulary/metric.h"
 #include "core/vocabulary/patching.h"
 
@@ -41,7 +41,7 @@ struct PatchPairInfo {
 };
 
 // Returns invalid_argument for an empty prompt, mismatch (field "answer" or "wrong") for a text that is not one token.
-Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const TaskContext& task);
+Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts, const RunControl& control);
 
 // Converts a pair for core; `pair` must be aligned.
 PatchPair patch_pair(const PatchPairInfo& pair);
@@ -68,6 +68,6 @@ struct PatchMap {
 
 // `partial` gets the map after each layer, at most about ten times a second. A cancelled sweep gives what it has.
 Result<PatchMap> run_patching(const EngineState& state, const PatchPairInfo& pair, const PatchSettings& settings,
-                              const TaskContext& task, const std::function<void(PatchMap)>& partial);
+                              const RunControl& control, const std::function<void(PatchMap)>& partial);
 
 } // namespace headscope::gui

@@ -19,34 +19,34 @@ struct Runs {
 };
 
 Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t>& tokens, std::vector<RowGroup> rows,
-                            std::vector<Intervention> interventions, const TaskContext& task) {
+                            std::vector<Intervention> interventions, const RunControl& control) {
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
   request.rows = std::move(rows);
   request.interventions = std::move(interventions);
   request.until = LogitRows::last;
-  request.cancel = task.cancel;
+  request.cancel = control.cancel;
   HS_ASSIGN(const RunResult run, engine.run(request));
   return run.logits[0];
 }
 
-Result<Runs> run_both(EngineState& state, const PredictRequest& request, const TaskContext& task) {
+Result<Runs> run_both(EngineState& state, const PredictRequest& request, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
-  HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, task));
+  HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, control));
   Runs runs;
   if (request.tokens.size() > longest_clean_run) {
     // From where the last look at a map of this prompt ended.
     std::vector<RowGroup> start;
     if (state.long_run && state.long_run->tokens == request.tokens && state.long_run->layer < engine->config().n_layers)
       start = {RowGroup::from_residual(state.long_run->layer, state.long_run->resid_pre)};
-    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, std::move(start), {}, task));
+    HS_ASSIGN(runs.clean, run_from(*engine, request.tokens, std::move(start), {}, control));
     runs.ablated = runs.clean;
     if (interventions.empty()) return runs;
-    HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {}, std::move(interventions), task));
+    HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {}, std::move(interventions), control));
     return runs;
   }
   runs.cached = state.clean && state.clean->tokens == request.tokens;
-  HS_ASSIGN(const CleanRun* clean, clean_run(state, request.tokens, task.cancel));
+  HS_ASSIGN(const CleanRun* clean, clean_run(state, request.tokens, control.cancel));
   runs.clean = clean->logits;
   runs.ablated = runs.clean;
   if (interventions.empty()) return runs;
@@ -54,7 +54,7 @@ Result<Runs> run_both(EngineState& state, const PredictRequest& request, const T
   for (const Intervention& intervention : interventions)
     first = std::min(first, intervention.site.layer);
   const RowGroup start = RowGroup::from_residual(first, clean->resid_pre[static_cast<std::size_t>(first)]);
-  HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {start}, std::move(interventions), task));
+  HS_ASSIGN(runs.ablated, run_from(*engine, request.tokens, {start}, std::move(interventions), control));
   return runs;
 }
 
@@ -83,11 +83,11 @@ std::vector<PredictedToken> strongest(const Engine& engine, const Runs& runs, in
 
 } // namespace
 
-Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task) {
+Result<Prediction> predict(EngineState& state, const PredictRequest& request, const RunControl& control) {
   return guarded("predicting the next token", [&]() -> Result<Prediction> {
     HS_ASSIGN(const auto engine, open_engine(state));
     if (request.tokens.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty; type something");
-    HS_ASSIGN(const Runs runs, run_both(state, request, task));
+    HS_ASSIGN(const Runs runs, run_both(state, request, control));
     Prediction prediction;
     prediction.cached = runs.cached;
     prediction.top = strongest(*engine, runs, request.top);

@@ -7,7 +7,7 @@
 
 #include "app/gui/engine/ablation_input.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -36,6 +36,6 @@ struct Prediction {
 
 // Restarts from the prompt's clean run at the first ablated layer, and gives the same numbers as ablate_heads().
 // Returns mismatch for an answer that takes several tokens.
-Result<Prediction> predict(EngineState& state, const PredictRequest& request, const TaskContext& task);
+Result<Prediction> predict(EngineState& state, const PredictRequest& request, const RunControl& control);
 
 } // namespace headscope::gui

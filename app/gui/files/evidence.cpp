@@ -6,7 +6,7 @@
 namespace headscope::gui {
 
 Result<DetectorResult> read_evidence(FileState& state, const std::string& path, const std::string& detector,
-                                     const TaskContext& task) {
+                                     const RunControl& control) {
   HS_ASSIGN(const store::ResultReader* reader, state.reader(path));
   HS_ASSIGN(store::DetectorScores scores, reader->scores(detector));
   DetectorResult result;
@@ -24,7 +24,7 @@ Result<DetectorResult> read_evidence(FileState& state, const std::string& path, 
     if (auto table = reader->table(group + "/" + name); table.ok()) result.tables.push_back({name, std::move(*table)});
   HS_ASSIGN(const auto prompts, reader->list("/prompts"));
   for (const std::string& id : prompts) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
     if (id.rfind(detector + "-", 0) != 0) continue;
     HS_ASSIGN(store::Prompt prompt, reader->prompt(id));
     result.prompts.push_back(std::move(prompt));

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "plugins/sdk/detector_result.h"
 
 namespace headscope::gui {
@@ -16,6 +16,6 @@ struct FileState;
 // board).
 // The prompts are those whose names begin with the detector's.
 Result<DetectorResult> read_evidence(FileState& state, const std::string& path, const std::string& detector,
-                                     const TaskContext& task);
+                                     const RunControl& control);
 
 } // namespace headscope::gui

@@ -116,7 +116,7 @@ Result<store::ResultReader*> FileState::reader(const std::string& path) {
   return &open.emplace(path, std::move(opened)).first->second;
 }
 
-Result<ResultSummary> open_result(FileState& state, const std::string& path, const TaskContext& task) {
+Result<ResultSummary> open_result(FileState& state, const std::string& path, const RunControl& control) {
   ResultSummary summary;
   std::error_code failed;
   summary.path = std::filesystem::absolute(path, failed).lexically_normal().string();
@@ -136,7 +136,7 @@ Result<ResultSummary> open_result(FileState& state, const std::string& path, con
   HS_TRY(read_attention(*reader, summary));
   HS_ASSIGN(const auto prompts, reader->list("/prompts"));
   for (const std::string& id : prompts) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
     HS_ASSIGN(StoredPrompt prompt, read_prompt(*reader, id));
     summary.prompts.push_back(std::move(prompt));
   }

@@ -9,7 +9,7 @@
 #include "app/gui/engine/values.h"
 #include "app/gui/workspace/score_board.h"
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 #include "core/store/result_file.h"
 
 namespace headscope::gui {
@@ -39,6 +39,6 @@ struct ResultSummary {
   std::vector<std::string> detectors, ablations, patchings, graphs; // names
 };
 
-Result<ResultSummary> open_result(FileState& state, const std::string& path, const TaskContext& task);
+Result<ResultSummary> open_result(FileState& state, const std::string& path, const RunControl& control);
 
 } // namespace headscope::gui

@@ -76,7 +76,7 @@ ProvenanceNode node_of(const std::string& name, const store::Attributes& attribu
 
 std::string notes_path(const std::string& path) { return path + ".notes.md"; }
 
-Result<std::vector<RunInfo>> list_runs(const std::string& folder, const TaskContext& task) {
+Result<std::vector<RunInfo>> list_runs(const std::string& folder, const RunControl& control) {
   std::error_code failed;
   const fs::path root = fs::absolute(folder, failed).lexically_normal();
   if (!fs::is_directory(root, failed)) return make_error(ErrorCode::not_found, "is no folder", folder);
@@ -88,8 +88,8 @@ Result<std::vector<RunInfo>> list_runs(const std::string& folder, const TaskCont
   if (failed) return make_error(ErrorCode::io, failed.message(), folder);
   std::vector<RunInfo> runs;
   for (const fs::path& file : files) {
-    if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
-    task.report("reading results", static_cast<std::int64_t>(runs.size()), static_cast<std::int64_t>(files.size()));
+    if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+    control.report("reading results", static_cast<std::int64_t>(runs.size()), static_cast<std::int64_t>(files.size()));
     RunInfo run;
     run.path = file.string();
     run.name = file.filename().string();

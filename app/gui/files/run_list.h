@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -23,7 +23,7 @@ struct RunInfo {
 };
 
 // Lists every .h5 and .hdf5 file, newest first. Returns not_found where the folder does not exist.
-Result<std::vector<RunInfo>> list_runs(const std::string& folder, const TaskContext& task);
+Result<std::vector<RunInfo>> list_runs(const std::string& folder, const RunControl& control);
 
 // Notes are kept beside the file as NAME.h5.notes.md; the result file itself is never changed. An empty text removes
 // them.

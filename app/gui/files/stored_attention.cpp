@@ -26,16 +26,16 @@ Result<ReadBlock> reader_of(FileState& state, const StoredAttention& request) {
 
 } // namespace
 
-Result<Tile> stored_tile(FileState& state, const StoredAttention& request, TileKey key, const TaskContext& task,
+Result<Tile> stored_tile(FileState& state, const StoredAttention& request, TileKey key, const RunControl& control,
                          const std::function<void(Tile)>& partial) {
   HS_ASSIGN(const ReadBlock read, reader_of(state, request));
-  return pool_tile(request.shape, key, read, task, partial);
+  return pool_tile(request.shape, key, read, control, partial);
 }
 
 Result<UnitMass> stored_units(FileState& state, const StoredAttention& request, const std::vector<std::int64_t>& begins,
-                              const TaskContext& task) {
+                              const RunControl& control) {
   HS_ASSIGN(const ReadBlock read, reader_of(state, request));
-  return sum_units(request.shape, begins, read, task);
+  return sum_units(request.shape, begins, read, control);
 }
 
 } // namespace headscope::gui

@@ -18,9 +18,9 @@ struct StoredAttention {
   MapShape shape;
 };
 
-Result<Tile> stored_tile(FileState& state, const StoredAttention& request, TileKey key, const TaskContext& task,
+Result<Tile> stored_tile(FileState& state, const StoredAttention& request, TileKey key, const RunControl& control,
                          const std::function<void(Tile)>& partial);
 Result<UnitMass> stored_units(FileState& state, const StoredAttention& request, const std::vector<std::int64_t>& begins,
-                              const TaskContext& task);
+                              const RunControl& control);
 
 } // namespace headscope::gui

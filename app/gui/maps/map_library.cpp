@@ -78,11 +78,11 @@ MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadId>& heads) {
   if (follows_ablation()) request.ablation = workspace_.ablation().input();
   using Map = WorkerMap<EngineState>;
   Map::Read read;
-  read.tile = [request](EngineState& state, TileKey key, const TaskContext& task, const auto& partial) {
-    return attention_tile(state, request, key, task, partial);
+  read.tile = [request](EngineState& state, TileKey key, const RunControl& control, const auto& partial) {
+    return attention_tile(state, request, key, control, partial);
   };
-  read.units = [request](EngineState& state, const std::vector<std::int64_t>& begins, const TaskContext& task) {
-    return attention_units(state, request, begins, task);
+  read.units = [request](EngineState& state, const std::vector<std::int64_t>& begins, const RunControl& control) {
+    return attention_units(state, request, begins, control);
   };
   const QString title = tr("Attention of %1").arg(heads_text(heads));
   return {std::make_shared<Map>(workspace_.engine(), request.shape(), title, std::move(read)), {}};
@@ -108,11 +108,11 @@ MapLibrary::Choice MapLibrary::stored_map(const std::vector<HeadId>& heads) {
   }
   using Map = WorkerMap<FileState>;
   Map::Read read;
-  read.tile = [request](FileState& state, TileKey key, const TaskContext& task, const auto& partial) {
-    return stored_tile(state, request, key, task, partial);
+  read.tile = [request](FileState& state, TileKey key, const RunControl& control, const auto& partial) {
+    return stored_tile(state, request, key, control, partial);
   };
-  read.units = [request](FileState& state, const std::vector<std::int64_t>& begins, const TaskContext& task) {
-    return stored_units(state, request, begins, task);
+  read.units = [request](FileState& state, const std::vector<std::int64_t>& begins, const RunControl& control) {
+    return stored_units(state, request, begins, control);
   };
   const QString title = tr("Reading head %1").arg(heads_text(heads));
   return {std::make_shared<Map>(workspace_.files(), request.shape, title, std::move(read)), {}};

@@ -109,12 +109,12 @@ bool is_masked(MapShape shape, const Block& block) {
   return block.rows() <= 0 || block.cols() <= 0 || block.k_begin > shape.last_key(block.q_end - 1);
 }
 
-Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const TaskContext& task,
+Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const RunControl& control,
                      const std::function<void(const Block&, std::span<const float>)>& take) {
   std::vector<float> weights;
   for (std::int64_t q = region.q_begin; q < region.q_end; q += block_rows)
     for (std::int64_t k = region.k_begin; k < region.k_end; k += block_cols) {
-      if (task.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
+      if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
       const Block block{q, std::min(q + block_rows, region.q_end), k, std::min(k + block_cols, region.k_end)};
       if (is_masked(shape, block)) continue;
       weights.resize(static_cast<std::size_t>(block.rows() * block.cols()));
@@ -124,16 +124,16 @@ Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read,
   return {};
 }
 
-Result<Tile> pool_tile(MapShape shape, TileKey key, const ReadBlock& read, const TaskContext& task,
+Result<Tile> pool_tile(MapShape shape, TileKey key, const ReadBlock& read, const RunControl& control,
                        const std::function<void(Tile)>& partial) {
   using Clock = std::chrono::steady_clock;
   Pooler pooler(shape, key);
   Clock::time_point shown = Clock::now();
   const Block& region = pooler.region();
-  HS_TRY(stream_blocks(shape, region, read, task, [&](const Block& block, std::span<const float> weights) {
+  HS_TRY(stream_blocks(shape, region, read, control, [&](const Block& block, std::span<const float> weights) {
     pooler.add(block, weights);
     if (Clock::now() - shown < partial_every) return;
-    task.report("pooling", block.q_end - region.q_begin, region.rows());
+    control.report("pooling", block.q_end - region.q_begin, region.rows());
     if (partial) partial(pooler.tile(false));
     shown = Clock::now();
   }));

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -77,11 +77,11 @@ using ReadBlock = std::function<Status(const Block&, std::span<float>)>;
 
 // Streams the weights of `region` in blocks that it takes in order: `take` sees each once, masked ones never. Returns
 // cancelled when the task is.
-Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const TaskContext& task,
+Status stream_blocks(MapShape shape, const Block& region, const ReadBlock& read, const RunControl& control,
                      const std::function<void(const Block&, std::span<const float>)>& take);
 
 // Builds one tile. `partial`, which may be empty, gets the unfinished tile about ten times a second.
-Result<Tile> pool_tile(MapShape shape, TileKey key, const ReadBlock& read, const TaskContext& task,
+Result<Tile> pool_tile(MapShape shape, TileKey key, const ReadBlock& read, const RunControl& control,
                        const std::function<void(Tile)>& partial);
 
 } // namespace headscope::gui

@@ -18,7 +18,7 @@ Status check(MapShape shape, const std::vector<std::int64_t>& begins) {
 } // namespace
 
 Result<UnitMass> sum_units(MapShape shape, std::vector<std::int64_t> begins, const ReadBlock& read,
-                           const TaskContext& task) {
+                           const RunControl& control) {
   HS_TRY(check(shape, begins));
   const std::size_t n = begins.size();
   std::vector<std::size_t> unit_of(static_cast<std::size_t>(shape.n_key));
@@ -27,7 +27,7 @@ Result<UnitMass> sum_units(MapShape shape, std::vector<std::int64_t> begins, con
     std::fill(unit_of.begin() + begins[unit], unit_of.begin() + end_of(unit), unit);
   std::vector<double> sums(n * n, 0.0);
   const Block whole{0, shape.n_query, 0, shape.n_key};
-  HS_TRY(stream_blocks(shape, whole, read, task, [&](const Block& block, std::span<const float> weights) {
+  HS_TRY(stream_blocks(shape, whole, read, control, [&](const Block& block, std::span<const float> weights) {
     for (std::int64_t q = block.q_begin; q < block.q_end; ++q) {
       double* row = sums.data() + unit_of[static_cast<std::size_t>(q)] * n;
       const float* weight = weights.data() + (q - block.q_begin) * block.cols();
@@ -35,7 +35,7 @@ Result<UnitMass> sum_units(MapShape shape, std::vector<std::int64_t> begins, con
       for (std::int64_t k = block.k_begin; k < end; ++k)
         row[unit_of[static_cast<std::size_t>(k)]] += static_cast<double>(weight[k - block.k_begin]);
     }
-    task.report("summing", block.q_end, shape.n_query);
+    control.report("summing", block.q_end, shape.n_query);
   }));
   UnitMass mass;
   mass.values.resize(n * n, masked_weight);

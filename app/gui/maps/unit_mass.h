@@ -19,6 +19,6 @@ struct UnitMass {
 
 // Sums a square map. Needs memory for units x units values, whatever the map's size.
 Result<UnitMass> sum_units(MapShape shape, std::vector<std::int64_t> begins, const ReadBlock& read,
-                           const TaskContext& task);
+                           const RunControl& control);
 
 } // namespace headscope::gui

@@ -12,8 +12,8 @@ namespace headscope::gui {
 template <class State> class WorkerMap : public MapSource {
 public:
   struct Read {
-    std::function<Result<Tile>(State&, TileKey, const TaskContext&, const std::function<void(Tile)>& partial)> tile;
-    std::function<Result<UnitMass>(State&, const std::vector<std::int64_t>& begins, const TaskContext&)> units;
+    std::function<Result<Tile>(State&, TileKey, const RunControl&, const std::function<void(Tile)>& partial)> tile;
+    std::function<Result<UnitMass>(State&, const std::vector<std::int64_t>& begins, const RunControl&)> units;
   };
 
   // `title` is what its jobs are called.
@@ -31,7 +31,7 @@ protected:
     if (!worker_) return;
     worker_->template post<Tile>({lane_, title_}, this,
                                  [read = read_.tile, key](State& state, const JobContext<Tile>& job) {
-                                   return read(state, key, job.task, job.partial);
+                                   return read(state, key, job.control, job.partial);
                                  },
                                  {[this, key](Result<Tile> tile) { take_tile(key, std::move(tile)); },
                                   [this, key](Tile tile) { take_tile(key, std::move(tile)); }});
@@ -41,7 +41,7 @@ protected:
     if (!worker_) return;
     worker_->template post<UnitMass>({units_lane(), title_}, this,
                                      [read = read_.units, begins](State& state, const JobContext<UnitMass>& job) {
-                                       return read(state, begins, job.task);
+                                       return read(state, begins, job.control);
                                      },
                                      {[this](Result<UnitMass> mass) { take_units(std::move(mass)); }});
   }

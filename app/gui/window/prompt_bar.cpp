@@ -193,7 +193,7 @@ void PromptBar::generate() {
   generated_.clear();
   job_ = workspace_.engine().post<Continuation>(JobSpec::lengthy(QStringLiteral("generate"), tr("Generating")), this,
                                                 [wanted](EngineState& state, const JobContext<Continuation>& job) {
-                                                  return generate_text(state, wanted, job.task, job.partial);
+                                                  return generate_text(state, wanted, job.control, job.partial);
                                                 },
                                                 {[this](Result<Continuation> text) {
                                                    job_ = 0;

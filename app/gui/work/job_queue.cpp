@@ -198,17 +198,17 @@ void JobQueue::let_others_run(const JobPointer& job) {
 }
 
 void JobQueue::run_one(const JobPointer& job) {
-  TaskContext task;
+  RunControl control;
   {
     const std::lock_guard lock(mutex_);
     job->again = false;
     job->this_run = {};
-    task.cancel = job->this_run;
-    if (job->cancel.cancelled()) task.cancel.cancel();
+    control.cancel = job->this_run;
+    if (job->cancel.cancelled()) control.cancel.cancel();
   }
   job->clock.start();
   job->running = true;
-  task.progress = [this, job](const Progress& progress) {
+  control.progress = [this, job](const Progress& progress) {
     {
       const std::lock_guard lock(job->mutex);
       job->progress = progress;
@@ -223,7 +223,7 @@ void JobQueue::run_one(const JobPointer& job) {
           Qt::QueuedConnection);
     };
   };
-  Answer answer = job->work(task, post(false));
+  Answer answer = job->work(control, post(false));
   {
     const std::lock_guard lock(mutex_);
     running_.pop_back();

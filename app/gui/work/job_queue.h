@@ -19,7 +19,7 @@
 #include <QString>
 #include <QTimer>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::gui {
 
@@ -77,7 +77,7 @@ public:
     Delivery delivery;    // the last one
     bool stopped = false; // by its cancel token, so that it can be begun again
   };
-  using Work = std::function<Answer(const TaskContext&, const Post&)>; // may be called more than once
+  using Work = std::function<Answer(const RunControl&, const Post&)>; // may be called more than once
 
   explicit JobQueue(const QString& name, QObject* parent = nullptr);
   ~JobQueue() override; // cancels everything and waits for the running job to stop

@@ -15,7 +15,7 @@ namespace headscope::gui {
 
 // What a job that gives a T is handed on its thread.
 template <class T> struct JobContext {
-  TaskContext task;
+  RunControl control;
   std::function<void(T)> partial; // what is known so far; may be empty
 };
 
@@ -47,9 +47,9 @@ public:
     const QPointer<QObject> alive(receiver);
     auto shared = std::make_shared<Handlers<T>>(std::move(handlers));
     return enqueue(spec,
-                   [state = state_, alive, shared, work = std::move(work)](const TaskContext& task,
+                   [state = state_, alive, shared, work = std::move(work)](const RunControl& control,
                                                                            const Post& post_delivery) -> Answer {
-                     JobContext<T> context{task, {}};
+                     JobContext<T> context{control, {}};
                      if (shared->partial)
                        context.partial = [alive, shared, post_delivery](T value) {
                          post_delivery([alive, shared, value = std::make_shared<T>(std::move(value))] {

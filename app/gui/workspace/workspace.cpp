@@ -95,7 +95,7 @@ void Workspace::want_patch(const PatchWish& wish) {
 void Workspace::open_model(const ModelRequest& request) {
   engine_.post<ModelInfo>({QStringLiteral("model"), tr("Opening the model")}, this,
                           [request](EngineState& state, const JobContext<ModelInfo>& job) {
-                            return headscope::gui::open_model(state, request, job.task);
+                            return headscope::gui::open_model(state, request, job.control);
                           },
                           {[this](Result<ModelInfo> info) {
                             if (info.ok()) {
@@ -126,7 +126,7 @@ void Workspace::take_model(ModelInfo info) {
 void Workspace::open_result(const QString& path) {
   files_.post<ResultSummary>({QStringLiteral("result"), tr("Opening %1").arg(path)}, this,
                              [path = path.toStdString()](FileState& state, const JobContext<ResultSummary>& job) {
-                               return headscope::gui::open_result(state, path, job.task);
+                               return headscope::gui::open_result(state, path, job.control);
                              },
                              {[this](Result<ResultSummary> summary) {
                                if (summary.ok())

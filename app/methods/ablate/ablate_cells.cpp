@@ -56,7 +56,7 @@ public:
     HeadAblationOptions part = sweep_;
     part.heads = by_layer_.at(layer);
     const std::vector<AblationPrompt> prompts(task_.prompts.begin() + first, task_.prompts.begin() + last);
-    HS_ASSIGN(const HeadAblationResult found, ablate_heads(*engine_, prompts, part, context.task()));
+    HS_ASSIGN(const HeadAblationResult found, ablate_heads(*engine_, prompts, part, context.control()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
     std::vector<double> effects;
     for (std::int64_t prompt = 0; prompt < found.n_prompts; ++prompt)

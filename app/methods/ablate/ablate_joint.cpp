@@ -50,12 +50,12 @@ Result<JointOutcome> measure(const Engine& engine, const AblateOptions& options,
   if (options.joint.complete) {
     const auto subsets = completeness_subsets(found.nodes, options.joint.subsets, options.sweep.seed);
     HS_ASSIGN(Completeness complete,
-              at_option(circuit_completeness(engine, task.prompts, found.nodes, subsets, found.how, context.task())));
+              at_option(circuit_completeness(engine, task.prompts, found.nodes, subsets, found.how, context.control())));
     found.result = std::move(complete.measured);
     found.rows = std::move(complete.rows);
   } else {
     const AblationNodes set = found.others ? all_nodes_but(found.nodes, engine.config()) : found.nodes;
-    HS_ASSIGN(found.result, at_option(ablate_together(engine, task.prompts, {set}, found.how, context.task())));
+    HS_ASSIGN(found.result, at_option(ablate_together(engine, task.prompts, {set}, found.how, context.control())));
   }
   context.finish_progress();
   return found;

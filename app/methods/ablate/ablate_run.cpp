@@ -94,7 +94,7 @@ Result<HeadAblationResult> run_ablation(const Engine& engine, const AblationTask
   HeadAblationCallback callback;
   if (rows) callback = [&](const HeadAblationPart& part) { return store_part(*rows, part); };
   context.begin_step();
-  auto result = ablate_heads(engine, task.prompts, options, context.task(), callback);
+  auto result = ablate_heads(engine, task.prompts, options, context.control(), callback);
   context.finish_progress();
   if (!result.ok()) return result;
   if (const std::string note = reference_note(options, task.prompts, *result); !note.empty())

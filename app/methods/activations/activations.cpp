@@ -127,7 +127,7 @@ public:
     const ActivationRows take = [&](std::size_t site, std::int64_t first, const at::Tensor& rows) {
       return options_.statistics ? add(site, rows) : write(site, first, rows);
     };
-    HS_ASSIGN(done_, dump_activations(work_.engine, request_, take, work_.context.task()));
+    HS_ASSIGN(done_, dump_activations(work_.engine, request_, take, work_.context.control()));
     work_.context.finish_progress();
     if (options_.statistics) HS_TRY(write_statistics());
     HS_TRY(finish());

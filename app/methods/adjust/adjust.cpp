@@ -76,7 +76,7 @@ public:
     note_dropped(dropped_lines(task), work.context);
     HS_ASSIGN(const auto prompts, at_option(adjustment_prompts(*model.tokenizer, task, adjustments)));
     HS_ASSIGN(const AdjustmentResult result,
-              at_option(adjust_heads(work.engine, prompts, adjustments, adjustment_of(options_), work.context.task())));
+              at_option(adjust_heads(work.engine, prompts, adjustments, adjustment_of(options_), work.context.control())));
     if (work.writer) HS_TRY(store_run(*work.writer, model, prompts, result));
     const std::string title = task.title() + ", " + std::to_string(result.n_prompts) + " prompts\n";
     return Report{to_json(result), title + adjustment_table(result), result.complete};

@@ -37,7 +37,7 @@ public:
 
   Result<nlohmann::json> run(std::int64_t cell, const CellResults&, const Context& context) const override {
     HS_ASSIGN(const AdjustmentResult found, adjust_heads(*engine_, {prompts_[static_cast<std::size_t>(cell)]},
-                                                         adjustments_, adjustment_, context.task()));
+                                                         adjustments_, adjustment_, context.control()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
     return nlohmann::json{
         {"logit_diff", found.logit_diff}, {"accuracy", found.accuracy}, {"predicted", found.predicted}};

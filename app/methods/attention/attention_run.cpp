@@ -67,7 +67,7 @@ Result<StoredMaps> run_attention(const Engine& engine, const AttentionRequest& t
   HS_ASSIGN(store::AttentionWriter rows, writer.begin_attention(spec_of(task)));
   Recorder recorder(task, rows);
   context.begin_step();
-  const TaskContext progress = context.task();
+  const RunControl progress = context.control();
   AttentionObserver observer;
   observer.wants = [&](int layer) {
     progress.report("attention maps", layer, recorder.last_layer() + 1);

@@ -70,7 +70,7 @@ public:
     HS_TRY(warn_unspaced(work.engine, set.rows(), set.unspaced, work.context));
     if (work.writer) HS_TRY(store_prompts(*work.writer, model, set, work.context));
     HS_ASSIGN(const DirectLogitAttribution found,
-              attribute_logits(work.engine, prompts, work.context.task(), options_.tokens_per_run));
+              attribute_logits(work.engine, prompts, work.context.control(), options_.tokens_per_run));
     if (work.writer) HS_TRY(store_attribution(*work.writer, "/logit_attribution", set.ids, found));
     return Report{to_json(found), strongest(found)};
   }

@@ -49,7 +49,7 @@ public:
 
   Result<nlohmann::json> run(std::int64_t cell, const CellResults&, const Context& context) const override {
     HS_ASSIGN(const DirectLogitAttribution found, attribute_logits(*engine_, {prompts_[static_cast<std::size_t>(cell)]},
-                                                                   context.task(), options_.tokens_per_run));
+                                                                   context.control(), options_.tokens_per_run));
     nlohmann::json out;
     for_each_array(found, layers(), heads(),
                    [&](const char* key, const std::vector<double>& values, std::int64_t) { out[key] = values; });

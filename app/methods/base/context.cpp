@@ -12,13 +12,13 @@ void Context::warn(const std::string& line) const {
   if (warn_line) warn_line(line);
 }
 
-TaskContext Context::task() const {
-  TaskContext task{cancel, progress};
-  if (!progress || steps == 0) return task;
+RunControl Context::control() const {
+  RunControl control{cancel, progress};
+  if (!progress || steps == 0) return control;
   std::string place("[");
   place.append(std::to_string(step)).append("/").append(std::to_string(steps)).append("] ");
-  task.progress = [place, show = progress](const Progress& at) { show({place + at.stage, at.done, at.total}); };
-  return task;
+  control.progress = [place, show = progress](const Progress& at) { show({place + at.stage, at.done, at.total}); };
+  return control;
 }
 
 void Context::finish_progress() const {

@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::methods {
 
@@ -24,7 +24,7 @@ struct Context {
   // Warns of something that a reader of the numbers must know.
   void warn(const std::string& line) const;
   void begin_step() const { ++step; } // progress then says "[2/5]" where `steps` is set
-  TaskContext task() const;
+  RunControl control() const;
   void finish_progress() const;
   // The same context without progress and notes, for parts whose own progress would confuse.
   Context silent() const;

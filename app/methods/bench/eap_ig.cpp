@@ -110,7 +110,7 @@ public:
     Measured measured;
     for (int run = 0; run < 2; ++run) { // the first pass through a library is slower: thread pools, kernels
       HS_ASSIGN(measured, measure_once(model->device, [&]() -> Status {
-                  HS_ASSIGN(scores, score_edges(engine, graph, task, how, context.task()));
+                  HS_ASSIGN(scores, score_edges(engine, graph, task, how, context.control()));
                   if (!scores.complete) return make_error(ErrorCode::cancelled, "interrupted");
                   return {};
                 }));

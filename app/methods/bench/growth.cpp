@@ -34,9 +34,9 @@ AttentionStatisticsRequest all_statistics(std::int64_t tokens) {
 // One row's work, to be run as often as wanted.
 class RowRunner {
 public:
-  RowRunner(const Engine& engine, const GrowthPlan& plan, const GrowthRow& row, const TaskContext& task)
+  RowRunner(const Engine& engine, const GrowthPlan& plan, const GrowthRow& row, const RunControl& control)
       : engine_(engine), plan_(plan), tokens_(random_rows(plan.batch, row.tokens, 0, engine.config().d_vocab)) {
-    task_.cancel = task.cancel; // the sweep's own progress would hide that of the whole
+    control_.cancel = control.cancel; // the sweep's own progress would hide that of the whole
     heads_ = spread_heads(plan.sweep_heads, engine.config());
     statistics_ = all_statistics(row.tokens);
   }
@@ -61,7 +61,7 @@ private:
     RunRequest request;
     request.batch = TokenBatch::pad(tokens_, TokenBatch::Side::right);
     request.until = LogitRows::last;
-    request.cancel = task_.cancel;
+    request.cancel = control_.cancel;
     if (plan_.what == GrowthKind::statistics) request.statistics = &statistics_;
     HS_TRY(engine_.run(request));
     return {};
@@ -71,7 +71,7 @@ private:
     HeadAblationOptions how;
     how.heads = heads_;
     how.tokens_per_run = plan_.tokens_per_run;
-    HS_ASSIGN(const HeadAblationResult result, ablate_heads(engine_, sweep_prompts(tokens_), how, task_));
+    HS_ASSIGN(const HeadAblationResult result, ablate_heads(engine_, sweep_prompts(tokens_), how, control_));
     if (!result.complete) return make_error(ErrorCode::cancelled, "interrupted");
     return {};
   }
@@ -81,7 +81,7 @@ private:
   std::vector<std::vector<std::int64_t>> tokens_;
   std::vector<HeadId> heads_;
   AttentionStatisticsRequest statistics_;
-  TaskContext task_;
+  RunControl control_;
 };
 
 bool grows_from(const GrowthRow& row, const GrowthRow& smaller) {
@@ -114,17 +114,17 @@ std::vector<GrowthRow> growth_rows(const ModelConfig& config, const std::vector<
 }
 
 Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr<const AttentionBackend> attention,
-                      GrowthPlan plan, const TaskContext& task, GrowthRun& run) {
+                      GrowthPlan plan, const RunControl& control, GrowthRun& run) {
   double all_flop = 0.0, done_flop = 0.0; // the time left follows the work, not the number of rows
   for (GrowthRow& row : plan.rows) {
     HS_ASSIGN(const auto part, part_of_model(model, row.layers, row.heads));
     HS_TRY(check_rows({random_rows(1, row.tokens, 0, part->config.d_vocab)}, part->config, "row of --tokens"));
-    row.work = RowRunner(Engine(part, attention), plan, row, task).work();
+    row.work = RowRunner(Engine(part, attention), plan, row, control).work();
     all_flop += row.work.flop;
   }
   std::vector<GrowthRow> too_large;
   for (GrowthRow& row : plan.rows) {
-    task.report("measuring growth", static_cast<std::int64_t>(done_flop / all_flop * 1000.0), 1000);
+    control.report("measuring growth", static_cast<std::int64_t>(done_flop / all_flop * 1000.0), 1000);
     done_flop += row.work.flop;
     if (std::any_of(too_large.begin(), too_large.end(), [&](const GrowthRow& r) { return grows_from(row, r); })) {
       run.skipped.push_back(row_name(row) + ": more than what ran out of memory");
@@ -132,7 +132,7 @@ Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr
     }
     HS_ASSIGN(const auto part, part_of_model(model, row.layers, row.heads));
     const Engine engine(part, attention);
-    const RowRunner runner(engine, plan, row, task);
+    const RowRunner runner(engine, plan, row, control);
     const auto measured = measure(model->device, [&] { return runner.run(); });
     if (!measured.ok() && measured.error().code == ErrorCode::out_of_memory) {
       run.skipped.push_back(row_name(row) + ": out of memory");
@@ -144,7 +144,7 @@ Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr
     row.memory_bytes = measured->memory_bytes;
     run.rows.push_back(row);
   }
-  task.report("measuring growth", 1000, 1000);
+  control.report("measuring growth", 1000, 1000);
   return {};
 }
 

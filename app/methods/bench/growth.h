@@ -60,6 +60,6 @@ std::vector<GrowthRow> growth_rows(const ModelConfig& config, const std::vector<
 // Adds to run.rows and run.skipped as it goes. A row that needs more memory than there is, and larger ones of its axis,
 // are skipped. `cancelled` leaves in the run what was measured until then.
 Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr<const AttentionBackend> attention,
-                      GrowthPlan plan, const TaskContext& task, GrowthRun& run);
+                      GrowthPlan plan, const RunControl& control, GrowthRun& run);
 
 } // namespace headscope::methods

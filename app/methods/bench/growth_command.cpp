@@ -109,8 +109,8 @@ public:
     GrowthPlan plan{options_.what, options_.batch, options_.sweep_heads, options_.tokens_per_run,
                     growth_rows(model->config, options_.tokens, options_.heads, options_.layers)};
     GrowthRun run = begin_run(*model, options_);
-    HS_ASSIGN(run.peak, measure_peak(model->device, model->dtype, context.task()));
-    const Status measured = measure_growth(model, attention, std::move(plan), context.task(), run);
+    HS_ASSIGN(run.peak, measure_peak(model->device, model->dtype, context.control()));
+    const Status measured = measure_growth(model, attention, std::move(plan), context.control(), run);
     context.finish_progress();
     const bool cancelled = !measured.ok() && measured.error().code == ErrorCode::cancelled;
     if (!measured.ok() && !cancelled) return measured.error();

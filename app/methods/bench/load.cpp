@@ -69,7 +69,7 @@ Result<LoadTimes> measure_load(const ModelOptions& options, const Context& conte
       return make_error(ErrorCode::unsupported, "is no .gguf file, which is what this measures", path, "--model");
     times.stored_bytes = checkpoint.total_bytes();
   }
-  HS_ASSIGN(const Peak peak, measure_peak(at::kCPU, at::kFloat, context.task()));
+  HS_ASSIGN(const Peak peak, measure_peak(at::kCPU, at::kFloat, context.control()));
   times.copy_bytes_per_s = peak.bytes_per_s;
   HS_ASSIGN(times.read, best_of(
                             at::kCPU, [] {}, [&] { return read_through(path); }));

@@ -8,7 +8,7 @@
 #include <c10/core/ScalarType.h>
 
 #include "core/base/result.h"
-#include "core/base/task.h"
+#include "core/base/run_control.h"
 
 namespace headscope::methods {
 
@@ -20,6 +20,6 @@ struct Peak {
 };
 
 // Takes a second or two; returns the best of several runs.
-Result<Peak> measure_peak(const at::Device& device, at::ScalarType dtype, const TaskContext& task);
+Result<Peak> measure_peak(const at::Device& device, at::ScalarType dtype, const RunControl& control);
 
 } // namespace headscope::methods

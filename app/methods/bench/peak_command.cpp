@@ -26,7 +26,7 @@ public:
 
   Result<Report> run_alone(const Context& context) override {
     HS_ASSIGN(const LoadOptions how, load_options(options_, context));
-    HS_ASSIGN(const Peak peak, measure_peak(how.device, how.dtype, context.task()));
+    HS_ASSIGN(const Peak peak, measure_peak(how.device, how.dtype, context.control()));
     const std::string machine = device_name(how.device);
     const auto size = static_cast<long long>(peak.product_size);
     return Report{

@@ -66,10 +66,10 @@ Result<Timed> timed_sweep(const Engine& engine, const std::vector<AblationPrompt
   HeadAblationOptions warm = how; // the first pass through a library is slower: thread pools, kernels
   // On a GPU every new shape is slower the first time, so all heads are warmed up.
   if (!engine.model().device.is_cuda()) warm.heads.resize(1);
-  HS_ASSIGN(const HeadAblationResult first, ablate_heads(engine, prompts, warm, context.task()));
+  HS_ASSIGN(const HeadAblationResult first, ablate_heads(engine, prompts, warm, context.control()));
   if (!first.complete) return make_error(ErrorCode::cancelled, "interrupted");
   const auto begin = std::chrono::steady_clock::now();
-  HS_ASSIGN(HeadAblationResult result, ablate_heads(engine, prompts, how, context.task()));
+  HS_ASSIGN(HeadAblationResult result, ablate_heads(engine, prompts, how, context.control()));
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   if (!result.complete) return make_error(ErrorCode::cancelled, "interrupted");
   return Timed{std::move(result), seconds};

@@ -109,7 +109,7 @@ public:
     if (sets.size() != 1 || sets[0].tasks[0].judge != MaskJudge::log_prob)
       return make_error(ErrorCode::invalid_argument, "must be one of repeated, ordinal, ioi and text", {}, "--task");
     HS_ASSIGN(const SinkCalibration found,
-              calibrate_sinks(work.engine, sets[0].tasks, options_.how, work.context.task()));
+              calibrate_sinks(work.engine, sets[0].tasks, options_.how, work.context.control()));
     if (work.writer) HS_TRY(store_calibration(*work.writer, sets[0], found));
     return Report{to_json(found, sets[0]), text_of(found, sets[0]), found.complete};
   }

@@ -17,7 +17,7 @@ Result<ScoredMethod> measure(const Engine& engine, const CircuitRunner& runner, 
   context.begin_step();
   const auto start = std::chrono::steady_clock::now();
   HS_ASSIGN(GraphScores scores,
-            score_edges(engine, runner.graph(), task, {*method.score_method(), method.steps}, context.task()));
+            score_edges(engine, runner.graph(), task, {*method.score_method(), method.steps}, context.control()));
   out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   out.outcome.circuit.scores = std::move(scores.edges);
   out.outcome.circuit.node_scores = std::move(scores.nodes);
@@ -35,14 +35,14 @@ Result<Curve> random_curve(const CircuitRunner& runner, std::uint64_t seed, Buil
   CurveOptions options;
   options.rule = rule;
   context.begin_step();
-  return faithfulness_curve(runner, importance, options, context.task());
+  return faithfulness_curve(runner, importance, options, context.control());
 }
 
 } // namespace
 
 Result<Benchmark> run_benchmark(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                                 const BenchmarkPlan& plan, const Context& context) {
-  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, context.task()));
+  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, context.control()));
   Benchmark out{task_name, to_string(task.metric), std::ssize(task.pairs), runner.graph().edge_count(), {}, {}, false};
   for (std::int64_t seed = 0; seed < plan.random_circuits; ++seed) {
     auto curve = random_curve(runner, static_cast<std::uint64_t>(seed), plan.random_rule, context);

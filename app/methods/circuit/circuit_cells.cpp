@@ -108,7 +108,7 @@ private:
     CircuitTask one = task_;
     one.pairs = {task_.pairs[static_cast<std::size_t>(cell)]};
     const ComputationalGraph graph(graph_shape(engine_->config()));
-    HS_ASSIGN(const GraphScores found, score_edges(*engine_, graph, one, {*method_, options_.steps}, context.task()));
+    HS_ASSIGN(const GraphScores found, score_edges(*engine_, graph, one, {*method_, options_.steps}, context.control()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
     return nlohmann::json{{"edges", found.edges}, {"nodes", found.nodes}};
   }
@@ -116,7 +116,7 @@ private:
   Result<nlohmann::json> finish(const CellResults& others, const Context& context) const {
     CircuitOutcome out = begin_circuit(*engine_, task_, title_, options_);
     if (method_) take_scores(others, out);
-    HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(*engine_, task_, context.task()));
+    HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(*engine_, task_, context.control()));
     HS_TRY(finish_circuit(runner, options_, context, out));
     if (!out.complete) return make_error(ErrorCode::cancelled, "interrupted");
     nlohmann::json result = {{"clean", out.clean}, {"empty", out.empty}, {"metric", out.metric}};

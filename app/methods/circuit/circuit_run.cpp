@@ -62,7 +62,7 @@ Status score(const Engine& engine, const CircuitTask& task, const CircuitOptions
     return {};
   }
   HS_ASSIGN(GraphScores scores,
-            score_edges(engine, out.circuit.graph, task, {*options.score_method(), options.steps}, context.task()));
+            score_edges(engine, out.circuit.graph, task, {*options.score_method(), options.steps}, context.control()));
   out.circuit.scores = std::move(scores.edges);
   out.circuit.node_scores = std::move(scores.nodes);
   out.complete = scores.complete;
@@ -71,7 +71,7 @@ Status score(const Engine& engine, const CircuitTask& task, const CircuitOptions
 
 Status run_acdc(const CircuitRunner& runner, const CircuitOptions& options, const Context& context,
                 CircuitOutcome& out) {
-  HS_ASSIGN(AcdcSweep sweep, acdc_sweep(runner, options.thresholds, context.task()));
+  HS_ASSIGN(AcdcSweep sweep, acdc_sweep(runner, options.thresholds, context.control()));
   out.complete = sweep.complete;
   out.circuit.scores = sweep.strength;
   if (!out.circuit.lower_is_better) // a patched edge would make the metric worse by so much: lower
@@ -84,7 +84,7 @@ Status run_acdc(const CircuitRunner& runner, const CircuitOptions& options, cons
 
 Status evaluate(const CircuitRunner& runner, const CircuitOptions& options, const Context& context,
                 CircuitOutcome& out) {
-  const CancelToken cancel = context.task().cancel;
+  const CancelToken cancel = context.control().cancel;
   HS_ASSIGN(out.clean, runner.metric(whole_circuit(out.circuit.graph), cancel));
   HS_ASSIGN(out.empty, runner.metric(empty_circuit(out.circuit.graph), cancel));
   HS_ASSIGN(out.metric, runner.metric(out.circuit.circuit, cancel));
@@ -93,10 +93,10 @@ Status evaluate(const CircuitRunner& runner, const CircuitOptions& options, cons
   curve.rule = options.build == BuildRule::greedy ? BuildRule::greedy : BuildRule::top_n;
   curve.completeness = options.completeness;
   curve.absolute = false;
-  HS_ASSIGN(out.by_signed, faithfulness_curve(runner, out.circuit.importance(), curve, context.task()));
+  HS_ASSIGN(out.by_signed, faithfulness_curve(runner, out.circuit.importance(), curve, context.control()));
   curve.absolute = true;
   if (out.by_signed->complete) {
-    HS_ASSIGN(out.by_absolute, faithfulness_curve(runner, out.circuit.importance(), curve, context.task()));
+    HS_ASSIGN(out.by_absolute, faithfulness_curve(runner, out.circuit.importance(), curve, context.control()));
   }
   out.complete = out.by_absolute && out.by_absolute->complete;
   return {};
@@ -200,7 +200,7 @@ Status finish_circuit(const CircuitRunner& runner, const CircuitOptions& options
 Result<CircuitOutcome> find_circuit(const Engine& engine, const CircuitTask& task, const std::string& task_name,
                                     const CircuitOptions& options, const Context& context) {
   CircuitOutcome out = begin_circuit(engine, task, task_name, options);
-  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, context.task()));
+  HS_ASSIGN(const CircuitRunner runner, CircuitRunner::create(engine, task, context.control()));
   if (options.score_method()) {
     HS_TRY(score(engine, task, options, context, out));
   }

@@ -33,7 +33,7 @@ public:
     const DetectorPlan& entry = plan_[static_cast<std::size_t>(cell)];
     if (const Status fits = entry.detector->check(*engine_); !fits.ok())
       return nlohmann::json{{"skipped", fits.error().message}};
-    const auto found = entry.detector->run({*engine_, entry.options, options_.haystack, context.task()});
+    const auto found = entry.detector->run({*engine_, entry.options, options_.haystack, context.control()});
     if (!found.ok() && plan_.size() > 1 && defaults_do_not_fit(entry, found.error()))
       return nlohmann::json{{"skipped", found.error().to_string()}};
     if (!found.ok()) return found.error();

@@ -169,7 +169,7 @@ Result<DetectorOutcomes> run_detectors(const std::vector<DetectorPlan>& plan, co
       pass_over(fits.error().message, "skipped, ");
       continue;
     }
-    auto result = entry.detector->run({engine, entry.options, haystack, context.task()});
+    auto result = entry.detector->run({engine, entry.options, haystack, context.control()});
     context.finish_progress();
     if (!result.ok() && result.error().code == ErrorCode::cancelled) {
       outcomes.complete = false;

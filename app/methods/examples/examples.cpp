@@ -68,7 +68,7 @@ public:
     how.skip += result.corpus.added;
     result.quantiles = how.quantiles;
     HS_ASSIGN(result.found,
-              strongest_examples(work.engine, result.target.response, result.corpus.texts, how, work.context.task()));
+              strongest_examples(work.engine, result.target.response, result.corpus.texts, how, work.context.control()));
     work.context.finish_progress();
     if (work.writer) HS_TRY(store_examples(*work.writer, result, *model.tokenizer));
     return examples_report(result, *model.tokenizer);

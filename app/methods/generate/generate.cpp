@@ -147,7 +147,7 @@ public:
     HS_ASSIGN(GenerateOptions how, generation_of(model));
     how.task.cancel = work.context.cancel;
     const bool streamed = static_cast<bool>(work.context.text_piece);
-    if (!streamed) how.task.progress = work.context.task().progress; // a bar would be mixed with the text
+    if (!streamed) how.task.progress = work.context.control().progress; // a bar would be mixed with the text
     Continuation continuation(*model.tokenizer, stop_, work.context);
     how.on_token = [&](std::int64_t token) { return continuation.add(token); };
     const auto generated = generate(work.engine, ids, how);

@@ -54,7 +54,7 @@ Result<LoadOptions> load_options(const ModelOptions& options, const Context& con
   HS_ASSIGN(how.device, open_device(options.device));
   how.processing = {options.fold_ln, options.center_writing_weights, options.center_unembed, options.fold_value_biases};
   how.threads = options.threads;
-  how.task = context.task();
+  how.task = context.control();
   if (options.threads > 0) at::set_num_threads(options.threads);
   return how;
 }

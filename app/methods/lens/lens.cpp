@@ -157,7 +157,7 @@ public:
     const Model& model = work.engine.model();
     HS_ASSIGN(const auto ids, encode_prompt(model, text_, prompt_));
     HS_ASSIGN(const LogitLensOptions how, lens_of(*model.tokenizer));
-    HS_ASSIGN(const LogitLens lens, logit_lens(work.engine, ids, how, work.context.task()));
+    HS_ASSIGN(const LogitLens lens, logit_lens(work.engine, ids, how, work.context.control()));
     if (work.writer) {
       HS_TRY(work.writer->add_prompt(prompt_of(model, "prompt", ids)));
       HS_TRY(store_lens(*work.writer, lens, *model.tokenizer));

@@ -65,7 +65,7 @@ Result<Report> mask_all(const MaskOptions& options, const std::vector<MaskMethod
       masking.method = method;
       HS_ASSIGN(masking.phase, phase_of(options.phase, set));
       work.context.begin_step();
-      HS_ASSIGN(MaskingResult result, run_masking(work.engine, set.tasks, ranking.heads, masking, work.context.task()));
+      HS_ASSIGN(MaskingResult result, run_masking(work.engine, set.tasks, ranking.heads, masking, work.context.control()));
       work.context.finish_progress();
       const std::string how = to_string(method), phase = to_string(masking.phase);
       const NamedMasking named{set.task + "_" + how + "_" + phase,

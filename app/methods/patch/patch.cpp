@@ -161,11 +161,11 @@ public:
 private:
   Result<Patches> patch(const Work& work, const std::vector<PatchPair>& pairs, const PatchingOptions& patching) const {
     if (!options_.estimate) {
-      HS_ASSIGN(PatchingResult result, patch_activations(work.engine, pairs, patching, work.context.task()));
+      HS_ASSIGN(PatchingResult result, patch_activations(work.engine, pairs, patching, work.context.control()));
       return Patches{std::move(result), std::nullopt};
     }
     HS_ASSIGN(AttributionPatching found,
-              attribute_patches(work.engine, pairs, patching, guard_of(options_), work.context.task()));
+              attribute_patches(work.engine, pairs, patching, guard_of(options_), work.context.control()));
     work.context.warn("these are estimates from one gradient, not patches; of " + std::to_string(found.checked.size()) +
                       " cells that were patched to compare, " + std::to_string(found.disagreements()) + " disagree");
     return Patches{found.estimated, std::move(found)};

@@ -82,7 +82,7 @@ private:
     part.layers = {layers_[static_cast<std::size_t>(cell % n)]};
     part.part_of_batch = true;
     HS_ASSIGN(const PatchingResult found,
-              patch_activations(*engine_, {pairs_[static_cast<std::size_t>(cell / n)]}, part, context.task()));
+              patch_activations(*engine_, {pairs_[static_cast<std::size_t>(cell / n)]}, part, context.control()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
     return payload(found, part.layers);
   }
@@ -91,7 +91,7 @@ private:
     PatchingOptions part = patching_;
     part.part_of_batch = true;
     HS_ASSIGN(const AttributionPatching found, attribute_patches(*engine_, {pairs_[static_cast<std::size_t>(cell)]},
-                                                                 part, guard_of(options_), context.task()));
+                                                                 part, guard_of(options_), context.control()));
     if (!found.estimated.complete) return make_error(ErrorCode::cancelled, "interrupted");
     nlohmann::json out = payload(found.estimated, layers_);
     out["checked"] = nlohmann::json::array();

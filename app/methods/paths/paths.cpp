@@ -66,7 +66,7 @@ public:
     note_dropped(set.dropped, work.context);
     HS_TRY(warn_unspaced(work.engine, set.clean_rows(), set.unspaced, work.context));
     HS_ASSIGN(const PathEffects found,
-              patch_paths(work.engine, graph, task_of(options_, set.pairs), paths, work.context.task()));
+              patch_paths(work.engine, graph, task_of(options_, set.pairs), paths, work.context.control()));
     if (work.writer) {
       HS_TRY(store_pairs(*work.writer, model, set));
       HS_TRY(store_paths(*work.writer, "/paths",

@@ -43,7 +43,7 @@ public:
 
   Result<nlohmann::json> run(std::int64_t cell, const CellResults&, const Context& context) const override {
     const CircuitTask one = task_of(options_, {pairs_[static_cast<std::size_t>(cell)]});
-    HS_ASSIGN(const PathEffects found, patch_paths(*engine_, *graph_, one, paths_, context.task()));
+    HS_ASSIGN(const PathEffects found, patch_paths(*engine_, *graph_, one, paths_, context.control()));
     if (!found.complete) return make_error(ErrorCode::cancelled, "interrupted");
     return nlohmann::json{{"clean", found.clean[0]}, {"effects", found.effects}};
   }

@@ -74,14 +74,14 @@ Result<TaskHeads> heads_of(const Engine& engine, const TaskRequest& request, con
   HS_ASSIGN(out.task, make_task(*engine.model().tokenizer, request));
   const std::vector<PatchPair> pairs = out.task.pairs();
   context.begin_step();
-  HS_ASSIGN(out.corrupted, corrupted_difference(engine, pairs, context.task().cancel));
+  HS_ASSIGN(out.corrupted, corrupted_difference(engine, pairs, context.control().cancel));
   LastTokenPaths paths;
-  HS_ASSIGN(const LastTokenEffects direct, patch_last_token_paths(engine, pairs, paths, context.task()));
+  HS_ASSIGN(const LastTokenEffects direct, patch_last_token_paths(engine, pairs, paths, context.control()));
   out.clean = direct.mean_clean();
   out.direct = stage_of(direct, out.corrupted);
   paths.queries = out.direct.top;
   context.begin_step();
-  HS_ASSIGN(const LastTokenEffects queries, patch_last_token_paths(engine, pairs, paths, context.task()));
+  HS_ASSIGN(const LastTokenEffects queries, patch_last_token_paths(engine, pairs, paths, context.control()));
   out.queries = stage_of(queries, out.corrupted);
   context.finish_progress();
   return out;
@@ -172,7 +172,7 @@ Status add_adjusted(const Engine& engine, const Chosen& chosen, const std::vecto
   AdjustmentOptions alone;
   alone.seeds = 0;
   const auto percent = [](double share) { return number(100.0 * share); };
-  HS_ASSIGN(const AdjustmentResult found, adjust_heads(engine, prompts, towards_wrong(all), {}, context.task()));
+  HS_ASSIGN(const AdjustmentResult found, adjust_heads(engine, prompts, towards_wrong(all), {}, context.control()));
   out.complete = out.complete && found.complete;
   out.rows.push_back({"colored objects: accuracy in %", "49.6", percent(found.mean_accuracy(0)),
                       "of " + std::to_string(found.n_prompts) + " prompts, among all tokens"});
@@ -187,7 +187,7 @@ Status add_adjusted(const Engine& engine, const Chosen& chosen, const std::vecto
       continue;
     }
     HS_ASSIGN(const AdjustmentResult some,
-              adjust_heads(engine, prompts, towards_wrong(*part.heads), alone, context.task()));
+              adjust_heads(engine, prompts, towards_wrong(*part.heads), alone, context.control()));
     out.complete = out.complete && some.complete;
     out.rows.push_back({part.what, part.published, percent(some.mean_accuracy(1)), names_of(*part.heads)});
   }

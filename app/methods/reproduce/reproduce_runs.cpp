@@ -60,7 +60,7 @@ Result<bool> mask_rows(const Engine& engine, const DetectorResult& retrieval, co
   for (const MaskSet& set : sets) {
     MaskingOptions masking;
     masking.counts = {twentieth, 2 * twentieth};
-    HS_ASSIGN(const MaskingResult result, run_masking(engine, set.tasks, ranking, masking, context.task()));
+    HS_ASSIGN(const MaskingResult result, run_masking(engine, set.tasks, ranking, masking, context.control()));
     context.finish_progress();
     if (!result.complete) return false;
     const bool needle = set.task == "needle";
@@ -179,7 +179,7 @@ Result<PathEffects> direct_effects(const Engine& engine, const ComputationalGrap
   task.pairs = std::move(pairs);
   PathOptions paths;
   paths.receivers = {graph.receiver(ReceiverKind::logits, -1, -1)};
-  auto effects = patch_paths(engine, graph, task, paths, context.task());
+  auto effects = patch_paths(engine, graph, task, paths, context.control());
   context.finish_progress();
   return effects;
 }

@@ -83,7 +83,7 @@ public:
     return check_vector_options(vector_, needs_vector());
   }
 
-  std::vector<std::int64_t> seeds() const override { return {static_cast<std::int64_t>(prompts_.task.seed)}; }
+  std::vector<std::int64_t> seeds() const override { return {static_cast<std::int64_t>(prompts_.control.seed)}; }
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
@@ -96,7 +96,7 @@ public:
                                                        measured_.tokens_per_run, work.context));
     if (!vector_.save.empty()) HS_TRY(save_vectors(vector_.save, found.steering.targets, model.config.n_layers));
     HS_ASSIGN(found.result, at_option(steer_prompts(work.engine, found.prompts.prompts, found.steering, found.options,
-                                                    work.context.task())));
+                                                    work.context.control())));
     work.context.finish_progress();
     found.complete = found.result.complete;
     if (found.complete && generate_ > 0) HS_TRY(write_texts(work, found));
@@ -142,7 +142,7 @@ private:
     GenerateOptions how;
     how.max_new_tokens = generate_;
     how.interventions = std::move(changes);
-    how.task.cancel = context.cancel;
+    how.control.cancel = context.cancel;
     HS_ASSIGN(Generation generation, generate(engine, prompt, how));
     return std::move(generation.tokens);
   }
@@ -160,14 +160,14 @@ private:
   }
 
   Status write_texts(const Work& work, SteerOutcome& found) const {
-    const TaskContext task = work.context.task();
+    const RunControl control = work.context.control();
     for (std::size_t i = 0; i < found.prompts.prompts.size(); ++i) {
       auto text = text_of(work, found, i);
       found.complete = text.ok() || text.error().code != ErrorCode::cancelled;
       if (!found.complete) break;
       if (!text.ok()) return text.error();
       found.texts.push_back(std::move(*text));
-      task.report("continuing prompts", static_cast<std::int64_t>(i) + 1, std::ssize(found.prompts.prompts));
+      control.report("continuing prompts", static_cast<std::int64_t>(i) + 1, std::ssize(found.prompts.prompts));
     }
     work.context.finish_progress();
     return {};

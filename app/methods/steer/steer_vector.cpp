@@ -69,7 +69,7 @@ Status vectors_from_texts(const Engine& engine, const SteerVectorOptions& option
   HS_ASSIGN(const TokenRows positive, encode_texts(model, options.positive, options.positive_file, how, "--positive"));
   HS_ASSIGN(const TokenRows negative, encode_texts(model, options.negative, options.negative_file, how, "--negative"));
   const Status found =
-      set_difference_of_means(engine, positive, negative, options.read_at, tokens_per_run, targets, context.task());
+      set_difference_of_means(engine, positive, negative, options.read_at, tokens_per_run, targets, context.control());
   context.finish_progress();
   if (found.ok() || found.error().field != "positive") return found;
   return make_error(found.error().code, found.error().message, {}, "--positive");

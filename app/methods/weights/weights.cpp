@@ -127,7 +127,7 @@ public:
       if (!heads.ok()) return make_error(heads.error().code, heads.error().message, {}, "--singular");
       how.singular = std::move(*heads);
     }
-    HS_ASSIGN(const HeadWeights found, head_weights(model, how, work.context.task()));
+    HS_ASSIGN(const HeadWeights found, head_weights(model, how, work.context.control()));
     if (work.writer) HS_TRY(store_weights(*work.writer, model, found));
     const auto most = static_cast<std::size_t>(top_);
     return Report{to_json(model, found, most), text_of(model, found, most), found.complete};

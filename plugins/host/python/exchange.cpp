@@ -146,7 +146,7 @@ Status write_activations(store::ResultWriter& writer, const Plan& plan, const st
   request.batch = TokenBatch::single(prompt.token_ids);
   request.capture = plan.capture;
   request.until = LogitRows::none;
-  request.cancel = run.task.cancel;
+  request.cancel = run.control.cancel;
   HS_ASSIGN(const RunResult result, run.engine.run(request));
   for (const auto& [site, value] : result.cache.all())
     HS_TRY(write_tensor(writer, "/activations/" + prompt.id + "/" + hook_name(site), value[0], axes_of(site.point),
@@ -212,7 +212,7 @@ Status write_data(const Plan& plan, const DetectorRun& run, const std::string& f
   HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(file, options));
   std::int64_t done = 0;
   for (const store::Prompt& prompt : plan.prompts) {
-    run.task.report("running prompts", done++, static_cast<std::int64_t>(plan.prompts.size()));
+    run.control.report("running prompts", done++, static_cast<std::int64_t>(plan.prompts.size()));
     HS_TRY(writer.add_prompt(prompt));
     if (!plan.capture.empty()) HS_TRY(write_activations(writer, plan, prompt, run));
   }

@@ -191,7 +191,7 @@ private:
   Result<nlohmann::json> ask(const DetectorRun& run, const Scratch& scratch, const nlohmann::json& request) const {
     const std::string phase = request.at("phase");
     const std::string in = scratch.file(phase + "-request.json"), out = scratch.file(phase + "-answer.json");
-    run.task.report(spec_.id + ": " + phase, 0, 0);
+    run.control.report(spec_.id + ": " + phase, 0, 0);
     HS_TRY(write_json(in, request));
     ChildRequest child;
     child.command = {python_program(), fs::absolute(spec_.script).string(), in, out};
@@ -200,7 +200,7 @@ private:
     child.environment["PYTHONDONTWRITEBYTECODE"] = "1";
     child.folder = fs::absolute(spec_.script).parent_path().string();
     child.time_limit = spec_.time_limit;
-    child.cancel = run.task.cancel;
+    child.cancel = run.control.cancel;
     HS_ASSIGN(const ChildOutcome outcome, run_child(child));
     if (!outcome.good()) {
       const std::string said = last_lines(outcome.err, 4);

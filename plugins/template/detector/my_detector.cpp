@@ -35,13 +35,13 @@ public:
       const at::Tensor means = layer.stripe.select(2, 0).select(0, 0).cpu(); // [batch, head, distance] -> [head]
       for (std::int64_t head = 0; head < result.n_heads; ++head)
         result.scores[result.index(layer.layer, head)] = means[head].item().to<float>();
-      run.task.report("self-attention", layer.layer + 1, result.n_layers);
+      run.control.report("self-attention", layer.layer + 1, result.n_layers);
     };
     RunRequest request;
     request.batch = TokenBatch::single(tokens);
     request.until = LogitRows::none;
     request.statistics = &statistics;
-    request.cancel = run.task.cancel;
+    request.cancel = run.control.cancel;
     HS_TRY(run.engine.run(request));
 
     result.description = description();

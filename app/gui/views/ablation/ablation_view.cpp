@@ -169,7 +169,7 @@ void AblationView::predict_now() {
   request.wrong = wrong_->text().toStdString();
   workspace().engine().post<Prediction>(
       JobSpec::view(QStringLiteral("predict"), tr("Predicting with ablated heads")), this,
-      [request](EngineState& state, const JobContext<Prediction>& job) { return predict(state, request, job.task); },
+      [request](EngineState& state, const JobContext<Prediction>& job) { return predict(state, request, job.control); },
       {[this, tokens = request.tokens, made_of = workspace().origin({true, true})](Result<Prediction> prediction) {
         if (!prediction.ok()) {
           stale_ = true;
@@ -216,7 +216,7 @@ void AblationView::post_text(bool ablated) {
   workspace().engine().post<Continuation>(
       JobSpec::idle(lanes[ablated ? 1 : 0], ablated ? tr("Generating with ablated heads") : tr("Generating")), this,
       [request](EngineState& state, const JobContext<Continuation>& job) {
-        return generate_text(state, request, job.task, job.partial);
+        return generate_text(state, request, job.control, job.partial);
       },
       {[this, keep](Result<Continuation> text) {
          if (!text.ok()) return workspace().report(tr("No text was generated"), text.error());

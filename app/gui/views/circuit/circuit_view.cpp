@@ -557,7 +557,7 @@ void CircuitView::measure_edge() {
   workspace().engine().post<EdgeEffect>(
       {QStringLiteral("edge"), tr("Patching an edge")}, this,
       [pair = *workspace().pair(), ref = *ref](EngineState& state, const JobContext<EdgeEffect>& job) {
-        return edge_effect(state, pair, ref, job.task);
+        return edge_effect(state, pair, ref, job.control);
       },
       {[this, text](Result<EdgeEffect> effect) {
         if (!effect.ok())

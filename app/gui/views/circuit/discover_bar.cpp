@@ -197,7 +197,7 @@ void DiscoverBar::run() {
   }
   job_ = workspace_.engine().post<MethodAnswer>({QStringLiteral("discover"), tr("Finding a circuit")}, this,
                                                 [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-                                                  return run_method(state, request, job.task);
+                                                  return run_method(state, request, job.control);
                                                 },
                                                 {[this, request](Result<MethodAnswer> answer) {
                                                   MethodAnswer failed;

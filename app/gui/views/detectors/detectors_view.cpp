@@ -204,7 +204,7 @@ void DetectorsView::run_next() {
                          tr("Running the detector %1").arg(QString::fromStdString(request.id))),
         this,
         [request](EngineState& state, const JobContext<DetectorAnswer>& job) {
-          return run_detector(state, request, job.task);
+          return run_detector(state, request, job.control);
         },
         {[this](Result<DetectorAnswer> answer) {
           if (answer.ok())
@@ -293,7 +293,7 @@ void DetectorsView::save(const QString& path, bool overwrite) {
     request.answers.push_back(answer);
   workspace().engine().post<std::string>({QStringLiteral("save"), tr("Writing %1").arg(path)}, this,
                                          [request](EngineState& state, const JobContext<std::string>& job) {
-                                           return save_detectors(state, request, job.task);
+                                           return save_detectors(state, request, job.control);
                                          },
                                          {[this](Result<std::string> written) {
                                            if (written.ok())
@@ -410,7 +410,7 @@ void DetectorsView::load_evidence() {
       {QStringLiteral("evidence"), tr("Reading evidence")}, this,
       [path = scores->source, detector](FileState& state, const JobContext<std::shared_ptr<const DetectorResult>>& job)
           -> Result<std::shared_ptr<const DetectorResult>> {
-        HS_ASSIGN(DetectorResult result, read_evidence(state, path, detector, job.task));
+        HS_ASSIGN(DetectorResult result, read_evidence(state, path, detector, job.control));
         return std::make_shared<const DetectorResult>(std::move(result));
       },
       {[this, detector, path = scores->source](Result<std::shared_ptr<const DetectorResult>> result) {

@@ -107,7 +107,7 @@ void EvidencePanel::extend_and_pin(const store::Prompt& prompt, const EvidenceRo
   request.new_tokens = *row.query - length + 1;
   workspace_.engine().post<Continuation>({QStringLiteral("generate"), tr("Generating the answer again")}, this,
                                          [request](EngineState& state, const JobContext<Continuation>& job) {
-                                           return generate_text(state, request, job.task, {});
+                                           return generate_text(state, request, job.control, {});
                                          },
                                          {[this, row](Result<Continuation> text) {
                                            if (!text.ok())

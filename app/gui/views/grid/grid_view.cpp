@@ -150,7 +150,7 @@ void GridView::score_prompt() {
   scored_ = tokens;
   workspace().engine().post<LiveScores>(
       JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")), this,
-      [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.task); },
+      [tokens](EngineState& state, const JobContext<LiveScores>& job) { return live_scores(state, tokens, job.control); },
       {[this](Result<LiveScores> scores) {
         if (scores.ok()) return take_live(*scores);
         scored_.clear();

@@ -147,7 +147,7 @@ void LensView::ask_lens() {
   const LensRequest request{workspace().prompt().ids(), follow_->text().toStdString()};
   workspace().engine().post<LensMap>(
       JobSpec::view(QStringLiteral("lens"), tr("Logit lens")), this,
-      [request](EngineState& state, const JobContext<LensMap>& job) { return run_lens(state, request, job.task); },
+      [request](EngineState& state, const JobContext<LensMap>& job) { return run_lens(state, request, job.control); },
       {[this, tokens = workspace().prompt().tokens(),
         made_of = workspace().origin({true, false})](Result<LensMap> map) {
         if (!map.ok()) {
@@ -173,7 +173,7 @@ void LensView::ask_attribution() {
   workspace().engine().post<AttributionMap>(
       JobSpec::view(QStringLiteral("attribution"), tr("Direct logit attribution")), this,
       [request](EngineState& state, const JobContext<AttributionMap>& job) {
-        return run_attribution(state, request, job.task);
+        return run_attribution(state, request, job.control);
       },
       {[this, made_of = workspace().origin({true, false})](Result<AttributionMap> map) {
         if (!map.ok()) {

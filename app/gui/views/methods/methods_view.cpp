@@ -299,7 +299,7 @@ void MethodsView::run() {
   const MethodRequest request = page().form->request(command_model());
   job_ = workspace().engine().post<MethodAnswer>(spec_of(request.id), this,
                                                  [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-                                                   return run_method(state, request, job.task);
+                                                   return run_method(state, request, job.control);
                                                  },
                                                  {[this, request](Result<MethodAnswer> answer) {
                                                    MethodAnswer failed;
@@ -335,7 +335,7 @@ void MethodsView::estimate_cost() {
   job_ = workspace().engine().post<MethodEstimate>(
       {QStringLiteral("method"), tr("Estimating %1").arg(QString::fromStdString(request.id))}, this,
       [request](EngineState& state, const JobContext<MethodEstimate>& job) {
-        return estimate_method(state, request, job.task);
+        return estimate_method(state, request, job.control);
       },
       {[this, id = request.id](Result<MethodEstimate> estimate) { take_estimate(id, estimate); }});
   show_state();

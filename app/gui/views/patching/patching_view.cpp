@@ -133,7 +133,7 @@ void PatchingView::read_tokens() {
   workspace().engine().post<PatchPairInfo>(
       JobSpec::view(QStringLiteral("patch-pair"), tr("Reading the pair of prompts")), this,
       [prompts](EngineState& state, const JobContext<PatchPairInfo>& job) {
-        return read_pair(state, prompts, job.task);
+        return read_pair(state, prompts, job.control);
       },
       {[this](Result<PatchPairInfo> pair) { take_pair(std::move(pair)); }});
 }
@@ -184,7 +184,7 @@ void PatchingView::start() {
   show_message(tr("Patching %1 …").arg(QString::fromStdString(settings.site)), false);
   workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), tr("Patching activations")), this,
                                       [pair = *pair_, settings](EngineState& state, const JobContext<PatchMap>& job) {
-                                        return run_patching(state, pair, settings, job.task, job.partial);
+                                        return run_patching(state, pair, settings, job.control, job.partial);
                                       },
                                       {[this](Result<PatchMap> map) {
                                          if (map.ok()) return show_map(std::move(*map));

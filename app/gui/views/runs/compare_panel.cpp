@@ -94,8 +94,8 @@ void ComparePanel::load() {
   if (a.empty() || b.empty()) return show_difference();
   workspace_.files().post<Pair>({QStringLiteral("compare"), tr("Reading two runs")}, this,
                                 [a, b](FileState& state, const JobContext<Pair>& job) -> Result<Pair> {
-                                  HS_ASSIGN(ResultSummary first, open_result(state, a, job.task));
-                                  HS_ASSIGN(ResultSummary second, open_result(state, b, job.task));
+                                  HS_ASSIGN(ResultSummary first, open_result(state, a, job.control));
+                                  HS_ASSIGN(ResultSummary second, open_result(state, b, job.control));
                                   return Pair{std::move(first.scores), std::move(second.scores)};
                                 },
                                 {[this](Result<Pair> scores) {

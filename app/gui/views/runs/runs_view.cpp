@@ -157,7 +157,7 @@ void RunsView::refresh() {
   workspace().files().post<std::vector<RunInfo>>(
       {QStringLiteral("runs"), tr("Listing result files")}, this,
       [folder = folder_.toStdString()](FileState&, const JobContext<std::vector<RunInfo>>& job) {
-        return list_runs(folder, job.task);
+        return list_runs(folder, job.control);
       },
       {[this](Result<std::vector<RunInfo>> runs) {
         if (runs.ok()) return take(std::move(*runs));

@@ -31,7 +31,7 @@ struct Progress {
 using ProgressFn = std::function<void(const Progress&)>;
 
 // Passed to every long-running call.
-struct TaskContext {
+struct RunControl {
   CancelToken cancel;
   ProgressFn progress; // may be empty
 
