@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "app/figures/color_map.h"
+#include "app/figures/ticks.h"
 
 namespace headscope::figures {
 namespace {
@@ -39,6 +40,35 @@ std::uint32_t edge_color(double share, bool dark) {
 }
 
 double edge_width(double share) { return thinnest + (thickest - thinnest) * std::min(std::abs(share), 1.0); }
+
+Dash edge_dash(EdgeLine line) {
+  if (line == EdgeLine::dashed) return {8, 4};
+  if (line == EdgeLine::dotted) return {2.5, 2.5};
+  return {};
+}
+
+std::vector<GraphKey> graph_keys(const GraphFigure& figure, double largest) {
+  bool negative = false, positive = false;
+  for (const FigureEdge& edge : figure.edges)
+    (edge.value < 0 ? negative : positive) = true;
+  std::vector<double> shares;
+  if (negative) shares = {-1, -0.5};
+  if (positive) shares.insert(shares.end(), {0.5, 1});
+  const int decimals = decimals_for_range(largest);
+  std::vector<GraphKey> keys;
+  keys.reserve(shares.size() + figure.line_names.size() + 1);
+  for (const double share : shares)
+    keys.push_back({format_fixed(share * largest, decimals), share * largest});
+  for (const auto& [line, name] : figure.line_names)
+    keys.push_back({name, std::nullopt, line});
+  if (!figure.ties.empty()) keys.push_back({figure.tie_name, std::nullopt, EdgeLine::solid, true});
+  return keys;
+}
+
+std::string values_name(const GraphFigure& figure) {
+  if (figure.units.empty() || figure.units == "1") return figure.label;
+  return figure.label.empty() ? figure.units : figure.label + " (" + figure.units + ")";
+}
 
 NodeInk node_ink(NodeKind kind, bool dark) {
   switch (kind) {

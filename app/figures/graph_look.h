@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "app/figures/figure.h"
@@ -15,6 +17,25 @@ namespace headscope::figures {
 std::uint32_t edge_color(double share, bool dark);
 // The width in pixels at the figure's natural size.
 double edge_width(double share);
+
+// Pixels that are drawn and left out in turn, whatever the line's width; a line without gaps has none.
+struct Dash {
+  double on = 0, off = 0;
+};
+Dash edge_dash(EdgeLine line);
+
+// One line of the legend.
+struct GraphKey {
+  std::string text;
+  std::optional<double> value = {}; // none: in the colour of texts
+  EdgeLine line = EdgeLine::solid;
+  bool tie = false;
+};
+// Lines of both signs, where there are both, at full and half strength; then the kinds of lines that are there, and
+// ties. `largest`: |value| of full strength.
+std::vector<GraphKey> graph_keys(const GraphFigure& figure, double largest);
+// What the values are, with their units.
+std::string values_name(const GraphFigure& figure);
 
 struct NodeInk {
   std::uint32_t fill, line, text; // 0xRRGGBB

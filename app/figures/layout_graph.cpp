@@ -43,48 +43,22 @@ double largest_of(const GraphFigure& figure) {
   return largest > 0 ? largest : 1;
 }
 
-struct LegendEntry {
-  std::string text;
-  SceneGraph::Key key; // without its box
-};
-
-// Legend entries: lines of both signs, where there are both, at full and half strength; then the kinds of lines
-// present, and ties.
-std::vector<LegendEntry> legend_entries(const GraphFigure& figure, double largest) {
-  bool negative = false, positive = false;
-  for (const FigureEdge& edge : figure.edges)
-    (edge.value < 0 ? negative : positive) = true;
-  std::vector<double> shares;
-  if (negative) shares = {-1, -0.5};
-  if (positive) shares.insert(shares.end(), {0.5, 1});
-  const int decimals = decimals_for_range(largest);
-  std::vector<LegendEntry> entries;
-  for (const double share : shares)
-    entries.push_back({format_fixed(share * largest, decimals), {{}, share * largest, EdgeLine::solid, false}});
-  for (const auto& [line, name] : figure.line_names)
-    entries.push_back({clean_text(name), {{}, std::nullopt, line, false}});
-  if (!figure.ties.empty()) entries.push_back({clean_text(figure.tie_name), {{}, std::nullopt, EdgeLine::solid, true}});
-  return entries;
-}
-
 void add_legend(GraphBlock& block, const GraphFigure& figure, double width) {
   if (figure.edges.empty()) return;
   double x = 0, y = block.height + key_gap;
-  std::string what = figure.label;
-  if (!figure.units.empty() && figure.units != "1") what += what.empty() ? figure.units : " (" + figure.units + ")";
-  for (const std::string& line : wrap(FontRole::axis, what, std::max(width, 200.0), 2)) {
+  for (const std::string& line : wrap(FontRole::axis, values_name(figure), std::max(width, 200.0), 2)) {
     add_text(block.content, Role::legend, FontRole::axis, line, 0, y);
     block.width = std::max(block.width, text_width(FontRole::axis, line));
     y += line_height(FontRole::axis) + 2;
   }
-  for (auto& [text, key] : legend_entries(figure, block.graph.largest)) {
+  for (const GraphKey& key : graph_keys(figure, block.graph.largest)) {
+    const std::string text = clean_text(key.text);
     const double needed = key_length + label_gap + text_width(FontRole::tick, text);
     if (x > 0 && x + needed > std::max(width, needed)) {
       x = 0;
       y += line_height(FontRole::tick) + 2;
     }
-    key.box = {x, y, key_length, line_height(FontRole::tick)};
-    block.graph.keys.push_back(key);
+    block.graph.keys.push_back({{x, y, key_length, line_height(FontRole::tick)}, key.value, key.line, key.tie});
     add_text(block.content, Role::legend, FontRole::tick, text, x + key_length + label_gap, y);
     x += needed + key_gap;
     block.width = std::max(block.width, x - key_gap);

@@ -15,10 +15,8 @@ namespace {
 QPen styled(QColor color, double width, EdgeLine line) {
   QPen pen(color, width);
   pen.setCapStyle(Qt::FlatCap);
-  // Dashes are in pixels, so that thin and thick lines are dashed alike; Qt counts in pen widths.
-  const auto dash = [&](double on, double off) { pen.setDashPattern({on / width, off / width}); };
-  if (line == EdgeLine::dashed) dash(8, 4);
-  if (line == EdgeLine::dotted) dash(2.5, 2.5);
+  // Qt counts in widths of the pen.
+  if (const Dash dash = edge_dash(line); dash.on > 0) pen.setDashPattern({dash.on / width, dash.off / width});
   return pen;
 }
 

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <set>
 
 namespace headscope {
 namespace {
@@ -34,21 +32,22 @@ double port_of(const InputLook& look, const store::GraphNode& dst) {
 // Draws edges of a look (null: none) as lines of its kind; where a node gets several kinds they end side by side.
 void tell_inputs_apart(const store::Graph& graph, const std::vector<const InputLook*>& looks,
                        figures::GraphFigure& figure) {
-  std::map<std::size_t, std::set<const InputLook*>> into; // of each node
-  std::set<const InputLook*> seen;
+  const auto bit = [](const InputLook* look) { return 1U << (look - input_looks); };
+  std::vector<unsigned> into(figure.nodes.size()); // of each node; a bit a look
+  unsigned seen = 0;
   for (std::size_t i = 0; i < looks.size(); ++i) {
     if (looks[i] == nullptr) continue;
-    into[figure.edges[i].dst].insert(looks[i]);
-    seen.insert(looks[i]);
+    into[figure.edges[i].dst] |= bit(looks[i]);
+    seen |= bit(looks[i]);
   }
   for (std::size_t i = 0; i < looks.size(); ++i) {
     if (looks[i] == nullptr) continue;
     figures::FigureEdge& edge = figure.edges[i];
     edge.line = looks[i]->line;
-    if (into[edge.dst].size() > 1) edge.port = port_of(*looks[i], graph.nodes[edge.dst]);
+    if (into[edge.dst] != bit(looks[i])) edge.port = port_of(*looks[i], graph.nodes[edge.dst]);
   }
   for (const InputLook& look : input_looks)
-    if (seen.count(&look) > 0) figure.line_names.emplace_back(look.line, look.name);
+    if ((seen & bit(&look)) != 0) figure.line_names.emplace_back(look.line, look.name);
 }
 
 // The rows of edges of |score| >= threshold, strongest first.
@@ -100,6 +99,8 @@ figures::GraphFigure graph_figure(const store::Graph& graph, const GraphLayout& 
   for (figures::FigureNode& node : figure.nodes)
     node.faded = true;
   std::vector<const InputLook*> looks;
+  figure.edges.reserve(graph.edges.size());
+  looks.reserve(graph.edges.size());
   for (const store::GraphEdge& edge : graph.edges) {
     if (std::isfinite(edge.score)) figure.largest = std::max(figure.largest, std::abs(edge.score));
     if (!(std::abs(edge.score) >= threshold)) continue;

@@ -106,9 +106,10 @@ double place_row(const store::Graph& graph, Indices row, const Columns& columns,
 }
 
 void turn(GraphLayout& layout, double width) {
-  // Upwards becomes rightwards; rows are as far apart as nodes are wide.
-  const double along = (width + 1.5 * column_gap) / (node_height + row_gap);
-  const double across = (node_height + row_gap) / (width + column_gap);
+  // Upwards becomes rightwards; rows are as far apart as nodes are wide, and nodes of a row have room for edges between
+  // them, since there are far fewer of them than rows.
+  const double along = (width + column_gap) / (node_height + row_gap);
+  const double across = (node_height + 3 * row_gap) / (width + column_gap);
   for (FigureNode& node : layout.nodes) {
     const double x = node.x;
     node.x = -node.y * along;

@@ -133,6 +133,7 @@ Result<PatchPairInfo> read_pair(EngineState& state, const PatchPrompts& prompts,
   HS_ASSIGN(const auto engine, open_engine(state));
   const Tokenizer& tokenizer = *engine->model().tokenizer;
   PatchPairInfo pair;
+  pair.prompts = std::make_shared<const PatchPrompts>(prompts);
   HS_ASSIGN(pair.clean, tokens_of(*engine, prompts.clean, prompts.add_special, "clean"));
   HS_ASSIGN(pair.corrupt, tokens_of(*engine, prompts.corrupt, prompts.add_special, "corrupt"));
   if (!pair.aligned()) return pair;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,6 +34,7 @@ struct PatchPairInfo {
   // Unset when the lengths differ, since then nothing can be patched.
   std::optional<TokenInfo> answer, wrong;
   std::string note; // of an answer that the model would write with a space before it; else empty
+  std::shared_ptr<const PatchPrompts> prompts; // as they were typed
 
   bool aligned() const { return clean.size() == corrupt.size(); }
   bool differs() const;

@@ -2,12 +2,38 @@
 #include "app/gui/files/graph_file.h"
 
 #include "app/gui/files/file_state.h"
+#include "app/result_figures/graph_figure.h"
+#include "app/result_figures/result_figures.h"
+#include "core/circuits/scored_circuit.h"
 
 namespace headscope::gui {
 
 Result<store::Graph> read_graph(FileState& state, const std::string& path, const std::string& name) {
   HS_ASSIGN(const store::ResultReader* reader, state.reader(path));
-  return reader->graph(name);
+  if (!name.empty()) return reader->graph(name);
+  HS_ASSIGN(const std::vector<std::string> names, reader->list("/graph"));
+  if (names.empty()) return make_error(ErrorCode::not_found, "holds no graph", path, "/graph");
+  return reader->graph(names.front());
+}
+
+Result<std::optional<figures::LineFigure>> read_curve(FileState& state, const std::string& path,
+                                                      const std::string& name) {
+  HS_ASSIGN(const store::ResultReader* reader, state.reader(path));
+  const ResultPart& part = *find_result_part("circuit");
+  HS_ASSIGN(const ResultItems items, part.list(part, *reader));
+  for (const ResultItem& item : items) {
+    if (!item.path.starts_with(name + "/")) continue;
+    HS_ASSIGN(ResultFigure figure, part.figure(*reader, item));
+    if (const auto* lines = figure.figure ? std::get_if<figures::LineFigure>(&*figure.figure) : nullptr)
+      return std::optional(*lines);
+  }
+  return std::optional<figures::LineFigure>();
+}
+
+Result<store::Graph> connected_circuit(const store::Graph& graph, std::int64_t n) {
+  HS_ASSIGN(ScoredCircuit scored, from_store(graph));
+  scored.circuit = build_circuit(scored.graph, scored.importance(), {BuildRule::top_n, n, 0.0, true, true});
+  return members_of(to_store(scored));
 }
 
 Status write_graph(FileState& state, const store::Graph& graph, const GraphFile& file) {

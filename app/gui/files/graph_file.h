@@ -2,8 +2,10 @@
 // Reads and writes graphs of result files. Jobs of the file thread.
 #pragma once
 
+#include <optional>
 #include <string>
 
+#include "app/figures/figure.h"
 #include "core/base/result.h"
 #include "core/store/result_types.h"
 
@@ -11,7 +13,17 @@ namespace headscope::gui {
 
 struct FileState;
 
+// Without a name: the first of the file.
 Result<store::Graph> read_graph(FileState& state, const std::string& path, const std::string& name);
+
+// How faithful its circuits are by their share of the edges, as export draws it; nothing where the file does not have
+// that.
+Result<std::optional<figures::LineFigure>> read_curve(FileState& state, const std::string& path,
+                                                      const std::string& name);
+
+// The n strongest edges without those that lie on no path from the input to the logits. Of a graph that has all edges
+// of a model; corrupt for others.
+Result<store::Graph> connected_circuit(const store::Graph& graph, std::int64_t n);
 
 struct GraphFile {
   std::string path;        // a new result file that holds the graph alone

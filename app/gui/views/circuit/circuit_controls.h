@@ -6,6 +6,7 @@
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QLabel>
+#include <QLineEdit>
 #include <QSlider>
 #include <QSpinBox>
 #include <QWidget>
@@ -25,28 +26,34 @@ public:
   };
   // Sets the sources; keeps the chosen one where it is still there.
   void set_sources(const std::vector<Source>& sources);
+  void choose(const QString& id);
   QString source() const { return sources_->currentData().toString(); }
   // Shows how many edges the graph has, and how many are shown.
   void show_graph(const CircuitGraph& graph, double threshold);
   void set_note(const QString& text) { count_->setText(text); }
 
-  QAction *fit, *rightwards, *group_selected, *group_layers, *ungroup, *unpin, *save;
+  QAction *fit, *rightwards, *show_all, *group_selected, *group_layers, *ungroup, *unpin, *hide, *unhide, *annotate,
+      *save_edits, *save, *rebuild;
 
 Q_SIGNALS:
   void source_changed();
   void edges_wanted(std::size_t n); // the n strongest
   void threshold_wanted(double threshold);
+  void node_wanted(const QString& text); // "12.3", "mlp 5" or a name
 
 private:
   void make_menu();
-  std::size_t edges_at(int slider) const;
+  double threshold_at(int slider) const;
+  int slider_at(double threshold) const;
 
   QComboBox* sources_;
   QSlider* slider_;
   QDoubleSpinBox* threshold_;
   QSpinBox* top_;
   QLabel* count_;
+  QLineEdit* find_;
   std::size_t n_edges_ = 0;
+  double weakest_ = 0.0, largest_ = 0.0; // |score| at the ends of the slider
   bool quiet_ = false;
 };
 

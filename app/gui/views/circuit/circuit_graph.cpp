@@ -2,13 +2,33 @@
 #include "app/gui/views/circuit/circuit_graph.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <iterator>
 #include <limits>
+#include <map>
 #include <unordered_map>
 
 namespace headscope::gui {
 
+namespace {
+
+constexpr auto nowhere = std::numeric_limits<std::size_t>::max(); // of a node that is hidden
+
+} // namespace
+
 bool is_head(const store::GraphNode& node) { return node_kind(node) == figures::NodeKind::head; }
+
+CircuitGraph::CircuitGraph(store::Graph base) : base_(std::move(base)) {
+  static std::atomic<std::uint64_t> last{0};
+  id_ = ++last;
+  rebuild();
+}
+
+void CircuitGraph::set_edits(GraphEdits edits) {
+  edits_ = std::move(edits);
+  rebuild();
+}
 
 void CircuitGraph::rebuild() {
   rebuild_nodes();
@@ -21,19 +41,23 @@ void CircuitGraph::rebuild_nodes() {
   shown_ = {base_.name, base_.metric, base_.task, base_.units, {}, {}, base_.attributes};
   layout_ = {{}, full.bands, rightwards_};
   members_.clear();
-  node_of_base_.assign(base_.nodes.size(), 0);
-  std::vector<std::size_t> group_of(base_.nodes.size(), groups_.size());
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    for (const std::size_t node : groups_[g].second)
-      group_of[node] = g;
+  node_of_base_.assign(base_.nodes.size(), nowhere);
+  std::vector<bool> apart(base_.nodes.size(), true); // in no group
+  for (const auto& [name, nodes] : edits_.groups)
+    for (const std::size_t node : nodes)
+      apart[node] = false;
   for (std::size_t i = 0; i < base_.nodes.size(); ++i) {
-    if (group_of[i] < groups_.size()) continue;
+    if (!apart[i] || edits_.hidden.contains(i)) continue;
     node_of_base_[i] = members_.size();
     members_.push_back({i});
     shown_.nodes.push_back(base_.nodes[i]);
     layout_.nodes.push_back(full.nodes[i]);
   }
-  for (const auto& [name, nodes] : groups_) {
+  for (const auto& [name, all] : edits_.groups) {
+    NodeSet nodes;
+    std::copy_if(all.begin(), all.end(), std::back_inserter(nodes),
+                 [&](std::size_t node) { return !edits_.hidden.contains(node); });
+    if (nodes.empty()) continue;
     figures::FigureNode place = full.nodes[nodes[0]];
     place.label = name;
     place.kind = figures::NodeKind::group;
@@ -51,7 +75,7 @@ void CircuitGraph::rebuild_nodes() {
     layout_.nodes.push_back(place);
   }
   for (std::size_t i = 0; i < members_.size(); ++i)
-    if (const auto pin = pins_.find(key(i)); pin != pins_.end()) {
+    if (const auto pin = edits_.pins.find(pin_of(i)); pin != edits_.pins.end()) {
       layout_.nodes[i].x = pin->second.x();
       layout_.nodes[i].y = pin->second.y();
     }
@@ -71,6 +95,7 @@ void CircuitGraph::rebuild_edges() {
     store::GraphEdge edge = base_.edges[i];
     const std::size_t src = node_of_base_[static_cast<std::size_t>(edge.src)];
     const std::size_t dst = node_of_base_[static_cast<std::size_t>(edge.dst)];
+    if (src == nowhere || dst == nowhere) continue;
     const bool grouped = is_group(src) || is_group(dst);
     if (grouped && (src == dst || !seen.emplace(src * shown_.nodes.size() + dst, true).second)) continue;
     edge.src = static_cast<std::int64_t>(src);
@@ -100,9 +125,13 @@ std::size_t CircuitGraph::live_count(std::size_t n) const {
 
 std::optional<std::size_t> CircuitGraph::node_of(int layer, int head) const {
   for (std::size_t i = 0; i < base_.nodes.size(); ++i)
-    if (is_head(base_.nodes[i]) && base_.nodes[i].layer == layer && base_.nodes[i].head == head)
-      return node_of_base_[i];
+    if (is_head(base_.nodes[i]) && base_.nodes[i].layer == layer && base_.nodes[i].head == head) return shown_of(i);
   return std::nullopt;
+}
+
+std::optional<std::size_t> CircuitGraph::shown_of(std::size_t base_node) const {
+  const std::size_t node = node_of_base_[base_node];
+  return node == nowhere ? std::nullopt : std::optional(node);
 }
 
 void CircuitGraph::set_rightwards(bool rightwards) {
@@ -117,9 +146,9 @@ void CircuitGraph::group(const std::vector<std::size_t>& nodes, const std::strin
   std::sort(all.begin(), all.end());
   all.erase(std::unique(all.begin(), all.end()), all.end());
   if (all.size() < 2) return;
-  std::erase_if(groups_,
+  std::erase_if(edits_.groups,
                 [&](const auto& group) { return std::binary_search(all.begin(), all.end(), group.second[0]); });
-  groups_.emplace_back(name, std::move(all));
+  edits_.groups.emplace_back(name, std::move(all));
   rebuild();
 }
 
@@ -127,41 +156,59 @@ void CircuitGraph::group_layers() {
   std::map<int, std::vector<std::size_t>> layers;
   for (std::size_t i = 0; i < base_.nodes.size(); ++i)
     if (is_head(base_.nodes[i])) layers[base_.nodes[i].layer].push_back(i);
-  groups_.clear();
+  edits_.groups.clear();
   for (auto& [layer, nodes] : layers)
-    if (nodes.size() > 1) groups_.emplace_back("heads of " + std::to_string(layer), std::move(nodes));
+    if (nodes.size() > 1) edits_.groups.emplace_back("heads of " + std::to_string(layer), std::move(nodes));
   rebuild();
 }
 
 void CircuitGraph::ungroup(std::size_t node) {
-  const std::vector<std::size_t> out = members_[node];
-  std::erase_if(groups_, [&](const auto& group) { return group.second == out; });
+  const std::size_t member = members_[node].front();
+  std::erase_if(edits_.groups, [&](const auto& group) {
+    return std::binary_search(group.second.begin(), group.second.end(), member);
+  });
   rebuild();
 }
 
 void CircuitGraph::ungroup_all() {
-  groups_.clear();
+  edits_.groups.clear();
   rebuild();
 }
 
-std::string CircuitGraph::key(std::size_t node) const {
-  std::string out = rightwards_ ? ">" : "^";
-  for (const std::size_t member : members_[node])
-    out += std::to_string(member) + ",";
-  return out;
-}
-
 void CircuitGraph::pin(std::size_t node, QPointF place) {
-  pins_[key(node)] = place;
+  edits_.pins[pin_of(node)] = place;
   layout_.nodes[node].x = place.x();
   layout_.nodes[node].y = place.y();
 }
 
-bool CircuitGraph::pinned(std::size_t node) const { return pins_.contains(key(node)); }
+bool CircuitGraph::pinned(std::size_t node) const { return edits_.pins.contains(pin_of(node)); }
 
 void CircuitGraph::unpin_all() {
-  pins_.clear();
+  edits_.pins.clear();
   rebuild();
+}
+
+void CircuitGraph::hide(const std::vector<std::size_t>& nodes) {
+  for (const std::size_t node : nodes)
+    edits_.hidden.insert(members_[node].begin(), members_[node].end());
+  rebuild();
+}
+
+void CircuitGraph::unhide_all() {
+  edits_.hidden.clear();
+  rebuild();
+}
+
+void CircuitGraph::annotate(std::size_t node, const std::string& text) {
+  if (text.empty())
+    edits_.notes.erase(members_[node]);
+  else
+    edits_.notes[members_[node]] = text;
+}
+
+std::string CircuitGraph::note(std::size_t node) const {
+  const auto found = edits_.notes.find(members_[node]);
+  return found == edits_.notes.end() ? std::string() : found->second;
 }
 
 store::Graph CircuitGraph::strongest(double threshold) const {

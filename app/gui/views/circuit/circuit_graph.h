@@ -3,13 +3,14 @@
 // user has put them, and its edges by strength.
 #pragma once
 
-#include <map>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <QPointF>
 
+#include "app/gui/views/circuit/graph_edits.h"
 #include "app/result_figures/graph_layout.h"
 #include "core/store/result_types.h"
 
@@ -20,7 +21,13 @@ bool is_head(const store::GraphNode& node); // with a layer and a number of its 
 class CircuitGraph {
 public:
   CircuitGraph() = default;
-  explicit CircuitGraph(store::Graph base) : base_(std::move(base)) { rebuild(); }
+  explicit CircuitGraph(store::Graph base);
+
+  // Another one for every graph that is made of a stored one; copies keep it.
+  std::uint64_t id() const { return id_; }
+  // What the functions below have changed.
+  const GraphEdits& edits() const { return edits_; }
+  void set_edits(GraphEdits edits);
 
   const store::Graph& base() const { return base_; }
   // The graph that is drawn: a group is one node, and the strongest of several edges between two nodes represents all.
@@ -37,7 +44,9 @@ public:
   // Whether the node has one of the first n edges.
   bool live(std::size_t node, std::size_t n) const { return first_edge_[node] < n; }
   std::size_t live_count(std::size_t n) const;
-  // The shown node of a head.
+  // The shown node that stands for one of base(); unset while it is hidden.
+  std::optional<std::size_t> shown_of(std::size_t base_node) const;
+  // Of a head.
   std::optional<std::size_t> node_of(int layer, int head) const;
 
   void set_rightwards(bool rightwards);
@@ -48,29 +57,35 @@ public:
   void ungroup(std::size_t node);
   void ungroup_all();
   bool is_group(std::size_t node) const { return members_[node].size() > 1; }
-  const std::vector<std::size_t>& members(std::size_t node) const { return members_[node]; } // of base()
+  const NodeSet& members(std::size_t node) const { return members_[node]; } // of base()
 
   // Pins a node to a place, which it keeps even when the direction is changed and changed back.
   void pin(std::size_t node, QPointF place);
   bool pinned(std::size_t node) const;
   void unpin_all();
 
-  // The edges of |score| >= threshold and their nodes, ungrouped, for a file; of a group, every edge that is strong
-  // enough.
+  // With their edges.
+  void hide(const std::vector<std::size_t>& nodes);
+  void unhide_all();
+  void annotate(std::size_t node, const std::string& text); // empty: no more
+  std::string note(std::size_t node) const;
+
+  // The first n edges and their nodes alone, ungrouped, to be written to a file: of a group every edge that is at
+  // least as strong as the last of them.
   store::Graph strongest(double threshold) const;
 
 private:
   void rebuild();
   void rebuild_nodes();
   void rebuild_edges();
-  std::string key(std::size_t node) const; // of its pin
+  std::pair<bool, NodeSet> pin_of(std::size_t node) const { return {rightwards_, members_[node]}; }
 
+  std::uint64_t id_ = 0;
   store::Graph base_, shown_;
   GraphLayout layout_;
-  std::vector<std::pair<std::string, std::vector<std::size_t>>> groups_; // name and nodes of base_
-  std::vector<std::vector<std::size_t>> members_;                        // [shown node]
+  GraphEdits edits_;
+  std::vector<NodeSet> members_; // [shown node]
   std::vector<std::size_t> node_of_base_, first_edge_;
-  std::map<std::string, QPointF> pins_;
   bool rightwards_ = false;
 };
 

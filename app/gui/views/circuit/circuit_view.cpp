@@ -3,19 +3,28 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include <QChart>
 #include <QCoreApplication>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QGraphicsLayout>
 #include <QHBoxLayout>
 #include <QInputDialog>
+#include <QPointer>
+#include <QRegularExpression>
+#include <QSplitter>
+#include <QUndoCommand>
 #include <QVBoxLayout>
 
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/graph_file.h"
 #include "app/gui/style/theme.h"
+#include "app/gui/views/charts.h"
 #include "app/gui/views/circuit/ablation_graph.h"
 #include "app/gui/views/circuit/circuit_controls.h"
+#include "app/gui/views/circuit/discover_bar.h"
 #include "app/gui/views/circuit/graph_canvas.h"
 #include "app/gui/views/view_list.h"
 #include "app/result_figures/graph_figure.h"
@@ -26,7 +35,8 @@ namespace {
 constexpr std::size_t first_edges = 40;   // shown of a new graph
 constexpr std::size_t most_edges = 20000; // drawn at once
 
-const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:");
+const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:"),
+              found_prefix = QStringLiteral("found:");
 
 QString number(double value) { return QString::number(value, 'g', 4).replace(QLatin1Char('-'), QChar(0x2212)); }
 
@@ -34,31 +44,46 @@ QString number(double value) { return QString::number(value, 'g', 4).replace(QLa
 
 CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("circuit"), tr("Circuit"), parent), controls_(new CircuitControls),
-      canvas_(new GraphCanvas), empty_(new QLabel), details_(new QLabel), patch_(new QPushButton) {
+      canvas_(new GraphCanvas), empty_(new QLabel), details_(new QLabel), patch_(new QPushButton),
+      splitter_(new QSplitter(Qt::Vertical)), discover_(new DiscoverBar(workspace)),
+      curve_chart_(new ChartView(tr("Faithfulness by share of edges"))) {
   empty_->setText(tr("Open a result file that holds a graph or ablation effects.\n"
-                     "An ablation sweep (headscope ablate, or headscope survey) makes one."));
+                     "An ablation sweep (headscope ablate, or headscope survey) makes one.\n"
+                     "Discover finds the circuit of a task, or of the pair of the patching view."));
   empty_->setAlignment(Qt::AlignCenter);
   empty_->setWordWrap(true);
   empty_->setForegroundRole(QPalette::PlaceholderText);
   details_->setObjectName(QStringLiteral("details"));
   details_->setWordWrap(true);
   details_->setTextInteractionFlags(Qt::TextSelectableByMouse);
+  patch_->setObjectName(QStringLiteral("patch"));
   patch_->setText(tr("&Patch its source"));
   patch_->setToolTip(tr("Set the patching view up for the activation that this edge comes from"));
   patch_->setEnabled(false);
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
   column->addWidget(controls_);
-  column->addWidget(canvas_, 1);
+  splitter_->addWidget(canvas_);
+  splitter_->addWidget(curve_chart_);
+  splitter_->setCollapsible(0, false);
+  curve_chart_->chart()->layout()->setContentsMargins(0, 0, 0, 0);
+  curve_chart_->setMinimumHeight(fontMetrics().height() * 11);
+  curve_chart_->hide();
+  column->addWidget(splitter_, 1);
   auto* foot = new QHBoxLayout;
   foot->addWidget(details_, 1);
   foot->addWidget(patch_);
   column->addLayout(foot);
-  pages_ = new QStackedLayout(this);
+  auto* all = new QVBoxLayout(this);
+  all->addWidget(discover_);
+  pages_ = new QStackedLayout;
+  all->addLayout(pages_, 1);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
+  column->setContentsMargins(0, 0, 0, 0);
   setFocusProxy(canvas_);
   connect_controls();
+  connect_edits();
   connect_canvas();
   const auto stale = [this] {
     sources_stale_ = true;
@@ -81,25 +106,42 @@ void CircuitView::connect_controls() {
     graph_.set_rightwards(on);
     redraw(false);
   });
-  connect(controls_->group_layers, &QAction::triggered, this, [this] {
-    graph_.group_layers();
-    redraw(true);
-  });
-  connect(controls_->group_selected, &QAction::triggered, this, [this] {
-    const std::vector<std::size_t> nodes = canvas_->selected();
-    graph_.group(nodes, tr("%n nodes", nullptr, static_cast<int>(nodes.size())).toStdString());
-    redraw(true);
-  });
-  connect(controls_->ungroup, &QAction::triggered, this, [this] {
-    graph_.ungroup_all();
-    redraw(true);
-  });
-  connect(controls_->unpin, &QAction::triggered, this, [this] {
-    graph_.unpin_all();
-    redraw(true);
-  });
+  connect(controls_->show_all, &QAction::toggled, canvas_, &GraphCanvas::set_show_all);
+  connect(controls_->rebuild, &QAction::toggled, this, &CircuitView::rebuild);
+  connect(discover_, &DiscoverBar::found, this, &CircuitView::add_found);
+  connect(discover_, &DiscoverBar::kept, &workspace(), &Workspace::open_result);
   connect(controls_->save, &QAction::triggered, this, &CircuitView::ask_to_save);
   connect(patch_, &QPushButton::clicked, this, &CircuitView::patch_source);
+}
+
+void CircuitView::connect_edits() {
+  connect(controls_->group_layers, &QAction::triggered, this,
+          [this] { edit(tr("group the heads of each layer"), [](CircuitGraph& graph) { graph.group_layers(); }); });
+  connect(controls_->group_selected, &QAction::triggered, this, [this] {
+    bool ok = false;
+    const int n = static_cast<int>(canvas_->selected().size());
+    if (n < 2) return controls_->set_note(tr("Select two or more nodes first: Shift and drag, or Ctrl and click"));
+    const QString name = QInputDialog::getText(this, tr("Group"), tr("Name of the group"), QLineEdit::Normal,
+                                               tr("%n nodes", nullptr, n), &ok);
+    if (ok) group_selected(name.trimmed());
+  });
+  connect(controls_->ungroup, &QAction::triggered, this,
+          [this] { edit(tr("ungroup"), [](CircuitGraph& graph) { graph.ungroup_all(); }); });
+  connect(controls_->unpin, &QAction::triggered, this,
+          [this] { edit(tr("put nodes back"), [](CircuitGraph& graph) { graph.unpin_all(); }); });
+  connect(controls_->hide, &QAction::triggered, this, &CircuitView::hide_selected);
+  connect(controls_->unhide, &QAction::triggered, this,
+          [this] { edit(tr("show hidden nodes"), [](CircuitGraph& graph) { graph.unhide_all(); }); });
+  connect(controls_->annotate, &QAction::triggered, this, [this] {
+    const std::vector<std::size_t> nodes = canvas_->selected();
+    if (nodes.size() != 1) return controls_->set_note(tr("Select one node first"));
+    bool ok = false;
+    const QString text = QInputDialog::getText(this, tr("Note"), tr("Note, or nothing to take it away"),
+                                               QLineEdit::Normal, QString::fromStdString(graph_.note(nodes[0])), &ok);
+    if (ok) annotate_selected(text.trimmed());
+  });
+  connect(controls_->save_edits, &QAction::triggered, this, &CircuitView::save_edits);
+  connect(controls_, &CircuitControls::node_wanted, this, &CircuitView::find_node);
 }
 
 void CircuitView::connect_canvas() {
@@ -108,12 +150,15 @@ void CircuitView::connect_canvas() {
   connect(canvas_, &GraphCanvas::edge_clicked, this, &CircuitView::show_edge);
   connect(canvas_, &GraphCanvas::background_clicked, this, [this] { show_edge(-1); });
   connect(canvas_, &GraphCanvas::selection_changed, this, &CircuitView::take_selection);
-  connect(canvas_, &GraphCanvas::node_moved, this,
-          [this](std::size_t node, QPointF place) { graph_.pin(node, place); });
+  connect(canvas_, &GraphCanvas::node_moved, this, [this](std::size_t node, QPointF place) {
+    // It is there already.
+    edit(
+        tr("move %1").arg(QString::fromStdString(graph_.shown().nodes[node].name)),
+        [&](CircuitGraph& graph) { graph.pin(node, place); }, false);
+  });
   connect(canvas_, &GraphCanvas::node_activated, this, [this](std::size_t node) {
     if (graph_.is_group(node)) {
-      graph_.ungroup(node);
-      redraw(true);
+      edit(tr("ungroup"), [node](CircuitGraph& graph) { graph.ungroup(node); });
     } else if (is_head(graph_.shown().nodes[node])) {
       workspace().selection().set_isolated(true);
     }
@@ -137,6 +182,8 @@ void CircuitView::update_sources() {
   for (const HeadScores& scores : workspace().scores().all())
     if (scores.id.starts_with("ablation/"))
       sources.push_back({score_prefix + QString::fromStdString(scores.id), QString::fromStdString(scores.title)});
+  for (const Found& found : found_)
+    sources.push_back({found_prefix + found.path, found.title});
   pages_->setCurrentIndex(sources.empty() ? 0 : 1);
   controls_->set_sources(sources);
   // Reloads: the name may be in another file, or have new values.
@@ -149,43 +196,107 @@ void CircuitView::load() {
   if (source.startsWith(score_prefix)) {
     workspace().files().drop_lane(QStringLiteral("graph"));
     const HeadScores* scores = workspace().scores().find(source.mid(score_prefix.size()).toStdString());
-    return take(scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph());
+    return take({scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph(), std::nullopt, std::nullopt});
   }
+  if (source.startsWith(found_prefix)) return read_file(source.mid(found_prefix.size()).toStdString(), {});
   if (!source.startsWith(graph_prefix) || !workspace().result()) return take({});
-  const std::string path = workspace().result()->path, name = source.mid(graph_prefix.size()).toStdString();
-  workspace().files().post<CircuitGraph>(
-      {QStringLiteral("graph"), tr("Reading the graph")}, this,
-      [path, name](FileState& state, const JobContext<CircuitGraph>&) -> Result<CircuitGraph> {
-        HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
-        return CircuitGraph(std::move(graph));
-      },
-      {[this](Result<CircuitGraph> graph) {
-        if (graph.ok()) return take(std::move(*graph));
-        take({});
-        workspace().report(tr("The graph was not read"), graph.error());
-      }});
+  read_file(workspace().result()->path, source.mid(graph_prefix.size()).toStdString());
 }
 
-void CircuitView::take(CircuitGraph graph) {
+// Without a name: the only graph of the file.
+void CircuitView::read_file(const std::string& path, const std::string& name) {
+  workspace().files().post<Loaded>({QStringLiteral("graph"), tr("Reading the graph")}, this,
+                                   [path, name](FileState& state, const JobContext<Loaded>&) -> Result<Loaded> {
+                                     HS_ASSIGN(store::Graph graph, read_graph(state, path, name));
+                                     HS_ASSIGN(auto curve, read_curve(state, path, graph.name));
+                                     auto edits = read_edits(graph, edits_path(path, graph.name));
+                                     Loaded loaded{CircuitGraph(std::move(graph)), std::move(curve)};
+                                     if (!edits.ok())
+                                       loaded.edits_error = edits.error();
+                                     else if (!edits->empty())
+                                       loaded.graph.set_edits(std::move(*edits));
+                                     return loaded;
+                                   },
+                                   {[this](Result<Loaded> loaded) {
+                                     if (loaded.ok()) return take(std::move(*loaded));
+                                     take({});
+                                     workspace().report(tr("The graph was not read"), loaded.error());
+                                   }});
+}
+
+void CircuitView::take(Loaded loaded) {
+  controls_->save_edits->setEnabled(loaded_.startsWith(graph_prefix));
+  if (loaded.edits_error) workspace().report(tr("The changes of the graph were not read"), *loaded.edits_error);
+  curve_ = std::move(loaded.curve);
+  whole_.reset();
+  const QSignalBlocker quiet(controls_->rebuild);
+  controls_->rebuild->setChecked(false);
+  take_graph(std::move(loaded.graph), first_edges);
+  const bool first = curve_ && curve_chart_->isHidden();
+  curve_chart_->setVisible(curve_.has_value());
+  if (first) splitter_->setSizes({splitter_->height() * 3 / 4, splitter_->height() / 4});
+  if (curve_) show_lines(*curve_chart_->chart(), *curve_, shown_share());
+}
+
+void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
   graph_ = std::move(graph);
-  if (controls_->rightwards->isChecked()) graph_.set_rightwards(true);
-  threshold_ = graph_.threshold_of(std::min(first_edges, graph_.shown().edges.size()));
+  if (controls_->rightwards->isChecked() != graph_.rightwards()) graph_.set_rightwards(!graph_.rightwards());
+  threshold_ = graph_.threshold_of(std::min(edges, graph_.shown().edges.size()));
   redraw(false);
+}
+
+void CircuitView::add_found(const QString& path, const QString& title) {
+  found_.push_back({path, title});
+  update_sources();
+  controls_->choose(found_prefix + path);
+}
+
+// Of the edges that were asked for, as in the curve: pruning takes some of them.
+double CircuitView::shown_share() const {
+  const CircuitGraph& all = whole_ ? *whole_ : graph_;
+  const std::size_t edges = all.shown().edges.size(), shown = graph_.count(threshold_);
+  const bool built = whole_ && shown == graph_.shown().edges.size();
+  return edges == 0
+             ? 0.0
+             : static_cast<double>(built ? static_cast<std::size_t>(rebuilt_of_) : shown) / static_cast<double>(edges);
+}
+
+void CircuitView::rebuild(bool on) {
+  workspace().files().drop_lane(QStringLiteral("rebuild"));
+  if (!on) {
+    if (!whole_) return;
+    CircuitGraph whole = std::move(*whole_);
+    whole_.reset();
+    return take_graph(std::move(whole), static_cast<std::size_t>(rebuilt_of_));
+  }
+  rebuilt_of_ = static_cast<std::int64_t>(graph_.count(threshold_));
+  workspace().files().post<store::Graph>(
+      {QStringLiteral("rebuild"), tr("Building the circuit")}, this,
+      [graph = graph_.base(), n = rebuilt_of_](FileState&, const JobContext<store::Graph>&) {
+        return connected_circuit(graph, n);
+      },
+      {[this](Result<store::Graph> built) {
+        if (built.ok() && !built->edges.empty()) {
+          whole_ = std::move(graph_);
+          return take_graph(CircuitGraph(std::move(*built)), std::numeric_limits<std::size_t>::max());
+        }
+        const QSignalBlocker quiet(controls_->rebuild);
+        controls_->rebuild->setChecked(false);
+        controls_->set_note(
+            built.ok() ? tr("These %1 edges form no path from the input to the logits").arg(rebuilt_of_)
+                       : tr("No circuit was built: the graph %1").arg(QString::fromStdString(built.error().message)));
+      }});
 }
 
 // ---- What is drawn
 
 void CircuitView::redraw(bool keep_view) {
-  GraphCanvas::Content content;
-  content.nodes = graph_.layout().nodes;
-  content.bands = graph_.layout().bands;
-  content.rightwards = graph_.rightwards();
-  content.largest = graph_.largest() > 0 ? graph_.largest() : 1.0;
-  for (const store::GraphEdge& edge : graph_.shown().edges)
-    content.edges.push_back({static_cast<std::size_t>(edge.src), static_cast<std::size_t>(edge.dst), edge.score});
-  canvas_->set_content(std::move(content), keep_view);
+  canvas_->set_figure(graph_figure(graph_.shown(), graph_.layout(), 0.0, {}), keep_view);
+  std::vector<QString> notes(graph_.edits().notes.empty() ? 0 : graph_.shown().nodes.size());
+  for (std::size_t i = 0; i < notes.size(); ++i)
+    notes[i] = QString::fromStdString(graph_.note(i));
+  canvas_->set_notes(std::move(notes));
   show_edges();
-  select_nodes();
   show_edge(-1);
 }
 
@@ -197,12 +308,17 @@ void CircuitView::set_threshold(double threshold) {
 void CircuitView::show_edges() {
   const std::size_t n = graph_.count(threshold_);
   canvas_->set_edge_count(std::min(n, most_edges));
-  std::vector<bool> faded(graph_.shown().nodes.size());
-  for (std::size_t i = 0; i < faded.size(); ++i)
-    faded[i] = !graph_.live(i, n);
-  canvas_->set_faded(faded);
+  std::vector<bool> live(graph_.shown().nodes.size());
+  for (std::size_t i = 0; i < live.size(); ++i)
+    live[i] = graph_.live(i, n);
+  canvas_->set_live(std::move(live));
+  const std::vector<std::size_t> selected = canvas_->selected();
+  if (std::all_of(selected.begin(), selected.end(),
+                  [&](std::size_t node) { return is_head(graph_.shown().nodes[node]); }))
+    select_nodes(); // also what is no longer hidden
   controls_->show_graph(graph_, threshold_);
   show_count(n);
+  if (curve_) mark_lines(*curve_chart_->chart(), *curve_, shown_share());
 }
 
 void CircuitView::show_count(std::size_t n) {
@@ -211,6 +327,8 @@ void CircuitView::show_count(std::size_t n) {
   QString text = tr("%1 of %2 edges, %3 of %4 nodes")
                      .arg(count(n), count(graph_.shown().edges.size()), count(graph_.live_count(n)),
                           count(graph_.shown().nodes.size()));
+  if (const std::size_t hidden = graph_.edits().hidden.size()) text += tr(" · %1 nodes hidden").arg(count(hidden));
+  if (whole_) text += tr(" · connected, of the %1 strongest").arg(count(static_cast<std::size_t>(rebuilt_of_)));
   if (n > most_edges) text += tr(" (the strongest %1 edges are drawn)").arg(count(most_edges));
   if (!graph_.base().metric.empty()) text += tr(" · %1").arg(QString::fromStdString(graph_.base().metric));
   controls_->set_note(text);
@@ -238,11 +356,123 @@ QString CircuitView::node_text(std::size_t node) const {
   QString text = QString::fromStdString(graph_.shown().nodes[node].name);
   const std::string& kind = graph_.shown().nodes[node].kind;
   if (!kind.empty()) text += tr(" (%1)").arg(QString::fromStdString(kind));
+  if (const std::string note = graph_.note(node); !note.empty())
+    text += QLatin1Char('\n') + QString::fromStdString(note);
   text += tr("\n%1 edges in, %2 out over the threshold").arg(in).arg(out);
   for (std::size_t i = 0; i < shown; ++i)
     if (static_cast<std::size_t>(edges[i].src) == node || static_cast<std::size_t>(edges[i].dst) == node)
       return text + tr("\nstrongest: %1").arg(edge_text(i));
   return text;
+}
+
+// ---- Changes
+
+class EditStep : public QUndoCommand {
+public:
+  EditStep(CircuitView* view, std::uint64_t graph, GraphEdits before, GraphEdits after, const QString& what)
+      : QUndoCommand(what), view_(view), graph_(graph), before_(std::move(before)), after_(std::move(after)) {}
+  void undo() override { apply(before_); }
+  void redo() override { apply(after_); }
+
+private:
+  void apply(const GraphEdits& edits) {
+    if (!view_ || !view_->apply_edits(graph_, edits)) setObsolete(true);
+  }
+
+  QPointer<CircuitView> view_;
+  std::uint64_t graph_;
+  GraphEdits before_, after_;
+};
+
+void CircuitView::edit(const QString& what, const std::function<void(CircuitGraph&)>& change, bool redraw_now) {
+  GraphEdits before = graph_.edits();
+  change(graph_);
+  if (graph_.edits() == before) return;
+  workspace().undo().push(
+      new EditStep(this, graph_.id(), std::move(before), graph_.edits(), what)); // the stack owns it
+  if (redraw_now) redraw(true);
+}
+
+bool CircuitView::apply_edits(std::uint64_t graph, const GraphEdits& edits) {
+  if (graph_.id() == graph) {
+    if (graph_.edits() == edits) return true; // as it was just made
+    graph_.set_edits(edits);
+    redraw(true);
+    return true;
+  }
+  if (!whole_ || whole_->id() != graph) return false;
+  whole_->set_edits(edits);
+  return true;
+}
+
+void CircuitView::group_selected(const QString& name) {
+  edit(tr("group nodes"), [&](CircuitGraph& graph) { graph.group(canvas_->selected(), name.toStdString()); });
+}
+
+void CircuitView::hide_selected() {
+  edit(tr("hide nodes"), [&](CircuitGraph& graph) { graph.hide(canvas_->selected()); });
+}
+
+void CircuitView::annotate_selected(const QString& text) {
+  const std::vector<std::size_t> nodes = canvas_->selected();
+  if (nodes.size() != 1) return;
+  edit(tr("note"), [&](CircuitGraph& graph) { graph.annotate(nodes[0], text.toStdString()); });
+}
+
+void CircuitView::save_edits() {
+  if (graph_.empty() || !workspace().result() || !loaded_.startsWith(graph_prefix)) return;
+  const CircuitGraph& of = whole_ ? *whole_ : graph_; // a circuit built of it has no file
+  const std::string path = edits_path(workspace().result()->path, of.base().name);
+  workspace().files().post<bool>(
+      {{}, tr("Saving the changes of the graph")}, this,
+      [edits = of.edits(), graph = of.base(), path](FileState&, const JobContext<bool>&) -> Result<bool> {
+        HS_TRY(write_edits(edits, graph, path));
+        return true;
+      },
+      {[this, path](const Result<bool>& saved) {
+        if (saved.ok())
+          Q_EMIT workspace().noted(tr("Wrote %1").arg(QString::fromStdString(path)));
+        else
+          workspace().report(tr("The changes of the graph were not saved"), saved.error());
+      }});
+}
+
+// ---- Finding
+
+std::optional<std::size_t> CircuitView::node_named(const QString& text) const {
+  static const QRegularExpression head(QStringLiteral("^(\\d+)\\.(\\d+)$"));
+  static const QRegularExpression mlp(QStringLiteral("^m(?:lp)?\\s*(\\d+)$"),
+                                      QRegularExpression::CaseInsensitiveOption);
+  const auto& nodes = graph_.base().nodes;
+  if (const auto match = head.match(text); match.hasMatch())
+    if (const auto node = graph_.node_of(match.captured(1).toInt(), match.captured(2).toInt())) return node;
+  if (const auto match = mlp.match(text); match.hasMatch())
+    for (std::size_t i = 0; i < nodes.size(); ++i)
+      if (node_kind(nodes[i]) == figures::NodeKind::mlp && nodes[i].layer == match.captured(1).toInt())
+        return graph_.shown_of(i);
+  for (const bool whole : {true, false})
+    for (std::size_t i = 0; i < graph_.shown().nodes.size(); ++i) {
+      const QString name = QString::fromStdString(graph_.shown().nodes[i].name);
+      if (whole ? name.compare(text, Qt::CaseInsensitive) == 0 : name.contains(text, Qt::CaseInsensitive)) return i;
+    }
+  return std::nullopt;
+}
+
+bool CircuitView::find_node(const QString& text) {
+  if (text.isEmpty()) return false;
+  const std::optional<std::size_t> node = node_named(text);
+  if (!node) {
+    controls_->set_note(tr("The graph shows no node %1").arg(text));
+    return false;
+  }
+  if (!canvas_->node_shown(*node)) controls_->show_all->setChecked(true);
+  show_count(graph_.count(threshold_));
+  canvas_->set_selected({*node});
+  take_selection();
+  canvas_->bring_node_into_view(*node);
+  details_->setText(node_text(*node).replace(QLatin1Char('\n'), QStringLiteral(" · ")));
+  details_->setForegroundRole(QPalette::WindowText);
+  return true;
 }
 
 // ---- Selection
@@ -378,7 +608,7 @@ void CircuitView::save_graph(const QString& path, bool overwrite) {
         HS_TRY(write_graph(state, graph, file));
         return true;
       },
-      {[this, path](Result<bool> saved) {
+      {[this, path](const Result<bool>& saved) {
         if (saved.ok())
           Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
         else

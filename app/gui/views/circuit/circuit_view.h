@@ -2,6 +2,8 @@
 // The circuit view: a graph of the open result file, or one made from ablation effects.
 #pragma once
 
+#include <functional>
+
 #include <QLabel>
 #include <QPushButton>
 #include <QStackedLayout>
@@ -10,9 +12,13 @@
 #include "app/gui/views/circuit/circuit_graph.h"
 #include "app/gui/views/view.h"
 
+class QSplitter;
+
 namespace headscope::gui {
 
+class ChartView;
 class CircuitControls;
+class DiscoverBar;
 class GraphCanvas;
 
 class CircuitView : public View {
@@ -27,18 +33,45 @@ public:
   double threshold() const { return threshold_; }
   void set_threshold(double threshold);
   GraphCanvas& canvas() { return *canvas_; }
-  // Starts a job that writes what is shown as a new result file.
+  DiscoverBar& discover() { return *discover_; }
+  ChartView& curve_chart() { return *curve_chart_; }
+  const std::optional<figures::LineFigure>& curve() const { return curve_; } // of the graph, where its file has one
+  // Changes of the graph, each one step of Undo.
+  void group_selected(const QString& name);
+  void hide_selected();
+  void annotate_selected(const QString& text);
+  // What was changed, as a JSON file beside the open result; a job.
+  void save_edits();
+  // "12.3", "mlp 5" or a part of a name: selects that node and brings it into view. False: there is none.
+  bool find_node(const QString& text);
+  // Writes what is shown as a result file of its own; a job.
   void save_graph(const QString& path, bool overwrite);
 
 protected:
   void showEvent(QShowEvent* event) override;
 
 private:
+  friend class EditStep;
   void connect_controls();
+  void connect_edits();
+  void edit(const QString& what, const std::function<void(CircuitGraph&)>& change, bool redraw_now = true);
+  bool apply_edits(std::uint64_t graph, const GraphEdits& edits); // false: that graph is gone
+  std::optional<std::size_t> node_named(const QString& text) const;
   void connect_canvas();
   void update_sources();
   void load();
-  void take(CircuitGraph graph);
+  // A graph of a file, with its curve.
+  struct Loaded {
+    CircuitGraph graph;
+    std::optional<figures::LineFigure> curve = {};
+    std::optional<Error> edits_error = {}; // of the file beside it
+  };
+  void read_file(const std::string& path, const std::string& name);
+  void take(Loaded loaded);
+  void take_graph(CircuitGraph graph, std::size_t edges);
+  void add_found(const QString& path, const QString& title);
+  void rebuild(bool on);
+  double shown_share() const; // of all edges
   void redraw(bool keep_view);
   void show_edges();
   void show_count(std::size_t n);
@@ -57,7 +90,17 @@ private:
   QLabel *empty_, *details_;
   QPushButton* patch_;
   QStackedLayout* pages_;
+  QSplitter* splitter_; // of graph and curve
+  DiscoverBar* discover_;
+  ChartView* curve_chart_;
+  struct Found {
+    QString path, title;
+  };
+  std::vector<Found> found_; // by this window, in files of its own
   CircuitGraph graph_;
+  std::optional<CircuitGraph> whole_; // of which graph_ is the circuit that was built
+  std::int64_t rebuilt_of_ = 0;       // so many edges were asked for
+  std::optional<figures::LineFigure> curve_;
   QString loaded_; // the source that graph_ comes from
   double threshold_ = 0.0;
   bool sources_stale_ = true;

@@ -43,9 +43,24 @@ double distance(QPointF p, QPointF a, QPointF b) {
 
 } // namespace
 
+QPen line_pen(const QColor& color, double width, figures::EdgeLine line) {
+  QPen pen(color, width);
+  pen.setCapStyle(Qt::FlatCap);
+  pen.setJoinStyle(Qt::BevelJoin);
+  if (const figures::Dash dash = figures::edge_dash(line); dash.on > 0)
+    pen.setDashPattern({dash.on / width, dash.off / width}); // Qt counts in widths of the pen
+  return pen;
+}
+
+QPen edge_pen(double share, figures::EdgeLine line, bool dark, double zoom) {
+  return line_pen(QColor(QRgb(figures::edge_color(share, dark))), figures::edge_width(share) * zoom, line);
+}
+
 void EdgeLayer::restart(const Look& look) {
   const QSize pixels = look.size * look.dpr;
-  if (picture_.size() != pixels) picture_ = QImage(pixels, QImage::Format_ARGB32_Premultiplied);
+  // A picture that somebody keeps is not copied to be wiped.
+  if (picture_.size() != pixels || !picture_.isDetached())
+    picture_ = QImage(pixels, QImage::Format_ARGB32_Premultiplied);
   picture_.setDevicePixelRatio(look.dpr);
   picture_.fill(Qt::transparent);
   look_ = look;
@@ -74,10 +89,7 @@ bool EdgeLayer::draw(const Edges& edges, double milliseconds) {
     for (int i = 0; i <= pieces; ++i)
       points[static_cast<std::size_t>(i)] = look_.to_view.map(points[static_cast<std::size_t>(i)]);
     const double share = edges.edges[next_].value / edges.largest;
-    QPen pen(QColor(QRgb(figures::edge_color(share, look_.dark))), figures::edge_width(share) * zoom);
-    pen.setCapStyle(Qt::FlatCap);
-    pen.setJoinStyle(Qt::BevelJoin);
-    painter.setPen(pen);
+    painter.setPen(edge_pen(share, edges.edges[next_].line, look_.dark, zoom));
     painter.drawPolyline(points.data(), pieces + 1);
   }
   return true;

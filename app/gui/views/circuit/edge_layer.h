@@ -6,11 +6,16 @@
 #include <vector>
 
 #include <QImage>
+#include <QPen>
 #include <QTransform>
 
 #include "app/figures/graph_look.h"
 
 namespace headscope::gui {
+
+QPen line_pen(const QColor& color, double width, figures::EdgeLine line);
+// `share`: value / largest; `zoom`: of its width.
+QPen edge_pen(double share, figures::EdgeLine line, bool dark, double zoom);
 
 class EdgeLayer {
 public:

@@ -12,6 +12,7 @@
 #include <QToolTip>
 
 #include "app/gui/style/theme.h"
+#include "app/gui/views/circuit/graph_margins.h"
 #include "app/gui/views/circuit/node_item.h"
 
 namespace headscope::gui {
@@ -20,7 +21,11 @@ namespace {
 constexpr double slice_ms = 8.0;
 constexpr double page_margin = 24.0;
 constexpr double least_zoom = 0.02, most_zoom = 12.0;
-constexpr int click_slack = 4; // pixels a click may wander
+constexpr int click_slack = 4;           // pixels a click may wander
+constexpr std::size_t most_labels = 200; // on screen at once
+constexpr double label_size = 0.85;      // of other texts
+constexpr double view_share = 0.9;       // of the widget that an edge brought into view takes at most
+constexpr double note_width = 220.0;
 
 QPainterPath path_of(const figures::EdgeCurve& c) {
   QPainterPath path(QPointF(c[0].x, c[0].y));
@@ -30,7 +35,8 @@ QPainterPath path_of(const figures::EdgeCurve& c) {
 
 } // namespace
 
-GraphCanvas::GraphCanvas(QWidget* parent) : QGraphicsView(parent) {
+GraphCanvas::GraphCanvas(QWidget* parent)
+    : QGraphicsView(parent), ruler_(new LayerRuler(this)), legend_(new GraphLegend(this)) {
   setScene(&scene_);
   setRenderHints(QPainter::Antialiasing | QPainter::TextAntialiasing);
   setDragMode(QGraphicsView::ScrollHandDrag);
@@ -52,19 +58,25 @@ GraphCanvas::GraphCanvas(QWidget* parent) : QGraphicsView(parent) {
 // Disconnects the scene, which reports a change of selection while it is destroyed.
 GraphCanvas::~GraphCanvas() { scene_.disconnect(this); }
 
-void GraphCanvas::set_content(Content content, bool keep_view) {
+void GraphCanvas::set_figure(figures::GraphFigure figure, bool keep_view) {
   quiet_ = true;
   scene_.clear();
   quiet_ = false;
   items_.clear();
-  content_ = std::move(content);
-  count_ = std::min(count_, content_.edges.size());
+  figure_ = std::move(figure);
+  largest_ = figure_.largest > 0 ? figure_.largest : 1.0;
+  live_.assign(figure_.nodes.size(), true);
+  notes_.clear();
+  count_ = std::min(count_, figure_.edges.size());
   hovered_edge_ = current_edge_ = -1;
-  for (std::size_t i = 0; i < content_.nodes.size(); ++i) {
-    items_.push_back(new NodeItem(*this, i, content_.nodes[i])); // the scene owns it
+  for (std::size_t i = 0; i < figure_.nodes.size(); ++i) {
+    items_.push_back(new NodeItem(*this, i, figure_.nodes[i])); // the scene owns it
     scene_.addItem(items_.back());
   }
-  scene_.setSceneRect(scene_.itemsBoundingRect().adjusted(-page_margin * 4, -page_margin, page_margin, page_margin));
+  scene_.setSceneRect(scene_.itemsBoundingRect().adjusted(-page_margin, -page_margin, page_margin, page_margin));
+  ruler_->set_bands(figure_.bands, figure_.rightwards);
+  legend_->set_figure(figure_, largest_);
+  place_margins();
   update_curves(-1);
   if (!keep_view) {
     fitted_ = true;
@@ -72,16 +84,47 @@ void GraphCanvas::set_content(Content content, bool keep_view) {
   }
 }
 
+// The names of the layers and the legend have the room that they need beside the graph.
+void GraphCanvas::place_margins() {
+  const int across = ruler_->extent(), below = legend_->height_for(viewport()->width());
+  const QMargins margins = figure_.rightwards ? QMargins(0, across, 0, below) : QMargins(across, 0, 0, below);
+  if (margins != viewportMargins()) setViewportMargins(margins);
+  const QRect page = viewport()->geometry();
+  if (figure_.rightwards)
+    ruler_->setGeometry(page.left(), page.top() - across, page.width(), across);
+  else
+    ruler_->setGeometry(page.left() - across, page.top(), across, page.height());
+  legend_->setGeometry(page.left() - margins.left(), page.bottom() + 1, page.width() + margins.left(), below);
+}
+
 void GraphCanvas::set_edge_count(std::size_t count) {
-  count_ = std::min(count, content_.edges.size());
+  count_ = std::min(count, figure_.edges.size());
   if (hovered_edge_ >= static_cast<int>(count_)) hovered_edge_ = -1;
   stale_ = true;
   viewport()->update();
 }
 
-void GraphCanvas::set_faded(const std::vector<bool>& faded) {
-  for (std::size_t i = 0; i < items_.size(); ++i)
-    items_[i]->set_faded(faded[i]);
+void GraphCanvas::set_live(std::vector<bool> live) {
+  live_ = std::move(live);
+  show_nodes();
+}
+
+void GraphCanvas::set_show_all(bool show_all) {
+  show_all_ = show_all;
+  show_nodes();
+}
+
+bool GraphCanvas::node_shown(std::size_t node) const { return items_[node]->isVisible(); }
+
+// A node that is hidden is no longer selected, which is no wish of the user.
+void GraphCanvas::show_nodes() {
+  quiet_ = true;
+  for (std::size_t i = 0; i < items_.size(); ++i) {
+    items_[i]->set_faded(!live_[i]);
+    items_[i]->setVisible(live_[i] || show_all_);
+  }
+  quiet_ = false;
+  viewport()->update();
 }
 
 void GraphCanvas::set_selected(const std::vector<std::size_t>& nodes) {
@@ -110,6 +153,37 @@ void GraphCanvas::fit() {
   fitted_ = true;
 }
 
+void GraphCanvas::bring_into_view(const QRectF& place) {
+  const QRectF page = mapToScene(viewport()->rect()).boundingRect();
+  if (page.contains(place)) return;
+  const double share = std::max(place.width() / page.width(), place.height() / page.height());
+  if (share > 1.0) zoom(view_share / share);
+  centerOn(place.center());
+  fitted_ = false;
+}
+
+void GraphCanvas::bring_edge_into_view(int edge) {
+  if (edge < 0) return;
+  const figures::FigureEdge& ends = figure_.edges[static_cast<std::size_t>(edge)];
+  bring_into_view(path_of(curves_[static_cast<std::size_t>(edge)]).boundingRect() | node_rect(ends.src) |
+                  node_rect(ends.dst));
+}
+
+void GraphCanvas::bring_node_into_view(std::size_t node) {
+  const NodeItem& item = *items_[node];
+  if (!item.readable_at(transform().m11())) {
+    const double wanted = 1.2 * NodeItem::readable_height / node_rect(node).height();
+    zoom(wanted / transform().m11());
+    centerOn(item.pos());
+  }
+  bring_into_view(node_rect(node));
+}
+
+void GraphCanvas::set_notes(std::vector<QString> notes) {
+  notes_ = std::move(notes);
+  viewport()->update();
+}
+
 void GraphCanvas::zoom(double factor) {
   const double now = transform().m11();
   factor = std::clamp(now * factor, least_zoom, most_zoom) / now;
@@ -118,17 +192,19 @@ void GraphCanvas::zoom(double factor) {
 }
 
 QRectF GraphCanvas::node_rect(std::size_t node) const {
-  const figures::FigureNode& size = content_.nodes[node];
+  const figures::FigureNode& size = figure_.nodes[node];
   const QPointF at = items_[node]->pos();
   return {at.x() - size.width / 2, at.y() - size.height / 2, size.width, size.height};
 }
 
-QPointF GraphCanvas::edge_middle(std::size_t edge) const { return path_of(curves_[edge]).pointAtPercent(0.5); }
+QPointF GraphCanvas::edge_at_share(std::size_t edge, double share) const {
+  return path_of(curves_[edge]).pointAtPercent(share);
+}
 
 bool GraphCanvas::settled() const { return !isVisible() || (!stale_ && layer_.finished(count_)); }
 
 void GraphCanvas::item_moved(std::size_t node) {
-  if (node >= items_.size() || items_.size() != content_.nodes.size()) return; // while the items are made
+  if (node >= items_.size() || items_.size() != figure_.nodes.size()) return; // while the items are made
   update_curves(static_cast<int>(node));
 }
 
@@ -137,12 +213,12 @@ void GraphCanvas::update_curves(int of_node) {
     const QRectF rect = node_rect(node);
     return figures::Rect{rect.x(), rect.y(), rect.width(), rect.height()};
   };
-  curves_.resize(content_.edges.size());
-  for (std::size_t i = 0; i < content_.edges.size(); ++i) {
-    const figures::FigureEdge& edge = content_.edges[i];
+  curves_.resize(figure_.edges.size());
+  for (std::size_t i = 0; i < figure_.edges.size(); ++i) {
+    const figures::FigureEdge& edge = figure_.edges[i];
     const auto node = static_cast<std::size_t>(of_node);
     if (of_node >= 0 && edge.src != node && edge.dst != node) continue;
-    curves_[i] = figures::edge_curve(box(edge.src), box(edge.dst), content_.rightwards);
+    curves_[i] = figures::edge_curve(box(edge.src), box(edge.dst), figure_.rightwards, edge.port);
   }
   stale_ = true;
   viewport()->update();
@@ -151,56 +227,134 @@ void GraphCanvas::update_curves(int of_node) {
 // ---- Drawing
 
 void GraphCanvas::draw_edges() {
-  if (layer_.draw(edges(), slice_ms)) slice_.stop();
-  viewport()->update();
+  const bool all = layer_.draw(edges(), slice_ms);
+  if (all) slice_.stop();
+  // Part of a picture is better than none, and worse than a blurred one of all edges.
+  if (all || before_.isNull()) viewport()->update();
+}
+
+// What is drawn anew begins here. While the view moves, the picture of before is shown moved and scaled, and the new
+// one is drawn beside; only where the edges themselves are others there is nothing to show meanwhile.
+void GraphCanvas::begin_edges(const EdgeLayer::Look& look) {
+  if (stale_ || look.dark != layer_.look().dark) {
+    before_ = QImage();
+  } else if (layer_.finished(count_)) {
+    before_ = layer_.picture();
+    before_look_ = layer_.look();
+  }
+  layer_.restart(look);
+  stale_ = false;
+  ruler_->set_view(look.to_view);
+  if (!before_.isNull() || !layer_.draw(edges(), slice_ms)) slice_.start();
+}
+
+void GraphCanvas::paint_edges(QPainter& painter) const {
+  if (layer_.finished(count_) || before_.isNull()) return painter.drawImage(QPointF(0, 0), layer_.picture());
+  painter.save();
+  painter.setTransform(before_look_.to_view.inverted() * layer_.look().to_view, true);
+  painter.drawImage(QPointF(0, 0), before_);
+  painter.restore();
 }
 
 void GraphCanvas::draw_highlights(QPainter& painter) {
   const double zoom = std::clamp(transform().m11(), 0.5, 2.0) / transform().m11();
   for (const int edge : {hovered_edge_, current_edge_}) {
-    if (edge < 0 || edge >= static_cast<int>(content_.edges.size())) continue;
+    if (edge < 0 || edge >= static_cast<int>(figure_.edges.size())) continue;
     const auto i = static_cast<std::size_t>(edge);
-    const double share = content_.edges[i].value / content_.largest;
+    const double share = figure_.edges[i].value / largest_;
     painter.strokePath(path_of(curves_[i]), QPen(inks().accent, (figures::edge_width(share) + 4) * zoom));
-    painter.strokePath(path_of(curves_[i]),
-                       QPen(QColor(QRgb(figures::edge_color(share, is_dark()))), figures::edge_width(share) * zoom));
+    painter.strokePath(path_of(curves_[i]), edge_pen(share, figures::EdgeLine::solid, is_dark(), zoom));
   }
+}
+
+// Between the middles of nodes that are there, below the edges.
+void GraphCanvas::draw_ties(QPainter& painter) {
+  painter.setPen(QPen(inks().muted, 1));
+  for (const figures::FigureTie& tie : figure_.ties)
+    if (live_[tie.a] && node_shown(tie.b))
+      painter.drawLine(mapFromScene(items_[tie.a]->pos()), mapFromScene(items_[tie.b]->pos()));
 }
 
 void GraphCanvas::drawBackground(QPainter* painter, const QRectF&) {
   const EdgeLayer::Look look{viewportTransform(), viewport()->size(), viewport()->devicePixelRatioF(), is_dark()};
-  if (stale_ || !(look == layer_.look())) {
-    layer_.restart(look);
-    stale_ = false;
-    if (!layer_.draw(edges(), slice_ms)) slice_.start();
-  }
+  if (stale_ || !(look == layer_.look())) begin_edges(look);
   painter->save();
   painter->resetTransform();
   painter->fillRect(QRectF(QPointF(0, 0), QSizeF(look.size)), inks().page);
-  painter->drawImage(QPointF(0, 0), layer_.picture());
-  // Keeps the names of layers at the edge of the widget.
-  painter->setPen(inks().muted);
-  painter->setFont(font());
-  const QFontMetricsF metrics(font());
-  double free_from = -1e9;
-  std::vector<std::pair<double, const std::string*>> bands;
-  for (const figures::FigureBand& band : content_.bands) {
-    const QPointF at = look.to_view.map(content_.rightwards ? QPointF(band.at, 0) : QPointF(0, band.at));
-    bands.emplace_back(content_.rightwards ? at.x() : at.y(), &band.label);
-  }
-  std::sort(bands.begin(), bands.end());
-  for (const auto& [at, label] : bands) {
-    const QString text = QString::fromStdString(*label);
-    const double extent = content_.rightwards ? metrics.horizontalAdvance(text) : metrics.height();
-    if (at - extent / 2 < free_from || at < 0 || at > (content_.rightwards ? look.size.width() : look.size.height()))
-      continue;
-    free_from = at + extent / 2 + (content_.rightwards ? metrics.averageCharWidth() : 0);
-    const QPointF base = content_.rightwards ? QPointF(at - extent / 2, metrics.ascent() + 2)
-                                             : QPointF(metrics.averageCharWidth(), at - extent / 2 + metrics.ascent());
-    painter->drawText(base, text);
-  }
+  draw_ties(*painter);
+  paint_edges(*painter);
   painter->restore();
   draw_highlights(*painter);
+}
+
+QFont GraphCanvas::label_font() const {
+  QFont small = font();
+  small.setPointSizeF(small.pointSizeF() * label_size);
+  return small;
+}
+
+// Nodes of the strongest edges come first, selected ones before all; what would lie on another name is left out.
+std::vector<std::pair<std::size_t, QRectF>> GraphCanvas::screen_labels() const {
+  std::vector<std::pair<std::size_t, QRectF>> out;
+  if (items_.empty() || items_[0]->readable_at(transform().m11())) return out;
+  const QFontMetricsF metrics(label_font());
+  const QRectF page = viewport()->rect();
+  std::vector<bool> seen(items_.size());
+  const auto add = [&](std::size_t node) {
+    if (seen[node] || out.size() >= most_labels) return;
+    seen[node] = true;
+    if (!live_[node] || !items_[node]->isVisible()) return;
+    QRectF box(0, 0, metrics.horizontalAdvance(items_[node]->name()) + 6, metrics.height());
+    const QPointF at = mapFromScene(items_[node]->pos());
+    if (!page.contains(at)) return;
+    box.moveCenter(at);
+    box.moveLeft(std::clamp(box.left(), page.left(), std::max(page.left(), page.right() - box.width())));
+    box.moveTop(std::clamp(box.top(), page.top(), std::max(page.top(), page.bottom() - box.height())));
+    for (const auto& [other, taken] : out)
+      if (taken.intersects(box)) return;
+    out.emplace_back(node, box);
+  };
+  for (const std::size_t node : selected())
+    add(node);
+  for (std::size_t i = 0; i < std::min(count_, most_labels * 4); ++i) {
+    add(figure_.edges[i].src);
+    add(figure_.edges[i].dst);
+  }
+  return out;
+}
+
+void GraphCanvas::drawForeground(QPainter* painter, const QRectF&) {
+  painter->save();
+  painter->resetTransform();
+  painter->setFont(label_font());
+  for (const auto& [node, box] : screen_labels()) {
+    const NodeItem& item = *items_[node];
+    const figures::NodeInk ink = item.ink();
+    const QColor fill = item.isSelected() ? inks().accent : QColor(QRgb(ink.fill));
+    painter->setPen(item.isSelected() ? inks().accent : QColor(QRgb(ink.line)));
+    painter->setBrush(fill);
+    painter->drawRoundedRect(box, 4, 4);
+    painter->setPen(item.isSelected() ? text_on(fill) : QColor(QRgb(ink.text)));
+    painter->drawText(box, Qt::AlignCenter, item.name());
+  }
+  draw_notes(*painter);
+  painter->restore();
+}
+
+// On the right of their nodes.
+void GraphCanvas::draw_notes(QPainter& painter) const {
+  const QFontMetricsF metrics(label_font());
+  for (std::size_t node = 0; node < notes_.size(); ++node) {
+    if (notes_[node].isEmpty() || !items_[node]->isVisible()) continue;
+    const QRectF box = mapFromScene(node_rect(node)).boundingRect();
+    const QString text = metrics.elidedText(notes_[node], Qt::ElideRight, note_width);
+    const double beside = std::max(box.right(), box.center().x() + metrics.horizontalAdvance(items_[node]->name()) / 2);
+    QRectF place(beside + 6, 0, metrics.horizontalAdvance(text) + 4, metrics.height());
+    place.moveTop(box.center().y() - place.height() / 2);
+    painter.fillRect(place, inks().page);
+    painter.setPen(inks().warning);
+    painter.drawText(place, Qt::AlignCenter, text);
+  }
 }
 
 // ---- Mouse and keys
@@ -286,6 +440,7 @@ void GraphCanvas::keyPressEvent(QKeyEvent* event) {
     if (count_ == 0) return;
     const int n = static_cast<int>(count_), step = event->key() == Qt::Key_N ? 1 : n - 1;
     set_current_edge(current_edge_ < 0 ? 0 : (current_edge_ + step) % n);
+    bring_edge_into_view(current_edge_);
     Q_EMIT edge_clicked(current_edge_);
     return;
   }
@@ -293,8 +448,14 @@ void GraphCanvas::keyPressEvent(QKeyEvent* event) {
   }
 }
 
+void GraphCanvas::changeEvent(QEvent* event) {
+  QGraphicsView::changeEvent(event);
+  if (event->type() == QEvent::FontChange) place_margins();
+}
+
 void GraphCanvas::resizeEvent(QResizeEvent* event) {
   QGraphicsView::resizeEvent(event);
+  place_margins();
   if (fitted_) fit();
 }
 

@@ -13,18 +13,18 @@
 namespace headscope::gui {
 namespace {
 
-constexpr double margin = 3.0;   // of the outline
-constexpr double readable = 4.5; // device-independent pixels a letter must have to be worth drawing
+constexpr double margin = 3.0; // of the outline
 
 } // namespace
 
 NodeItem::NodeItem(GraphCanvas& canvas, std::size_t index, const figures::FigureNode& node)
-    : canvas_(canvas), index_(index), kind_(node.kind), size_(node.width, node.height), font_(QApplication::font()) {
-  // Sizes are relative to the node: its text fills it and grows with the zoom.
+    : canvas_(canvas), index_(index), kind_(node.kind), name_(QString::fromStdString(node.label)),
+      size_(node.width, node.height), font_(QApplication::font()) {
+  // The node is the unit here: its text fills it, and grows with the zoom.
   const double high = QFontMetricsF(font_).height();
   font_.setPointSizeF(font_.pointSizeF() * node.height * 0.78 / high);
   const QFontMetricsF metrics(font_);
-  label_.setText(metrics.elidedText(QString::fromStdString(node.label), Qt::ElideRight, node.width - 4));
+  label_.setText(metrics.elidedText(name_, Qt::ElideRight, node.width - 4));
   label_.setTextFormat(Qt::PlainText);
   label_.prepare({}, font_);
   setPos(node.x, node.y);
@@ -38,20 +38,24 @@ void NodeItem::set_faded(bool faded) {
   update();
 }
 
+figures::NodeInk NodeItem::ink() const {
+  return faded_ ? figures::faded_ink(kind_, is_dark()) : figures::node_ink(kind_, is_dark());
+}
+
 QRectF NodeItem::boundingRect() const {
   return QRectF(-size_.width() / 2, -size_.height() / 2, size_.width(), size_.height())
       .adjusted(-margin, -margin, margin, margin);
 }
 
 void NodeItem::paint(QPainter* painter, const QStyleOptionGraphicsItem*, QWidget*) {
-  const figures::NodeInk ink = faded_ ? figures::faded_ink(kind_, is_dark()) : figures::node_ink(kind_, is_dark());
+  const figures::NodeInk ink = this->ink();
   const QRectF box = boundingRect().adjusted(margin, margin, -margin, -margin);
   // A faded node is transparent to the edges behind it.
   const QColor fill = isSelected() ? inks().accent : faded_ ? QColor(Qt::transparent) : QColor(QRgb(ink.fill));
   painter->setPen(QPen(isSelected() ? inks().accent : QColor(QRgb(ink.line)), 1.0));
   painter->setBrush(fill);
   painter->drawRoundedRect(box, box.height() / 4, box.height() / 4);
-  if (painter->worldTransform().m11() * box.height() < readable * 1.6) return;
+  if (!readable_at(painter->worldTransform().m11())) return; // the canvas writes what has room
   painter->setFont(font_);
   painter->setPen(isSelected() ? text_on(fill) : QColor(QRgb(ink.text)));
   const QSizeF text = label_.size();

@@ -3,15 +3,13 @@
 #pragma once
 
 #include <optional>
-#include <vector>
-
-#include <QWidget>
 
 #include "app/gui/engine/lens_job.h"
+#include "app/gui/views/charts.h"
 
 namespace headscope::gui {
 
-class LayerBars : public QWidget {
+class LayerBars : public ChartView {
   Q_OBJECT
 public:
   explicit LayerBars(QWidget* parent = nullptr);
@@ -25,17 +23,15 @@ Q_SIGNALS:
   void layer_clicked(int layer);
 
 protected:
-  void paintEvent(QPaintEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
-  bool event(QEvent* event) override;
+  bool viewportEvent(QEvent* event) override;
 
 private:
   std::optional<int> layer_at(QPointF place) const;
-  QRectF plot() const;
   double value(int layer, bool mlp) const;
+  QString tip(int layer) const;
 
   AttributionMap map_;
-  double largest_ = 1.0;
   std::optional<int> current_;
 };
 
