@@ -28,6 +28,7 @@ QString why_outdated(const Origin& made, const Origin& in_force) {
   if (made.plan && made.plan != in_force.plan)
     return made.plan->heads.empty() ? tr("Of the model without ablated heads")
                                     : tr("With other heads ablated: %1").arg(heads_named(made.plan->heads));
+  if (made.answers && made.answers != in_force.answers) return tr("Of other answers than those that are typed");
   return {};
 }
 

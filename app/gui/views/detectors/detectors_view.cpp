@@ -239,6 +239,13 @@ QString unnamed_text(const DetectorResult& result) {
 
 void DetectorsView::take(DetectorAnswer answer) {
   const std::string id = answer.request.id;
+  const auto before = answers_.find(id);
+  if (!answer.result->complete && before != answers_.end() && before->second.result->complete &&
+      before->second.model_sha256 == answer.model_sha256) {
+    Q_EMIT workspace().noted(
+        tr("%1 was stopped: the scores of the run that was finished stay").arg(QString::fromStdString(answer.title)));
+    return;
+  }
   const DetectorResult& result = *answer.result;
   HeadScores scores;
   scores.id = "run/" + id;
@@ -250,6 +257,7 @@ void DetectorsView::take(DetectorAnswer answer) {
   scores.values = result.scores;
   scores.threshold = result.threshold;
   scores.source = "live";
+  scores.model_sha256 = answer.model_sha256;
   const HeadScores main = scores;
   answers_[id] = std::move(answer);
   const DetectorResult& kept = *answers_[id].result;

@@ -16,6 +16,7 @@
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/theme.h"
+#include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/patching/pair_editor.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "app/gui/views/view_list.h"
@@ -79,6 +80,8 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   wait_.setSingleShot(true);
   wait_.setInterval(typing_pause_ms);
   connect(&wait_, &QTimer::timeout, this, &PatchingView::read_tokens);
+  share_answers(workspace.answers(), editor_->answer(), editor_->wrong());
+  connect(&workspace.answers(), &AnswerState::changed, editor_, &PairEditor::edited);
   connect(editor_, &PairEditor::edited, this, [this] {
     // While a map of a file is shown, the pair is read only when it is run.
     editor_->set_runnable(stored_->currentIndex() > 0 && this->workspace().model());
@@ -158,7 +161,7 @@ void PatchingView::take_task(const QString& name) {
       {[this](Result<PatchPrompts> pair) {
         if (!pair.ok()) return workspace().report(tr("There is no pair of this task"), pair.error());
         editor_->set_texts(QString::fromStdString(pair->clean), QString::fromStdString(pair->corrupt));
-        editor_->set_answers(QString::fromStdString(pair->answer), QString::fromStdString(pair->wrong));
+        workspace().answers().set({pair->answer, pair->wrong});
       }});
 }
 
