@@ -22,7 +22,8 @@ QString heads_named(const std::vector<AblatedHead>& heads) {
 
 QString why_outdated(const Origin& made, const Origin& in_force) {
   if (made.model_sha256 != in_force.model_sha256)
-    return tr("Of another model: %1").arg(QString::fromStdString(made.model_name));
+    return made.model_name.empty() ? tr("Of another model than the open one")
+                                   : tr("Of another model: %1").arg(QString::fromStdString(made.model_name));
   if (made.tokens && made.tokens != in_force.tokens)
     return made.prompt.isEmpty() ? tr("Of another prompt") : tr("Of another prompt: %1").arg(made.prompt);
   if (made.plan && made.plan != in_force.plan)

@@ -73,6 +73,13 @@ Origin Workspace::origin(DependsOn parts) const {
   return origin;
 }
 
+Origin Workspace::origin_of_result() const {
+  Origin origin;
+  if (result_) origin.model_sha256 = store::text_attribute(result_->model, "sha256");
+  if (result_) origin.model_name = store::text_attribute(result_->model, "name");
+  return origin;
+}
+
 // Work for what was in force before is given up; views that are on the screen ask anew.
 void Workspace::follow() {
   engine_.drop_followers();

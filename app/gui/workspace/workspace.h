@@ -60,6 +60,8 @@ public:
   bool live() const;
   // What a number that depends on these parts would be made of now.
   Origin origin(DependsOn parts) const;
+  // Of the model alone that the open result file comes from.
+  Origin origin_of_result() const;
   Origin in_force() const { return origin({true, true, true}); }
 
   // The clean and the corrupt prompt of the patching view; unset while they cannot be patched.

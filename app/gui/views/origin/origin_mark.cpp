@@ -33,7 +33,8 @@ void OriginMark::set_remark(const QString& remark) {
 }
 
 void OriginMark::update_text() {
-  const Origin now = workspace_.in_force();
+  // What depends on no prompt is of the open model, whatever prompt of a file is looked at.
+  const Origin now = workspace_.origin({!origin_ || origin_->tokens, true, true});
   why_ = origin_ ? why_outdated(*origin_, now) : QString();
   QStringList parts;
   for (const QString& part : {why_, why_.isEmpty() && origin_ ? caveat(*origin_, now) : QString(), remark_})
