@@ -59,7 +59,7 @@ private Q_SLOTS:
     for (int head = 0; head < 4; ++head) {
       const Tile& small = found->heads[static_cast<std::size_t>(head)];
       QVERIFY(small.rows <= 10 && small.rows == small.cols && small.complete);
-      const auto whole = attention_tile(*state, {shared, {{1, head}}}, {0, 0, 0}, {}, {});
+      const auto whole = attention_tile(*state, {shared, {{1, head}}, {}, false}, {0, 0, 0}, {}, {});
       QVERIFY(whole.ok() && whole->rows == n);
       for (std::int64_t row = 0; row < small.rows; ++row)
         for (std::int64_t col = 0; col <= row; ++col) {
