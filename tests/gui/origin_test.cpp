@@ -5,6 +5,7 @@
 
 #include <QComboBox>
 #include <QLineEdit>
+#include <QTabWidget>
 #include <QTemporaryDir>
 #include <QTreeWidget>
 
@@ -175,6 +176,7 @@ private Q_SLOTS:
   }
 
   void numbers_of_other_answers_are_dimmed_and_all_views_have_the_same() {
+    window_->view(QStringLiteral("lens"))->findChild<QTabWidget*>()->setCurrentIndex(1); // logit attribution
     look_at_all();
     {
       const Held held(workspace());

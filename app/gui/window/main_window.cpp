@@ -91,7 +91,8 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   update_start_screen();
 }
 
-MainWindow::~MainWindow() = default;
+// Views that are hidden give their work up, which needs the workspace: it is a member and goes before they do.
+MainWindow::~MainWindow() { hide(); }
 
 void MainWindow::add_job_list() {
   auto* button = new QToolButton;
