@@ -91,7 +91,7 @@ public:
       HS_TRY(check_finite(logits_, engine_.model()));
       const std::int64_t token = sampler_.pick(logits_[0]);
       generation.tokens.push_back(token);
-      options_.task.report("generating", i + 1, options_.max_new_tokens);
+      options_.control.report("generating", i + 1, options_.max_new_tokens);
       if (options_.on_token && !options_.on_token(token)) break;
       if (std::find(stops_.begin(), stops_.end(), token) != stops_.end()) break;
       next = {token};
@@ -107,7 +107,7 @@ private:
     request.until = rows;
     request.interventions = options_.interventions;
     request.observer = options_.observer;
-    request.cancel = options_.task.cancel;
+    request.cancel = options_.control.cancel;
     HS_ASSIGN(const RunResult result, engine_.run(request));
     logits_ = result.logits;
     return {};

@@ -202,7 +202,7 @@ io::ElementType element_type(at::ScalarType dtype) {
 bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Tensor& into,
                              std::vector<std::int64_t> row_order) {
   if (error_ || so_far_->failed || name.full.empty()) return false;
-  throw_if_cancelled(options_.task.cancel);
+  throw_if_cancelled(options_.control.cancel);
   const io::TensorInfo* info = checkpoint_.find(name.full);
   if (!info) {
     if (!name.optional) fail(ErrorCode::corrupt, "this tensor is missing", name.full);
@@ -225,7 +225,7 @@ bool WeightReader::read_into(const Name& name, const Shape& shape, const at::Ten
   }
   const std::lock_guard lock(so_far_->mutex);
   so_far_->bytes += static_cast<std::int64_t>(info->bytes);
-  options_.task.report("loading weights", so_far_->bytes, checkpoint_.total_bytes());
+  options_.control.report("loading weights", so_far_->bytes, checkpoint_.total_bytes());
   return true;
 }
 
