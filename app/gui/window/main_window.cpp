@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/main_window.h"
 
+#include <QAbstractSpinBox>
 #include <QActionGroup>
 #include <QApplication>
 #include <QClipboard>
@@ -8,11 +9,14 @@
 #include <QDesktopServices>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QLineEdit>
 #include <QMenuBar>
 #include <QMessageBox>
 #include <QMimeData>
+#include <QPlainTextEdit>
 #include <QScrollArea>
 #include <QStatusBar>
+#include <QTextEdit>
 #include <QToolButton>
 #include <QUrl>
 #include <QVBoxLayout>
@@ -73,6 +77,8 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   connect(start_, &StartScreen::open_wanted, this, &MainWindow::open_path);
   connect(start_, &StartScreen::dialog_wanted, this, &MainWindow::open_dialog);
   connect(&workspace_, &Workspace::model_changed, this, &MainWindow::take_up_rest);
+  // What one wants to do with a model that has just been opened is to type.
+  connect(&workspace_, &Workspace::model_changed, prompt_, &PromptBar::focus_text);
   for (const auto signal : {&Workspace::model_changed, &Workspace::result_changed}) {
     connect(&workspace_, signal, this, &MainWindow::update_start_screen);
     connect(&workspace_, signal, this, &MainWindow::show_title);
@@ -107,7 +113,8 @@ void MainWindow::add_prompt_bar() {
   prompt_bar_ = new QToolBar(tr("Prompt"));
   prompt_bar_->setObjectName(QStringLiteral("prompt"));
   prompt_bar_->setMovable(false);
-  prompt_bar_->addWidget(new PromptBar(workspace_));
+  prompt_ = new PromptBar(workspace_);
+  prompt_bar_->addWidget(prompt_);
   prompt_bar_->toggleViewAction()->setVisible(false);
   addToolBarBreak(Qt::TopToolBarArea);
   addToolBar(Qt::TopToolBarArea, prompt_bar_);
@@ -250,8 +257,20 @@ void MainWindow::find() {
   finder->open();
 }
 
+namespace {
+
+// A key that a text field has not used, such as an arrow at the end of its text, is still meant for the field.
+bool typing() {
+  const QWidget* focus = QApplication::focusWidget();
+  return qobject_cast<const QLineEdit*>(focus) || qobject_cast<const QAbstractSpinBox*>(focus) ||
+         qobject_cast<const QTextEdit*>(focus) || qobject_cast<const QPlainTextEdit*>(focus);
+}
+
+} // namespace
+
 // Handles keys that no view or input field has used.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
+  if (typing()) return QMainWindow::keyPressEvent(event);
   switch (event->key()) {
   case Qt::Key_Up: return step_head(-1, 0);
   case Qt::Key_Down: return step_head(1, 0);

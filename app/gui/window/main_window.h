@@ -16,6 +16,7 @@
 namespace headscope::gui {
 
 class MessageBar;
+class PromptBar;
 class StartScreen;
 
 class MainWindow : public QMainWindow {
@@ -76,6 +77,7 @@ private:
   MessageBar* messages_;
   StartScreen* start_;
   QToolBar* prompt_bar_ = nullptr;
+  PromptBar* prompt_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
   QTimer save_timer_;     // until the session is written
