@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/prompt_edit.h"
+#include "app/gui/style/keys.h"
 
 #include <algorithm>
 
@@ -20,7 +21,7 @@ constexpr int beginning = 300; // characters of a text that is kept aside
 PromptEdit::PromptEdit(QWidget* parent) : QPlainTextEdit(parent) {
   setPlaceholderText(tr("Type or paste a prompt; Enter takes it, Shift+Enter begins a new line"));
   setAccessibleName(tr("Prompt"));
-  setAccessibleDescription(tr("Enter takes the prompt, Shift+Enter begins a new line"));
+  set_keys(*this, tr("Enter takes the prompt, Shift+Enter begins a new line"));
   setTabChangesFocus(true);
   setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);

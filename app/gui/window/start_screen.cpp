@@ -4,6 +4,9 @@
 #include <QFileInfo>
 #include <QLabel>
 #include <QPushButton>
+#include <QScrollArea>
+
+#include "app/gui/window/loading_fields.h"
 
 namespace headscope::gui {
 namespace {
@@ -26,7 +29,7 @@ QLabel* heading(const QString& text, double scale) {
 
 } // namespace
 
-StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLayout) {
+StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLayout), loading_(new LoadingFields) {
   setAccessibleName(tr("Start"));
   auto* page = new QVBoxLayout;
   page->addWidget(heading(tr("Headscope"), 2.0));
@@ -41,6 +44,7 @@ StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLa
   standard->setDefault(true);
   page->addWidget(standard);
   page->addWidget(file);
+  page->addWidget(loading_);
   page->addSpacing(16);
   page->addLayout(recent_);
   auto* centred = new QGridLayout(this);

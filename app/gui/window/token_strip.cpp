@@ -9,6 +9,7 @@
 #include <QScrollBar>
 #include <QToolTip>
 
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -26,8 +27,7 @@ TokenStrip::TokenStrip(QWidget* parent) : QAbstractScrollArea(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   setAccessibleName(tr("Tokens of the prompt"));
-  setAccessibleDescription(
-      tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key"));
+  set_keys(*this, tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key"));
   connect(horizontalScrollBar(), &QScrollBar::valueChanged, this, [this] {
     lay_out();
     viewport()->update();
