@@ -12,6 +12,7 @@
 #include "app/gui/window/plugins_dialog.h"
 #include "app/gui/window/preferences_dialog.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/tour.h"
 
 namespace headscope::gui {
 namespace {
@@ -89,6 +90,7 @@ void MainWindow::make_help_menu() {
   menu->addAction(tr("&Heads and hook points"), this, [this] { show_help(QStringLiteral("words")); });
   menu->addAction(tr("&Keys"), QKeySequence(Qt::CTRL | Qt::Key_F1), this,
                   [this] { show_help(QStringLiteral("keys")); });
+  menu->addAction(tr("&Tour of one minute"), this, &MainWindow::start_tour);
   menu->addSeparator();
   menu->addAction(tr("The &model…"), this, &MainWindow::show_model_card);
   menu->addAction(tr("&Plugins…"), this, [this] { open_once(new PluginsDialog(list_plugins(), this)); });
@@ -117,6 +119,11 @@ void MainWindow::show_help(const QString& topic) {
   help_->show_topic(topic);
   help_->show();
   help_->raise();
+}
+
+void MainWindow::start_tour() {
+  delete tour_;
+  tour_ = new Tour(tour_steps(*this), this);
 }
 
 void MainWindow::show_preferences() {

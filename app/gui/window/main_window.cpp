@@ -28,6 +28,7 @@
 #include "app/gui/window/model_card.h"
 #include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/start_screen.h"
+#include "app/gui/window/tour.h"
 
 namespace headscope::gui {
 namespace {
@@ -68,6 +69,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   });
   connect(start_, &StartScreen::open_wanted, this, &MainWindow::open_path);
   connect(start_, &StartScreen::dialog_wanted, this, &MainWindow::open_dialog);
+  connect(start_, &StartScreen::tour_wanted, this, &MainWindow::start_tour);
   connect(&start_->loading(), &LoadingFields::changed, this,
           [this] { set_loading(start_->loading().dtype(), start_->loading().device()); });
   set_loading(session_.dtype, session_.device);

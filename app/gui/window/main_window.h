@@ -20,6 +20,7 @@ class HelpWindow;
 class MessageBar;
 class PromptBar;
 class StartScreen;
+class Tour;
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
@@ -41,6 +42,7 @@ public:
   void open_path(const QString& path);
   // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
+  void start_tour();
   const MessageBar& messages() const { return *messages_; }
 
 protected:
@@ -92,6 +94,7 @@ private:
   StartScreen* start_;
   QToolButton* model_button_ = nullptr;
   QPointer<HelpWindow> help_; // null while it is closed
+  QPointer<Tour> tour_;       // null while there is none
   std::vector<WindowKey> keys_;
   QToolBar* prompt_bar_ = nullptr;
   PromptBar* prompt_ = nullptr;

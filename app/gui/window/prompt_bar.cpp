@@ -4,10 +4,12 @@
 #include <algorithm>
 
 #include <QCheckBox>
+#include <QClipboard>
 #include <QComboBox>
 #include <QDoubleSpinBox>
 #include <QFormLayout>
 #include <QGridLayout>
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLocale>
@@ -61,6 +63,7 @@ PromptBar::PromptBar(Workspace& workspace, QWidget* parent)
   connect(take_, &QPushButton::clicked, this, &PromptBar::take);
   connect(edit_, &QPlainTextEdit::textChanged, this, &PromptBar::count_soon);
   connect(strip_, &TokenStrip::clicked, this, &PromptBar::pin);
+  connect(strip_, &TokenStrip::menu_wanted, this, &PromptBar::show_token_menu);
   connect(&workspace_.prompt(), &PromptState::changed, this, &PromptBar::take_up_prompt);
   connect(&workspace_, &Workspace::model_changed, this, &PromptBar::take_up_model);
   connect(&workspace_, &Workspace::result_changed, this, &PromptBar::take_up_result);
@@ -157,7 +160,7 @@ QWidget* PromptBar::make_generation_fields() {
 }
 
 void PromptBar::show_generation_fields() {
-  generation_->setText(tr("%n new token(s)", nullptr, new_tokens_->value()));
+  generation_->setText(tr("%1 new tokens").arg(new_tokens_->value()));
   generation_->setToolTip(
       temperature_->value() > 0.0
           ? tr("Temperature %1, seed %2; click to change").arg(temperature_->value()).arg(seed_->value())
@@ -259,6 +262,27 @@ void PromptBar::pin(int token, Qt::KeyboardModifiers modifiers) {
     selection.set_tokens(selection.query(), now);
   else
     selection.set_tokens(now, selection.key());
+}
+
+void PromptBar::show_token_menu(int token, const QPoint& place) {
+  const Selection& selection = workspace_.selection();
+  const TokenInfo& info = strip_->token(token);
+  auto* menu = new QMenu(this);
+  menu->setObjectName(QStringLiteral("token-menu"));
+  menu->setAttribute(Qt::WA_DeleteOnClose);
+  menu->addAction(selection.query() == token ? tr("Unpin as the query") : tr("Pin as the query"), this,
+                  [this, token] { pin(token, Qt::NoModifier); });
+  menu->addAction(selection.key() == token ? tr("Unpin as the key") : tr("Pin as the key"), this,
+                  [this, token] { pin(token, Qt::ShiftModifier); });
+  menu->addSeparator();
+  menu->addAction(tr("Copy the token"), this,
+                  [text = info.text] { QGuiApplication::clipboard()->setText(QString::fromStdString(text)); });
+  menu->addAction(tr("Copy its id"), this,
+                  [id = info.id] { QGuiApplication::clipboard()->setText(QString::number(id)); });
+  menu->addSeparator();
+  menu->addAction(tr("Open the patching view"), this,
+                  [this] { Q_EMIT workspace_.view_wanted(QStringLiteral("patching")); });
+  menu->popup(place);
 }
 
 // ---- What others change

@@ -45,6 +45,7 @@ private:
   void stop();
   void show_generation(const Continuation& continuation, bool last);
   void pin(int token, Qt::KeyboardModifiers modifiers);
+  void show_token_menu(int token, const QPoint& place);
   void take_up_prompt();
   void take_up_model();
   void take_up_result();

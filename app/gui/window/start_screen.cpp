@@ -4,7 +4,6 @@
 #include <QFileInfo>
 #include <QLabel>
 #include <QPushButton>
-#include <QScrollArea>
 
 #include "app/gui/window/loading_fields.h"
 
@@ -45,6 +44,9 @@ StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLa
   page->addWidget(standard);
   page->addWidget(file);
   page->addWidget(loading_);
+  auto* tour = big_button(tr("Tour of one minute"), tr("From a prompt to an ablated induction head"));
+  page->addWidget(tour);
+  connect(tour, &QPushButton::clicked, this, &StartScreen::tour_wanted);
   page->addSpacing(16);
   page->addLayout(recent_);
   auto* centred = new QGridLayout(this);

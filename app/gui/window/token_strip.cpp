@@ -186,6 +186,14 @@ void TokenStrip::keyPressEvent(QKeyEvent* event) {
   viewport()->update();
 }
 
+// By the keyboard the menu is that of the current token.
+void TokenStrip::contextMenuEvent(QContextMenuEvent* event) {
+  const bool by_mouse = event->reason() == QContextMenuEvent::Mouse;
+  const int token = by_mouse ? token_at(event->pos()) : current_;
+  if (token < 0 || token >= static_cast<int>(tokens_.size())) return;
+  Q_EMIT menu_wanted(token, by_mouse ? event->globalPos() : viewport()->mapToGlobal(chip_rect(token).bottomLeft()));
+}
+
 void TokenStrip::wheelEvent(QWheelEvent* event) {
   const QPoint delta = event->angleDelta();
   const int steps = (std::abs(delta.x()) > std::abs(delta.y()) ? delta.x() : delta.y()) / 40;

@@ -33,6 +33,7 @@ namespace {
 
 constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that the options below have room
 
+constexpr int least_table_chars = 44;  // its four columns
 constexpr int side_by_side_chars = 90; // the width from which the list stands beside the results
 
 constexpr int histogram_bins = 24;
@@ -344,6 +345,7 @@ QWidget* DetectorsView::make_results() {
   table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
   table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   table_->horizontalHeader()->setStretchLastSection(true);
+  table_->setMinimumWidth(least_table_chars * fontMetrics().averageCharWidth());
   table_->setAccessibleName(tr("Strongest heads"));
   histogram_ = make_chart(tr("Distribution of the scores"));
   cumulative_ = make_chart(tr("Cumulative share of the scores"));
