@@ -182,6 +182,7 @@ void MainWindow::go_to(const QString& id) {
   for (auto* child : to->findChildren<QWidget*>())
     if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus))
       return child->setFocus(Qt::ShortcutFocusReason);
+  to->setFocus(Qt::ShortcutFocusReason);
 }
 
 void MainWindow::fit_into(const QRect& screen) {
