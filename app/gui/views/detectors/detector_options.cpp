@@ -7,10 +7,10 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
-#include <QFormLayout>
 #include <QLabel>
 #include <QLineEdit>
 #include <QSpinBox>
+#include <QVBoxLayout>
 
 namespace headscope::gui {
 namespace {
@@ -25,9 +25,8 @@ int as_int(double value) {
 } // namespace
 
 DetectorOptions::DetectorOptions(const DetectorInfo& info, QWidget* parent) : QWidget(parent) {
-  auto* form = new QFormLayout(this);
-  form->setContentsMargins(0, 0, 4, 0);
-  form->setRowWrapPolicy(QFormLayout::WrapAllRows);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 4, 0);
   for (const OptionSpec& spec : info.options) {
     QWidget* field = make_field(spec);
     // The name alone, such as "n", says nothing to somebody who does not know the command line.
@@ -38,8 +37,10 @@ DetectorOptions::DetectorOptions(const DetectorInfo& info, QWidget* parent) : QW
     auto* label = new QLabel(help.left(1).toUpper() + help.mid(1));
     label->setWordWrap(true);
     label->setBuddy(field);
-    form->addRow(label, field);
+    column->addWidget(label);
+    column->addWidget(field);
   }
+  column->addStretch(1);
 }
 
 QWidget* DetectorOptions::make_field(const OptionSpec& spec) {

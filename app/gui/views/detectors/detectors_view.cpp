@@ -49,7 +49,12 @@ std::string detector_of(const std::string& score) {
   return {};
 }
 
-void show_rows(QListWidget& list, int rows) { list.setFixedHeight(rows * (list.fontMetrics().height() + 8) + 6); }
+// At least a few rows, and no more than these.
+void show_rows(QListWidget& list, int rows) {
+  const int row = list.fontMetrics().height() + 8;
+  list.setMinimumHeight(std::min(rows, 4) * row);
+  list.setMaximumHeight(rows * row + 6);
+}
 
 bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 
@@ -92,7 +97,11 @@ void DetectorsView::resizeEvent(QResizeEvent* event) {
   View::resizeEvent(event);
   const bool beside = width() >= side_by_side_chars * fontMetrics().averageCharWidth();
   halves_->setOrientation(beside ? Qt::Horizontal : Qt::Vertical);
+  fit_about();
 }
+
+// A splitter does not ask for the height that a text of several lines needs at its width.
+void DetectorsView::fit_about() { about_->setMinimumHeight(about_->heightForWidth(about_->width())); }
 
 // ---- What can be run
 
@@ -171,7 +180,9 @@ void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
     scroll->setWidget(fields);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setMinimumWidth(fields->minimumSizeHint().width() + scroll->verticalScrollBar()->sizeHint().width());
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumSize(fields->minimumSizeHint().width() + scroll->verticalScrollBar()->sizeHint().width(),
+                           6 * fontMetrics().lineSpacing());
     option_stack_->addWidget(scroll);
   }
   show_rows(*list_, std::min(static_cast<int>(known_.size()), rows_shown));
@@ -191,6 +202,7 @@ void DetectorsView::show_detector(int row) {
   about_->setText(QString::fromStdString(info.description));
   about_->setToolTip(QString::fromStdString(info.reference));
   option_stack_->setCurrentIndex(row);
+  fit_about();
 }
 
 void DetectorsView::tick(const std::string& id, bool on) {

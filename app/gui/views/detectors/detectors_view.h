@@ -56,6 +56,7 @@ private:
   void run_next();
   void take(DetectorAnswer answer);
   void show_detector(int row);
+  void fit_about();
   void show_scores();
   void show_chosen();
   void load_evidence();
