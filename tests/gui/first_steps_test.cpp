@@ -173,7 +173,7 @@ private Q_SLOTS:
     }
     for (const char* id : {"circuit", "grid"}) {
       action(window, window.view(QString::fromLatin1(id))->title())->trigger(); // Go to
-      QTRY_VERIFY(window.view(QString::fromLatin1(id))->isAncestorOf(QApplication::focusWidget()));
+      QTRY_VERIFY(window.view(QString::fromLatin1(id))->isAncestorOf(window.focusWidget()));
       action(window, QStringLiteral("This view"))->trigger();
       auto* help = window.findChild<HelpWindow*>();
       QVERIFY(help && help->isVisible());

@@ -41,12 +41,12 @@ private Q_SLOTS:
     MainWindow window({});
     open(window);
     auto* edit = window.findChild<PromptEdit*>();
-    QCOMPARE(QApplication::focusWidget(), edit);
+    QCOMPARE(window.focusWidget(), edit);
     QVERIFY(window.workspace().selection().head());
     // Keys that mean something to the window are text here, and those that the field has no use for do nothing.
-    QTest::keyClicks(QApplication::focusWidget(), QStringLiteral("a/"));
+    QTest::keyClicks(window.focusWidget(), QStringLiteral("a/"));
     for (const Qt::Key key : {Qt::Key_Down, Qt::Key_Right, Qt::Key_Up, Qt::Key_Left})
-      QTest::keyClick(QApplication::focusWidget(), key);
+      QTest::keyClick(window.focusWidget(), key);
     QCOMPARE(edit->toPlainText(), QStringLiteral("a/"));
     QVERIFY(window.workspace().ablation().heads().empty());
     QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
@@ -82,7 +82,7 @@ private Q_SLOTS:
     QTest::keyClick(edit, Qt::Key_Return);
     QTRY_COMPARE(prompt_of(window), std::string("one\ntwo"));
     QCOMPARE(edit->toPlainText(), QStringLiteral("one\ntwo"));
-    QCOMPARE(QApplication::focusWidget(), edit);
+    QCOMPARE(window.focusWidget(), edit);
   }
 
   void an_example_is_taken_at_once() {

@@ -288,8 +288,7 @@ void MainWindow::find() {
 namespace {
 
 // A key that a text field has not used, such as an arrow at the end of its text, is still meant for the field.
-bool typing() {
-  const QWidget* focus = QApplication::focusWidget();
+bool takes_text(const QWidget* focus) {
   return qobject_cast<const QLineEdit*>(focus) || qobject_cast<const QAbstractSpinBox*>(focus) ||
          qobject_cast<const QTextEdit*>(focus) || qobject_cast<const QPlainTextEdit*>(focus);
 }
@@ -317,7 +316,7 @@ void MainWindow::make_keys() {
 // Handles keys that no view or input field has used.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
   const bool plain = !(event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier));
-  if (plain && !typing())
+  if (plain && !takes_text(focusWidget()))
     for (const WindowKey& each : keys_)
       if (std::find(each.keys.begin(), each.keys.end(), event->key()) != each.keys.end()) return each.run(event->key());
   QMainWindow::keyPressEvent(event);
