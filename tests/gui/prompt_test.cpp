@@ -45,8 +45,10 @@ private Q_SLOTS:
     QVERIFY(window.workspace().selection().head());
     // Keys that mean something to the window are text here, and those that the field has no use for do nothing.
     QTest::keyClicks(window.focusWidget(), QStringLiteral("a/"));
-    for (const Qt::Key key : {Qt::Key_Down, Qt::Key_Right, Qt::Key_Up, Qt::Key_Left})
+    for (const Qt::Key key : {Qt::Key_Down, Qt::Key_Right, Qt::Key_Up, Qt::Key_Left}) {
       QTest::keyClick(window.focusWidget(), key);
+      QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
+    }
     QCOMPARE(edit->toPlainText(), QStringLiteral("a/"));
     QVERIFY(window.workspace().ablation().heads().empty());
     QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
@@ -63,7 +65,7 @@ private Q_SLOTS:
     QVERIFY(line);
     line->setFocus();
     QTest::keyClick(line, Qt::Key_Down);
-    QTest::keyClick(line, Qt::Key_Up);
+    QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
     QTest::keyClicks(line, QStringLiteral("/a"));
     QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
     QVERIFY(window.workspace().ablation().heads().empty() && !window.findChild<Finder*>());
