@@ -55,20 +55,19 @@ private Q_SLOTS:
     QVERIFY(!window.findChild<Finder*>());
   }
 
-  // A line of text leaves arrows up and down to its parents.
-  void keys_that_a_line_does_not_use_are_not_the_windows() {
+  // A field that shows only the beginning of its text is read-only and leaves letters to its parents.
+  void keys_that_a_field_does_not_use_are_not_the_windows() {
     MainWindow window({});
     open(window);
-    QLineEdit* line = nullptr;
-    for (auto* each : window.view(QStringLiteral("grid"))->findChildren<QLineEdit*>())
-      if (each->isVisible() && each->isEnabled()) line = each;
-    QVERIFY(line);
-    line->setFocus();
-    QTest::keyClick(line, Qt::Key_Down);
-    QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
-    QTest::keyClicks(line, QStringLiteral("/a"));
-    QCOMPARE(window.workspace().selection().head(), std::optional<HeadId>({0, 0}));
+    auto* edit = window.findChild<PromptEdit*>();
+    edit->set_text(QString(PromptEdit::longest_shown + 1, QLatin1Char('x')));
+    QVERIFY(edit->isReadOnly());
+    QTest::keyClicks(edit, QStringLiteral("a/"));
     QVERIFY(window.workspace().ablation().heads().empty() && !window.findChild<Finder*>());
+    // They are the window's where nothing is typed.
+    window.view(QStringLiteral("attention"))->setFocus();
+    QTest::keyClick(window.view(QStringLiteral("attention")), Qt::Key_A);
+    QCOMPARE(window.workspace().ablation().heads().size(), 1U);
   }
 
   void enter_takes_and_shift_enter_begins_a_line() {
