@@ -15,16 +15,21 @@ struct Licence {
   const char* licence;
 };
 
-// Of everything that the window is linked with.
+// Of the libraries and tables that the window is built from.
 constexpr Licence licences[] = {
     {"Headscope", "GPL-3.0-or-later"},
     {"Qt 6 (Widgets, Gui, Core, Svg)", "LGPL-3.0"},
+    {"Qt 6 Charts", "GPL-3.0"},
     {"LibTorch", "BSD-3-Clause"},
     {"HDF5", "BSD-3-Clause (HDF5)"},
     {"nlohmann/json", "MIT"},
     {"CLI11", "BSD-3-Clause"},
-    {"toml++", "MIT"},
+    {"spdlog and fmt", "MIT"},
     {"utf8proc", "MIT"},
+    {"PCRE2", "BSD-3-Clause"},
+    {"SentencePiece", "Apache-2.0"},
+    {"OpenSSL (Crypto)", "Apache-2.0"},
+    {"zlib", "Zlib"},
     {"Viridis colours (matplotlib)", "CC0"},
     {"Vik colours (Crameri)", "MIT"},
 };
