@@ -4,9 +4,9 @@
 #include <cstdio>
 
 #include "app/cli/command.h"
-#include "app/cli/parity.h"
 #include "app/methods/base/values.h"
 #include "app/methods/inputs/model_options.h"
+#include "app/runs/parity.h"
 #include "app/runs/result_parts.h"
 
 namespace headscope::cli {

@@ -5,6 +5,7 @@
 #include <QApplication>
 #include <QDir>
 #include <QFileInfo>
+#include <QScreen>
 #include <QTimer>
 
 #include <CLI/CLI.hpp>
@@ -23,7 +24,7 @@ namespace {
 struct Options {
   std::string open, prompt, head, screenshot, view = "window", theme = "system";
   int width = 1280, height = 800;
-  double font_scale = 0.0; // 0: the session's
+  double font_scale = 1.0;
 };
 
 Theme parse_theme(const std::string& name) {
@@ -46,6 +47,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("--theme", options.theme, "system, light or dark")->check(CLI::IsMember({"system", "light", "dark"}));
   app.add_option("--width", options.width, "Of the window in pixels")->check(CLI::Range(320, 16384));
   app.add_option("--height", options.height, "Of the window in pixels")->check(CLI::Range(240, 16384));
+  app.add_option("--font-scale", options.font_scale, "Size of the text, 1 is the system's")
+      ->check(CLI::Range(0.5, 3.0));
   app.footer("Example: headscope-gui smollm2 --prompt \"When Mary and John went to the store, John gave a drink to\" "
              "--view attention");
 }
@@ -103,13 +106,16 @@ int run(int argc, char** argv) {
     log::add_file((folder + QStringLiteral("/log.txt")).toStdString());
   }
   MainWindow window(session);
-  if (shoot || app.count("--theme") > 0) window.set_look(parse_theme(options.theme), 1.0);
+  if (shoot || app.count("--theme") + app.count("--font-scale") > 0)
+    window.set_look(parse_theme(options.theme), options.font_scale);
   if (options.view != "window" && !window.view(QString::fromStdString(options.view))) {
     std::fprintf(stderr, "headscope-gui: --view: there is no view '%s'; there are %s\n", options.view.c_str(),
                  view_names().c_str());
     return exit_code(ErrorCode::not_found);
   }
   if (shoot || app.count("--width") + app.count("--height") > 0) window.resize(options.width, options.height);
+  // A picture may be larger than any screen, a window may not.
+  if (!shoot) window.fit_into(window.screen()->availableGeometry());
   window.show();
   start(window, options);
   const QString view = QString::fromStdString(options.view);

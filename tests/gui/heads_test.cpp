@@ -18,6 +18,7 @@
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/grid/score_panel.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/prompt_edit.h"
 #include "app/gui/window/token_strip.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
@@ -200,7 +201,7 @@ private Q_SLOTS:
     QCOMPARE(strip.token_at(strip.chip_rect(4000).center()), 4000);
   }
 
-  void ctrl_enter_takes_the_prompt_and_chips_pin_tokens() {
+  void enter_takes_the_prompt_and_chips_pin_tokens() {
     Workspace workspace;
     PromptBar bar(workspace);
     bar.resize(900, 160);
@@ -209,7 +210,7 @@ private Q_SLOTS:
     auto* edit = bar.findChild<PromptEdit*>();
     auto* strip = bar.findChild<TokenStrip*>();
     QTest::keyClicks(edit, QStringLiteral("Mary and"));
-    QTest::keyClick(edit, Qt::Key_Return, Qt::ControlModifier);
+    QTest::keyClick(edit, Qt::Key_Return);
     QTRY_COMPARE(workspace.prompt().tokens().size(), 9U); // BOS and eight characters
     QCOMPARE(edit->toPlainText(), QStringLiteral("Mary and"));
     QCOMPARE(strip->count(), 9U);

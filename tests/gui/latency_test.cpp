@@ -8,6 +8,7 @@
 #include "app/gui/views/attention/attention_view.h"
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/prompt_edit.h"
 #include "tests/gui/patience.h"
 #include "tests/timed.h"
 

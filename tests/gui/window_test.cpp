@@ -26,6 +26,8 @@ Session full_session() {
   Session session;
   session.model = QStringLiteral("/models/a b.gguf");
   session.result = QStringLiteral("/results/é.h5");
+  session.dtype = QStringLiteral("bfloat16");
+  session.device = QStringLiteral("cuda:1");
   session.prompt = {"Two lines\nand \"quotes\"", true, false};
   session.heads = {{3, 1}, {0, 2}};
   session.ablated = {{{1, 2}, AblationMethod::mean, Phase::decode}, {{4, 0}, AblationMethod::uniform, Phase::prefill}};
@@ -82,6 +84,8 @@ private Q_SLOTS:
     const Session read = read_session(path("deep/er/session.json"));
     QCOMPARE(read.model, written.model);
     QCOMPARE(read.result, written.result);
+    QCOMPARE(read.dtype, written.dtype);
+    QCOMPARE(read.device, written.device);
     QCOMPARE(read.prompt.text, written.prompt.text);
     QCOMPARE(read.prompt.chat, true);
     QCOMPARE(read.prompt.add_special, false);

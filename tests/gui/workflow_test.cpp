@@ -18,6 +18,7 @@
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/message_bar.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/prompt_edit.h"
 #include "tests/gui/event_stall.h"
 #include "tests/gui/loop_stall.h"
 #include "tests/gui/patience.h"

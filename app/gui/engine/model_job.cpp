@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/engine/model_job.h"
 
+#include <cstdio>
+
 #include "app/gui/engine/engine_state.h"
+#include "app/runs/parity.h"
 #include "core/engine/device.h"
 #include "core/model/dtype.h"
 
 namespace headscope::gui {
 namespace {
+
+std::string parity_text(const std::string& sha256) {
+  const std::optional<ParityRecord> parity = parity_of(sha256);
+  if (!parity) return {};
+  char number[32];
+  std::snprintf(number, sizeof number, "%.1e", parity->max_abs_logit_error);
+  return "logits differ from " + parity->reference + " by at most " + number + " (" + parity->dtype + ")";
+}
 
 ModelInfo describe(const Model& model, const ModelRequest& request) {
   const ModelConfig& config = model.config;
@@ -27,6 +38,9 @@ ModelInfo describe(const Model& model, const ModelRequest& request) {
   info.d_mlp = config.d_mlp;
   info.d_vocab = config.d_vocab;
   info.n_ctx = config.n_ctx;
+  info.n_parameters = parameter_count(model.weights);
+  info.bytes = weight_bytes(model.weights);
+  info.parity = parity_text(info.sha256);
   info.has_chat_template = !model.tokenizer->chat_template().empty();
   return info;
 }

@@ -15,7 +15,9 @@ struct ModelInfo {
   std::string name, path, architecture, format, quantisation, sha256, dtype, device;
   int n_layers = 0, n_heads = 0, n_kv_heads = 0;
   std::int64_t d_model = 0, d_head = 0, d_mlp = 0, d_vocab = 0, n_ctx = 0;
+  std::int64_t n_parameters = 0, bytes = 0; // of the weights as they are in memory
   bool has_chat_template = false;
+  std::string parity; // how close its logits were to the reference's; empty: this file was not compared
 };
 
 struct TokenInfo {

@@ -4,20 +4,26 @@
 #include <QHBoxLayout>
 
 #include "app/gui/style/duration_text.h"
+#include "app/gui/style/elided_label.h"
 
 namespace headscope::gui {
 namespace {
 constexpr double shown_after_seconds = 0.3;
-}
+constexpr int text_chars = 36, bar_chars = 14;
+} // namespace
 
 JobBar::JobBar(JobQueue& queue, QWidget* parent)
-    : QWidget(parent), queue_(queue), text_(new QLabel), bar_(new QProgressBar), cancel_(new QToolButton) {
+    : QWidget(parent), queue_(queue), text_(new ElidedLabel), bar_(new QProgressBar), cancel_(new QToolButton) {
   auto* row = new QHBoxLayout(this);
   row->setContentsMargins(0, 0, 0, 0);
+  // A fixed room: a long title must not make the window wider, nor a short one move what is beside it.
+  text_->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
+  text_->setMinimumWidth(text_chars * fontMetrics().averageCharWidth());
+  text_->set_muted(false);
   row->addWidget(text_);
   row->addWidget(bar_);
   row->addWidget(cancel_);
-  bar_->setFixedWidth(160);
+  bar_->setFixedWidth(bar_chars * fontMetrics().averageCharWidth());
   bar_->setTextVisible(false);
   bar_->setAccessibleName(tr("Progress"));
   cancel_->setText(tr("Cancel"));

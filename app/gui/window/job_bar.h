@@ -11,6 +11,8 @@
 
 namespace headscope::gui {
 
+class ElidedLabel;
+
 class JobBar : public QWidget {
   Q_OBJECT
 public:
@@ -23,7 +25,7 @@ private:
 
   JobQueue& queue_;
   JobId shown_ = 0;
-  QLabel* text_;
+  ElidedLabel* text_;
   QProgressBar* bar_;
   QToolButton* cancel_;
 };

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/main_window.h"
 
-#include <QActionGroup>
+#include <QAbstractSpinBox>
 #include <QApplication>
 #include <QClipboard>
 #include <QCloseEvent>
 #include <QDesktopServices>
 #include <QFileDialog>
 #include <QFileInfo>
+#include <QLineEdit>
 #include <QMenuBar>
-#include <QMessageBox>
 #include <QMimeData>
-#include <QScrollArea>
+#include <QPlainTextEdit>
 #include <QStatusBar>
-#include <QToolButton>
+#include <QTextEdit>
 #include <QUrl>
 #include <QVBoxLayout>
 
-#include "app/gui/engine/detector_job.h"
+#include "app/gui/window/dock_layout.h"
 #include "app/gui/window/export_dialog.h"
 #include "app/gui/window/finder.h"
 #include "app/gui/window/job_bar.h"
 #include "app/gui/window/job_list.h"
+#include "app/gui/window/loading_fields.h"
 #include "app/gui/window/message_bar.h"
-#include "app/gui/window/plugins_dialog.h"
+#include "app/gui/window/model_banner.h"
+#include "app/gui/window/model_card.h"
 #include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/start_screen.h"
+#include "app/gui/window/tour.h"
 
 namespace headscope::gui {
 namespace {
 
-constexpr int layout_version = 2; // a layout saved with another version is ignored
-constexpr double font_step = 1.1;
+constexpr int layout_version = 3;  // a layout saved with another version is ignored
 constexpr int save_after_ms = 500; // of a change: a kill loses no more than that
 
 bool is_result(const QString& path) {
@@ -43,36 +45,37 @@ bool is_result(const QString& path) {
 
 MainWindow::MainWindow(const QString& session_file, QWidget* parent)
     : QMainWindow(parent), session_(session_file.isEmpty() ? Session{} : read_session(session_file)),
-      session_file_(session_file), messages_(new MessageBar), start_(new StartScreen) {
+      session_file_(session_file), layout_(new DockLayout(*this)), messages_(new MessageBar), start_(new StartScreen) {
   setWindowTitle(tr("Headscope"));
   setAcceptDrops(true);
   setDockNestingEnabled(true);
   setTabPosition(Qt::AllDockWidgetAreas, QTabWidget::North);
-  // The message bar stands above everything that is docked.
-  auto* messages = new QToolBar(tr("Messages"));
-  messages->setObjectName(QStringLiteral("messages"));
-  messages->setMovable(false);
-  messages->addWidget(messages_);
-  messages->toggleViewAction()->setVisible(false);
   setCentralWidget(start_);
   make_views();
-  make_menus();
-  addToolBar(Qt::TopToolBarArea, messages);
+  make_keys();
+  add_banner();
   add_prompt_bar();
+  make_menus();
+  add_model_button();
+  statusBar()->addWidget(messages_, 1);
   statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
   add_job_list();
   connect(&workspace_, &Workspace::failed, messages_, &MessageBar::show_error);
   connect(&workspace_, &Workspace::noted, messages_, &MessageBar::show_note);
   connect(&workspace_, &Workspace::view_wanted, this, &MainWindow::raise_view);
-  messages->hide();
-  connect(messages_, &MessageBar::wanted, messages, &QWidget::setVisible);
   connect(messages_, &MessageBar::log_wanted, this, [this] {
     QDesktopServices::openUrl(QUrl::fromLocalFile(QFileInfo(session_path()).path() + QStringLiteral("/log.txt")));
   });
   connect(start_, &StartScreen::open_wanted, this, &MainWindow::open_path);
   connect(start_, &StartScreen::dialog_wanted, this, &MainWindow::open_dialog);
+  connect(start_, &StartScreen::tour_wanted, this, &MainWindow::start_tour);
+  connect(&start_->loading(), &LoadingFields::changed, this,
+          [this] { set_loading(start_->loading().dtype(), start_->loading().device()); });
+  set_loading(session_.dtype, session_.device);
   connect(&workspace_, &Workspace::model_changed, this, &MainWindow::take_up_rest);
+  // What one wants to do with a model that has just been opened is to type.
+  connect(&workspace_, &Workspace::model_changed, prompt_, &PromptBar::focus_text);
   for (const auto signal : {&Workspace::model_changed, &Workspace::result_changed}) {
     connect(&workspace_, signal, this, &MainWindow::update_start_screen);
     connect(&workspace_, signal, this, &MainWindow::show_title);
@@ -86,7 +89,6 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   resize(1280, 800);
   reset_layout();
   if (!session_.geometry.isEmpty()) restoreGeometry(session_.geometry);
-  if (!session_.layout.isEmpty()) restoreState(session_.layout, layout_version);
   show_recent();
   update_start_screen();
 }
@@ -108,62 +110,54 @@ void MainWindow::add_prompt_bar() {
   prompt_bar_ = new QToolBar(tr("Prompt"));
   prompt_bar_->setObjectName(QStringLiteral("prompt"));
   prompt_bar_->setMovable(false);
-  prompt_bar_->addWidget(new PromptBar(workspace_));
+  prompt_ = new PromptBar(workspace_);
+  prompt_bar_->addWidget(prompt_);
   prompt_bar_->toggleViewAction()->setVisible(false);
   addToolBarBreak(Qt::TopToolBarArea);
   addToolBar(Qt::TopToolBarArea, prompt_bar_);
 }
 
+// Above everything that is docked.
+void MainWindow::add_banner() {
+  auto* banner = new ModelBanner(workspace_);
+  auto* holder = new QToolBar(tr("Other model"));
+  holder->setObjectName(QStringLiteral("banner"));
+  holder->setMovable(false);
+  holder->addWidget(banner);
+  holder->toggleViewAction()->setVisible(false);
+  addToolBar(Qt::TopToolBarArea, holder);
+  holder->hide();
+  connect(banner, &ModelBanner::wanted, holder, &QWidget::setVisible);
+  connect(banner, &ModelBanner::open_wanted, this, &MainWindow::open_path);
+}
+
+void MainWindow::add_model_button() {
+  model_button_ = new QToolButton;
+  model_button_->setAutoRaise(true);
+  model_button_->setToolTip(tr("The card of the model: layers, heads, size, context, parity"));
+  connect(model_button_, &QToolButton::clicked, this, &MainWindow::show_model_card);
+  menuBar()->setCornerWidget(model_button_, Qt::TopRightCorner);
+}
+
+void MainWindow::show_model_card() {
+  if (!workspace_.model()) return;
+  auto* card = new ModelCard(*workspace_.model(), this);
+  connect(card, &ModelCard::open_wanted, this,
+          [this](const QString& path, const QString& dtype, const QString& device) {
+            set_loading(dtype, device);
+            open_path(path);
+          });
+  open_once(card);
+}
+
 void MainWindow::make_views() {
   for (const ViewKind& kind : all_views()) {
-    View* view = kind.make(workspace_, this);
-    auto* dock = new QDockWidget(view->title(), this);
-    dock->setObjectName(QStringLiteral("dock-") + view->id());
-    // On a small screen a view that needs more room scrolls, so that it does not make the window wider than the screen.
-    auto* scroll = new QScrollArea;
-    scroll->setFrameShape(QFrame::NoFrame);
-    scroll->setWidgetResizable(true);
-    scroll->setFocusPolicy(Qt::NoFocus);
-    scroll->setWidget(view);
-    dock->setWidget(scroll);
-    connect(dock, &QDockWidget::visibilityChanged, view, [view](bool in_front) { view->set_covered(!in_front); });
-    docks_[view->id()] = dock;
-    views_.push_back(view);
+    views_.push_back(kind.make(workspace_, this));
+    layout_->add(views_.back());
   }
 }
 
-void MainWindow::reset_layout() {
-  std::map<DockColumn, QDockWidget*> first;
-  for (const ViewKind& kind : all_views()) {
-    docks_[kind.id]->setFloating(false);
-    removeDockWidget(docks_[kind.id]);
-    first.try_emplace(kind.place, docks_[kind.id]);
-  }
-  // Docks the first view of each place side by side, then the others as their tabs: a dock added beside tabs would
-  // become one of them.
-  for (const auto& [place, dock] : first) {
-    const bool beside = place == DockColumn::right && first.count(DockColumn::center) > 0;
-    if (beside)
-      splitDockWidget(first[DockColumn::center], dock, Qt::Horizontal);
-    else
-      addDockWidget(place == DockColumn::left ? Qt::LeftDockWidgetArea : Qt::RightDockWidgetArea, dock);
-    dock->show();
-  }
-  for (const ViewKind& kind : all_views()) {
-    QDockWidget* dock = docks_[kind.id];
-    if (dock == first[kind.place]) continue;
-    tabifyDockWidget(first[kind.place], dock);
-    dock->show();
-  }
-  QList<QDockWidget*> docks;
-  QList<int> widths;
-  for (const auto& [place, dock] : first) {
-    dock->raise();
-    docks.append(dock);
-    widths.append(place == DockColumn::center ? 480 : 400);
-  }
-  resizeDocks(docks, widths, Qt::Horizontal);
-}
+void MainWindow::reset_layout() { layout_->reset(); }
 
 View* MainWindow::view(const QString& id) const {
   const auto found = std::find_if(views_.begin(), views_.end(), [&](const View* v) { return v->id() == id; });
@@ -171,15 +165,32 @@ View* MainWindow::view(const QString& id) const {
 }
 
 void MainWindow::raise_view(const QString& id) {
-  const auto found = docks_.find(id);
-  if (found == docks_.end()) return;
-  found->second->show();
-  found->second->raise();
+  QDockWidget* dock = layout_->dock(id);
+  if (!dock) return;
+  dock->show();
+  dock->raise();
 }
 
 void MainWindow::show_only(const QString& id) {
-  for (const auto& [name, dock] : docks_)
+  for (const auto& [name, dock] : layout_->docks())
     dock->setVisible(name == id);
+}
+
+// Brings the view to the front and gives it the keyboard.
+void MainWindow::go_to(const QString& id) {
+  raise_view(id);
+  View* to = view(id);
+  for (auto* child : to->findChildren<QWidget*>())
+    if (child->isVisible() && child->isEnabled() && (child->focusPolicy() & Qt::TabFocus))
+      return child->setFocus(Qt::ShortcutFocusReason);
+  to->setFocus(Qt::ShortcutFocusReason);
+}
+
+void MainWindow::fit_into(const QRect& screen) {
+  QRect place(pos(), size().boundedTo(screen.size()));
+  place.moveLeft(std::clamp(place.left(), screen.left(), screen.right() + 1 - place.width()));
+  place.moveTop(std::clamp(place.top(), screen.top(), screen.bottom() + 1 - place.height()));
+  setGeometry(place);
 }
 
 // The view that has the focus, otherwise the one on top in the middle.
@@ -195,6 +206,7 @@ void MainWindow::set_look(Theme theme, double font_scale) {
   session_.theme = theme;
   session_.font_scale = font_scale;
   apply_theme(theme, font_scale);
+  QTimer::singleShot(0, layout_, &DockLayout::fit); // when all widgets have the font
   save_soon();
 }
 
@@ -202,9 +214,18 @@ void MainWindow::open_path(const QString& path) {
   if (is_result(path))
     workspace_.open_result(path);
   else
-    workspace_.open_model({path.toStdString(), "float32", "cpu"});
+    workspace_.open_model(workspace_.model_request(path.toStdString()));
   session_.add_recent(path);
   show_recent();
+  save_soon();
+}
+
+// A device that this machine does not have, such as that of a session from another, is left as it was.
+void MainWindow::set_loading(const QString& dtype, const QString& device) {
+  start_->loading().set(dtype, device);
+  session_.dtype = start_->loading().dtype();
+  session_.device = start_->loading().device();
+  workspace_.set_loading(session_.dtype.toStdString(), session_.device.toStdString());
   save_soon();
 }
 
@@ -224,10 +245,14 @@ void MainWindow::update_start_screen() {
   const bool empty = !workspace_.model() && !workspace_.result();
   start_->setVisible(empty);
   prompt_bar_->setVisible(!empty);
-  for (const auto& [id, dock] : docks_)
+  for (const auto& [id, dock] : layout_->docks())
     if (empty) dock->hide();
-  const auto hidden = [](const auto& dock) { return dock.second->isHidden(); };
-  if (!empty && std::all_of(docks_.begin(), docks_.end(), hidden)) reset_layout();
+  if (empty || !layout_->all_hidden()) return;
+  if (!session_.layout.isEmpty()) restoreState(session_.layout, layout_version);
+  if (layout_->all_hidden())
+    reset_layout();
+  else
+    layout_->fit();
 }
 
 void MainWindow::show_title() {
@@ -236,6 +261,16 @@ void MainWindow::show_title() {
   if (workspace_.result()) parts.append(QFileInfo(QString::fromStdString(workspace_.result()->path)).fileName());
   parts.append(tr("Headscope"));
   setWindowTitle(parts.join(QStringLiteral(" — ")));
+  model_button_->setVisible(workspace_.model().has_value());
+  if (!workspace_.model()) return;
+  const ModelInfo& model = *workspace_.model();
+  const QString name = fontMetrics().elidedText(QString::fromStdString(model.name), Qt::ElideMiddle,
+                                                32 * fontMetrics().averageCharWidth());
+  model_button_->setText(tr("%1 · %2 layers of %3 heads · %4 on %5")
+                             .arg(name)
+                             .arg(model.n_layers)
+                             .arg(model.n_heads)
+                             .arg(QString::fromStdString(model.dtype), QString::fromStdString(model.device)));
 }
 
 void MainWindow::step_head(int layers, int heads) {
@@ -251,21 +286,52 @@ void MainWindow::find() {
   finder->open();
 }
 
+namespace {
+
+// A key that a text field has not used, such as an arrow at the end of its text, is still meant for the field.
+bool takes_text(const QWidget* focus) {
+  return qobject_cast<const QLineEdit*>(focus) || qobject_cast<const QAbstractSpinBox*>(focus) ||
+         qobject_cast<const QTextEdit*>(focus) || qobject_cast<const QPlainTextEdit*>(focus);
+}
+
+} // namespace
+
+void MainWindow::make_keys() {
+  keys_ = {{{Qt::Key_A},
+            tr("A"),
+            tr("ablates the selected head, or puts it back"),
+            [this](int) {
+              if (workspace_.selection().head()) workspace_.ablation().toggle(*workspace_.selection().head());
+            }},
+           {{Qt::Key_Up, Qt::Key_Down},
+            tr("Up, Down"),
+            tr("go to the layer above or below"),
+            [this](int key) { step_head(key == Qt::Key_Up ? -1 : 1, 0); }},
+           {{Qt::Key_Left, Qt::Key_Right},
+            tr("Left, Right"),
+            tr("go to the head before or after"),
+            [this](int key) { step_head(0, key == Qt::Key_Left ? -1 : 1); }},
+           {{Qt::Key_Slash}, tr("/"), tr("finds a head, a score or a token"), [this](int) { find(); }}};
+}
+
 // Handles keys that no view or input field has used.
 void MainWindow::keyPressEvent(QKeyEvent* event) {
-  switch (event->key()) {
-  case Qt::Key_Up: return step_head(-1, 0);
-  case Qt::Key_Down: return step_head(1, 0);
-  case Qt::Key_Left: return step_head(0, -1);
-  case Qt::Key_Right: return step_head(0, 1);
-  case Qt::Key_A:
-    if (event->modifiers() == Qt::NoModifier && workspace_.selection().head())
-      return workspace_.ablation().toggle(*workspace_.selection().head());
-    break;
-  case Qt::Key_Slash: return find();
-  default: break;
-  }
+  const bool plain = !(event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier));
+  if (plain && !takes_text(focusWidget()))
+    for (const WindowKey& each : keys_)
+      if (std::find(each.keys.begin(), each.keys.end(), event->key()) != each.keys.end()) return each.run(event->key());
   QMainWindow::keyPressEvent(event);
+}
+
+// What the buttons of a dock's title do, for a dock that has a tab in its place.
+void MainWindow::contextMenuEvent(QContextMenuEvent* event) {
+  QDockWidget* dock = layout_->at_tab(event->pos());
+  if (!dock) return QMainWindow::contextMenuEvent(event);
+  auto* menu = new QMenu(this);
+  menu->setAttribute(Qt::WA_DeleteOnClose);
+  menu->addAction(tr("In a window of its own"), dock, [dock] { dock->setFloating(true); });
+  menu->addAction(tr("Close"), dock, &QWidget::close);
+  menu->popup(event->globalPos());
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
@@ -292,90 +358,6 @@ void MainWindow::copy_picture() {
     workspace_.report(tr("Copy"), picture.error());
 }
 
-// ---- Menus
-
-void MainWindow::make_menus() {
-  make_file_menu();
-  make_edit_menu();
-  make_view_menu();
-  make_help_menu();
-}
-
-void MainWindow::make_file_menu() {
-  QMenu* menu = menuBar()->addMenu(tr("&File"));
-  menu->addAction(tr("&Open…"), QKeySequence::Open, this, &MainWindow::open_dialog);
-  menu->addAction(tr("Open the &default model"), this, [this] { open_path(QStringLiteral("smollm2")); });
-  recent_ = menu->addMenu(tr("Open &recent"));
-  menu->addSeparator();
-  menu->addAction(tr("&Export the view…"), QKeySequence(Qt::CTRL | Qt::Key_E), this, [this] {
-    if (View* view = current_view()) export_view(*view, workspace_, this);
-  });
-  menu->addAction(tr("Cancel &jobs"), QKeySequence(Qt::CTRL | Qt::Key_Period), this, [this] {
-    workspace_.engine().cancel_all();
-    workspace_.files().cancel_all();
-  });
-  menu->addAction(tr("Close the result &file"), &workspace_, &Workspace::close_result);
-  menu->addSeparator();
-  menu->addAction(tr("&Quit"), QKeySequence::Quit, this, &QWidget::close);
-}
-
-void MainWindow::make_edit_menu() {
-  QMenu* menu = menuBar()->addMenu(tr("&Edit"));
-  QAction* undo = workspace_.undo().createUndoAction(this, tr("&Undo"));
-  undo->setShortcut(QKeySequence::Undo);
-  QAction* redo = workspace_.undo().createRedoAction(this, tr("&Redo"));
-  redo->setShortcut(QKeySequence::Redo);
-  menu->addActions({undo, redo});
-  menu->addSeparator();
-  menu->addAction(tr("&Find a head or token…"), QKeySequence::Find, this, &MainWindow::find);
-  menu->addAction(tr("&Copy the view as a picture"), QKeySequence(Qt::CTRL | Qt::SHIFT | Qt::Key_C), this,
-                  &MainWindow::copy_picture);
-}
-
-void MainWindow::make_view_menu() {
-  view_menu_ = menuBar()->addMenu(tr("&View"));
-  for (const View* view : views_)
-    view_menu_->addAction(docks_[view->id()]->toggleViewAction());
-  view_menu_->addSeparator();
-  view_menu_->addAction(tr("&Reset layout"), this, &MainWindow::reset_layout);
-  QMenu* themes = view_menu_->addMenu(tr("&Theme"));
-  auto* group = new QActionGroup(this);
-  const std::pair<QString, Theme> choices[] = {
-      {tr("As the &system"), Theme::system}, {tr("&Light"), Theme::light}, {tr("&Dark"), Theme::dark}};
-  for (const auto& [name, theme] : choices) {
-    QAction* action = themes->addAction(name, this, [this, theme = theme] { set_look(theme, session_.font_scale); });
-    action->setCheckable(true);
-    action->setChecked(theme == session_.theme);
-    group->addAction(action);
-  }
-  const auto scale_font = [this](double by) {
-    set_look(session_.theme, std::clamp(session_.font_scale * by, 0.5, 3.0));
-  };
-  view_menu_->addAction(tr("&Larger text"), QKeySequence::ZoomIn, this, [scale_font] { scale_font(font_step); });
-  view_menu_->addAction(tr("S&maller text"), QKeySequence::ZoomOut, this,
-                        [scale_font] { scale_font(1.0 / font_step); });
-}
-
-void MainWindow::make_help_menu() {
-  QMenu* menu = menuBar()->addMenu(tr("&Help"));
-  menu->addAction(tr("&Keys"), this, [this] {
-    QMessageBox::information(this, tr("Keys"),
-                             tr("Arrows: to the next layer or head\nA: ablate the head, or put it back\n"
-                                "/: find a head or a token\nCtrl+Z, Ctrl+Shift+Z: undo and redo\n"
-                                "Ctrl+E: export the view\nCtrl+.: cancel jobs"));
-  });
-  menu->addAction(tr("&Plugins…"), this, [this] {
-    auto* dialog = new PluginsDialog(list_plugins(), this);
-    dialog->setAttribute(Qt::WA_DeleteOnClose);
-    dialog->open();
-  });
-  menu->addAction(tr("&About Headscope"), this, [this] {
-    QMessageBox::about(this, tr("About Headscope"),
-                       tr("Headscope %1\nA mechanistic interpretability workbench.\nGPL-3.0-or-later")
-                           .arg(QCoreApplication::applicationVersion()));
-  });
-}
-
 void MainWindow::show_recent() {
   recent_->clear();
   for (const QString& path : session_.recent)
@@ -389,7 +371,7 @@ void MainWindow::show_recent() {
 void MainWindow::restore_session() {
   resuming_ = !session_.model.isEmpty();
   if (!session_.result.isEmpty()) workspace_.open_result(session_.result);
-  if (resuming_) workspace_.open_model({session_.model.toStdString(), "float32", "cpu"});
+  if (resuming_) workspace_.open_model(workspace_.model_request(session_.model.toStdString()));
 }
 
 // Restores the parts of the session that need the model.
@@ -417,7 +399,7 @@ Session MainWindow::current_session() const {
     session.ablated = workspace.ablation().heads();
   }
   session.geometry = saveGeometry();
-  session.layout = saveState(layout_version);
+  if (!start_->isVisibleTo(this)) session.layout = saveState(layout_version); // else no view is to be seen
   return session;
 }
 
@@ -437,6 +419,7 @@ void MainWindow::moveEvent(QMoveEvent* event) {
 
 void MainWindow::resizeEvent(QResizeEvent* event) {
   QMainWindow::resizeEvent(event);
+  if (!start_->isVisibleTo(this)) layout_->fit();
   save_soon();
 }
 

@@ -2,21 +2,25 @@
 // The main window: docks of views, menus, messages, the job in the status bar, and the session.
 #pragma once
 
-#include <map>
-
-#include <QDockWidget>
 #include <QMainWindow>
+#include <QPointer>
 #include <QStackedWidget>
 #include <QTimer>
 #include <QToolBar>
+#include <QToolButton>
 
 #include "app/gui/views/view_list.h"
 #include "app/gui/window/session.h"
+#include "app/gui/window/shortcut_list.h"
 
 namespace headscope::gui {
 
+class DockLayout;
+class HelpWindow;
 class MessageBar;
+class PromptBar;
 class StartScreen;
+class Tour;
 
 class MainWindow : public QMainWindow {
   Q_OBJECT
@@ -30,12 +34,15 @@ public:
   void raise_view(const QString& id);
   void show_only(const QString& id); // the view gets the room of all others
   void reset_layout();
+  // Makes the window no larger than a screen, and puts it there wholly.
+  void fit_into(const QRect& screen);
   void set_look(Theme theme, double font_scale);
 
   // Opens a model (folder, .gguf, packaged name) or a result file (.h5), judging by the path.
   void open_path(const QString& path);
   // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
+  void start_tour();
   const MessageBar& messages() const { return *messages_; }
 
 protected:
@@ -45,17 +52,27 @@ protected:
   void keyPressEvent(QKeyEvent* event) override;
   void dragEnterEvent(QDragEnterEvent* event) override;
   void dropEvent(QDropEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   void add_job_list();
   void add_prompt_bar();
+  void add_banner();
+  void add_model_button();
+  void show_model_card();
   void make_views();
+  void make_keys();
   void make_menus();
+  void show_help(const QString& topic);
+  void show_preferences();
+  void open_once(QDialog* dialog);
   void make_file_menu();
   void make_edit_menu();
   void make_view_menu();
   void make_help_menu();
   void open_dialog();
+  void set_loading(const QString& dtype, const QString& device);
+  void go_to(const QString& id);
   void show_recent();
   void show_title();
   void update_start_screen();
@@ -71,11 +88,16 @@ private:
   Workspace workspace_;
   Session session_;
   QString session_file_;
-  std::map<QString, QDockWidget*> docks_;
+  DockLayout* layout_;
   std::vector<View*> views_;
   MessageBar* messages_;
   StartScreen* start_;
+  QToolButton* model_button_ = nullptr;
+  QPointer<HelpWindow> help_; // null while it is closed
+  QPointer<Tour> tour_;       // null while there is none
+  std::vector<WindowKey> keys_;
   QToolBar* prompt_bar_ = nullptr;
+  PromptBar* prompt_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
   QTimer save_timer_;     // until the session is written

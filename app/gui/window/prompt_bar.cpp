@@ -4,25 +4,30 @@
 #include <algorithm>
 
 #include <QCheckBox>
+#include <QClipboard>
 #include <QComboBox>
 #include <QDoubleSpinBox>
+#include <QFormLayout>
 #include <QGridLayout>
+#include <QGuiApplication>
 #include <QHBoxLayout>
-#include <QKeyEvent>
 #include <QLabel>
 #include <QLocale>
+#include <QMenu>
 #include <QPushButton>
 #include <QSignalBlocker>
 #include <QSpinBox>
 #include <QToolButton>
+#include <QWidgetAction>
 
 #include "app/gui/style/theme.h"
+#include "app/gui/window/prompt_edit.h"
+#include "app/gui/window/prompt_examples.h"
 #include "app/gui/window/token_strip.h"
 
 namespace headscope::gui {
 namespace {
 
-constexpr int most_lines = 4;
 constexpr int count_pause_ms = 150; // of typing, before tokens are counted
 
 QSpinBox* number(int low, int high, int value, const QString& name) {
@@ -36,54 +41,21 @@ QSpinBox* number(int low, int high, int value, const QString& name) {
 
 } // namespace
 
-// ---- The text
-
-PromptEdit::PromptEdit(QWidget* parent) : QPlainTextEdit(parent) {
-  setPlaceholderText(tr("Type or paste a prompt; Ctrl+Enter takes it"));
-  setAccessibleName(tr("Prompt"));
-  setTabChangesFocus(true);
-  setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-  setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
-  connect(document()->documentLayout(), &QAbstractTextDocumentLayout::documentSizeChanged, this, &PromptEdit::fit);
-}
-
-QSize PromptEdit::sizeHint() const {
-  const int margins = static_cast<int>(2 * document()->documentMargin()) + 2 * frameWidth();
-  return {400, lines_ * fontMetrics().lineSpacing() + margins};
-}
-
-// The document's height is in lines.
-void PromptEdit::fit() {
-  const int all = static_cast<int>(document()->size().height()), lines = std::clamp(all, 1, most_lines);
-  setVerticalScrollBarPolicy(all > most_lines ? Qt::ScrollBarAsNeeded : Qt::ScrollBarAlwaysOff);
-  if (lines == lines_) return;
-  lines_ = lines;
-  updateGeometry();
-}
-
-void PromptEdit::keyPressEvent(QKeyEvent* event) {
-  const bool enter = event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter;
-  if (enter && event->modifiers().testFlag(Qt::ControlModifier)) {
-    Q_EMIT taken();
-    return;
-  }
-  QPlainTextEdit::keyPressEvent(event);
-}
-
 // ---- The bar
 
 PromptBar::PromptBar(Workspace& workspace, QWidget* parent)
     : QWidget(parent), workspace_(workspace), edit_(new PromptEdit), strip_(new TokenStrip),
       take_(new QPushButton(tr("Use prompt"))) {
   setAccessibleName(tr("Prompt bar"));
-  take_->setToolTip(tr("Takes the prompt (Ctrl+Enter)"));
+  take_->setToolTip(tr("Takes the prompt (Enter)"));
   auto* grid = new QGridLayout(this);
   grid->setContentsMargins(6, 4, 6, 2);
   grid->setVerticalSpacing(3);
   grid->addWidget(edit_, 0, 0);
-  grid->addWidget(take_, 0, 1, Qt::AlignTop);
-  grid->addWidget(make_options_row(), 1, 0, 1, 2);
-  grid->addWidget(strip_, 2, 0, 1, 2);
+  grid->addWidget(make_examples_button(), 0, 1, Qt::AlignTop);
+  grid->addWidget(take_, 0, 2, Qt::AlignTop);
+  grid->addWidget(make_options_row(), 1, 0, 1, 3);
+  grid->addWidget(strip_, 2, 0, 1, 3);
   count_timer_.setSingleShot(true);
   count_timer_.setInterval(count_pause_ms);
   connect(&count_timer_, &QTimer::timeout, this, &PromptBar::count);
@@ -91,6 +63,7 @@ PromptBar::PromptBar(Workspace& workspace, QWidget* parent)
   connect(take_, &QPushButton::clicked, this, &PromptBar::take);
   connect(edit_, &QPlainTextEdit::textChanged, this, &PromptBar::count_soon);
   connect(strip_, &TokenStrip::clicked, this, &PromptBar::pin);
+  connect(strip_, &TokenStrip::menu_wanted, this, &PromptBar::show_token_menu);
   connect(&workspace_.prompt(), &PromptState::changed, this, &PromptBar::take_up_prompt);
   connect(&workspace_, &Workspace::model_changed, this, &PromptBar::take_up_model);
   connect(&workspace_, &Workspace::result_changed, this, &PromptBar::take_up_result);
@@ -117,14 +90,16 @@ QWidget* PromptBar::make_options_row() {
   stored_->setMinimumContentsLength(14);
   count_ = new QLabel;
   count_->setToolTip(tr("Tokens of the text, and the model's context"));
-  new_tokens_ = number(1, 4096, 40, tr("New tokens"));
-  temperature_ = new QDoubleSpinBox;
-  temperature_->setRange(0.0, 5.0);
-  temperature_->setSingleStep(0.1);
-  temperature_->setAccessibleName(tr("Temperature"));
-  temperature_->setToolTip(tr("Temperature; 0 takes the likeliest token"));
-  seed_ = number(0, 1000000, 0, tr("Seed of the sampling"));
   generate_ = new QPushButton(tr("Generate"));
+  generation_ = new QToolButton;
+  generation_->setPopupMode(QToolButton::InstantPopup);
+  generation_->setAccessibleName(tr("How text is generated"));
+  auto* menu = new QMenu(generation_);
+  auto* holds_fields = new QWidgetAction(menu);
+  holds_fields->setDefaultWidget(make_generation_fields());
+  menu->addAction(holds_fields);
+  generation_->setMenu(menu);
+  show_generation_fields();
   back_ = new QToolButton;
   back_->setArrowType(Qt::LeftArrow);
   back_->setToolTip(tr("One generated token back: the views show the prompt up to there"));
@@ -144,15 +119,8 @@ QWidget* PromptBar::make_options_row() {
   row->addWidget(count_);
   row->addWidget(stored_);
   row->addStretch(1);
-  const std::pair<QString, QWidget*> fields[] = {
-      {tr("&New tokens"), new_tokens_}, {tr("&Temperature"), temperature_}, {tr("&Seed"), seed_}};
-  for (const auto& [name, field] : fields) {
-    auto* label = new QLabel(name);
-    label->setBuddy(field);
-    row->addWidget(label);
-    row->addWidget(field);
-  }
   row->addWidget(generate_);
+  row->addWidget(generation_);
   row->addWidget(back_);
   row->addWidget(step_);
   row->addWidget(forward_);
@@ -171,13 +139,61 @@ QWidget* PromptBar::make_options_row() {
   return holder;
 }
 
+// How text is generated is seldom changed: the fields open from a button, so that the row fits a small window.
+QWidget* PromptBar::make_generation_fields() {
+  new_tokens_ = number(1, 4096, 40, tr("New tokens"));
+  temperature_ = new QDoubleSpinBox;
+  temperature_->setRange(0.0, 5.0);
+  temperature_->setSingleStep(0.1);
+  temperature_->setAccessibleName(tr("Temperature"));
+  temperature_->setToolTip(tr("Temperature; 0 takes the likeliest token"));
+  seed_ = number(0, 1000000, 0, tr("Seed of the sampling"));
+  auto* holder = new QWidget;
+  auto* form = new QFormLayout(holder);
+  form->addRow(tr("&New tokens"), new_tokens_);
+  form->addRow(tr("&Temperature"), temperature_);
+  form->addRow(tr("&Seed"), seed_);
+  for (QSpinBox* box : {new_tokens_, seed_})
+    connect(box, &QSpinBox::valueChanged, this, &PromptBar::show_generation_fields);
+  connect(temperature_, &QDoubleSpinBox::valueChanged, this, &PromptBar::show_generation_fields);
+  return holder;
+}
+
+void PromptBar::show_generation_fields() {
+  generation_->setText(tr("%1 new tokens").arg(new_tokens_->value()));
+  generation_->setToolTip(
+      temperature_->value() > 0.0
+          ? tr("Temperature %1, seed %2; click to change").arg(temperature_->value()).arg(seed_->value())
+          : tr("Always the likeliest token; click to change"));
+}
+
+QToolButton* PromptBar::make_examples_button() {
+  auto* button = new QToolButton;
+  button->setText(tr("Examples"));
+  button->setToolTip(tr("Prompts that make known kinds of heads work"));
+  button->setPopupMode(QToolButton::InstantPopup);
+  auto* menu = new QMenu(button);
+  menu->setToolTipsVisible(true);
+  for (const PromptExample& example : prompt_examples())
+    menu->addAction(example.name, this, [this, text = example.text] { take_text(text); })->setToolTip(example.what);
+  button->setMenu(menu);
+  return button;
+}
+
 PromptRequest PromptBar::request() const {
-  return {edit_->toPlainText().toStdString(), chat_->isChecked() && chat_->isEnabled(), bos_->isChecked()};
+  return {edit_->text().toStdString(), chat_->isChecked() && chat_->isEnabled(), bos_->isChecked()};
 }
 
 void PromptBar::take() {
   if (workspace_.model()) workspace_.set_prompt(request());
 }
+
+void PromptBar::take_text(const QString& text) {
+  edit_->set_text(text);
+  take();
+}
+
+void PromptBar::focus_text() { edit_->setFocus(Qt::OtherFocusReason); }
 
 // ---- Generation
 
@@ -248,6 +264,27 @@ void PromptBar::pin(int token, Qt::KeyboardModifiers modifiers) {
     selection.set_tokens(now, selection.key());
 }
 
+void PromptBar::show_token_menu(int token, const QPoint& place) {
+  const Selection& selection = workspace_.selection();
+  const TokenInfo& info = strip_->token(token);
+  auto* menu = new QMenu(this);
+  menu->setObjectName(QStringLiteral("token-menu"));
+  menu->setAttribute(Qt::WA_DeleteOnClose);
+  menu->addAction(selection.query() == token ? tr("Unpin as the query") : tr("Pin as the query"), this,
+                  [this, token] { pin(token, Qt::NoModifier); });
+  menu->addAction(selection.key() == token ? tr("Unpin as the key") : tr("Pin as the key"), this,
+                  [this, token] { pin(token, Qt::ShiftModifier); });
+  menu->addSeparator();
+  menu->addAction(tr("Copy the token"), this,
+                  [text = info.text] { QGuiApplication::clipboard()->setText(QString::fromStdString(text)); });
+  menu->addAction(tr("Copy its id"), this,
+                  [id = info.id] { QGuiApplication::clipboard()->setText(QString::number(id)); });
+  menu->addSeparator();
+  menu->addAction(tr("Open the patching view"), this,
+                  [this] { Q_EMIT workspace_.view_wanted(QStringLiteral("patching")); });
+  menu->popup(place);
+}
+
 // ---- What others change
 
 void PromptBar::take_up_prompt() {
@@ -258,7 +295,7 @@ void PromptBar::take_up_prompt() {
   generated_.assign(prompt.tokens().begin() + static_cast<std::ptrdiff_t>(prompt.n_prompt()), prompt.tokens().end());
   const QString text = QString::fromStdString(prompt.request().text);
   const QSignalBlocker chat(chat_), bos(bos_), stored(stored_);
-  if (edit_->toPlainText() != text) edit_->setPlainText(text);
+  if (edit_->text() != text) edit_->set_text(text);
   if (prompt.stored_id().empty()) {
     chat_->setChecked(prompt.request().chat);
     bos_->setChecked(prompt.request().add_special);

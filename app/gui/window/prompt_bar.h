@@ -4,7 +4,6 @@
 
 #include <vector>
 
-#include <QPlainTextEdit>
 #include <QTimer>
 #include <QWidget>
 
@@ -21,26 +20,8 @@ class QToolButton;
 
 namespace headscope::gui {
 
+class PromptEdit;
 class TokenStrip;
-
-// Grows with its text up to a few lines. Ctrl+Enter does what the button does.
-class PromptEdit : public QPlainTextEdit {
-  Q_OBJECT
-public:
-  explicit PromptEdit(QWidget* parent = nullptr);
-  QSize sizeHint() const override;
-  QSize minimumSizeHint() const override { return {120, sizeHint().height()}; }
-
-Q_SIGNALS:
-  void taken();
-
-protected:
-  void keyPressEvent(QKeyEvent* event) override;
-
-private:
-  void fit();
-  int lines_ = 1;
-};
 
 class PromptBar : public QWidget {
   Q_OBJECT
@@ -50,15 +31,21 @@ public:
   // Shows the prompt up to that many generated tokens; the views follow.
   void step_to(int generated);
   int generated_shown() const;
+  void focus_text();
+  // Puts the text into the field and takes it.
+  void take_text(const QString& text);
   int generated_count() const { return static_cast<int>(generated_.size()); }
 
 private:
   QWidget* make_options_row();
+  QWidget* make_generation_fields();
+  QToolButton* make_examples_button();
   void take();
   void generate();
   void stop();
   void show_generation(const Continuation& continuation, bool last);
   void pin(int token, Qt::KeyboardModifiers modifiers);
+  void show_token_menu(int token, const QPoint& place);
   void take_up_prompt();
   void take_up_model();
   void take_up_result();
@@ -67,6 +54,7 @@ private:
   void show_count();
   void show_tokens();
   void show_steps();
+  void show_generation_fields();
   PromptRequest request() const;
 
   Workspace& workspace_;
@@ -79,6 +67,7 @@ private:
   QSpinBox *new_tokens_ = nullptr, *seed_ = nullptr;
   QDoubleSpinBox* temperature_ = nullptr;
   QPushButton* generate_ = nullptr;
+  QToolButton* generation_ = nullptr; // opens the fields
   QToolButton *back_ = nullptr, *forward_ = nullptr;
   QLabel* step_ = nullptr;
   QTimer count_timer_;

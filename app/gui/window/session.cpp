@@ -90,6 +90,8 @@ Session read_session(const QString& path) {
   const QJsonObject json = QJsonDocument::fromJson(file.readAll()).object();
   session.model = json[QStringLiteral("model")].toString();
   session.result = json[QStringLiteral("result")].toString();
+  session.dtype = json[QStringLiteral("dtype")].toString(session.dtype);
+  session.device = json[QStringLiteral("device")].toString(session.device);
   session.prompt.text = json[QStringLiteral("prompt")].toString().toStdString();
   session.prompt.chat = json[QStringLiteral("chat")].toBool();
   session.prompt.add_special = json[QStringLiteral("add_special")].toBool(true);
@@ -112,6 +114,8 @@ bool write_session(const QString& path, const Session& session) {
   const QJsonObject json{
       {QStringLiteral("model"), session.model},
       {QStringLiteral("result"), session.result},
+      {QStringLiteral("dtype"), session.dtype},
+      {QStringLiteral("device"), session.device},
       {QStringLiteral("prompt"), qt(session.prompt.text)},
       {QStringLiteral("chat"), session.prompt.chat},
       {QStringLiteral("add_special"), session.prompt.add_special},

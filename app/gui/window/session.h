@@ -14,7 +14,8 @@
 namespace headscope::gui {
 
 struct Session {
-  QString model, result; // paths; empty: none
+  QString model, result;                                                     // paths; empty: none
+  QString dtype = QStringLiteral("float32"), device = QStringLiteral("cpu"); // how models are opened
   PromptRequest prompt;
   std::vector<HeadId> heads;
   std::vector<AblatedHead> ablated;

@@ -5,6 +5,8 @@
 #include <QLabel>
 #include <QPushButton>
 
+#include "app/gui/window/loading_fields.h"
+
 namespace headscope::gui {
 namespace {
 
@@ -26,7 +28,7 @@ QLabel* heading(const QString& text, double scale) {
 
 } // namespace
 
-StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLayout) {
+StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLayout), loading_(new LoadingFields) {
   setAccessibleName(tr("Start"));
   auto* page = new QVBoxLayout;
   page->addWidget(heading(tr("Headscope"), 2.0));
@@ -41,6 +43,10 @@ StartScreen::StartScreen(QWidget* parent) : QWidget(parent), recent_(new QVBoxLa
   standard->setDefault(true);
   page->addWidget(standard);
   page->addWidget(file);
+  page->addWidget(loading_);
+  auto* tour = big_button(tr("Tour of one minute"), tr("From a prompt to an ablated induction head"));
+  page->addWidget(tour);
+  connect(tour, &QPushButton::clicked, this, &StartScreen::tour_wanted);
   page->addSpacing(16);
   page->addLayout(recent_);
   auto* centred = new QGridLayout(this);

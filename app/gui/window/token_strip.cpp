@@ -9,6 +9,7 @@
 #include <QScrollBar>
 #include <QToolTip>
 
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -26,8 +27,7 @@ TokenStrip::TokenStrip(QWidget* parent) : QAbstractScrollArea(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   setAccessibleName(tr("Tokens of the prompt"));
-  setAccessibleDescription(
-      tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key"));
+  set_keys(*this, tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key"));
   connect(horizontalScrollBar(), &QScrollBar::valueChanged, this, [this] {
     lay_out();
     viewport()->update();
@@ -184,6 +184,14 @@ void TokenStrip::keyPressEvent(QKeyEvent* event) {
   }
   scroll_to(current_);
   viewport()->update();
+}
+
+// By the keyboard the menu is that of the current token.
+void TokenStrip::contextMenuEvent(QContextMenuEvent* event) {
+  const bool by_mouse = event->reason() == QContextMenuEvent::Mouse;
+  const int token = by_mouse ? token_at(event->pos()) : current_;
+  if (token < 0 || token >= static_cast<int>(tokens_.size())) return;
+  Q_EMIT menu_wanted(token, by_mouse ? event->globalPos() : viewport()->mapToGlobal(chip_rect(token).bottomLeft()));
 }
 
 void TokenStrip::wheelEvent(QWheelEvent* event) {

@@ -21,6 +21,7 @@ public:
   void set_pins(std::optional<int> query, std::optional<int> key);
   void scroll_to(int token);
 
+  const TokenInfo& token(int at) const { return tokens_[static_cast<std::size_t>(at)]; }
   std::size_t count() const { return tokens_.size(); }
   int token_at(const QPoint& point) const; // -1: none
   QRect chip_rect(int token) const;        // empty when it is out of sight
@@ -31,12 +32,14 @@ public:
 
 Q_SIGNALS:
   void clicked(int token, Qt::KeyboardModifiers modifiers);
+  void menu_wanted(int token, const QPoint& place); // on the screen
 
 protected:
   void paintEvent(QPaintEvent* event) override;
   void resizeEvent(QResizeEvent* event) override;
   void mousePressEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
   void wheelEvent(QWheelEvent* event) override;
   bool viewportEvent(QEvent* event) override;
   void changeEvent(QEvent* event) override;

@@ -55,6 +55,12 @@ bool Workspace::live() const {
   return prompt_.stored_id().empty() || (result_ && store::text_attribute(result_->model, "sha256") == model_->sha256);
 }
 
+bool Workspace::result_of_another_model() const {
+  if (!model_ || !result_) return false;
+  const std::string sha256 = store::text_attribute(result_->model, "sha256");
+  return !sha256.empty() && sha256 != model_->sha256;
+}
+
 Origin Workspace::origin(DependsOn parts) const {
   Origin origin;
   if (model_ && (live() || prompt_.tokens().empty() || !parts.prompt)) {
@@ -99,6 +105,11 @@ void Workspace::report(const QString& what, const Error& error) {
 void Workspace::want_patch(const PatchWish& wish) {
   Q_EMIT view_wanted(QStringLiteral("patching"));
   Q_EMIT patch_wanted(wish);
+}
+
+void Workspace::set_loading(const std::string& dtype, const std::string& device) {
+  dtype_ = dtype;
+  device_ = device;
 }
 
 void Workspace::open_model(const ModelRequest& request) {
@@ -160,7 +171,7 @@ void Workspace::take_result(ResultSummary summary) {
   for (const PackagedModel& known : packaged_models())
     if (!model_ && known.sha256 == store::text_attribute(result_->model, "sha256") &&
         resolve_model_path(known.name).ok())
-      open_model({known.name, "float32", "cpu"});
+      open_model(model_request(known.name));
 }
 
 void Workspace::close_result() {

@@ -70,12 +70,18 @@ public:
 
   // Jobs; what went wrong comes as failed().
   void open_model(const ModelRequest& request);
+  // How models are opened that nobody has said more about, e.g. that of a result.
+  void set_loading(const std::string& dtype, const std::string& device);
+  ModelRequest model_request(const std::string& path) const { return {path, dtype_, device_}; }
   void open_result(const QString& path);
   void close_result();
   void set_prompt(const PromptRequest& request);  // can be undone
   void show_stored_prompt(const std::string& id); // of the open result
 
   bool settled() const { return engine_.idle() && files_.idle(); }
+
+  // The open result is of another model than the open one.
+  bool result_of_another_model() const;
 
   // For views: says an error to the user. `what` is what could not be done: "The prompt".
   void report(const QString& what, const Error& error);
@@ -108,6 +114,7 @@ private:
   std::optional<ModelInfo> model_;
   std::optional<ResultSummary> result_;
   std::optional<PatchPairInfo> pair_;
+  std::string dtype_ = ModelRequest{}.dtype, device_ = ModelRequest{}.device;
   EngineWorker engine_; // last: their threads end before anything that they speak of
   FileWorker files_;
 };

@@ -5,7 +5,6 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
-#include <QScrollArea>
 #include <QSpinBox>
 #include <QSplitter>
 #include <QStackedWidget>
@@ -41,12 +40,8 @@ AblationView::AblationView(Workspace& workspace, QWidget* parent)
   column->addWidget(controls_);
   column->addWidget(make_results());
   column->addWidget(make_texts(), 1);
-  auto* scroll = new QScrollArea;
-  scroll->setWidget(inside);
-  scroll->setWidgetResizable(true);
-  scroll->setFrameShape(QFrame::NoFrame);
   stack_->addWidget(empty_);
-  stack_->addWidget(scroll);
+  stack_->addWidget(inside);
   auto* all = new QVBoxLayout(this);
   all->setContentsMargins(0, 0, 0, 0);
   all->addWidget(stack_);

@@ -10,6 +10,7 @@
 #include <QScrollBar>
 #include <QToolTip>
 
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -33,6 +34,7 @@ int widest(const QStringList& labels, int n, const QFontMetrics& metrics) {
 } // namespace
 
 CellMap::CellMap(QWidget* parent) : QAbstractScrollArea(parent) {
+  set_keys(*this, tr("Arrows go from cell to cell"));
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
   viewport()->setMouseTracking(true);

@@ -11,6 +11,7 @@
 #include <QScrollBar>
 #include <QToolTip>
 
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/circuit/graph_margins.h"
 #include "app/gui/views/circuit/node_item.h"
@@ -47,6 +48,7 @@ GraphCanvas::GraphCanvas(QWidget* parent)
   viewport()->setCursor(Qt::ArrowCursor);
   viewport()->setMouseTracking(true);
   setAccessibleName(tr("Circuit graph"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole graph, N and P go to the next edge and the one before"));
   slice_.setInterval(0);
   connect(&slice_, &QTimer::timeout, this, &GraphCanvas::draw_edges);
   connect(&scene_, &QGraphicsScene::selectionChanged, this, [this] {

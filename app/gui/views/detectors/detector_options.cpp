@@ -7,9 +7,10 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDoubleSpinBox>
-#include <QFormLayout>
+#include <QLabel>
 #include <QLineEdit>
 #include <QSpinBox>
+#include <QVBoxLayout>
 
 namespace headscope::gui {
 namespace {
@@ -24,16 +25,22 @@ int as_int(double value) {
 } // namespace
 
 DetectorOptions::DetectorOptions(const DetectorInfo& info, QWidget* parent) : QWidget(parent) {
-  auto* form = new QFormLayout(this);
-  form->setContentsMargins(0, 0, 4, 0);
-  form->setRowWrapPolicy(QFormLayout::WrapLongRows);
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(0, 0, 4, 0);
   for (const OptionSpec& spec : info.options) {
     QWidget* field = make_field(spec);
-    field->setToolTip(QString::fromStdString(spec.help));
-    field->setAccessibleName(QString::fromStdString(spec.name));
-    field->setAccessibleDescription(QString::fromStdString(spec.help));
-    form->addRow(QString::fromStdString(spec.name), field);
+    // The name alone, such as "n", says nothing to somebody who does not know the command line.
+    const QString name = QString::fromStdString(spec.name), help = QString::fromStdString(spec.help);
+    field->setToolTip(tr("%1: option \"%2\" on the command line").arg(help, name));
+    field->setAccessibleName(name);
+    field->setAccessibleDescription(help);
+    auto* label = new QLabel(help.left(1).toUpper() + help.mid(1));
+    label->setWordWrap(true);
+    label->setBuddy(field);
+    column->addWidget(label);
+    column->addWidget(field);
   }
+  column->addStretch(1);
 }
 
 QWidget* DetectorOptions::make_field(const OptionSpec& spec) {

@@ -13,6 +13,7 @@
 #include <QListWidget>
 #include <QPushButton>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QSignalBlocker>
 #include <QSplitter>
 #include <QStackedWidget>
@@ -33,6 +34,9 @@ namespace {
 
 constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that the options below have room
 
+constexpr int least_table_chars = 44;  // its four columns
+constexpr int side_by_side_chars = 90; // the width from which the list stands beside the results
+
 constexpr int histogram_bins = 24;
 
 // The detector of a score: "detector/induction/later_rate" and "run/induction" belong to induction; other scores to
@@ -46,7 +50,12 @@ std::string detector_of(const std::string& score) {
   return {};
 }
 
-void show_rows(QListWidget& list, int rows) { list.setFixedHeight(rows * (list.fontMetrics().height() + 8) + 6); }
+// At least a few rows, and no more than these.
+void show_rows(QListWidget& list, int rows) {
+  const int row = list.fontMetrics().height() + 8;
+  list.setMinimumHeight(std::min(rows, 4) * row);
+  list.setMaximumHeight(rows * row + 6);
+}
 
 bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 
@@ -55,14 +64,14 @@ bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), heads_(new HeadListModel(this)),
       evidence_(new EvidencePanel(workspace)), masking_(new MaskingPanel(workspace)) {
-  auto* splitter = new QSplitter(Qt::Horizontal);
-  splitter->addWidget(make_list());
-  splitter->addWidget(make_results());
-  splitter->setStretchFactor(1, 1);
-  splitter->setSizes({220, 420});
+  halves_ = new QSplitter(Qt::Horizontal);
+  halves_->addWidget(make_list());
+  halves_->addWidget(make_results());
+  halves_->setStretchFactor(1, 1);
+  halves_->setSizes({220, 420});
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(4, 4, 4, 4);
-  column->addWidget(splitter);
+  column->addWidget(halves_);
   connect(&workspace.scores(), &ScoreBoard::changed, this, &DetectorsView::show_scores);
   connect(&workspace, &Workspace::model_changed, this, &DetectorsView::show_buttons);
   connect(&workspace.ablation(), &AblationState::changed, this,
@@ -77,11 +86,30 @@ DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
   show_buttons();
 }
 
+// Both halves stand one above the other where they do not fit side by side.
+QSize DetectorsView::minimumSizeHint() const {
+  const QMargins margins = layout()->contentsMargins();
+  const int list = halves_->widget(0)->minimumSizeHint().width(),
+            results = halves_->widget(1)->minimumSizeHint().width();
+  return {std::max(list, results) + margins.left() + margins.right(), View::minimumSizeHint().height()};
+}
+
+void DetectorsView::resizeEvent(QResizeEvent* event) {
+  View::resizeEvent(event);
+  const bool beside = width() >= side_by_side_chars * fontMetrics().averageCharWidth();
+  halves_->setOrientation(beside ? Qt::Horizontal : Qt::Vertical);
+  fit_about();
+}
+
+// A splitter does not ask for the height that a text of several lines needs at its width.
+void DetectorsView::fit_about() { about_->setMinimumHeight(about_->heightForWidth(about_->width())); }
+
 // ---- What can be run
 
 QWidget* DetectorsView::make_list() {
   list_ = new QListWidget;
   list_->setAccessibleName(tr("Detectors"));
+  list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff); // a long name ends in "…"
   show_rows(*list_, rows_shown);
   option_stack_ = new QStackedWidget;
   about_ = new QLabel;
@@ -153,6 +181,9 @@ void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
     scroll->setWidget(fields);
     scroll->setWidgetResizable(true);
     scroll->setFrameShape(QFrame::NoFrame);
+    scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    scroll->setMinimumSize(fields->minimumSizeHint().width() + scroll->verticalScrollBar()->sizeHint().width(),
+                           6 * fontMetrics().lineSpacing());
     option_stack_->addWidget(scroll);
   }
   show_rows(*list_, std::min(static_cast<int>(known_.size()), rows_shown));
@@ -172,6 +203,7 @@ void DetectorsView::show_detector(int row) {
   about_->setText(QString::fromStdString(info.description));
   about_->setToolTip(QString::fromStdString(info.reference));
   option_stack_->setCurrentIndex(row);
+  fit_about();
 }
 
 void DetectorsView::tick(const std::string& id, bool on) {
@@ -332,7 +364,9 @@ QWidget* DetectorsView::make_results() {
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
   table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   table_->horizontalHeader()->setStretchLastSection(true);
+  table_->setMinimumWidth(least_table_chars * fontMetrics().averageCharWidth());
   table_->setAccessibleName(tr("Strongest heads"));
   histogram_ = make_chart(tr("Distribution of the scores"));
   cumulative_ = make_chart(tr("Cumulative share of the scores"));

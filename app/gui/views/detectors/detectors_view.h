@@ -42,9 +42,11 @@ public:
   EvidencePanel& evidence() { return *evidence_; }
   MaskingPanel& masking() { return *masking_; }
   DetectorOptions& options(const std::string& id);
+  QSize minimumSizeHint() const override;
 
 protected:
   void changeEvent(QEvent* event) override;
+  void resizeEvent(QResizeEvent* event) override;
 
 private:
   QWidget* make_list();
@@ -56,6 +58,7 @@ private:
   void run_next();
   void take(DetectorAnswer answer);
   void show_detector(int row);
+  void fit_about();
   void show_scores();
   void show_chosen();
   void load_evidence();
@@ -68,6 +71,7 @@ private:
   std::vector<DetectorRequest> waiting_;
   JobId job_ = 0; // 0: none runs
 
+  QSplitter* halves_ = nullptr;
   QListWidget* list_ = nullptr;
   QLabel *about_ = nullptr, *summary_ = nullptr;
   QStackedWidget* option_stack_ = nullptr;

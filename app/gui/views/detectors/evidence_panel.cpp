@@ -25,7 +25,9 @@ EvidencePanel::EvidencePanel(Workspace& workspace, QWidget* parent)
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
   table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   table_->horizontalHeader()->setStretchLastSection(true);
+  table_->setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);
   table_->setAccessibleName(tr("Evidence of the selected head"));
   auto* row = new QHBoxLayout;
   row->addWidget(heading_, 1);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/views/grid/head_grid.h"
+#include "app/gui/style/keys.h"
 
 #include <algorithm>
 #include <cmath>
@@ -15,7 +16,7 @@ HeadGrid::HeadGrid(QWidget* parent) : QWidget(parent) {
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Map of heads"));
-  setAccessibleDescription(tr("Layers from top to bottom, heads from left to right; arrow keys move, Enter isolates"));
+  set_keys(*this, tr("Layers from top to bottom, heads from left to right; arrow keys move, Enter isolates"));
 }
 
 QSize HeadGrid::minimumSizeHint() const { return {fontMetrics().height() * 10, fontMetrics().height() * 10}; }

@@ -9,6 +9,7 @@
 
 #include "app/gui/maps/matrix_map.h"
 #include "app/gui/style/elided_label.h"
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/map/map_figure.h"
 #include "app/gui/views/origin/origin_mark.h"
@@ -42,6 +43,8 @@ HierarchyView::HierarchyView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("hierarchy"), tr("Hierarchy"), parent), library_(workspace), head_(new QLabel),
       about_(new ElidedLabel), message_(new QLabel), readout_(new ElidedLabel), level_(new QComboBox),
       scale_(new QComboBox), pages_(new QStackedWidget), grid_(new MapGrid(tr("attention of a query to the unit"))) {
+  set_keys(*this,
+           tr("Page Up and Page Down go from unit to unit, Enter opens one into its parts, Backspace closes them"));
   auto* column = new QVBoxLayout(this);
   auto* header = new QHBoxLayout;
   header->addWidget(head_);

@@ -8,6 +8,7 @@
 #include <QNativeGestureEvent>
 #include <QStyleHints>
 
+#include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/map/map_overlay.h"
 
@@ -25,6 +26,7 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Attention map"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole map, Shift and an arrow move it, Escape unpins"));
   grabGesture(Qt::PinchGesture);
 }
 

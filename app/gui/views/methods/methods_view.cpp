@@ -48,7 +48,9 @@ MethodsView::MethodsView(Workspace& workspace, QWidget* parent)
   });
   connect(&workspace.prompt(), &PromptState::changed, this, &MethodsView::offer_prompt);
   connect(&workspace.engine(), &JobQueue::changed, this, &MethodsView::show_progress);
-  new QShortcut(QKeySequence(Qt::CTRL | Qt::Key_Return), this, this, &MethodsView::run, Qt::WidgetWithChildrenShortcut);
+  auto* run_keys = new QShortcut(QKeySequence(Qt::CTRL | Qt::Key_Return), this, this, &MethodsView::run,
+                                 Qt::WidgetWithChildrenShortcut);
+  run_keys->setWhatsThis(tr("runs the method"));
   show_page();
 }
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/cli/parity.h"
+#include "app/runs/parity.h"
 
 #include <nlohmann/json.hpp>
 
-#include "app/cli/parity_table.h" // resources/parity.json as a string, made by CMake
+#include "app/runs/parity_table.h" // resources/parity.json as a string, made by CMake
 
-namespace headscope::cli {
+namespace headscope {
 
 std::optional<ParityRecord> parity_of(const std::string& sha256) {
   const nlohmann::json table = nlohmann::json::parse(parity_table, nullptr, false);
@@ -17,4 +17,4 @@ std::optional<ParityRecord> parity_of(const std::string& sha256) {
   return std::nullopt;
 }
 
-} // namespace headscope::cli
+} // namespace headscope

@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace headscope::cli {
+namespace headscope {
 
 struct ParityRecord {
   std::string sha256, reference, dtype;
@@ -15,4 +15,4 @@ struct ParityRecord {
 
 std::optional<ParityRecord> parity_of(const std::string& sha256);
 
-} // namespace headscope::cli
+} // namespace headscope
