@@ -17,8 +17,8 @@ constexpr const char* hip = "hip:k=4,window=4,block_q=4,block_k=1";
 constexpr const char* long_heads = "longheads:chunk=4,chunks=3,begin=0";
 constexpr const char* stream = "streaming:sinks=1,window=5";
 
-struct Run {
-  explicit Run(const std::string& spec, const std::string& family = "llama")
+struct Planned {
+  explicit Planned(const std::string& spec, const std::string& family = "llama")
       : engine(tiny_model(family)), plan(plan_of(spec, engine.config())) {
     request.batch = TokenBatch::single(tiny_tokens(40, 1));
     request.attention = plan.get();
@@ -42,7 +42,7 @@ struct Run {
 TEST(Plans, LastLogitsAreThoseOfTheWholeRow) {
   for (const std::string& family : test::tiny_families())
     for (const char* spec : {hip, long_heads, stream, "landmark:block=4,top=1", "topk:k=3"}) {
-      Run run(spec, family);
+      Planned run(spec, family);
       const at::Tensor all = run.logits();
       run.request.until = LogitRows::last;
       EXPECT_LT(largest_difference(run.logits()[0], all[0][39]), 1e-4) << family << " " << spec;
@@ -55,7 +55,7 @@ TEST(Plans, LastLogitsAreThoseOfTheWholeRow) {
 TEST(Plans, JoiningRowsAreTheirOwn) {
   for (const char* spec : {hip, long_heads, "landmark:block=4,top=1,gate=grouped"})
     for (const LogitRows rows : {LogitRows::all, LogitRows::last}) {
-      Run run(spec);
+      Planned run(spec);
       run.request.until = rows;
       Intervention ablate;
       ablate.site = {HookPoint::z, 1};
@@ -75,7 +75,7 @@ TEST(Plans, PaddingChangesNothing) {
   const std::vector<std::vector<std::int64_t>> prompts = {tiny_tokens(40, 1), tiny_tokens(27, 2)};
   for (const char* spec : {hip, long_heads, stream, "halo:block=4,halo=2", "landmark:block=4,top=1"})
     for (const TokenBatch::Side side : {TokenBatch::Side::left, TokenBatch::Side::right}) {
-      Run run(spec);
+      Planned run(spec);
       run.request.until = LogitRows::last;
       run.request.batch = TokenBatch::pad(prompts, side);
       const at::Tensor together = run.logits();
@@ -89,7 +89,7 @@ TEST(Plans, PaddingChangesNothing) {
 TEST(Plans, GoOnFromACacheOrAreRefused) {
   const std::vector<std::int64_t> tokens = tiny_tokens(40, 1);
   for (const char* spec : {stream, "topk:k=3", "landmark:block=4,top=1", hip, long_heads}) {
-    Run run(spec);
+    Planned run(spec);
     const at::Tensor all = run.logits();
     KvCache cache;
     run.request.past = KvPast::append_to(cache);
@@ -105,7 +105,7 @@ TEST(Plans, GoOnFromACacheOrAreRefused) {
 
 TEST(Plans, HonourEditsAndUniformHeads) {
   for (const char* spec : {hip, stream}) {
-    Run run(spec, "gemma");
+    Planned run(spec, "gemma");
     const at::Tensor plain = run.logits();
     run.request.capture = {{HookPoint::pattern, 1}, {HookPoint::attn_scores, 1}};
     EXPECT_LT(largest_difference(run.logits(), plain), 1e-4) << spec; // captured, not changed
@@ -120,13 +120,13 @@ TEST(Plans, HonourEditsAndUniformHeads) {
     EXPECT_LT((pattern[0][2][39].narrow(0, 35, 5) - 0.2).abs().max().item<double>(), 1e-6);
     EXPECT_GT(largest_difference(changed->logits, plain), 1e-3);
   }
-  Run run(long_heads);
+  Planned run(long_heads);
   run.request.hooks = {{{HookPoint::rot_k, 1}, [](HookSite, at::Tensor x) { return x; }}};
   EXPECT_THAT(run.error(), testing::HasSubstr("rot_q and rot_k are not what it attends with"));
 }
 
 TEST(Plans, StatisticsAreOfThePlan) {
-  Run run("window:window=3@layers=1");
+  Planned run("window:window=3@layers=1");
   std::map<int, at::Tensor> sums;
   AttentionStatisticsRequest statistics;
   statistics.distances = {0, 1, 2, 3};
@@ -141,7 +141,7 @@ TEST(Plans, StatisticsAreOfThePlan) {
 // The gradient of a plan that is full attention in other words is that of full attention.
 TEST(Plans, AreDifferentiable) {
   for (const char* spec : {"hip:k=20,window=32", "longheads:chunk=20,chunks=3,begin=0", "landmark:block=20,top=4"}) {
-    Run run(spec);
+    Planned run(spec);
     GradientRequest request;
     request.run = run.request;
     request.metric = [](const at::Tensor& logits) { return logits[0][39][7]; };
@@ -156,7 +156,7 @@ TEST(Plans, AreDifferentiable) {
 }
 
 TEST(Comparison, OfFullWithItselfIsNothing) {
-  const Run run("topk:k=40");
+  const Planned run("topk:k=40");
   const std::vector<std::int64_t> tokens = tiny_tokens(40, 1);
   const auto full = run_text(run.engine, tokens, nullptr, {}), same = run_text(run.engine, tokens, run.plan.get(), {});
   const auto found = compare_predictions(run.engine, tokens, *full, *same, 10, {});
@@ -173,7 +173,7 @@ TEST(Comparison, OfFullWithItselfIsNothing) {
 }
 
 TEST(Comparison, MeasuresTheHeadsOfThePlan) {
-  const Run run("window:window=4@heads=1.2");
+  const Planned run("window:window=4@heads=1.2");
   const std::vector<std::int64_t> tokens = tiny_tokens(40, 1);
   const auto found = measure_heads(run.engine, tokens, run.plan, 10, {});
   ASSERT_TRUE(found.ok()) << found.error().to_string();

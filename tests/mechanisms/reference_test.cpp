@@ -139,8 +139,8 @@ TEST_P(Mechanisms, GoesOnFromACache) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(All, Mechanisms, testing::ValuesIn(specs), [](const auto& info) {
-  std::string name = info.param;
+INSTANTIATE_TEST_SUITE_P(All, Mechanisms, testing::ValuesIn(specs), [](const auto& chosen) {
+  std::string name = chosen.param;
   for (char& c : name)
     if (!std::isalnum(static_cast<unsigned char>(c))) c = '_';
   return name;
