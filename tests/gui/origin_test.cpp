@@ -163,7 +163,7 @@ private Q_SLOTS:
       const Held held(workspace());
       workspace().prompt().set_live({"a third", false, true},
                                     {workspace().prompt().tokens().begin(), workspace().prompt().tokens().begin() + 5});
-      for (const char* id : {"ablation", "lens"}) {
+      for (const char* id : {"ablation", "lens", "grid"}) {
         QVERIFY2(!dimmed(id).isEmpty(), id);
         for (const QString& text : dimmed(id))
           QVERIFY2(text.startsWith(QStringLiteral("Of another prompt: ")), qPrintable(text));
@@ -172,6 +172,30 @@ private Q_SLOTS:
     look_at_all();
     for (const char* id : {"ablation", "attention", "hierarchy", "lens"})
       QCOMPARE(said(id), QStringList());
+  }
+
+  void numbers_of_other_answers_are_dimmed_and_all_views_have_the_same() {
+    look_at_all();
+    {
+      const Held held(workspace());
+      workspace().answers().set({"q", "r"});
+      QCoreApplication::processEvents();
+      for (const char* id : {"ablation", "lens"})
+        QCOMPARE(dimmed(id), QStringList{QStringLiteral("Of other answers than those that are typed")});
+      QStringList shown;
+      for (const char* id : {"ablation", "lens", "patching"})
+        for (const QLineEdit* edit : window_->view(QString::fromLatin1(id))->findChildren<QLineEdit*>())
+          if (edit->text() == QStringLiteral("q") || edit->text() == QStringLiteral("r")) shown.append(edit->text());
+      QCOMPARE(shown, (QStringList{QStringLiteral("q"), QStringLiteral("r"), QStringLiteral("q"), QStringLiteral("r"),
+                                   QStringLiteral("q"), QStringLiteral("r")}));
+    }
+    look_at_all();
+    for (const char* id : {"ablation", "attention", "hierarchy", "lens"})
+      QCOMPARE(said(id), QStringList());
+    const auto& view = dynamic_cast<const AblationView&>(*window_->view(QStringLiteral("ablation")));
+    QCOMPARE(view.prediction()->answer.text, std::string("q"));
+    workspace().answers().set({});
+    look_at_all();
   }
 
   void prompts_are_undone() {

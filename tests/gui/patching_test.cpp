@@ -122,7 +122,7 @@ private Q_SLOTS:
     Opened opened(folder_.path(), false);
     PatchingView& view = opened.patching;
     view.editor().set_texts(clean_text, corrupt_text);
-    view.editor().set_answers(QStringLiteral("q"), QStringLiteral("r"));
+    opened.workspace.answers().set({"q", "r"});
     view.editor().set_settings({site.toStdString(), axes.toStdString(), metric.toStdString(), noising});
     view.run();
     QTRY_VERIFY(view.measured() && view.measured()->complete);
@@ -298,7 +298,7 @@ private Q_SLOTS:
     QTest::keyClick(edits[1], Qt::Key_Backspace);
     QTest::keyClick(edits[1], Qt::Key_Return, Qt::ControlModifier);
     QTRY_VERIFY(view.measured() && view.measured()->complete);
-    view.editor().set_answers(QStringLiteral("two letters"), QString());
+    opened.workspace.answers().set({"two letters", {}});
     QTRY_VERIFY(view.message().startsWith(QStringLiteral("The answer: ")));
   }
 

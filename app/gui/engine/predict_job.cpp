@@ -100,6 +100,11 @@ Result<Prediction> predict(EngineState& state, const PredictRequest& request, co
     note_unspaced(*engine->model().tokenizer, 0, request.answer, answer, unspaced);
     note_unspaced(*engine->model().tokenizer, 0, request.wrong, wrong, unspaced);
     HS_ASSIGN(prediction.note, leading_space_warning(runs.clean, unspaced));
+    const at::Tensor probabilities = runs.clean.to(at::kCPU, at::kDouble).softmax(-1);
+    for (const UnspacedAnswer& each : unspaced)
+      if (probabilities[each.spaced].item<double>() > probabilities[each.given].item<double>())
+        (each.given == answer && each.text == request.answer ? prediction.meant_answer : prediction.meant_wrong) =
+            ' ' + each.text;
     const Answers pair{{answer}, {wrong}};
     HS_ASSIGN(prediction.clean_diff, metric(MetricKind::logit_diff, runs.clean, pair, runs.clean));
     HS_ASSIGN(prediction.ablated_diff, metric(MetricKind::logit_diff, runs.ablated, pair, runs.clean));

@@ -31,6 +31,8 @@ struct Prediction {
   double clean_diff = 0.0, ablated_diff = 0.0; // logit(answer) - logit(wrong)
   double kl = 0.0;                             // KL(clean || ablated) in nats
   bool cached = false;                         // the clean run was there already
+  // What the model would write in place of an answer that was typed without a space before it; empty: nothing likelier.
+  std::string meant_answer, meant_wrong;
   std::string note; // of an answer that the model would write with a space before it; else empty
 };
 

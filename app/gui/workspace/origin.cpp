@@ -22,12 +22,14 @@ QString heads_named(const std::vector<AblatedHead>& heads) {
 
 QString why_outdated(const Origin& made, const Origin& in_force) {
   if (made.model_sha256 != in_force.model_sha256)
-    return tr("Of another model: %1").arg(QString::fromStdString(made.model_name));
+    return made.model_name.empty() ? tr("Of another model than the open one")
+                                   : tr("Of another model: %1").arg(QString::fromStdString(made.model_name));
   if (made.tokens && made.tokens != in_force.tokens)
     return made.prompt.isEmpty() ? tr("Of another prompt") : tr("Of another prompt: %1").arg(made.prompt);
   if (made.plan && made.plan != in_force.plan)
     return made.plan->heads.empty() ? tr("Of the model without ablated heads")
                                     : tr("With other heads ablated: %1").arg(heads_named(made.plan->heads));
+  if (made.answers && made.answers != in_force.answers) return tr("Of other answers than those that are typed");
   return {};
 }
 

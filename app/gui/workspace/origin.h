@@ -11,6 +11,7 @@
 #include <QString>
 
 #include "app/gui/engine/ablation_input.h"
+#include "app/gui/workspace/answer_state.h"
 
 namespace headscope::gui {
 
@@ -19,6 +20,7 @@ struct Origin {
   std::optional<std::vector<std::int64_t>> tokens; // unset: depends on no prompt
   QString prompt;                                  // the beginning of its text, for the user
   std::optional<AblationInput> plan;               // unset: of the model as it is, whatever is ablated
+  std::optional<AnswerState::Pair> answers;        // unset: measures no difference of answers
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
@@ -26,6 +28,7 @@ struct Origin {
 struct DependsOn {
   bool prompt = true;
   bool plan = false;
+  bool answers = false;
 };
 
 // Why something of origin `made` is not of what is in force; empty where it is.

@@ -9,6 +9,7 @@
 #include <QObject>
 
 #include "app/gui/engine/values.h"
+#include "app/gui/workspace/origin.h"
 
 namespace headscope::gui {
 
@@ -24,6 +25,7 @@ struct HeadScores {
   std::string source;              // result file, or "live"
   std::string model_sha256;        // of the model that it is of; empty: the open one
   std::string command;             // that gives the same numbers; empty: none is known
+  std::optional<Origin> origin;    // where they depend on what was in force; unset: they do not
 
   float at(HeadId head) const { return values[static_cast<std::size_t>(head.layer * n_heads + head.head)]; }
 };

@@ -40,6 +40,7 @@ Workspace::Workspace(QObject* parent)
       files_(QStringLiteral("files"), make_file_state()) {
   connect(&prompt_, &PromptState::changed, this, &Workspace::follow);
   connect(&ablation_, &AblationState::changed, this, &Workspace::in_force_changed);
+  connect(&answers_, &AnswerState::changed, this, &Workspace::in_force_changed);
   connect(this, &Workspace::model_changed, this, &Workspace::in_force_changed);
   connect(this, &Workspace::result_changed, this, &Workspace::in_force_changed);
 }
@@ -68,6 +69,14 @@ Origin Workspace::origin(DependsOn parts) const {
     origin.prompt = prompt_.beginning();
   }
   if (parts.plan) origin.plan = ablation_.input();
+  if (parts.answers) origin.answers = answers_.pair();
+  return origin;
+}
+
+Origin Workspace::origin_of_result() const {
+  Origin origin;
+  if (result_) origin.model_sha256 = store::text_attribute(result_->model, "sha256");
+  if (result_) origin.model_name = store::text_attribute(result_->model, "name");
   return origin;
 }
 

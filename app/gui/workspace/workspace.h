@@ -15,6 +15,7 @@
 #include "app/gui/files/result_summary.h"
 #include "app/gui/work/worker.h"
 #include "app/gui/workspace/ablation_state.h"
+#include "app/gui/workspace/answer_state.h"
 #include "app/gui/workspace/origin.h"
 #include "app/gui/workspace/prompt_state.h"
 #include "app/gui/workspace/score_board.h"
@@ -43,10 +44,12 @@ public:
   PromptState& prompt() { return prompt_; }
   ScoreBoard& scores() { return scores_; }
   AblationState& ablation() { return ablation_; }
+  AnswerState& answers() { return answers_; }
   const Selection& selection() const { return selection_; }
   const PromptState& prompt() const { return prompt_; }
   const ScoreBoard& scores() const { return scores_; }
   const AblationState& ablation() const { return ablation_; }
+  const AnswerState& answers() const { return answers_; }
 
   const std::optional<ModelInfo>& model() const { return model_; }
   const std::optional<ResultSummary>& result() const { return result_; }
@@ -57,7 +60,9 @@ public:
   bool live() const;
   // What a number that depends on these parts would be made of now.
   Origin origin(DependsOn parts) const;
-  Origin in_force() const { return origin({true, true}); }
+  // Of the model alone that the open result file comes from.
+  Origin origin_of_result() const;
+  Origin in_force() const { return origin({true, true, true}); }
 
   // The clean and the corrupt prompt of the patching view; unset while they cannot be patched.
   const std::optional<PatchPairInfo>& pair() const { return pair_; }
@@ -78,7 +83,7 @@ public:
 
 Q_SIGNALS:
   void model_changed();
-  void in_force_changed(); // model, prompt or ablated heads
+  void in_force_changed(); // model, prompt, ablated heads or answers
   void result_changed();
   void pair_changed();
   void failed(const QString& what, const headscope::Error& error);
@@ -99,6 +104,7 @@ private:
   PromptState prompt_;
   ScoreBoard scores_;
   AblationState ablation_;
+  AnswerState answers_;
   std::optional<ModelInfo> model_;
   std::optional<ResultSummary> result_;
   std::optional<PatchPairInfo> pair_;

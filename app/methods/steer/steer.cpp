@@ -83,7 +83,7 @@ public:
     return check_vector_options(vector_, needs_vector());
   }
 
-  std::vector<std::int64_t> seeds() const override { return {static_cast<std::int64_t>(prompts_.control.seed)}; }
+  std::vector<std::int64_t> seeds() const override { return {static_cast<std::int64_t>(prompts_.task.seed)}; }
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();

@@ -16,6 +16,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/models/head_filter.h"
+#include "app/gui/models/score_owner.h"
 #include "core/vocabulary/ablation.h"
 #include "core/vocabulary/head_id.h"
 #include "generated/app/gui/views/ablation/reference_prompts.h"
@@ -84,6 +85,7 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   });
   connect(&workspace_.ablation(), &AblationState::changed, this, &AblationControls::show_heads);
   connect(&workspace_.scores(), &ScoreBoard::changed, this, &AblationControls::show_scores);
+  connect(&workspace_, &Workspace::model_changed, this, &AblationControls::show_scores);
   show_heads();
   show_scores();
 }
@@ -216,7 +218,8 @@ void AblationControls::show_scores() {
   const QString before = score_->currentData().toString();
   score_->clear();
   for (const HeadScores& scores : workspace_.scores().all())
-    score_->addItem(QString::fromStdString(scores.title), QString::fromStdString(scores.id));
+    if (why_not_of(workspace_.model(), scores).isEmpty()) // heads of another model are not heads of this one
+      score_->addItem(QString::fromStdString(scores.title), QString::fromStdString(scores.id));
   score_->setCurrentIndex(std::max(0, score_->findData(before)));
 }
 

@@ -4,6 +4,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QLineEdit>
+#include <QPushButton>
 #include <QScrollArea>
 #include <QSpinBox>
 #include <QSplitter>
@@ -16,6 +17,7 @@
 #include "app/gui/views/ablation/ablation_controls.h"
 #include "app/gui/views/ablation/prediction_bars.h"
 #include "app/gui/views/ablation/text_pair.h"
+#include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
@@ -77,8 +79,19 @@ QWidget* AblationView::make_results() {
     field->setToolTip(tr("One token, with its leading space; empty: the clean run's likeliest"));
     row->addWidget(label);
     row->addWidget(field, 1);
-    connect(field, &QLineEdit::textEdited, answer_timer_, qOverload<>(&QTimer::start));
   }
+  meant_ = new QPushButton;
+  meant_->setToolTip(tr("Takes the answers as the model writes them, with a space before the word"));
+  meant_->hide();
+  row->addWidget(meant_);
+  connect(meant_, &QPushButton::clicked, this, [this] {
+    AnswerState::Pair pair = workspace().answers().pair();
+    if (!prediction_->meant_answer.empty()) pair.answer = prediction_->meant_answer;
+    if (!prediction_->meant_wrong.empty()) pair.wrong = prediction_->meant_wrong;
+    workspace().answers().set(pair);
+  });
+  share_answers(workspace().answers(), *answer_, *wrong_);
+  connect(&workspace().answers(), &AnswerState::changed, answer_timer_, qOverload<>(&QTimer::start));
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(0, 4, 0, 0);
@@ -165,12 +178,13 @@ void AblationView::predict_now() {
   PredictRequest request;
   request.tokens = workspace().prompt().ids();
   request.ablation = input(true);
-  request.answer = answer_->text().toStdString();
-  request.wrong = wrong_->text().toStdString();
+  request.answer = workspace().answers().pair().answer;
+  request.wrong = workspace().answers().pair().wrong;
   workspace().engine().post<Prediction>(
       JobSpec::view(QStringLiteral("predict"), tr("Predicting with ablated heads")), this,
       [request](EngineState& state, const JobContext<Prediction>& job) { return predict(state, request, job.control); },
-      {[this, tokens = request.tokens, made_of = workspace().origin({true, true})](Result<Prediction> prediction) {
+      {[this, tokens = request.tokens,
+        made_of = workspace().origin({true, true, true})](Result<Prediction> prediction) {
         if (!prediction.ok()) {
           stale_ = true;
           return workspace().report(tr("Nothing was predicted"), prediction.error());
@@ -241,6 +255,11 @@ void AblationView::show_prediction() {
   else
     numbers_->setText(
         tr("Logit difference %1: %2\nAblate heads to see what changes.").arg(pair, number(prediction_->clean_diff)));
+  QStringList meant;
+  for (const std::string* text : {&prediction_->meant_answer, &prediction_->meant_wrong})
+    if (!text->empty()) meant.append(token_text(*text, 16));
+  meant_->setText(tr("Use %1").arg(meant.join(tr(" and "))));
+  meant_->setVisible(!meant.isEmpty());
   if (!prediction_->note.empty())
     numbers_->setText(numbers_->text() + QLatin1Char('\n') + QString::fromStdString(prediction_->note));
 }

@@ -10,6 +10,7 @@
 
 class QLabel;
 class QLineEdit;
+class QPushButton;
 class QSpinBox;
 class QStackedWidget;
 class QTextEdit;
@@ -59,6 +60,7 @@ private:
   QSpinBox* new_tokens_ = nullptr;
   QTextEdit *clean_box_ = nullptr, *ablated_box_ = nullptr;
   QTimer* answer_timer_;
+  QPushButton* meant_ = nullptr; // takes what is meant in place of an answer without its space
   OriginMark *prediction_mark_ = nullptr, *text_mark_ = nullptr;
 
   std::optional<Prediction> prediction_;

@@ -26,6 +26,7 @@
 #include "app/gui/views/circuit/circuit_controls.h"
 #include "app/gui/views/circuit/discover_bar.h"
 #include "app/gui/views/circuit/graph_canvas.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 #include "app/result_figures/graph_figure.h"
 
@@ -64,6 +65,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   auto* column = new QVBoxLayout(page);
   column->addWidget(controls_);
   splitter_->addWidget(canvas_);
+  mark_ = new OriginMark(workspace, canvas_);
   splitter_->addWidget(curve_chart_);
   splitter_->setCollapsible(0, false);
   curve_chart_->chart()->layout()->setContentsMargins(0, 0, 0, 0);
@@ -193,13 +195,24 @@ void CircuitView::update_sources() {
 void CircuitView::load() {
   const QString source = controls_->source();
   loaded_ = source;
+  mark_->set_origin(std::nullopt);
   if (source.startsWith(score_prefix)) {
     workspace().files().drop_lane(QStringLiteral("graph"));
     const HeadScores* scores = workspace().scores().find(source.mid(score_prefix.size()).toStdString());
+    if (scores && !scores->model_sha256.empty()) {
+      Origin made_of;
+      made_of.model_sha256 = scores->model_sha256;
+      mark_->set_origin(made_of);
+    }
     return take({scores ? CircuitGraph(ablation_graph(*scores)) : CircuitGraph(), std::nullopt, std::nullopt});
   }
-  if (source.startsWith(found_prefix)) return read_file(source.mid(found_prefix.size()).toStdString(), {});
+  if (source.startsWith(found_prefix)) {
+    const QString path = source.mid(found_prefix.size());
+    mark_->set_origin(found_of_[path]);
+    return read_file(path.toStdString(), {});
+  }
   if (!source.startsWith(graph_prefix) || !workspace().result()) return take({});
+  mark_->set_origin(workspace().origin_of_result());
   read_file(workspace().result()->path, source.mid(graph_prefix.size()).toStdString());
 }
 
@@ -247,6 +260,7 @@ void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
 
 void CircuitView::add_found(const QString& path, const QString& title) {
   found_.push_back({path, title});
+  found_of_[path] = workspace().origin({false});
   update_sources();
   controls_->choose(found_prefix + path);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 
 #include <QLabel>
 #include <QPushButton>
@@ -20,6 +21,8 @@ class ChartView;
 class CircuitControls;
 class DiscoverBar;
 class GraphCanvas;
+
+class OriginMark;
 
 class CircuitView : public View {
   Q_OBJECT
@@ -96,7 +99,9 @@ private:
   struct Found {
     QString path, title;
   };
-  std::vector<Found> found_; // by this window, in files of its own
+  std::vector<Found> found_;           // by this window, in files of its own
+  std::map<QString, Origin> found_of_; // what circuits that were found here are of, by file
+  OriginMark* mark_ = nullptr;
   CircuitGraph graph_;
   std::optional<CircuitGraph> whole_; // of which graph_ is the circuit that was built
   std::int64_t rebuilt_of_ = 0;       // so many edges were asked for

@@ -25,6 +25,7 @@
 #include "app/gui/views/detectors/detector_options.h"
 #include "app/gui/views/detectors/evidence_panel.h"
 #include "app/gui/views/detectors/masking_panel.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
 namespace headscope::gui {
@@ -239,6 +240,13 @@ QString unnamed_text(const DetectorResult& result) {
 
 void DetectorsView::take(DetectorAnswer answer) {
   const std::string id = answer.request.id;
+  const auto before = answers_.find(id);
+  if (!answer.result->complete && before != answers_.end() && before->second.result->complete &&
+      before->second.model_sha256 == answer.model_sha256) {
+    Q_EMIT workspace().noted(
+        tr("%1 was stopped: the scores of the run that was finished stay").arg(QString::fromStdString(answer.title)));
+    return;
+  }
   const DetectorResult& result = *answer.result;
   HeadScores scores;
   scores.id = "run/" + id;
@@ -250,6 +258,7 @@ void DetectorsView::take(DetectorAnswer answer) {
   scores.values = result.scores;
   scores.threshold = result.threshold;
   scores.source = "live";
+  scores.model_sha256 = answer.model_sha256;
   const HeadScores main = scores;
   answers_[id] = std::move(answer);
   const DetectorResult& kept = *answers_[id].result;
@@ -336,6 +345,7 @@ QWidget* DetectorsView::make_results() {
   parts->addWidget(table_);
   parts->addWidget(evidence_);
   parts->setSizes({180, 180, 180, 160});
+  mark_ = new OriginMark(workspace(), parts);
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(4, 0, 0, 0);
@@ -376,6 +386,9 @@ void DetectorsView::show_chosen() {
     show_cumulative(*cumulative_->chart(), {});
     return;
   }
+  Origin made_of;
+  made_of.model_sha256 = scores->model_sha256;
+  mark_->set_origin(scores->model_sha256.empty() ? std::nullopt : std::optional(made_of));
   heads_->set_scores(*scores, {});
   heads_->set_ablated(workspace().ablation().heads());
   QString text = QString::fromStdString(scores->description);

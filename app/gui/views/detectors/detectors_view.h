@@ -26,6 +26,8 @@ class EvidencePanel;
 class HeadListModel;
 class MaskingPanel;
 
+class OriginMark;
+
 class DetectorsView : public View {
   Q_OBJECT
 public:
@@ -74,6 +76,7 @@ private:
   QComboBox* score_ = nullptr;
   HeadListModel* heads_;
   QTableView* table_ = nullptr;
+  OriginMark* mark_ = nullptr;
   QChartView *histogram_ = nullptr, *cumulative_ = nullptr;
   EvidencePanel* evidence_;
   MaskingPanel* masking_;

@@ -191,8 +191,9 @@ void GridView::showEvent(QShowEvent* event) {
 }
 
 void GridView::score_prompt() {
-  if (!watched() || !workspace().live()) return;
   std::vector<std::int64_t> tokens = workspace().prompt().ids();
+  if (tokens != scored_) scored_.clear(); // the job of the prompt before is dropped, whether this one is scored or not
+  if (!watched() || !workspace().live()) return;
   if (tokens == scored_ || tokens.size() > longest_scored) return;
   scored_ = tokens;
   workspace().engine().post<LiveScores>(JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")),
@@ -200,14 +201,14 @@ void GridView::score_prompt() {
                                         [tokens](EngineState& state, const JobContext<LiveScores>& job) {
                                           return live_scores(state, tokens, job.control);
                                         },
-                                        {[this](Result<LiveScores> scores) {
-                                          if (scores.ok()) return take_live(*scores);
+                                        {[this, origin = workspace().origin({true, false})](Result<LiveScores> scores) {
+                                          if (scores.ok()) return take_live(*scores, origin);
                                           scored_.clear();
                                           workspace().report(tr("Heads were not scored on the prompt"), scores.error());
                                         }});
 }
 
-void GridView::take_live(const LiveScores& live) {
+void GridView::take_live(const LiveScores& live, const Origin& origin) {
   const auto put = [&](const char* id, const QString& title, const QString& description, const char* units,
                        const std::vector<float>& values) {
     HeadScores scores;
@@ -219,7 +220,8 @@ void GridView::take_live(const LiveScores& live) {
     scores.n_heads = live.n_heads;
     scores.values = values;
     scores.source = "live";
-    scores.model_sha256 = workspace().model()->sha256;
+    scores.model_sha256 = origin.model_sha256;
+    scores.origin = origin;
     workspace().scores().put(std::move(scores));
   };
   put("sink_mass", tr("Prompt: attention to the first token"),

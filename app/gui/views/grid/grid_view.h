@@ -41,7 +41,7 @@ private:
   void show_kind(ScorePanel& panel, const QString& score_id);
   void apply_filter();
   void score_prompt();
-  void take_live(const LiveScores& scores);
+  void take_live(const LiveScores& scores, const Origin& origin);
   HeadFilter filter() const;
 
   std::vector<ScorePanel*> panels_;

@@ -22,13 +22,14 @@
 #include "app/gui/models/head_list_model.h"
 #include "app/gui/models/score_owner.h"
 #include "app/gui/views/grid/head_grid.h"
+#include "app/gui/views/origin/origin_mark.h"
 
 namespace headscope::gui {
 
 ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
     : QFrame(parent), workspace_(workspace), choice_(new QComboBox), remove_(new QToolButton),
-      stack_(new QStackedWidget), grid_(new HeadGrid), list_(new HeadListModel(this)), table_(new QTableView),
-      value_(new QLabel) {
+      stack_(new QStackedWidget), grid_(new HeadGrid), mark_(new OriginMark(workspace, stack_, Qt::BottomEdge)),
+      list_(new HeadListModel(this)), table_(new QTableView), value_(new QLabel) {
   choice_->setAccessibleName(tr("Score"));
   choice_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   choice_->setMinimumContentsLength(8);
@@ -147,6 +148,7 @@ void ScorePanel::take_up_scores() {
 
 void ScorePanel::show_scores() {
   const HeadScores* shown = scores();
+  mark_->set_origin(shown ? shown->origin : std::nullopt);
   if (!shown) {
     grid_->clear();
     list_->set_scores({}, {});

@@ -18,6 +18,7 @@ namespace headscope::gui {
 
 class HeadGrid;
 class HeadListModel;
+class OriginMark;
 
 class ScorePanel : public QFrame {
   Q_OBJECT
@@ -64,6 +65,7 @@ private:
   QToolButton* remove_;
   QStackedWidget* stack_;
   HeadGrid* grid_;
+  OriginMark* mark_;
   HeadListModel* list_;
   QTableView* table_;
   QLabel* value_;

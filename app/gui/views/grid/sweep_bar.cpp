@@ -17,6 +17,7 @@
 #include "app/gui/models/progress_text.h"
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/elided_label.h"
+#include "app/gui/views/answers/answer_fields.h"
 #include "core/prompts/tasks/task.h"
 #include "core/vocabulary/ablation.h"
 #include "core/vocabulary/metric.h"
@@ -141,16 +142,13 @@ void SweepBar::make_answers(QMenu& menu) {
   auto* rows = new QFormLayout(box);
   answer_ = new QLineEdit;
   wrong_ = new QLineEdit;
-  for (const auto& [edit, name, text] :
-       {std::tuple(answer_, tr("&Answer"), &Settings::answer), {wrong_, tr("&Wrong"), &Settings::wrong}}) {
+  for (const auto& [edit, name] : {std::pair(answer_, tr("&Answer")), {wrong_, tr("&Wrong")}}) {
     edit->setPlaceholderText(tr("the likeliest"));
     edit->setToolTip(tr("One token, with its leading space; empty: the clean run's likeliest"));
     rows->addRow(name, edit);
-    connect(edit, &QLineEdit::textEdited, this, [this, field = text](const QString& typed) {
-      settings_.*field = typed.toStdString();
-      show_state();
-    });
   }
+  share_answers(workspace_.answers(), *answer_, *wrong_);
+  connect(&workspace_.answers(), &AnswerState::changed, this, &SweepBar::show_state);
   auto* action = new QWidgetAction(answers);
   action->setDefaultWidget(box);
   answers->addAction(action);
@@ -158,8 +156,6 @@ void SweepBar::make_answers(QMenu& menu) {
 
 void SweepBar::set_settings(Settings settings) {
   settings_ = std::move(settings);
-  answer_->setText(QString::fromStdString(settings_.answer));
-  wrong_->setText(QString::fromStdString(settings_.wrong));
   show_state();
 }
 
@@ -172,8 +168,9 @@ SweepRequest SweepBar::request() const {
   if (settings_.source == Source::prompt) {
     values = prompt_values(workspace_.prompt());
     request.tokens = workspace_.prompt().ids();
-    if (!settings_.answer.empty()) values["answer"] = settings_.answer;
-    if (!settings_.wrong.empty()) values["wrong"] = settings_.wrong;
+    const AnswerState::Pair& answers = workspace_.answers().pair();
+    if (!answers.answer.empty()) values["answer"] = answers.answer;
+    if (!answers.wrong.empty()) values["wrong"] = answers.wrong;
   } else {
     values[settings_.source == Source::task ? "task" : "prompts_file"] = settings_.from;
   }
@@ -226,6 +223,8 @@ void SweepBar::start_over() {
 void SweepBar::post(SweepRequest request) {
   const std::string id = sweep_id(request);
   const QString prompts = prompts_title();
+  const std::optional<Origin> origin =
+      request.tokens.empty() ? std::nullopt : std::optional(workspace_.origin({true, false, true}));
   said_.clear();
   Q_EMIT score_wanted(QString::fromStdString(id));
   job_ = workspace_.engine().post<HeadSweep>(
@@ -233,24 +232,27 @@ void SweepBar::post(SweepRequest request) {
       [request = std::move(request)](EngineState& state, const JobContext<HeadSweep>& job) {
         return sweep_heads(state, request, job.control, job.partial);
       },
-      {[this, id, prompts](Result<HeadSweep> sweep) {
+      {[this, id, prompts, origin](Result<HeadSweep> sweep) {
          job_ = 0;
          if (sweep.ok()) {
            say(*sweep);
-           take(std::move(*sweep), id, prompts);
+           take(std::move(*sweep), id, prompts, origin);
          } else {
            workspace_.report(tr("The heads were not swept"), sweep.error());
          }
          show_state();
        },
-       [this, id, prompts](HeadSweep sweep) { take(std::move(sweep), id, prompts); }});
+       [this, id, prompts, origin](HeadSweep sweep) { take(std::move(sweep), id, prompts, origin); }});
   show_state();
 }
 
-void SweepBar::take(HeadSweep sweep, const std::string& id, const QString& prompts) {
+void SweepBar::take(HeadSweep sweep, const std::string& id, const QString& prompts,
+                    const std::optional<Origin>& origin) {
   const auto& model = workspace_.model();
   if (!model || model->sha256 != sweep.model.sha256) return; // another model was opened meanwhile
-  workspace_.scores().put(sweep_scores(sweep, id, prompts));
+  HeadScores scores = sweep_scores(sweep, id, prompts);
+  scores.origin = origin;
+  workspace_.scores().put(std::move(scores));
   if (sweep.complete)
     unfinished_.erase(id);
   else
@@ -268,26 +270,27 @@ void SweepBar::say(const HeadSweep& sweep) {
 
 void SweepBar::attribute() {
   if (!attribute_->isEnabled()) return;
-  AttributionRequest request{workspace_.prompt().ids(), settings_.answer, settings_.wrong};
+  AttributionRequest request{workspace_.prompt().ids(), workspace_.answers().pair().answer,
+                             workspace_.answers().pair().wrong};
   const QString prompt = prompt_title(workspace_.prompt(), title_length);
-  workspace_.engine().post<AttributionMap>({QStringLiteral("grid-attribution"), tr("Attributing logits to heads")},
-                                           this,
-                                           [request](EngineState& state, const JobContext<AttributionMap>& job) {
-                                             return run_attribution(state, request, job.control);
-                                           },
-                                           {[this, prompt, values = prompt_values(workspace_.prompt()),
-                                             model = workspace_.model()](Result<AttributionMap> map) {
-                                             if (!map.ok())
-                                               return workspace_.report(tr("Logits were not attributed"), map.error());
-                                             const auto& now = workspace_.model();
-                                             if (!now || now->sha256 != model->sha256) return;
-                                             HeadScores scores = attribution_scores(*map, prompt);
-                                             scores.model_sha256 = model->sha256;
-                                             scores.command = attribution_command(*map, values, command_model(model));
-                                             const QString id = QString::fromStdString(scores.id);
-                                             Q_EMIT score_wanted(id);
-                                             workspace_.scores().put(std::move(scores));
-                                           }});
+  workspace_.engine().post<AttributionMap>(
+      {QStringLiteral("grid-attribution"), tr("Attributing logits to heads")}, this,
+      [request](EngineState& state, const JobContext<AttributionMap>& job) {
+        return run_attribution(state, request, job.control);
+      },
+      {[this, prompt, values = prompt_values(workspace_.prompt()), model = workspace_.model(),
+        origin = workspace_.origin({true, false, true})](Result<AttributionMap> map) {
+        if (!map.ok()) return workspace_.report(tr("Logits were not attributed"), map.error());
+        const auto& now = workspace_.model();
+        if (!now || now->sha256 != model->sha256) return;
+        HeadScores scores = attribution_scores(*map, prompt);
+        scores.origin = origin;
+        scores.model_sha256 = model->sha256;
+        scores.command = attribution_command(*map, values, command_model(model));
+        const QString id = QString::fromStdString(scores.id);
+        Q_EMIT score_wanted(id);
+        workspace_.scores().put(std::move(scores));
+      }});
 }
 
 void SweepBar::cancel() {

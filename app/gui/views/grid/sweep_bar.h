@@ -28,7 +28,6 @@ public:
   enum class Source { prompt, task, file };
   struct Settings {
     std::string metric, method; // empty: the default of `ablate`
-    std::string answer, wrong;  // of the prompt; empty: the clean run's two likeliest
     Source source = Source::prompt;
     std::string from; // the task's name, or the file
   };
@@ -57,7 +56,7 @@ private:
   QString prompts_title() const;
   bool can_start();
   void post(SweepRequest request);
-  void take(HeadSweep sweep, const std::string& id, const QString& prompts);
+  void take(HeadSweep sweep, const std::string& id, const QString& prompts, const std::optional<Origin>& origin);
   void say(const HeadSweep& sweep);
   void show_state();
   void show_progress();

@@ -8,6 +8,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/style/theme.h"
+#include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/lens/layer_bars.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
@@ -58,8 +59,12 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
   connect(&workspace, &Workspace::model_changed, this, stale);
   connect(&workspace.prompt(), &PromptState::changed, this, stale);
   connect(tabs_, &QTabWidget::currentChanged, this, stale);
-  for (const QLineEdit* edit : {follow_, answer_, wrong_})
-    connect(edit, &QLineEdit::textEdited, this, [this] { wait_.start(); });
+  connect(follow_, &QLineEdit::textEdited, this, [this] { wait_.start(); });
+  share_answers(workspace.answers(), *answer_, *wrong_);
+  connect(&workspace.answers(), &AnswerState::changed, this, [this] {
+    stale_ = true;
+    if (watched()) wait_.start();
+  });
   connect(color_, &QComboBox::currentIndexChanged, this, &LensView::show_lens);
   connect(map_, &CellMap::cell_clicked, this, &LensView::click_lens);
   connect(heads_, &CellMap::cell_clicked, this, &LensView::click_head);
@@ -168,14 +173,14 @@ void LensView::ask_lens() {
 }
 
 void LensView::ask_attribution() {
-  const AttributionRequest request{workspace().prompt().ids(), answer_->text().toStdString(),
-                                   wrong_->text().toStdString()};
+  const AnswerState::Pair& answers = workspace().answers().pair();
+  const AttributionRequest request{workspace().prompt().ids(), answers.answer, answers.wrong};
   workspace().engine().post<AttributionMap>(
       JobSpec::view(QStringLiteral("attribution"), tr("Direct logit attribution")), this,
       [request](EngineState& state, const JobContext<AttributionMap>& job) {
         return run_attribution(state, request, job.control);
       },
-      {[this, made_of = workspace().origin({true, false})](Result<AttributionMap> map) {
+      {[this, made_of = workspace().origin({true, false, true})](Result<AttributionMap> map) {
         if (!map.ok()) {
           attribution_note_->setText(QString::fromStdString(map.error().message));
           return;

@@ -12,7 +12,8 @@ constexpr int dimmed_alpha = 150; // of 255: what lies below can still be read
 constexpr int margin = 4;
 } // namespace
 
-OriginMark::OriginMark(Workspace& workspace, QWidget* over) : QWidget(over), workspace_(workspace) {
+OriginMark::OriginMark(Workspace& workspace, QWidget* over, Qt::Edge edge)
+    : QWidget(over), workspace_(workspace), edge_(edge) {
   setObjectName(QStringLiteral("origin-mark"));
   setAttribute(Qt::WA_TransparentForMouseEvents);
   setFocusPolicy(Qt::NoFocus);
@@ -32,7 +33,8 @@ void OriginMark::set_remark(const QString& remark) {
 }
 
 void OriginMark::update_text() {
-  const Origin now = workspace_.in_force();
+  // What depends on no prompt is of the open model, whatever prompt of a file is looked at.
+  const Origin now = workspace_.origin({!origin_ || origin_->tokens, true, true});
   why_ = origin_ ? why_outdated(*origin_, now) : QString();
   QStringList parts;
   for (const QString& part : {why_, why_.isEmpty() && origin_ ? caveat(*origin_, now) : QString(), remark_})
@@ -58,7 +60,7 @@ QRect OriginMark::strip() const {
   const QFontMetrics metrics(font());
   const int wanted = metrics.horizontalAdvance(text_) + 4 * margin;
   const int width = std::min(wanted, this->width()), height = metrics.height() + 2 * margin;
-  return {(this->width() - width) / 2, 0, width, height};
+  return {(this->width() - width) / 2, edge_ == Qt::BottomEdge ? this->height() - height : 0, width, height};
 }
 
 void OriginMark::paintEvent(QPaintEvent*) {

@@ -13,8 +13,8 @@ namespace headscope::gui {
 class OriginMark : public QWidget {
   Q_OBJECT
 public:
-  // Becomes a child of `over` and keeps its size.
-  OriginMark(Workspace& workspace, QWidget* over);
+  // Becomes a child of `over` and keeps its size; the reason stands at `edge`, the top or the bottom.
+  OriginMark(Workspace& workspace, QWidget* over, Qt::Edge edge = Qt::TopEdge);
 
   // What is shown now was made of this; unset: nothing is shown that could be outdated.
   void set_origin(std::optional<Origin> origin);
@@ -35,6 +35,7 @@ private:
   QRect strip() const;
 
   Workspace& workspace_;
+  Qt::Edge edge_;
   std::optional<Origin> origin_;
   QString remark_, why_, text_;
 };

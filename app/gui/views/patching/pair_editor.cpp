@@ -81,7 +81,6 @@ void PairEditor::make_prompts(QGridLayout& grid) {
                          : tr("The wrong one, with its space; empty: the likeliest of the corrupt prompt"));
     edit->setPlaceholderText(edit == answer_ ? tr("Answer") : tr("Wrong answer"));
     grid.addWidget(edit, 2, column++);
-    connect(edit, &QLineEdit::textEdited, this, &PairEditor::edited);
     connect(edit, &QLineEdit::returnPressed, this, &PairEditor::run_wanted);
   }
 }
@@ -187,12 +186,6 @@ void PairEditor::set_texts(const QString& clean, const QString& corrupt) {
   corrupt_->setPlainText(corrupt);
   quiet_ = false;
   touched_ = clean != corrupt;
-  Q_EMIT edited();
-}
-
-void PairEditor::set_answers(const QString& answer, const QString& wrong) {
-  answer_->setText(answer);
-  wrong_->setText(wrong);
   Q_EMIT edited();
 }
 

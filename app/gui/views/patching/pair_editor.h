@@ -28,7 +28,8 @@ public:
   void offer_prompt(const QString& text);
   void offer_pair(const QString& clean, const QString& corrupt);
   void set_texts(const QString& clean, const QString& corrupt);
-  void set_answers(const QString& answer, const QString& wrong);
+  QLineEdit& answer() { return *answer_; }
+  QLineEdit& wrong() { return *wrong_; }
   void set_settings(const PatchSettings& settings);
   // Shows the tokens, and the answers used where none is typed.
   void show_pair(const PatchPairInfo& pair);

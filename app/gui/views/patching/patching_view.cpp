@@ -16,6 +16,8 @@
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/theme.h"
+#include "app/gui/views/answers/answer_fields.h"
+#include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/patching/pair_editor.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "app/gui/views/view_list.h"
@@ -72,6 +74,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   column->addWidget(stored_);
   column->addWidget(message_);
   column->addWidget(map_, 1);
+  mark_ = new OriginMark(workspace, map_);
   column->addWidget(make_tools());
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
@@ -79,6 +82,8 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   wait_.setSingleShot(true);
   wait_.setInterval(typing_pause_ms);
   connect(&wait_, &QTimer::timeout, this, &PatchingView::read_tokens);
+  share_answers(workspace.answers(), editor_->answer(), editor_->wrong());
+  connect(&workspace.answers(), &AnswerState::changed, editor_, &PairEditor::edited);
   connect(editor_, &PairEditor::edited, this, [this] {
     // While a map of a file is shown, the pair is read only when it is run.
     editor_->set_runnable(stored_->currentIndex() > 0 && this->workspace().model());
@@ -158,7 +163,7 @@ void PatchingView::take_task(const QString& name) {
       {[this](Result<PatchPrompts> pair) {
         if (!pair.ok()) return workspace().report(tr("There is no pair of this task"), pair.error());
         editor_->set_texts(QString::fromStdString(pair->clean), QString::fromStdString(pair->corrupt));
-        editor_->set_answers(QString::fromStdString(pair->answer), QString::fromStdString(pair->wrong));
+        workspace().answers().set({pair->answer, pair->wrong});
       }});
 }
 
@@ -210,8 +215,9 @@ void PatchingView::start(const PatchSettings& settings) {
                    : tr("Patching %1 …").arg(QString::fromStdString(settings.site)),
                false);
   const std::string command = patch_command(pair_prompts_, *pair_, settings, command_model(workspace().model()));
-  const auto take = [this, command](PatchMap map) {
+  const auto take = [this, command, made_of = workspace().origin({false})](PatchMap map) {
     map.command = command;
+    mark_->set_origin(made_of);
     show_map(std::move(map));
   };
   workspace().engine().post<PatchMap>(JobSpec::lengthy(QStringLiteral("patch"), settings.estimate
@@ -234,7 +240,8 @@ void PatchingView::start(const PatchSettings& settings) {
 
 // A map by head is a score of the head grid, too.
 void PatchingView::keep_as_score() {
-  if (const auto& model = workspace().model())
+  const auto& model = workspace().model();
+  if (model && mark_->origin() && mark_->origin()->model_sha256 == model->sha256) // no other was opened meanwhile
     if (auto scores = patch_scores(*shown_, *model)) workspace().scores().put(std::move(*scores));
 }
 
@@ -347,6 +354,7 @@ void PatchingView::load_stored() {
   shown_.reset();
   before_.reset();
   map_->set_content({});
+  mark_->set_origin(std::nullopt);
   offer_heads();
   if (name.isEmpty() || !workspace().result()) {
     workspace().files().drop_lane(QStringLiteral("patching"));
@@ -364,6 +372,7 @@ void PatchingView::load_stored() {
         editor_->offer_pair(text_of(map->clean), text_of(map->corrupt));
         editor_->show_tokens(map->clean, map->corrupt);
         editor_->set_runnable(workspace().model().has_value());
+        mark_->set_origin(workspace().origin_of_result());
         show_map(std::move(*map));
       }});
 }

@@ -14,6 +14,8 @@
 
 namespace headscope::gui {
 
+class OriginMark;
+
 class PairEditor;
 
 class PatchingView : public View {
@@ -58,6 +60,7 @@ private:
   QString column_name(int column) const;
 
   PairEditor* editor_;
+  OriginMark* mark_ = nullptr;
   CellMap* map_;
   QComboBox* stored_;
   QLabel *message_, *empty_;
