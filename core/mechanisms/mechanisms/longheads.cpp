@@ -63,20 +63,26 @@ at::Tensor places_of(const Text& text, const at::Tensor& summaries, Range querie
   return at::where(chosen, chosen.to(at::kLong).cumsum(-1) - 1, -1);
 }
 
+// Turning the query back by a chunk's place is turning the chunk's keys forward by it, so every query gets one rotation
+// for each place, and each chunk is multiplied by the one that belongs to its place.
 at::Tensor placed_scores(const Text& text, const at::Tensor& by_place, const at::Tensor& places, Range queries,
                          const LongHeadsOptions& options) {
+  const std::int64_t heads = text.heads(), d = text.q.size(2), count = places.size(-1), size = options.chunk;
   const at::Tensor position = query_positions(text, queries).squeeze(1);
-  const at::Tensor row = at::floor_divide(position, options.chunk).clamp_max(options.chunks - 1) * options.chunk +
-                         position.remainder(options.chunk); // the query's place in its row of chunks
-  const at::Tensor key = key_positions(text, {{0, queries.end}});
-  const at::Tensor place_of_key = places.index_select(-1, at::floor_divide(key, options.chunk).squeeze(0));
+  const at::Tensor row = at::floor_divide(position, size).clamp_max(options.chunks - 1) * size +
+                         position.remainder(size); // the query's place in its row of chunks
   const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count());
-  const at::Tensor k = by_place.narrow(1, 0, queries.end);
-  at::Tensor scores = at::full({q.size(0), q.size(1), k.size(1)}, not_visited, q.options().dtype(at::kFloat));
-  // Turning the query back by the chunk's place is turning the chunk's keys forward by it.
-  for (std::int64_t place = 0; place < std::min(options.chunks, places.size(-1)); ++place)
-    scores = at::where(place_of_key == place, raw_scores(text, text.rotate(q, row - place * options.chunk), k), scores);
-  return scores;
+  std::vector<at::Tensor> by_turn;
+  for (std::int64_t place = 0; place < std::min(options.chunks, count); ++place)
+    by_turn.push_back(text.rotate(q, row - place * size));
+  const at::Tensor turn = places.clamp_min(0).unsqueeze(-1).expand({heads, queries.count(), count, d});
+  const at::Tensor turned = at::stack(by_turn, 2).gather(2, turn).transpose(1, 2); // [head, chunk, query, d_head]
+  at::Tensor k = by_place.narrow(1, 0, queries.end);
+  k = at::constant_pad_nd(k, {0, 0, 0, count * size - queries.end}).view({heads * count, size, d});
+  const at::Tensor scores = raw_scores(text, turned.reshape({heads * count, queries.count(), d}), k)
+                                .view({heads, count, queries.count(), size})
+                                .masked_fill((places < 0).transpose(1, 2).unsqueeze(-1), not_visited);
+  return scores.transpose(1, 2).reshape({heads, queries.count(), count * size}).narrow(2, 0, queries.end);
 }
 
 // ---- The reference
@@ -193,7 +199,7 @@ extern const MechanismDefinition longheads = {
              .what =
                  "the first `begin` queries see everything; later ones the first chunk, their own, the one before and "
                  "the best others of earlier chunks, `chunks` in all, side by side at positions 0, 1, …",
-             .cost = "O(T chunks chunk) keys attended; this form computes all scores, once a place",
+             .cost = "O(T chunks chunk) keys attended; this form computes all scores",
              .reference = "arXiv 2402.10685; LuLuLuyi/LongHeads",
              .equals_full = "T ≤ begin, or T ≤ chunk chunks",
              .training = "none",
