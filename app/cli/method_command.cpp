@@ -133,6 +133,15 @@ CLI::App* command_of(CLI::App& app, Commands& commands, const methods::MethodInf
   return add_command(*parent, commands, word, info.summary, info.example);
 }
 
+// A method's own option takes the place of the general one of that name: `compare` has mechanisms of its own.
+void drop_replaced(methods::OptionList& general, methods::Method& method) {
+  methods::OptionList own;
+  method.inputs(own);
+  method.options(own);
+  for (const Option& option : own.all())
+    if (Option* replaced = general.find(option.name)) replaced->offered = Offered::experiment;
+}
+
 void add_method(CLI::App& app, Commands& commands, std::unique_ptr<methods::Method> method) {
   const auto what = std::make_shared<MethodCall>();
   what->method = std::move(method);
@@ -140,6 +149,7 @@ void add_method(CLI::App& app, Commands& commands, std::unique_ptr<methods::Meth
   CLI::App* command = command_of(app, commands, info);
   methods::OptionList list;
   if (info.needs_model) methods::list_model_options(list, what->model);
+  drop_replaced(list, *what->method);
   if (Option* model = info.model_may_be_missing ? list.find("model") : nullptr) model->required = false;
   what->method->inputs(list);
   what->method->options(list);

@@ -43,6 +43,9 @@ nlohmann::json describe(Method& method) {
   method.options(options);
   ModelOptions how;
   if (info.needs_model) list_model_options(model, how);
+  nlohmann::json general = nlohmann::json::array(); // without those that the method has itself
+  for (nlohmann::json& option : model.to_json())
+    if (!options.find(option["name"].get<std::string>())) general.push_back(std::move(option));
   return {{"id", info.id},
           {"summary", info.summary},
           {"example", info.example},
@@ -50,7 +53,7 @@ nlohmann::json describe(Method& method) {
           {"needs_model", info.needs_model},
           {"result_file", to_string(info.output)},
           {"in_experiments", method.cells() != nullptr},
-          {"model", model.to_json()},
+          {"model", general},
           {"inputs", inputs.to_json()},
           {"options", options.to_json()}};
 }

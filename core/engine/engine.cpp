@@ -5,6 +5,7 @@
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "core/engine/attention_needs.h"
 #include "core/engine/check_request.h"
 #include "core/engine/forward.h"
 #include "core/model/guard.h"
@@ -57,6 +58,7 @@ Result<RunResult> Engine::run(const RunRequest& request) const {
     const c10::AutoGradMode no_grad(false);
     HS_ASSIGN(const RunSpan span, check_request(request, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
+    HS_TRY(check_needs(attention_for(request), request, span, plan));
     ForwardPass pass(*model_, attention_for(request), request, plan, span, false);
     RunResult result = pass.run();
     result.cache = plan.take_cache();
@@ -70,6 +72,7 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
     const c10::AutoGradMode with_grad(true);
     HS_ASSIGN(const RunSpan span, check_request(request.run, config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
+    HS_TRY(check_needs(attention_for(request.run), request.run, span, plan));
     ForwardPass pass(*model_, attention_for(request.run), request.run, plan, span, true);
     const RunResult forward = pass.run();
     GradientResult result;

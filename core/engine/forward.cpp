@@ -49,7 +49,8 @@ std::vector<at::Tensor> indices_with_copies(const RunRequest& request, const Run
 
 ForwardPass::ForwardPass(const Model& model, const AttentionBackend& attention, const RunRequest& request,
                          HookPlan& plan, const RunSpan& span, bool differentiable)
-    : model_(model), config_(model.config), attention_(attention), request_(request), plan_(plan), span_(span),
+    : model_(model), config_(model.config), attention_(attention),
+      layered_(dynamic_cast<const LayeredAttention*>(&attention)), request_(request), plan_(plan), span_(span),
       differentiable_(differentiable) {
   positions_ = at::arange(span_.begin, span_.begin + span_.count, at::kLong).unsqueeze(0);
   if (!request_.batch.left_pad.empty()) {
@@ -148,7 +149,9 @@ at::Tensor ForwardPass::block(int layer, at::Tensor input) {
 bool ForwardPass::only_last_matters(int layer) const {
   const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
   const bool copies = entering_ && entering_->copied();
-  return !looked_at && !given_z_.defined() && !copies && request_.past.none() && only_last_matters_after_z(layer);
+  const LayerNeeds needed = needs(layer);
+  return !looked_at && !given_z_.defined() && !copies && request_.past.none() && !needed.whole_rows &&
+         !needed.before_rotary && only_last_matters_after_z(layer);
 }
 
 bool ForwardPass::only_last_matters_after_z(int layer) const {
@@ -250,6 +253,10 @@ RotaryTables ForwardPass::tables(int layer, std::int64_t rows) {
 }
 
 void ForwardPass::rotate(int layer, Projections& projections) {
+  if (layered_ && layered_->needs(layer).before_rotary) {
+    projections.unrotated_q = projections.q;
+    projections.unrotated_k = projections.k;
+  }
   if (!config_.uses_rotary()) return;
   const RotaryTables turns = tables(layer, projections.q.size(0));
   projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, turns));
@@ -284,6 +291,41 @@ void ForwardPass::extend_cache(int layer, Projections& projections) {
   if (layer + 1 == config_.n_layers) cache.length_ = end;
 }
 
+namespace {
+
+// Attention of one layer with what the engine knows of its rows, so that statistics can call it as any other backend.
+class WithRows : public AttentionBackend {
+public:
+  WithRows(const LayeredAttention& attention, AttentionRows rows) : attention_(attention), rows_(std::move(rows)) {}
+  const char* name() const override { return attention_.name(); }
+  at::Tensor run(const AttentionInput& input) const override { return attention_.run_rows(input, rows_); }
+
+private:
+  const LayeredAttention& attention_;
+  AttentionRows rows_;
+};
+
+} // namespace
+
+AttentionRows ForwardPass::attention_rows(int layer, const Projections& projections) const {
+  AttentionRows rows;
+  const std::int64_t slots = span_.begin + span_.count;
+  for (const std::int64_t pad : request_.batch.right_pad)
+    rows.end.push_back(slots - pad);
+  rows.q = projections.unrotated_q;
+  rows.k = projections.unrotated_k;
+  const std::vector<std::int64_t> lengths = row_lengths();
+  rows.rotate = [this, layer, lengths](const at::Tensor& x, const at::Tensor& positions, std::int64_t row) {
+    if (!config_.uses_rotary()) return x;
+    const RotaryConfig& rotary =
+        config_.rotary[static_cast<std::size_t>(config_.layers[static_cast<std::size_t>(layer)].rotary)];
+    const RotaryTables turns =
+        rotary_tables(rotary, positions.unsqueeze(0), {lengths[static_cast<std::size_t>(row)]}, x.scalar_type());
+    return apply_rotary(x.unsqueeze(2), turns).squeeze(2);
+  };
+  return rows;
+}
+
 at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::int64_t first_query) {
   AttentionInput input;
   input.layer = layer;
@@ -306,7 +348,12 @@ at::Tensor ForwardPass::attend(int layer, const Projections& projections, std::i
   if (observer && (!observer->wants || observer->wants(layer))) input.observer = observer;
   const AttentionStatisticsRequest* statistics = request_.statistics;
   const bool counted = statistics && (!statistics->wants || statistics->wants(layer));
-  return counted ? run_with_statistics(attention_, input, *statistics) : attention_.run(input);
+  const auto run_by = [&](const AttentionBackend& backend) {
+    return counted ? run_with_statistics(backend, input, *statistics) : backend.run(input);
+  };
+  if (!layered_) return run_by(attention_);
+  if (needs(layer).mechanism.empty()) return run_by(default_attention());
+  return run_by(WithRows(*layered_, attention_rows(layer, projections)));
 }
 
 at::Tensor ForwardPass::output(int layer, const at::Tensor& z, at::Tensor onto) {

@@ -2,6 +2,7 @@
 // One run of the model: the same code for every family, driven by ModelConfig.
 #pragma once
 
+#include "core/engine/attention_needs.h"
 #include "core/engine/hook_plan.h"
 #include "core/engine/rotary.h"
 
@@ -38,7 +39,8 @@ private:
   at::Tensor unembed(const at::Tensor& resid);
 
   struct Projections {
-    at::Tensor q, k, v; // [batch, pos, heads, d_head]
+    at::Tensor q, k, v;                            // [batch, pos, heads, d_head]
+    at::Tensor unrotated_q = {}, unrotated_k = {}; // only where attention needs them
   };
   Projections project(int layer, const at::Tensor& resid_pre);
   // Projects head by head, when each head reads a residual of its own.
@@ -48,6 +50,9 @@ private:
   void rotate(int layer, Projections& projections);
   void extend_cache(int layer, Projections& projections);
   at::Tensor attend(int layer, const Projections& projections, std::int64_t first_query = 0);
+  // What attention needs in this layer; nothing, except of backends that differ by layer.
+  LayerNeeds needs(int layer) const { return layered_ ? layered_->needs(layer) : LayerNeeds{}; }
+  AttentionRows attention_rows(int layer, const Projections& projections) const;
   // Returns z: computed, or given for rows that enter at it. Rows that enter here as copies are appended to resid_pre.
   at::Tensor attend_block(int layer, at::Tensor& resid_pre);
   at::Tensor output(int layer, const at::Tensor& z, at::Tensor onto);
@@ -58,6 +63,7 @@ private:
   const Model& model_;
   const ModelConfig& config_;
   const AttentionBackend& attention_;
+  const LayeredAttention* layered_; // the same, where it differs by layer; else null
   const RunRequest& request_;
   HookPlan& plan_;
   RunSpan span_;

@@ -51,6 +51,7 @@ class Parts(Case):
             "adjustment": ["adjust", *model, "--task", self.folder / "pairs.csv", "--steer", "1.2=first", "--seeds", 1],
             "calibration": ["calibrate", "--model", self.planted(), "--task", "repeated", "--count", 2, *ONE_THREAD],
             "steering": ["steer", *model, *prompts, "--layers", 1, "--vector", self.vector(), "--coefficient", "1,2"],
+            "comparison": ["compare", *model, "--text-file", self.corpus(), "--lengths", 24, "--attention", "topk:k=2", "--attention", "window:window=4"],
             "patching": ["patch", *model, *pairs],
             "attention": ["attention", *model, "--prompt", "abcabc", "--heads", "0.1,1.2"],
             "activations": ["activations", *model, *prompts, "--names", "blocks.0.hook_resid_pre,blocks.1.attn.hook_z"],

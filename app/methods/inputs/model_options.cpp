@@ -9,6 +9,7 @@
 #include "core/base/text_file.h"
 #include "core/engine/device.h"
 #include "core/io/checkpoint.h"
+#include "core/mechanisms/plan.h"
 #include "core/model/dtype.h"
 #include "core/model/model_store.h"
 #include "plugins/host/plugin_host.h"
@@ -40,7 +41,10 @@ void list_device_options(OptionList& list, ModelOptions& options) {
 void list_model_options(OptionList& list, ModelOptions& options) {
   list.add("model", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m").flags({"-m"}).must();
   list_device_options(list, options);
-  list.add("attention", options.attention, "What computes attention: default, or a backend of plugins list");
+  list.add(
+      "attention", options.attention,
+      "What computes attention: default, mechanisms (docs/attention-lab.md) as window:window=256@layers=4-29, several "
+      "joined by ';', or a backend of plugins list");
   list.add("fold_ln", options.fold_ln, "Fold norm weights into the matrices that read them");
   list.add("center_writing_weights", options.center_writing_weights,
            "Remove the mean of what is written to the residual");
@@ -80,6 +84,11 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
 
 Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options) {
   if (options.attention == "default") return std::shared_ptr<const AttentionBackend>{};
+  if (mechanisms::names_mechanism(options.attention)) {
+    auto plan = mechanisms::AttentionPlan::parse(options.attention, model.config);
+    if (!plan.ok()) return make_error(plan.error().code, plan.error().message, {}, "--attention");
+    return std::shared_ptr<const AttentionBackend>(std::move(*plan));
+  }
   auto found = plugin::PluginHost::load().attention(options.attention);
   if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--attention");
   if (const Status fits = (*found)->check(model); !fits.ok())

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The method `compare`: what other ways to attend cost a model on a text.
+#include <algorithm>
+
+#include "app/methods/base/method.h"
+#include "app/methods/compare/compare_report.h"
+#include "app/methods/inputs/model_options.h"
+#include "app/runs/result_parts.h"
+#include "core/base/text_file.h"
+#include "core/mechanisms/spec.h"
+
+namespace headscope::methods {
+namespace {
+
+class Compare : public Method {
+public:
+  const MethodInfo& info() const override {
+    static const MethodInfo info = {
+        .id = "compare",
+        .summary = "Compare mechanisms of attention with full attention on a text",
+        .example = "headscope compare --model smollm2 --text-file LICENSE --lengths 512 --attention "
+                   "streaming:sinks=4,window=124 --attention hip:k=128,window=64@layers=2-29",
+        .since = "0.2"};
+    return info;
+  }
+
+  void inputs(OptionList& list) override {
+    list.add("text_file", file_, "The text").from("0.2").reads_file().must();
+    list.add("no_bos", no_bos_, "Add no BOS and no EOS").from("0.2");
+  }
+  store::Attributes recorded_inputs() const override { return {{"text_file", file_}, {"no_bos", no_bos_}}; }
+
+  void options(OptionList& list) override {
+    list.add("attention", specs_,
+             "A mechanism, its options and where it applies, e.g. window:window=256@layers=4-29 or "
+             "topk@heads=18.6,17.3; "
+             "may be repeated (docs/attention-lab.md)")
+        .from("0.2")
+        .must();
+    list.add("skip", skip_, "The first predictions, which are left out").in("token").from("0.2").at_least(0);
+    list.add("lengths", lengths_,
+             "Measures the first tokens of the text at each of these lengths; default: the whole text")
+        .in("token")
+        .from("0.2")
+        .by_comma();
+    list.add("no_heads", no_heads_, "Leaves out what is measured of every head, which takes another run").from("0.2");
+  }
+
+  Status check_inputs() override {
+    if (file_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--text-file");
+    HS_ASSIGN(text_, read_text_file(file_));
+    return {};
+  }
+
+  Status check_options() override {
+    if (specs_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--attention");
+    for (const std::string& spec : specs_)
+      if (const auto parsed = mechanisms::parse_specs(spec); !parsed.ok())
+        return make_error(parsed.error().code, parsed.error().message, {}, "--attention");
+    for (const std::int64_t length : lengths_)
+      if (length < skip_ + 2)
+        return make_error(ErrorCode::invalid_argument,
+                          std::to_string(length) + " tokens leave no prediction after " + std::to_string(skip_), {},
+                          "--lengths");
+    return {};
+  }
+
+  Result<Report> run(const Work& work) override {
+    CompareTask task;
+    HS_TRY(read_text(work.engine.model(), task));
+    task.attention = specs_;
+    task.skip = skip_;
+    task.heads = !no_heads_;
+    HS_ASSIGN(const Comparison comparison, run_comparison(work.engine, task, work.context));
+    if (work.writer) {
+      HS_TRY(work.writer->add_prompt(prompt_of(work.engine.model(), "text", task.ids)));
+      HS_TRY(store_comparison(*work.writer, comparison));
+    }
+    return comparison_report(comparison);
+  }
+
+private:
+  // Fills in the tokens, cut to the longest length, and the lengths.
+  Status read_text(const Model& model, CompareTask& task) const {
+    HS_ASSIGN(task.ids, model.tokenizer->encode(text_, {!no_bos_, true}));
+    const std::int64_t tokens = std::ssize(task.ids);
+    task.lengths = lengths_.empty() ? std::vector{tokens} : lengths_;
+    std::sort(task.lengths.begin(), task.lengths.end());
+    task.lengths.erase(std::unique(task.lengths.begin(), task.lengths.end()), task.lengths.end());
+    if (task.lengths.back() > tokens)
+      return make_error(ErrorCode::invalid_argument, "the text has only " + std::to_string(tokens) + " tokens", file_,
+                        "--lengths");
+    if (task.lengths.back() > model.config.n_ctx)
+      return make_error(ErrorCode::mismatch,
+                        "has " + std::to_string(task.lengths.back()) + " tokens, the model's context " +
+                            std::to_string(model.config.n_ctx) + "; --lengths takes the first ones",
+                        file_, "--text-file");
+    if (task.lengths.front() < skip_ + 2)
+      return make_error(ErrorCode::invalid_argument,
+                        "the text's " + std::to_string(task.lengths.front()) + " tokens leave no prediction", file_,
+                        "--skip");
+    task.ids.resize(static_cast<std::size_t>(task.lengths.back()));
+    return {};
+  }
+
+  std::string file_, text_;
+  bool no_bos_ = false, no_heads_ = false;
+  std::vector<std::string> specs_;
+  std::vector<std::int64_t> lengths_;
+  std::int64_t skip_ = 0;
+};
+
+} // namespace
+
+std::unique_ptr<Method> make_compare() { return std::make_unique<Compare>(); }
+
+} // namespace headscope::methods

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "app/methods/compare/compare_report.h"
+
+#include "app/methods/base/values.h"
+
+namespace headscope::methods {
+namespace {
+
+using mechanisms::HeadMeasures;
+
+// A measure of every head: how it is called, what it is, and where it is kept.
+struct Measure {
+  const char* name;
+  const char* units;
+  const char* what;
+  std::vector<double> HeadMeasures::*values;
+};
+constexpr Measure measures[] = {
+    {"mass_kept", "1", "share of full attention's weight that lies on visited keys", &HeadMeasures::mass_kept},
+    {"pattern_kl", "nat", "KL(the mechanism's pattern || full attention's)", &HeadMeasures::kl},
+    {"z_error", "1", "norm of z minus full attention's z, over the norm of that", &HeadMeasures::z_error},
+    {"keys", "token", "keys attended by a query", &HeadMeasures::keys}};
+
+nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
+  const MechanismResult::AtLength& whole = result.lengths.back();
+  nlohmann::json json = {{"attention", result.attention},
+                         {"nll", number(whole.predictions.nll)},
+                         {"kl", number(whole.predictions.kl)},
+                         {"seconds", number(whole.seconds)}};
+  for (const MechanismResult::AtLength& at : result.lengths)
+    json["lengths"].push_back({{"tokens", at.tokens},
+                               {"nll", number(at.predictions.nll)},
+                               {"kl", number(at.predictions.kl)},
+                               {"seconds", number(at.seconds)}});
+  if (result.heads.keys.empty()) return json;
+  for (const Measure& measure : measures) {
+    const std::vector<double>& values = result.heads.*measure.values;
+    json[measure.name] = number(mean_over(values));
+    json["heads"][measure.name] =
+        matrix(values, static_cast<std::size_t>(all.n_layers), static_cast<std::size_t>(all.n_heads));
+  }
+  return json;
+}
+
+std::string mean_text(const std::vector<double>& values, int digits) {
+  return values.empty() ? "-" : fixed(mean_over(values), digits);
+}
+
+std::string text_of(const Comparison& comparison) {
+  std::vector<std::vector<std::string>> lines = {
+      {"attention", "tokens", "nll", "kl", "mass kept", "z error", "keys", "seconds"}};
+  for (const MechanismResult& each : comparison.mechanisms)
+    for (const MechanismResult::AtLength& at : each.lengths) {
+      const bool whole = &at == &each.lengths.back();
+      const HeadMeasures heads = whole ? each.heads : HeadMeasures{};
+      lines.push_back({each.attention, std::to_string(at.tokens), fixed(at.predictions.nll, 4),
+                       value_text(at.predictions.kl), mean_text(heads.mass_kept, 3), mean_text(heads.z_error, 3),
+                       mean_text(heads.keys, 1), fixed(at.seconds, 2)});
+    }
+  return aligned(lines);
+}
+
+store::Table table_of(const Comparison& comparison) {
+  std::vector<std::string> attention;
+  std::vector<std::int64_t> tokens;
+  std::vector<double> nll, kl, seconds;
+  for (const MechanismResult& each : comparison.mechanisms)
+    for (const MechanismResult::AtLength& at : each.lengths) {
+      attention.push_back(each.attention);
+      tokens.push_back(at.tokens);
+      nll.push_back(at.predictions.nll);
+      kl.push_back(at.predictions.kl);
+      seconds.push_back(at.seconds);
+    }
+  return {{{"attention", attention, "", "the mechanism as given"},
+           {"tokens", tokens, "token", "length of the text"},
+           {"nll", nll, "nat", "mean loss of the next token"},
+           {"kl", kl, "nat", "mean KL(full attention's prediction || this one)"},
+           {"seconds", seconds, "s", "time of one run of the text, without the unembedding"}},
+          {}};
+}
+
+Status store_heads(store::ResultWriter& writer, const Comparison& comparison) {
+  store::ArraySpec spec;
+  spec.dtype = store::DType::float64;
+  std::vector<const HeadMeasures*> found;
+  std::vector<std::string> names;
+  for (const MechanismResult& each : comparison.mechanisms)
+    if (!each.heads.keys.empty()) {
+      found.push_back(&each.heads);
+      names.push_back(each.attention);
+    }
+  if (found.empty()) return {};
+  spec.axes = {{"mechanism", names}, {"layer", {}}, {"head", {}}};
+  spec.shape = {std::ssize(found), comparison.n_layers, comparison.n_heads};
+  for (const Measure& measure : measures) {
+    std::vector<double> values;
+    for (const HeadMeasures* heads : found)
+      values.insert(values.end(), (heads->*measure.values).begin(), (heads->*measure.values).end());
+    spec.units = measure.units;
+    spec.long_name = measure.what;
+    HS_TRY(writer.add_array(std::string("/comparison/") + measure.name, spec, std::span<const double>(values)));
+  }
+  return {};
+}
+
+} // namespace
+
+Report comparison_report(const Comparison& comparison) {
+  nlohmann::json mechanisms = nlohmann::json::array();
+  for (const MechanismResult& each : comparison.mechanisms)
+    mechanisms.push_back(to_json(each, comparison));
+  return Report{{{"tokens", comparison.tokens},
+                 {"skip", comparison.skip},
+                 {"mechanisms", mechanisms},
+                 {"complete", comparison.complete}},
+                text_of(comparison),
+                comparison.complete};
+}
+
+Status store_comparison(store::ResultWriter& writer, const Comparison& comparison) {
+  HS_TRY(writer.set_attributes("/comparison", {{"tokens", comparison.tokens}, {"skip", comparison.skip}}));
+  HS_TRY(writer.add_table("/comparison/mechanisms", table_of(comparison)));
+  return store_heads(writer, comparison);
+}
+
+} // namespace headscope::methods

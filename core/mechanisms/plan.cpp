@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/mechanisms/plan.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include <ATen/ATen.h>
+
+#include "core/model/guard.h"
+
+namespace headscope::mechanisms {
+namespace {
+
+constexpr std::int64_t tile_bytes = std::int64_t{32} << 20; // of the scores of a tile
+constexpr std::int64_t most_rows = 256;                     // of a tile, so that windows stay cheap
+
+at::Tensor index_of(const std::vector<std::int64_t>& values, const at::Device& device) {
+  return at::tensor(values, at::kLong).to(device);
+}
+
+// The heads that no part names.
+std::vector<std::int64_t> other_heads(const std::vector<PlanPart>& parts, std::int64_t heads) {
+  std::vector<bool> taken(static_cast<std::size_t>(heads));
+  for (const PlanPart& part : parts)
+    for (const std::int64_t head : part.heads)
+      taken[static_cast<std::size_t>(head)] = true;
+  std::vector<std::int64_t> others;
+  for (std::int64_t head = 0; head < heads; ++head)
+    if (!taken[static_cast<std::size_t>(head)]) others.push_back(head);
+  return others;
+}
+
+std::vector<std::int64_t> kv_heads(const AttentionInput& in, const std::vector<std::int64_t>& heads) {
+  const std::int64_t per_kv = in.q.size(2) / in.k.size(2);
+  std::vector<std::int64_t> kv;
+  for (const std::int64_t head : heads)
+    kv.push_back(head / per_kv);
+  return kv;
+}
+
+// Puts heads that were computed part by part, in the order of `computed`, into the order of the model.
+at::Tensor in_model_order(const at::Tensor& x, std::int64_t axis, const std::vector<std::int64_t>& computed) {
+  std::vector<std::int64_t> place(computed.size());
+  for (std::size_t i = 0; i < computed.size(); ++i)
+    place[static_cast<std::size_t>(computed[i])] = static_cast<std::int64_t>(i);
+  if (std::is_sorted(place.begin(), place.end())) return x;
+  return x.index_select(axis, index_of(place, x.device()));
+}
+
+// Fills the queries of a run that are padding: they see themselves alone, so that nothing becomes NaN.
+at::Tensor with_padding(const at::Tensor& x, const at::Tensor& of_padding, std::int64_t begin, std::int64_t axis) {
+  const std::int64_t count = x.size(axis), all = of_padding.size(axis);
+  if (count == all) return x;
+  return at::cat({of_padding.narrow(axis, 0, begin), x, of_padding.narrow(axis, begin + count, all - begin - count)},
+                 axis);
+}
+
+// z of one row for some heads, [head, query of the run, d_head].
+at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::int64_t row, const PlanPart& part) {
+  const RowText found = row_text(in, rows, row, part.heads);
+  const at::Tensor own = in.v[row]
+                             .narrow(0, in.mask.query_offset, in.q.size(1))
+                             .index_select(1, index_of(kv_heads(in, part.heads), in.v.device()))
+                             .transpose(0, 1);
+  if (found.count == 0) return own;
+  const TileFunction scores = part.mechanism->open(found.text);
+  std::vector<at::Tensor> tiles;
+  for_each_tile(found, [&](Range queries) {
+    const TileScores tile = scores(queries);
+    const at::Tensor v = take_keys(found.text.v, tile.keys);
+    tiles.push_back(at::matmul(tile.scores.softmax(-1).to(v.scalar_type()), v));
+  });
+  return with_padding(tiles.size() == 1 ? tiles.front() : at::cat(tiles, 1), own, found.begin, 1);
+}
+
+// Full attention of some heads, as fast as everywhere: [batch, pos, head, d_head].
+at::Tensor default_heads(const AttentionInput& in, const std::vector<std::int64_t>& heads) {
+  AttentionInput some = in;
+  some.q = in.q.index_select(2, index_of(heads, in.q.device()));
+  const at::Tensor kv = index_of(kv_heads(in, heads), in.k.device());
+  some.k = in.k.index_select(2, kv);
+  some.v = in.v.index_select(2, kv);
+  return default_attention().run(some);
+}
+
+// Scores over all slots of some of the run's queries, [head, query, slot], for one row and part.
+at::Tensor slot_scores(const AttentionInput& in, const RowText& row, const TileFunction& scores, Range queries) {
+  const Text& text = row.text;
+  const std::int64_t slots = in.k.size(1), heads = text.heads();
+  at::Tensor out = at::full({heads, queries.count(), slots}, not_visited, in.q.options().dtype(at::kFloat));
+  const at::Tensor slot = at::arange(slots, out.options().dtype(at::kLong));
+  const at::Tensor own =
+      at::arange(in.mask.query_offset + queries.begin, in.mask.query_offset + queries.end, slot.options());
+  const at::Tensor itself = out.masked_fill(slot == own.unsqueeze(1), 0.0);
+  const Range real{std::max(queries.begin, row.begin), std::min(queries.end, row.begin + row.count)};
+  if (real.count() <= 0) return itself;
+  const std::int64_t shift = text.first - row.begin; // from the run's query to the text's position
+  const TileScores tile = scores({real.begin + shift, real.end + shift});
+  const std::int64_t first_slot = in.mask.query_offset - shift; // of position 0
+  std::vector<Range> keys = tile.keys;
+  for (Range& range : keys)
+    range = {range.begin + first_slot, range.end + first_slot};
+  return with_padding(over_all_keys(tile.scores, keys, slots, not_visited), itself, real.begin - queries.begin, 1);
+}
+
+} // namespace
+
+RowText row_text(const AttentionInput& in, const AttentionRows& rows, std::int64_t row,
+                 const std::vector<std::int64_t>& heads) {
+  const std::int64_t begin = in.mask.key_begin.empty() ? 0 : in.mask.key_begin[static_cast<std::size_t>(row)];
+  const std::int64_t end = rows.end.empty() ? in.k.size(1) : rows.end[static_cast<std::size_t>(row)];
+  const std::int64_t offset = in.mask.query_offset, first = std::max(offset, begin);
+  RowText out;
+  out.begin = first - offset;
+  out.count = std::max<std::int64_t>(0, std::min(offset + in.q.size(1), end) - first);
+  const at::Tensor q_heads = index_of(heads, in.q.device()), kv = index_of(kv_heads(in, heads), in.k.device());
+  const auto of_row = [&](const at::Tensor& x, std::int64_t at, std::int64_t count, const at::Tensor& which) {
+    return x[row].narrow(0, at, count).index_select(1, which).transpose(0, 1).contiguous();
+  };
+  if (out.count == 0) return out;
+  Text& text = out.text;
+  text.q = of_row(in.q, out.begin, out.count, q_heads);
+  text.k = of_row(in.k, begin, end - begin, kv);
+  text.v = of_row(in.v, begin, end - begin, kv);
+  text.first = first - begin;
+  text.scale = in.scale;
+  text.softcap = in.softcap;
+  text.window = in.mask.window;
+  if (!rows.q.defined()) return out;
+  text.unrotated_q = of_row(rows.q, out.begin, out.count, q_heads);
+  text.unrotated_k = of_row(rows.k, begin, end - begin, kv);
+  text.rotate = [&rows, row](const at::Tensor& x, const at::Tensor& positions) {
+    return rows.rotate(x, positions, row);
+  };
+  return out;
+}
+
+void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {
+  const std::int64_t row_bytes = row.text.heads() * row.text.keys() * 4;
+  const std::int64_t step = std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, most_rows);
+  const std::int64_t first = row.text.first, end = first + row.count;
+  for (std::int64_t begin = first; begin < end; begin += step)
+    tile({begin, std::min(begin + step, end)});
+}
+
+Result<std::shared_ptr<const AttentionPlan>> AttentionPlan::parse(const std::string& text, const ModelConfig& config) {
+  HS_ASSIGN(const std::vector<MechanismSpec> specs, parse_specs(text));
+  std::vector<std::vector<PlanPart>> parts(static_cast<std::size_t>(config.n_layers));
+  std::vector<HeadId> named;
+  for (const MechanismSpec& spec : specs) {
+    auto heads = parse_heads(spec.where, config.n_layers, config.n_heads);
+    if (!heads.ok())
+      return make_error(heads.error().code, heads.error().message + " (in '" + spec.text + "')", {}, "heads");
+    for (const HeadId& head : *heads) {
+      if (std::find(named.begin(), named.end(), head) != named.end())
+        return make_error(ErrorCode::invalid_argument,
+                          "head " + head_name(head) + " has two mechanisms (in '" + text + "')", {}, "heads");
+      named.push_back(head);
+      if (std::string("full") == spec.definition->info.id) continue;
+      std::vector<PlanPart>& layer = parts[static_cast<std::size_t>(head.layer)];
+      if (layer.empty() || layer.back().mechanism != spec.mechanism)
+        layer.push_back({&spec.definition->info, spec.mechanism, {}});
+      layer.back().heads.push_back(head.head);
+    }
+  }
+  return std::make_shared<const AttentionPlan>(text, std::move(parts));
+}
+
+LayerNeeds AttentionPlan::needs(int layer) const {
+  LayerNeeds needs;
+  for (const PlanPart& part : parts(layer)) {
+    const bool harder = part.info->whole_rows || part.info->before_rotary;
+    if (needs.mechanism.empty() || (harder && !needs.whole_rows)) needs.mechanism = part.info->id;
+    needs.whole_rows = needs.whole_rows || part.info->whole_rows;
+    needs.before_rotary = needs.before_rotary || part.info->before_rotary;
+  }
+  return needs;
+}
+
+at::Tensor AttentionPlan::run_rows(const AttentionInput& in, const AttentionRows& rows) const {
+  const LayerNeeds needed = needs(in.layer);
+  if ((needed.whole_rows && in.mask.query_offset > 0) || (needed.before_rotary && !rows.q.defined()))
+    throw ErrorException(make_error(ErrorCode::unsupported,
+                                    needed.mechanism + " in layer " + std::to_string(in.layer) +
+                                        " needs whole rows, and q and k before the rotary step where it places keys",
+                                    {}, "attention"));
+  const bool seen = in.need_scores || in.need_pattern || (in.observer && in.observer->tile) || in.uniform.defined();
+  return seen ? run_seen(in, rows) : run_unseen(in, rows);
+}
+
+at::Tensor AttentionPlan::run_unseen(const AttentionInput& in, const AttentionRows& rows) const {
+  const std::int64_t batch = in.q.size(0), heads = in.q.size(2);
+  std::vector<at::Tensor> by_part;
+  std::vector<std::int64_t> computed;
+  for (const PlanPart& part : parts(in.layer)) {
+    std::vector<at::Tensor> z;
+    for (std::int64_t row = 0; row < batch; ++row)
+      z.push_back(z_of_row(in, rows, row, part).transpose(0, 1));
+    by_part.push_back(at::stack(z));
+    computed.insert(computed.end(), part.heads.begin(), part.heads.end());
+  }
+  if (const std::vector<std::int64_t> others = other_heads(parts(in.layer), heads); !others.empty()) {
+    by_part.push_back(default_heads(in, others));
+    computed.insert(computed.end(), others.begin(), others.end());
+  }
+  return in_model_order(by_part.size() == 1 ? by_part.front() : at::cat(by_part, 2), 2, computed);
+}
+
+namespace {
+
+// A row of the batch for one part of the plan, opened once for all tiles. The text must stay where it is.
+struct OpenPart {
+  OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int64_t at, const PlanPart& part)
+      : row(row_text(in, rows, at, part.heads)) {
+    if (row.count > 0) scores = part.mechanism->open(row.text);
+  }
+  OpenPart(const OpenPart&) = delete;
+
+  RowText row;
+  TileFunction scores;
+};
+
+// z and the pattern of some of the run's queries, with everything that was asked for.
+at::Tensor seen_tile(const AttentionInput& in, at::Tensor scores, Range queries) {
+  if (in.need_scores && in.edit_scores) scores = in.edit_scores(scores);
+  at::Tensor pattern = at::softmax(scores, -1, at::kFloat).to(in.q.scalar_type());
+  if (in.uniform.defined()) {
+    AttentionInput some = in;
+    some.q = in.q.narrow(1, queries.begin, queries.count());
+    some.mask.query_offset += queries.begin;
+    const at::Tensor visible = hidden_keys(some).logical_not().to(at::kFloat);
+    const at::Tensor uniform = visible / visible.sum(-1, true); // over all keys that the model itself shows
+    const at::Tensor which = in.uniform.narrow(1, queries.begin, queries.count()).transpose(1, 2).unsqueeze(-1);
+    pattern = at::where(which, uniform.to(pattern.scalar_type()), pattern);
+  }
+  if (in.need_pattern && in.edit_pattern) pattern = in.edit_pattern(pattern);
+  if (in.observer && in.observer->tile)
+    in.observer->tile({in.layer, in.mask.query_offset + queries.begin, pattern.detach()});
+  const std::int64_t kv = in.v.size(2), heads = pattern.size(1);
+  const at::Tensor grouped = pattern.reshape({pattern.size(0), kv, heads / kv * queries.count(), pattern.size(3)});
+  return at::matmul(grouped, in.v.transpose(1, 2))
+      .view({pattern.size(0), heads, queries.count(), in.v.size(3)})
+      .transpose(1, 2);
+}
+
+} // namespace
+
+at::Tensor AttentionPlan::run_seen(const AttentionInput& in, const AttentionRows& rows) const {
+  const std::int64_t batch = in.q.size(0), heads = in.q.size(2), count = in.q.size(1);
+  std::vector<PlanPart> all = parts(in.layer);
+  if (const std::vector<std::int64_t> others = other_heads(all, heads); !others.empty()) {
+    const MechanismDefinition& full = *find_mechanism("full");
+    all.push_back({&full.info, full.make({}).value(), others});
+  }
+  std::vector<std::unique_ptr<OpenPart>> open; // [row, part]
+  std::vector<std::int64_t> computed;
+  for (std::int64_t row = 0; row < batch; ++row)
+    for (const PlanPart& part : all)
+      open.push_back(std::make_unique<OpenPart>(in, rows, row, part));
+  for (const PlanPart& part : all)
+    computed.insert(computed.end(), part.heads.begin(), part.heads.end());
+  const auto scores_of = [&](Range queries) {
+    std::vector<at::Tensor> by_row;
+    for (std::int64_t row = 0; row < batch; ++row) {
+      std::vector<at::Tensor> by_part;
+      for (std::size_t part = 0; part < all.size(); ++part) {
+        const OpenPart& one = *open[static_cast<std::size_t>(row) * all.size() + part];
+        by_part.push_back(slot_scores(in, one.row, one.scores, queries));
+      }
+      by_row.push_back(in_model_order(at::cat(by_part), 0, computed));
+    }
+    return at::stack(by_row);
+  };
+  const bool whole = in.need_scores || in.need_pattern; // edits see every query
+  const std::int64_t row_bytes = batch * heads * in.k.size(1) * 4;
+  const std::int64_t step = whole ? count : std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, count);
+  std::vector<at::Tensor> z;
+  for (std::int64_t begin = 0; begin < count; begin += step) {
+    const Range queries{begin, std::min(begin + step, count)};
+    z.push_back(seen_tile(in, scores_of(queries), queries));
+  }
+  return z.size() == 1 ? z.front() : at::cat(z, 1);
+}
+
+} // namespace headscope::mechanisms

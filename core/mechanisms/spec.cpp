@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/mechanisms/spec.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "core/base/or_list.h"
+
+namespace headscope::mechanisms {
+namespace {
+
+constexpr std::int64_t most = std::int64_t{1} << 40; // of any number, so that sums of them do not overflow
+
+Error bad(std::string what, std::string field = {}) {
+  return make_error(ErrorCode::invalid_argument, std::move(what), {}, std::move(field));
+}
+
+std::vector<std::string> split(const std::string& text, char at) {
+  std::vector<std::string> parts(1);
+  for (const char c : text)
+    if (c == at)
+      parts.emplace_back();
+    else
+      parts.back() += c;
+  return parts;
+}
+
+Result<std::int64_t> parse_value(const MechanismOption& option, const std::string& text) {
+  if (!option.choices.empty()) {
+    const auto found = std::find(option.choices.begin(), option.choices.end(), text);
+    if (found != option.choices.end()) return static_cast<std::int64_t>(found - option.choices.begin());
+    const std::vector<std::string> names(option.choices.begin(), option.choices.end());
+    return bad("must be " + or_list(names) + ", not '" + text + "'", option.name);
+  }
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size())
+    return bad("must be a whole number, not '" + text + "'", option.name);
+  if (value < option.least) return bad("must be at least " + std::to_string(option.least), option.name);
+  if (value > most) return bad("must be at most " + std::to_string(most), option.name);
+  return value;
+}
+
+// Reads "k=512,window=128".
+Result<OptionValues> parse_options(const MechanismDefinition& definition, const std::string& text) {
+  OptionValues values = defaults_of(definition), given;
+  for (const std::string& part : split(text, ',')) {
+    const std::size_t equals = part.find('=');
+    if (equals == std::string::npos) return bad("'" + part + "' is no option; write NAME=VALUE", definition.info.id);
+    const std::string name = part.substr(0, equals);
+    const auto& options = definition.info.options;
+    const auto option =
+        std::find_if(options.begin(), options.end(), [&](const auto& each) { return name == each.name; });
+    if (option == options.end()) {
+      std::vector<std::string> names;
+      for (const MechanismOption& each : options)
+        names.emplace_back(each.name);
+      return bad(std::string(definition.info.id) + " has no option '" + name + "'" +
+                     (names.empty() ? std::string() : "; it has " + or_list(names)),
+                 name);
+    }
+    HS_ASSIGN(values[name], parse_value(*option, part.substr(equals + 1)));
+    if (!given.emplace(name, 0).second) return bad("is given twice", name);
+  }
+  return values;
+}
+
+// Reads "layers=4-29" or "heads=18.6,17.3".
+Result<std::string> parse_where(const std::string& text) {
+  const std::size_t equals = text.find('=');
+  const std::string field = text.substr(0, equals);
+  if (equals == std::string::npos || (field != "layers" && field != "heads"))
+    return bad("'@" + text + "' says no place; write @layers=4-29 or @heads=18.6,17.3");
+  const std::string where = text.substr(equals + 1);
+  if (where.empty()) return bad("names nothing", field);
+  if (field == "layers" && where.find_first_of(".hH:") != std::string::npos)
+    return bad("'" + where + "' names heads; write @heads=" + where, field);
+  return where;
+}
+
+Result<MechanismSpec> parse_spec(const std::string& text) {
+  MechanismSpec spec;
+  spec.text = text;
+  const std::size_t at = text.find('@');
+  const std::string what = text.substr(0, at), id = what.substr(0, what.find(':'));
+  spec.definition = find_mechanism(id);
+  if (!spec.definition) {
+    std::vector<std::string> ids;
+    for (const MechanismDefinition* each : all_mechanisms())
+      ids.emplace_back(each->info.id);
+    return bad("'" + id + "' is no mechanism; there are " + or_list(ids));
+  }
+  OptionValues values = defaults_of(*spec.definition);
+  if (what.size() > id.size()) {
+    HS_ASSIGN(values, parse_options(*spec.definition, what.substr(id.size() + 1)));
+  }
+  HS_ASSIGN(spec.mechanism, spec.definition->make(values));
+  spec.where = "all";
+  if (at != std::string::npos) {
+    HS_ASSIGN(spec.where, parse_where(text.substr(at + 1)));
+  }
+  return spec;
+}
+
+} // namespace
+
+OptionValues defaults_of(const MechanismDefinition& definition) {
+  OptionValues values;
+  for (const MechanismOption& option : definition.info.options)
+    values[option.name] = option.value;
+  return values;
+}
+
+bool names_mechanism(const std::string& text) { return find_mechanism(text.substr(0, text.find_first_of(":@;"))); }
+
+Result<std::vector<MechanismSpec>> parse_specs(const std::string& text) {
+  std::vector<MechanismSpec> specs;
+  for (const std::string& part : split(text, ';')) {
+    auto spec = parse_spec(part);
+    if (!spec.ok()) {
+      const Error& error = spec.error();
+      return bad((error.field.empty() ? "" : error.field + " ") + error.message + " (in '" + part + "')", error.field);
+    }
+    specs.push_back(std::move(*spec));
+  }
+  return specs;
+}
+
+} // namespace headscope::mechanisms

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "core/mechanisms/text.h"
+
+#include <ATen/ATen.h>
+
+namespace headscope::mechanisms {
+namespace {
+
+at::Tensor arange(const Text& text, Range range) {
+  return at::arange(range.begin, range.end, at::TensorOptions().dtype(at::kLong).device(text.q.device()));
+}
+
+} // namespace
+
+at::Tensor query_positions(const Text& text, Range queries) { return arange(text, queries).unsqueeze(1); }
+
+at::Tensor key_positions(const Text& text, const std::vector<Range>& keys) {
+  if (keys.size() == 1) return arange(text, keys.front()).unsqueeze(0);
+  std::vector<at::Tensor> parts;
+  for (const Range& range : keys)
+    parts.push_back(arange(text, range));
+  return at::cat(parts).unsqueeze(0);
+}
+
+at::Tensor take_keys(const at::Tensor& x, const std::vector<Range>& keys) {
+  if (keys.size() == 1) return x.narrow(1, keys.front().begin, keys.front().count());
+  std::vector<at::Tensor> parts;
+  for (const Range& range : keys)
+    parts.push_back(x.narrow(1, range.begin, range.count()));
+  return at::cat(parts, 1);
+}
+
+at::Tensor over_all_keys(const at::Tensor& x, const std::vector<Range>& keys, std::int64_t all, double fill) {
+  std::vector<at::Tensor> parts;
+  std::int64_t key = 0, column = 0;
+  const auto pad_to = [&](std::int64_t end) {
+    if (end > key) parts.push_back(at::full({x.size(0), x.size(1), end - key}, fill, x.options()));
+  };
+  for (const Range& range : keys) {
+    pad_to(range.begin);
+    parts.push_back(x.narrow(2, column, range.count()));
+    column += range.count();
+    key = range.end;
+  }
+  pad_to(all);
+  return parts.size() == 1 ? parts.front() : at::cat(parts, 2);
+}
+
+at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k) {
+  const at::Tensor scores = at::matmul(q, k.transpose(1, 2)).to(at::kFloat) * text.scale;
+  return text.softcap ? at::tanh(scores / *text.softcap) * *text.softcap : scores;
+}
+
+TileScores full_scores(const Text& text, Range queries, const std::vector<Range>& keys) {
+  const at::Tensor q = text.q.narrow(1, queries.begin - text.first, queries.count());
+  const at::Tensor query = query_positions(text, queries), key = key_positions(text, keys);
+  at::Tensor hidden = key > query;
+  if (text.window) hidden = hidden.logical_or(query - key >= *text.window);
+  return {raw_scores(text, q, take_keys(text.k, keys)).masked_fill(hidden, not_visited), keys};
+}
+
+at::Tensor full_scores(const Text& text, Range queries, Range keys) {
+  return full_scores(text, queries, std::vector<Range>{keys}).scores;
+}
+
+} // namespace headscope::mechanisms

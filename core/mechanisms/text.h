@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// One row of a run as a mechanism sees it: its real tokens alone, whatever padding and batch they came in.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace headscope::mechanisms {
+
+constexpr double not_visited = -std::numeric_limits<double>::infinity();
+
+// Positions begin, ..., end - 1.
+struct Range {
+  std::int64_t begin = 0, end = 0;
+  std::int64_t count() const { return end - begin; }
+};
+
+// Every query head has k and v of its own here, so grouped K/V heads need no care.
+struct Text {
+  at::Tensor q;                        // [head, query, d_head], rotary applied
+  at::Tensor k, v;                     // [head, key, d_head], rotary applied to k
+  at::Tensor unrotated_q, unrotated_k; // the same without rotary; undefined unless the mechanism needs them
+  // Rotates x [head, pos, d_head] at positions [pos] (int64).
+  std::function<at::Tensor(const at::Tensor& x, const at::Tensor& positions)> rotate;
+  std::int64_t first = 0; // position of the first query; keys begin at position 0
+  double scale = 1.0;
+  std::optional<double> softcap;
+  std::optional<std::int64_t> window; // of the model: key j is seen by query i when i - j < window
+
+  std::int64_t heads() const { return q.size(0); }
+  std::int64_t keys() const { return k.size(1); }
+};
+
+// Scores of some queries. Their softmax over all keys is the mechanism's pattern: -inf where a key is not visited, and
+// also where a mechanism's weights are no softmax of q·k, since the logarithm of any weights will do.
+struct TileScores {
+  at::Tensor scores;       // float32 [head, query, key], the keys of `keys` side by side
+  std::vector<Range> keys; // ascending, without overlap
+};
+
+// Returns the scores of query positions over keys as full attention has them: scaled, capped, and hidden behind the
+// causal order and the model's window.
+at::Tensor full_scores(const Text& text, Range queries, Range keys);
+TileScores full_scores(const Text& text, Range queries, const std::vector<Range>& keys);
+// Returns q·k of any vectors [head, query, d] and [head, key, d], scaled and capped as the model's: float32.
+at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k);
+
+// Positions as int64 on the text's device: [query, 1] and [1, key].
+at::Tensor query_positions(const Text& text, Range queries);
+at::Tensor key_positions(const Text& text, const std::vector<Range>& keys);
+
+// Takes the keys of several ranges from x [head, key, d_head].
+at::Tensor take_keys(const at::Tensor& x, const std::vector<Range>& keys);
+// Spreads x [head, query, key of `keys`] over all keys, with `fill` for the others.
+at::Tensor over_all_keys(const at::Tensor& x, const std::vector<Range>& keys, std::int64_t all, double fill);
+
+} // namespace headscope::mechanisms
