@@ -10,7 +10,7 @@ namespace {
 
 // A view that has an answer often asks for the next part of it, as maps do for tile after tile. Work that would have
 // to be cancelled for that waits this long for it.
-constexpr std::chrono::milliseconds between_questions{20};
+constexpr std::chrono::milliseconds between_questions{60};
 
 constexpr auto is_asked = [](const auto& job) { return job->spec.urgency == Urgency::asked; };
 
