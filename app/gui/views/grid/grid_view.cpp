@@ -57,7 +57,7 @@ QWidget* GridView::make_bar() {
   text_->setMinimumWidth(fontMetrics().horizontalAdvance(text_->placeholderText()) + 24);
   top_ = new QSpinBox;
   top_->setRange(0, 9999);
-  top_->setSpecialValueText(tr("all"));
+  top_->setSpecialValueText(tr("all heads"));
   top_->setPrefix(tr("top "));
   top_->setAccessibleName(tr("Only the strongest"));
   top_->setToolTip(tr("Only the strongest so many heads"));
@@ -65,7 +65,7 @@ QWidget* GridView::make_bar() {
   minimum_->setRange(-0.01, 1000.0);
   minimum_->setValue(-0.01);
   minimum_->setSingleStep(0.05);
-  minimum_->setSpecialValueText(tr("any value"));
+  minimum_->setSpecialValueText(tr("any score"));
   minimum_->setPrefix(QStringLiteral("≥ "));
   minimum_->setAccessibleName(tr("Smallest value"));
   minimum_->setToolTip(tr("Only heads with at least this value, or effect of this size"));
