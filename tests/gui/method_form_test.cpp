@@ -55,13 +55,17 @@ std::vector<std::string> shell_words(const std::string& line) {
 // A method that the command line's parser has filled.
 struct ParsedMethod {
   explicit ParsedMethod(const std::string& id) : method(std::move(*methods::make_method(id))) {
-    if (method->info().needs_model) methods::list_model_options(list, model);
+    if (method->info().needs_model) methods::list_model_options(general, model);
     method->inputs(list);
     method->options(list);
+    // A method's own option takes the place of the general one of that name.
+    for (const methods::Option& own : list.all())
+      if (methods::Option* replaced = general.find(own.name)) replaced->offered = methods::Offered::experiment;
   }
 
   void parse(const std::string& line) {
     CLI::App app;
+    cli::add_options(app, general, wrong);
     cli::add_options(app, list, wrong);
     if (method->info().output != methods::Output::none) {
       app.add_option("--out", output.path);
@@ -84,7 +88,7 @@ struct ParsedMethod {
   std::unique_ptr<methods::Method> method;
   methods::ModelOptions model;
   methods::OutputOptions output;
-  methods::OptionList list;
+  methods::OptionList general, list;
   std::shared_ptr<Status> wrong = std::make_shared<Status>();
 };
 
