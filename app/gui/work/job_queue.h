@@ -116,7 +116,6 @@ private:
   void drop(const std::function<bool(const JobSpec&)>& which);
   void deliver(JobId id, const Delivery& delivery, bool last);
   void forget(JobId id);
-  void remember_progress();
 
   std::map<JobId, JobPointer> jobs_; // interface thread only: waiting or running and still wanted
   JobId next_ = 1;

@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/style/duration_text.h"
 #include "app/gui/style/theme.h"
 #include "app/methods/methods.h"
@@ -164,9 +165,7 @@ QString DiscoverBar::why_not() const {
 // ---- Running
 
 MethodRequest DiscoverBar::request() const {
-  const auto& model = workspace_.model();
-  MethodRequest request =
-      form_.request(model ? CommandModel{model->path, model->dtype, model->device} : CommandModel{});
+  MethodRequest request = form_.request(command_model(workspace_.model()));
   request.out = file_->text().trimmed().toStdString();
   request.replace = !request.out.empty() && request.out == replaceable_.toStdString();
   return request;

@@ -466,13 +466,6 @@ void DetectorsView::load_evidence() {
       }});
 }
 
-void DetectorsView::changeEvent(QEvent* event) {
-  View::changeEvent(event);
-  if (event->type() != QEvent::PaletteChange && event->type() != QEvent::FontChange) return;
-  for (QChartView* view : {histogram_, cumulative_})
-    if (view) dress(*view->chart());
-}
-
 std::optional<ViewExport> DetectorsView::exported() const {
   const HeadScores* scores = workspace().scores().find(score_->currentData().toString().toStdString());
   if (!scores) return std::nullopt;

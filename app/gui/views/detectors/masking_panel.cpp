@@ -63,10 +63,4 @@ void MaskingPanel::choose(int index) {
   show_masking(*chart_->chart(), lines);
 }
 
-void MaskingPanel::changeEvent(QEvent* event) {
-  QWidget::changeEvent(event);
-  if ((event->type() == QEvent::PaletteChange || event->type() == QEvent::FontChange) && chart_)
-    dress(*chart_->chart());
-}
-
 } // namespace headscope::gui

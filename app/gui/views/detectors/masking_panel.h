@@ -27,9 +27,6 @@ public:
   const std::vector<MaskingCurve>& curves() const { return curves_; }
   void choose(int index);
 
-protected:
-  void changeEvent(QEvent* event) override;
-
 private:
   void load();
   void take(std::vector<MaskingCurve> curves);

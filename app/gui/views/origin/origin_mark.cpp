@@ -27,19 +27,11 @@ void OriginMark::set_origin(std::optional<Origin> origin) {
   update_text();
 }
 
-void OriginMark::set_remark(const QString& remark) {
-  remark_ = remark;
-  update_text();
-}
-
 void OriginMark::update_text() {
   // What depends on no prompt is of the open model, whatever prompt of a file is looked at.
   const Origin now = workspace_.origin({!origin_ || origin_->tokens, true, true});
   why_ = origin_ ? why_outdated(*origin_, now) : QString();
-  QStringList parts;
-  for (const QString& part : {why_, why_.isEmpty() && origin_ ? caveat(*origin_, now) : QString(), remark_})
-    if (!part.isEmpty()) parts.append(part);
-  text_ = parts.join(QStringLiteral(" · "));
+  text_ = why_.isEmpty() && origin_ ? caveat(*origin_, now) : why_;
   setAccessibleName(text_);
   setVisible(!text_.isEmpty());
   lie_over();

@@ -19,8 +19,6 @@ public:
   // What is shown now was made of this; unset: nothing is shown that could be outdated.
   void set_origin(std::optional<Origin> origin);
   const std::optional<Origin>& origin() const { return origin_; }
-  // Shown beside the reason of the origin, e.g. that a run was stopped; empty: nothing.
-  void set_remark(const QString& remark);
 
   bool outdated() const { return !why_.isEmpty(); }
   const QString& text() const { return text_; } // as it stands on the screen; empty: nothing does
@@ -37,7 +35,7 @@ private:
   Workspace& workspace_;
   Qt::Edge edge_;
   std::optional<Origin> origin_;
-  QString remark_, why_, text_;
+  QString why_, text_;
 };
 
 } // namespace headscope::gui
