@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/experiments/toml_table.h"
+#include "core/io/toml_table.h"
 
 namespace headscope::experiments {
 

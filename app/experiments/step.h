@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "app/experiments/toml_table.h"
+#include "core/io/toml_table.h"
 #include "app/methods/base/method.h"
 
 namespace headscope::experiments {

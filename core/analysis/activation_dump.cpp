@@ -88,8 +88,8 @@ Status run_part(const Engine& engine, const DumpRequest& request, const Part& pa
   return {};
 }
 
-Status check_request(const DumpRequest& request, const ModelConfig& config) {
-  HS_TRY(check_rows(request.texts, config, "text"));
+Status check_request(const DumpRequest& request, const Engine& engine) {
+  HS_TRY(check_rows(request.texts, engine, "text"));
   for (const WantedSite& wanted : request.sites)
     if (hook_axes(wanted.site.point) == HookAxes::head_query_key)
       return make_error(ErrorCode::unsupported, "has a value for every pair of positions", {}, hook_name(wanted.site));
@@ -135,7 +135,7 @@ std::vector<std::pair<std::size_t, std::size_t>> neighbours_together(const Token
 Result<std::int64_t> dump_activations(const Engine& engine, const DumpRequest& request, const ActivationRows& take,
                                       const RunControl& control) {
   return guarded("collecting activations", [&]() -> Result<std::int64_t> {
-    HS_TRY(check_request(request, engine.config()));
+    HS_TRY(check_request(request, engine));
     const auto all = std::ssize(request.texts);
     std::int64_t done = 0, tokens = 0;
     for (const auto& [begin, end] :

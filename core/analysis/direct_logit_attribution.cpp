@@ -182,7 +182,7 @@ Result<DirectLogitAttribution> attribute_logits(const Engine& engine, const std:
       tokens.push_back(prompt.tokens);
       answers.push_back(prompt.answers);
     }
-    HS_TRY(check_rows(tokens, engine.config(), "prompt"));
+    HS_TRY(check_rows(tokens, engine, "prompt"));
     HS_TRY(check_answers(MetricKind::prob_diff, answers, engine.config().n_logits())); // needs no wrong answers
     DirectLogitAttribution out = zeros(engine.config(), prompts.size());
     std::int64_t done = 0;

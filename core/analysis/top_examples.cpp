@@ -105,7 +105,7 @@ double quantile_of(const std::vector<float>& rising, double quantile) {
 Result<Examples> strongest_examples(const Engine& engine, const Response& response, const TokenRows& texts,
                                     const ExamplesOptions& options, const RunControl& control) {
   return guarded("looking for texts", [&]() -> Result<Examples> {
-    HS_TRY(check_rows(texts, engine.config(), "text"));
+    HS_TRY(check_rows(texts, engine, "text"));
     Examples out;
     Collector collector(options, out);
     for (const auto& [begin, end] : neighbours_together(texts, tokens_per_run(options.tokens_per_run, engine))) {

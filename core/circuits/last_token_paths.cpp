@@ -261,8 +261,8 @@ Status check(const Engine& engine, const std::vector<PatchPair>& pairs, const La
   std::vector<Answers> answers;
   for (const PatchPair& pair : pairs)
     answers.push_back(pair.answers);
-  HS_TRY(check_rows(rows_of(pairs, false), engine.config(), "pair"));
-  HS_TRY(check_rows(rows_of(pairs, true), engine.config(), "pair"));
+  HS_TRY(check_rows(rows_of(pairs, false), engine, "pair"));
+  HS_TRY(check_rows(rows_of(pairs, true), engine, "pair"));
   HS_TRY(check_answers(MetricKind::logit_diff, answers, engine.config().n_logits()));
   HS_TRY(check_equal_lengths(pairs, engine.model().tokenizer.get()));
   for (const auto* heads : {&options.queries, &options.knocked_out})

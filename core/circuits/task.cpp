@@ -17,12 +17,12 @@ Status check_task(const Engine& engine, const CircuitTask& task) {
     corrupt.push_back(pair.corrupt);
     answers.push_back(pair.answers);
   }
-  HS_TRY(check_rows(clean, engine.config(), "clean prompt"));
+  HS_TRY(check_rows(clean, engine, "clean prompt"));
   if (task.ablation == EdgeAblation::patch) {
-    HS_TRY(check_rows(corrupt, engine.config(), "corrupt prompt"));
+    HS_TRY(check_rows(corrupt, engine, "corrupt prompt"));
     HS_TRY(check_equal_lengths(task.pairs, engine.model().tokenizer.get()));
   }
-  HS_TRY(check_rows(task.reference, engine.config(), "reference prompt"));
+  HS_TRY(check_rows(task.reference, engine, "reference prompt"));
   return check_answers(task.metric, answers, engine.config().n_logits());
 }
 

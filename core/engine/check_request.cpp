@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/attention_needs.h"
+
 namespace headscope {
 namespace {
 
@@ -153,7 +155,7 @@ std::int64_t row_count(const RowGroup& group, const RunSpan& span) {
   return group.copied() ? std::ssize(group.copied()->of) : span.token_rows;
 }
 
-Result<RunSpan> check_request(const RunRequest& request, const ModelConfig& config) {
+Result<RunSpan> check_request(const RunRequest& request, const AttentionBackend& attention, const ModelConfig& config) {
   HS_TRY(check_shape(request.batch.tokens));
   const int n_layers = static_cast<int>(config.n_layers);
   const auto* stop = std::get_if<BeforeLayer>(&request.until);
@@ -168,9 +170,8 @@ Result<RunSpan> check_request(const RunRequest& request, const ModelConfig& conf
   span.end_layer = stop ? stop->layer : n_layers;
   HS_ASSIGN(span.token_rows, count_token_rows(request, config));
   if (span.token_rows > 0) HS_TRY(check_ids(request.batch.tokens.narrow(0, 0, span.token_rows), config));
-  if (span.begin + span.count > config.n_ctx)
-    return differs("tokens", "the prompt has " + std::to_string(span.begin + span.count) +
-                                 " tokens, the model's context " + std::to_string(config.n_ctx));
+  if (!request.beyond_context || config.positions == PositionKind::learned)
+    HS_TRY(check_length(span.begin + span.count, &attention, config, "the prompt", "tokens"));
   HS_TRY(check_padding(request.batch.left_pad, "left_pad", span.batch, span.begin + span.count));
   HS_TRY(check_padding(request.batch.right_pad, "right_pad", span.batch, span.count));
   HS_TRY(check_groups(request, span));

@@ -8,7 +8,7 @@ namespace headscope {
 
 // Returns the rows, slots and blocks of a valid run; otherwise an error that names the wrong field. Hook points, heads
 // and positions are HookPlan's to check.
-Result<RunSpan> check_request(const RunRequest& request, const ModelConfig& config);
+Result<RunSpan> check_request(const RunRequest& request, const AttentionBackend& attention, const ModelConfig& config);
 // Checks what a differentiated run must satisfy in addition.
 Status check_gradient_request(const GradientRequest& request);
 

@@ -49,16 +49,21 @@ Result<at::Tensor> ActivationCache::get(HookSite site) const {
 }
 
 const AttentionBackend& Engine::attention_for(const RunRequest& request) const {
-  if (request.attention) return *request.attention;
-  return attention_ ? *attention_ : default_attention();
+  return request.attention ? *request.attention : attention();
+}
+
+std::int64_t Engine::longest_text() const { return headscope::longest_text(attention_.get(), config()); }
+
+Status Engine::check_length(std::int64_t tokens, const std::string& what, const std::string& field) const {
+  return headscope::check_length(tokens, attention_.get(), config(), what, field);
 }
 
 Result<RunResult> Engine::run(const RunRequest& request) const {
   return guarded("running the model", [&]() -> Result<RunResult> {
     const c10::AutoGradMode no_grad(false);
-    HS_ASSIGN(const RunSpan span, check_request(request, config()));
+    HS_ASSIGN(const RunSpan span, check_request(request, attention_for(request), config()));
     HS_ASSIGN(HookPlan plan, plan_for(request, {{}, {}}, config(), span));
-    HS_TRY(check_needs(attention_for(request), request, span, plan));
+    HS_TRY(check_needs(attention_for(request), request, span, plan, false));
     ForwardPass pass(*model_, attention_for(request), request, plan, span, false);
     RunResult result = pass.run();
     result.cache = plan.take_cache();
@@ -70,9 +75,9 @@ Result<GradientResult> Engine::run_with_gradients(const GradientRequest& request
   return guarded("computing gradients", [&]() -> Result<GradientResult> {
     HS_TRY(check_gradient_request(request));
     const c10::AutoGradMode with_grad(true);
-    HS_ASSIGN(const RunSpan span, check_request(request.run, config()));
+    HS_ASSIGN(const RunSpan span, check_request(request.run, attention_for(request.run), config()));
     HS_ASSIGN(HookPlan plan, plan_for(request.run, {request.gradients, request.backward_hooks}, config(), span));
-    HS_TRY(check_needs(attention_for(request.run), request.run, span, plan));
+    HS_TRY(check_needs(attention_for(request.run), request.run, span, plan, true));
     ForwardPass pass(*model_, attention_for(request.run), request.run, plan, span, true);
     const RunResult forward = pass.run();
     GradientResult result;

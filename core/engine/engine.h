@@ -83,6 +83,8 @@ struct RunRequest {
   // Computes each float32 product on a GPU as three half-precision ones on the tensor cores: several times as fast and
   // near float32's accuracy (core/engine/device_parts.h). Sweeps set it; without it, products are plain float32.
   bool split_matmul = false;
+  // Lets a text be longer than the model's context, to see what then happens. Learned positions still end there.
+  bool beyond_context = false;
   const AttentionObserver* observer = nullptr;
   const AttentionStatisticsRequest* statistics = nullptr; // of patterns, layer by layer
   const AttentionBackend* attention = nullptr;            // nullptr: the engine's
@@ -126,6 +128,13 @@ public:
 
   const Model& model() const { return *model_; }
   const ModelConfig& config() const { return model_->config; }
+  // How attention is computed in runs that name no other backend.
+  const AttentionBackend& attention() const { return attention_ ? *attention_ : default_attention(); }
+  // The longest text in tokens that runs under that attention: the model's context, or no bound where attention places
+  // every key within it.
+  std::int64_t longest_text() const;
+  // Returns mismatch, at `field`, where a text of so many tokens is longer; `what` begins the sentence.
+  Status check_length(std::int64_t tokens, const std::string& what, const std::string& field) const;
 
   Result<RunResult> run(const RunRequest& request) const;
   Result<GradientResult> run_with_gradients(const GradientRequest& request) const;

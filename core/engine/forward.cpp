@@ -150,7 +150,7 @@ bool ForwardPass::only_last_matters(int layer) const {
   const bool looked_at = plan_.touches(layer) || request_.observer || request_.statistics;
   const bool copies = entering_ && entering_->copied();
   const LayerNeeds needed = needs(layer);
-  return !looked_at && !given_z_.defined() && !copies && request_.past.none() && !needed.whole_rows &&
+  return !looked_at && !given_z_.defined() && !copies && request_.past.none() && !needed.keeps_queries() &&
          !needed.before_rotary && only_last_matters_after_z(layer);
 }
 
@@ -253,30 +253,41 @@ RotaryTables ForwardPass::tables(int layer, std::int64_t rows) {
 }
 
 void ForwardPass::rotate(int layer, Projections& projections) {
-  if (layered_ && layered_->needs(layer).before_rotary) {
+  const LayerNeeds needed = needs(layer);
+  if (needed.before_rotary) {
     projections.unrotated_q = projections.q;
     projections.unrotated_k = projections.k;
   }
-  if (!config_.uses_rotary()) return;
-  const RotaryTables turns = tables(layer, projections.q.size(0));
-  projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, turns));
-  projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, turns));
+  if (config_.uses_rotary()) {
+    const RotaryTables turns = tables(layer, projections.q.size(0));
+    projections.q = plan_.visit(HookPoint::rot_q, layer, apply_rotary(projections.q, turns));
+    projections.k = plan_.visit(HookPoint::rot_k, layer, apply_rotary(projections.k, turns));
+  }
+  if (needed.keeps_queries()) projections.all_q = projections.q;
 }
 
-// Puts the prefix before k and v. Appends to the cache, whose slots double when full, and replaces k and v by
-// everything cached.
+// Puts the prefix before k and v, and before what else attention needs of earlier positions. Appends to the cache,
+// whose slots double when full, and replaces them by everything cached.
 void ForwardPass::extend_cache(int layer, Projections& projections) {
+  const auto with_prefix = [&](const at::Tensor& before, at::Tensor& fresh) {
+    if (fresh.defined()) fresh = at::cat({before.narrow(1, 0, span_.begin), fresh}, 1);
+  };
   if (const KvCache* prefix = request_.past.prefix()) {
     const KvCache::Layer& before = prefix->layers_[static_cast<std::size_t>(layer)];
-    projections.k = at::cat({before.k.narrow(1, 0, span_.begin), projections.k}, 1);
-    projections.v = at::cat({before.v.narrow(1, 0, span_.begin), projections.v}, 1);
+    with_prefix(before.k, projections.k);
+    with_prefix(before.v, projections.v);
+    with_prefix(before.q, projections.all_q);
+    with_prefix(before.unrotated_q, projections.unrotated_q);
+    with_prefix(before.unrotated_k, projections.unrotated_k);
   }
   if (!request_.past.appended()) return;
   KvCache& cache = *request_.past.appended();
+  cache.attention_ = attention_.name();
   cache.layers_.resize(static_cast<std::size_t>(config_.n_layers));
   KvCache::Layer& slots = cache.layers_[static_cast<std::size_t>(layer)];
   const std::int64_t begin = span_.begin, end = begin + span_.count;
   const auto append = [&](at::Tensor& store, at::Tensor& fresh) {
+    if (!fresh.defined()) return;
     if (!store.defined() || store.size(1) < end) {
       const std::int64_t room = std::max<std::int64_t>({end, 2 * begin, 64});
       at::Tensor grown = at::empty({fresh.size(0), room, fresh.size(2), fresh.size(3)}, fresh.options());
@@ -288,6 +299,9 @@ void ForwardPass::extend_cache(int layer, Projections& projections) {
   };
   append(slots.k, projections.k);
   append(slots.v, projections.v);
+  append(slots.q, projections.all_q);
+  append(slots.unrotated_q, projections.unrotated_q);
+  append(slots.unrotated_k, projections.unrotated_k);
   if (layer + 1 == config_.n_layers) cache.length_ = end;
 }
 
@@ -312,8 +326,10 @@ AttentionRows ForwardPass::attention_rows(int layer, const Projections& projecti
   const std::int64_t slots = span_.begin + span_.count;
   for (const std::int64_t pad : request_.batch.right_pad)
     rows.end.push_back(slots - pad);
-  rows.q = projections.unrotated_q;
-  rows.k = projections.unrotated_k;
+  rows.all_q = projections.all_q;
+  rows.unrotated_q = projections.unrotated_q;
+  rows.unrotated_k = projections.unrotated_k;
+  rows.w_o = model_.weights.blocks[static_cast<std::size_t>(layer)].w_o;
   const std::vector<std::int64_t> lengths = row_lengths();
   rows.rotate = [this, layer, lengths](const at::Tensor& x, const at::Tensor& positions, std::int64_t row) {
     if (!config_.uses_rotary()) return x;

@@ -39,8 +39,8 @@ private:
   at::Tensor unembed(const at::Tensor& resid);
 
   struct Projections {
-    at::Tensor q, k, v;                            // [batch, pos, heads, d_head]
-    at::Tensor unrotated_q = {}, unrotated_k = {}; // only where attention needs them
+    at::Tensor q, k, v;                                        // [batch, pos, heads, d_head]
+    at::Tensor all_q = {}, unrotated_q = {}, unrotated_k = {}; // only where attention needs them; with earlier ones
   };
   Projections project(int layer, const at::Tensor& resid_pre);
   // Projects head by head, when each head reads a residual of its own.

@@ -14,7 +14,7 @@ namespace headscope {
 
 Status check_room(const Engine& engine, const std::vector<std::int64_t>& prompt, std::int64_t new_tokens) {
   const auto total = static_cast<std::int64_t>(prompt.size()) + new_tokens;
-  if (total > engine.config().n_ctx)
+  if (total > engine.longest_text())
     return make_error(ErrorCode::mismatch,
                       "the prompt has " + std::to_string(prompt.size()) + " tokens, which with " +
                           std::to_string(new_tokens) + " new ones pass the model's context of " +

@@ -44,7 +44,7 @@ public:
                         "the batch has rows 0 to " + std::to_string(span_.batch - 1) + ", not " +
                             std::to_string(*intervention.row),
                         {}, field);
-    const std::int64_t limit = span_.cached ? config_.n_ctx : span_.begin + span_.count;
+    const std::int64_t there = span_.begin + span_.count, limit = span_.cached ? std::max(there, config_.n_ctx) : there;
     for (const std::int64_t position : intervention.positions)
       if (position < 0 || position >= limit)
         return make_error(ErrorCode::invalid_argument,

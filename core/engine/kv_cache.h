@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -10,20 +11,24 @@
 
 namespace headscope {
 
-// Holds each layer's keys and values after rotary, [batch, slots, kv_head_index, d_head]; grows by doubling.
+// Holds each layer's keys and values after rotary, [batch, slots, kv_head_index, d_head]; grows by doubling. Beside
+// them, where the layer's attention needs it: queries, and q and k before the rotary step.
 class KvCache {
 public:
   std::int64_t length() const { return length_; }
   std::int64_t rows() const { return layers_.empty() ? 0 : layers_.front().k.size(0); }
+  // The name of the attention that all runs so far had.
+  const std::string& attention() const { return attention_; }
   // Returns a new cache whose row i is a copy of row rows[i]: repeats a prefill, or drops rows.
   KvCache select_rows(const std::vector<std::int64_t>& rows) const;
 
 private:
   friend class ForwardPass;
   struct Layer {
-    at::Tensor k, v;
+    at::Tensor k, v, q, unrotated_q, unrotated_k;
   };
   std::vector<Layer> layers_;
+  std::string attention_;
   std::int64_t length_ = 0;
 };
 

@@ -20,6 +20,7 @@ RunRequest whole_text(const Engine& engine, const std::vector<std::int64_t>& tok
   request.batch = TokenBatch::single(tokens);
   request.until = BeforeLayer{static_cast<int>(engine.config().n_layers)};
   request.attention = attention ? attention : &default_attention();
+  request.beyond_context = true;
   request.cancel = control.cancel;
   return request;
 }

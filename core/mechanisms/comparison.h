@@ -23,7 +23,8 @@ struct PredictionMeasures {
   double kl = 0.0;  // mean KL(full attention's prediction || this one), nats
 };
 
-// Runs the text; null: full attention at its speed.
+// Runs the text; null: full attention at its speed. Texts may be longer than the model's context, where its attention
+// has positions at all; what full attention then does is part of the comparison.
 Result<TextRun> run_text(const Engine& engine, const std::vector<std::int64_t>& tokens,
                          const AttentionBackend* attention, const RunControl& control);
 

@@ -22,6 +22,12 @@ void add_to(std::vector<double>& sums, std::size_t first, const std::vector<std:
     sums[first + static_cast<std::size_t>(heads[i])] += by_head[static_cast<std::int64_t>(i)].item<double>();
 }
 
+// The logarithms of a tile's weights over all keys: -inf where a key is not visited, NaN where a weight is below zero.
+at::Tensor log_weights(const Tile& tile, std::int64_t keys) {
+  if (tile.are_weights) return over_all_keys(tile.scores, tile, keys, 0.0).log();
+  return over_all_keys(tile.scores, tile, keys, not_visited).log_softmax(-1);
+}
+
 } // namespace
 
 MeasuredPlan::MeasuredPlan(std::shared_ptr<const AttentionPlan> plan, std::int64_t n_layers, std::int64_t n_heads,
@@ -37,8 +43,8 @@ void MeasuredPlan::add(const AttentionInput& in, const AttentionRows& rows, std:
                        const PlanPart& part) const {
   const RowText found = row_text(in, rows, row, part.heads);
   if (found.count == 0) return;
-  const Text& text = found.text;
-  const TileFunction scores = part.mechanism->open(text);
+  const Text& text = found.text; // the model's own; the mechanism may change its copy
+  const OpenPart open(in, rows, row, part);
   const std::size_t first = static_cast<std::size_t>(in.layer) * static_cast<std::size_t>(n_heads_);
   for_each_tile(found, [&](Range queries) {
     queries.begin = std::max(queries.begin, skip_);
@@ -46,12 +52,15 @@ void MeasuredPlan::add(const AttentionInput& in, const AttentionRows& rows, std:
     const std::vector<Range> keys = {{0, queries.end}};
     const at::Tensor v = take_keys(text.v, keys).to(at::kFloat);
     const at::Tensor log_full = full_scores(text, queries, keys).scores.log_softmax(-1);
-    const TileScores tile = scores(queries);
-    const at::Tensor log_own = over_all_keys(tile.scores, tile.keys, queries.end, not_visited).log_softmax(-1);
-    const at::Tensor visited = log_own > not_visited, own = log_own.exp(), full = log_full.exp();
-    const at::Tensor z_full = at::matmul(full, v), z = at::matmul(own, v);
+    const Tile tile = gated(open.tile(queries), open.row.text.v);
+    const at::Tensor own = over_all_keys(weights_of(tile), tile, queries.end, 0.0), full = log_full.exp();
+    const at::Tensor log_own = log_weights(tile, queries.end), visited = log_own != not_visited;
+    const at::Tensor z_full = at::matmul(full, v);
+    const at::Tensor z = at::matmul(own, open.row.text.v.narrow(1, 0, queries.end).to(at::kFloat));
     add_to(sums_->mass_kept, first, part.heads, (full * visited).sum(-1));
-    add_to(sums_->kl, first, part.heads, (own * (log_own - log_full)).masked_fill(visited.logical_not(), 0.0).sum(-1));
+    const at::Tensor kl = (own * (log_own - log_full)).masked_fill(visited.logical_not(), 0.0).sum(-1);
+    // Weights that are no shares have no divergence from shares.
+    add_to(sums_->kl, first, part.heads, tile.are_weights ? at::full_like(kl, std::nan("")) : kl);
     add_to(sums_->z_error, first, part.heads, (z - z_full).norm(2, {-1}) / z_full.norm(2, {-1}).clamp_min(1e-30));
     add_to(sums_->keys, first, part.heads, visited.sum(-1));
     add_to(sums_->queries, first, part.heads, at::ones_like(z.select(-1, 0)));

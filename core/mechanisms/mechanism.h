@@ -5,52 +5,72 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/engine/attention_needs.h"
+#include "core/mechanisms/options.h"
 #include "core/mechanisms/plain_head.h"
 #include "core/mechanisms/text.h"
 
 namespace headscope::mechanisms {
 
-struct MechanismOption {
-  const char* name;
-  std::int64_t value; // the default; of a choice its index
-  std::int64_t least; // of a number
-  const char* help;
-  std::vector<const char*> choices = {}; // not empty: a choice, not a number
+// What the pattern of a mechanism is.
+enum class Weights : std::uint8_t {
+  softmax,  // of scores, which can be read and edited
+  positive, // weights whose sum need not be 1, without scores
+  signed_,  // weights that may be negative, without scores
 };
-
-// The values of all options by name; of a choice its index.
-using OptionValues = std::map<std::string, std::int64_t>;
 
 struct MechanismInfo {
   const char* id;
   const char* title;
-  const char* what;           // which keys a query attends to, and how
-  const char* cost;           // of T tokens
-  const char* reference;      // paper or code
-  const char* equals_full;    // the parameters at which it is full attention
-  const char* training;       // what the original needs, and what is left without
-  bool whole_rows = false;    // z of a query depends on other queries of the text
-  bool before_rotary = false; // reads q and k before the rotary step
+  const char* what;        // which keys a query attends to, and how
+  const char* cost;        // of T tokens
+  const char* reference;   // paper or code
+  const char* equals_full; // the parameters at which it is full attention
+  const char* training;    // what the original needs, and what is left without
+  // What z of a query depends on beside its own q and the keys and values up to it.
+  QueryScope queries = QueryScope::own;
+  Weights weights = Weights::softmax;
+  // Whether it is a drop-in that a trained model survives. What is none is there as an analysis and for trained
+  // weights.
+  bool drop_in = true;
   std::vector<MechanismOption> options = {};
 };
 
 // What all queries of a text share is computed when this is made; then tiles of query positions in any order.
-using TileFunction = std::function<TileScores(Range queries)>;
+using TileFunction = std::function<Tile(Range queries)>;
+using OutputFunction = std::function<at::Tensor(Range queries)>;
 
 class Mechanism {
 public:
   virtual ~Mechanism() = default;
+  // Changes q, k or v of a text before anything else is computed from it. Values of its own must be set in
+  // Text::own_values.
+  virtual void prepare(Text&) const {}
   // The form that runs. The text outlives what is returned.
   virtual TileFunction open(const Text& text) const = 0;
-  // The same by definition, of one head of a whole text: the pattern [query][key].
+  // z of queries [head, query, d_head] by a way that makes no pattern, where that is faster; else null. Equal to what
+  // open() gives.
+  virtual OutputFunction open_output(const Text&) const { return nullptr; }
+  // The same by definition, of one head of a whole text: the pattern [query][key], which is applied to head.v.
   virtual Rows reference(const PlainHead& head) const = 0;
+  // The same for mechanisms whose heads depend on one another; `heads` are those of one part of a plan. Returns a
+  // pattern a head.
+  virtual std::vector<Rows> references(const std::vector<PlainHead>& heads) const {
+    std::vector<Rows> patterns;
+    for (const PlainHead& head : heads)
+      patterns.push_back(reference(head));
+    return patterns;
+  }
+  // As LayerNeeds has them.
+  virtual bool before_rotary() const { return false; }
+  virtual std::optional<std::int64_t> reach() const { return std::nullopt; }
 };
 
 struct MechanismDefinition {

@@ -19,6 +19,9 @@ struct PlainHead {
   Rows q, k; // rotary applied
   Rows v;
   Rows unrotated_q, unrotated_k; // empty where the mechanism does not need them
+  Rows w_o;                      // [d_head][d_model]; empty where the mechanism does not need it
+  int layer = 0;
+  std::int64_t head = 0;
   std::function<Vector(const Vector& x, std::int64_t position)> rotate;
   double scale = 1.0;
   std::optional<double> softcap;

@@ -57,20 +57,23 @@ at::Tensor with_padding(const at::Tensor& x, const at::Tensor& of_padding, std::
 
 // z of one row for some heads, [head, query of the run, d_head].
 at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::int64_t row, const PlanPart& part) {
-  const RowText found = row_text(in, rows, row, part.heads);
+  const OpenPart open(in, rows, row, part);
   const at::Tensor own = in.v[row]
                              .narrow(0, in.mask.query_offset, in.q.size(1))
                              .index_select(1, index_of(kv_heads(in, part.heads), in.v.device()))
                              .transpose(0, 1);
-  if (found.count == 0) return own;
-  const TileFunction scores = part.mechanism->open(found.text);
+  if (open.row.count == 0) return own;
   std::vector<at::Tensor> tiles;
-  for_each_tile(found, [&](Range queries) {
-    const TileScores tile = scores(queries);
-    const at::Tensor v = take_keys(found.text.v, tile.keys);
-    tiles.push_back(at::matmul(tile.scores.softmax(-1).to(v.scalar_type()), v));
+  if (open.output)
+    return with_padding(open.output({open.row.first, open.row.first + open.row.count}), own, open.row.begin, 1);
+  for_each_tile(open.row, [&](Range queries) {
+    const Tile tile = open.tile(queries);
+    const at::Tensor v = values_of(tile, open.row.text.v);
+    at::Tensor z = at::matmul(weights_of(tile).to(v.scalar_type()), v);
+    if (tile.gate) z = z * tile.gate(z).to(z.scalar_type()).unsqueeze(-1);
+    tiles.push_back(std::move(z));
   });
-  return with_padding(tiles.size() == 1 ? tiles.front() : at::cat(tiles, 1), own, found.begin, 1);
+  return with_padding(tiles.size() == 1 ? tiles.front() : at::cat(tiles, 1), own, open.row.begin, 1);
 }
 
 // Full attention of some heads, as fast as everywhere: [batch, pos, head, d_head].
@@ -83,24 +86,34 @@ at::Tensor default_heads(const AttentionInput& in, const std::vector<std::int64_
   return default_attention().run(some);
 }
 
-// Scores over all slots of some of the run's queries, [head, query, slot], for one row and part.
-at::Tensor slot_scores(const AttentionInput& in, const RowText& row, const TileFunction& scores, Range queries) {
-  const Text& text = row.text;
-  const std::int64_t slots = in.k.size(1), heads = text.heads();
-  at::Tensor out = at::full({heads, queries.count(), slots}, not_visited, in.q.options().dtype(at::kFloat));
+// Scores, or weights where `are_weights`, over all slots for some of the run's queries: [head, query, slot], of one row
+// and part.
+struct SlotScores {
+  at::Tensor scores;
+  bool are_weights = false;
+};
+SlotScores slot_scores(const AttentionInput& in, const OpenPart& part, Weights kind, Range queries) {
+  const RowText& row = part.row;
+  const std::int64_t slots = in.k.size(1), heads = row.text.heads();
+  const bool are_weights = kind != Weights::softmax;
+  const double nothing = are_weights ? 0.0 : not_visited;
+  const at::Tensor out = at::full({heads, queries.count(), slots}, nothing, in.q.options().dtype(at::kFloat));
   const at::Tensor slot = at::arange(slots, out.options().dtype(at::kLong));
   const at::Tensor own =
       at::arange(in.mask.query_offset + queries.begin, in.mask.query_offset + queries.end, slot.options());
-  const at::Tensor itself = out.masked_fill(slot == own.unsqueeze(1), 0.0);
+  const at::Tensor itself = out.masked_fill(slot == own.unsqueeze(1), are_weights ? 1.0 : 0.0);
   const Range real{std::max(queries.begin, row.begin), std::min(queries.end, row.begin + row.count)};
-  if (real.count() <= 0) return itself;
-  const std::int64_t shift = text.first - row.begin; // from the run's query to the text's position
-  const TileScores tile = scores({real.begin + shift, real.end + shift});
+  if (real.count() <= 0) return {itself, are_weights};
+  const std::int64_t shift = row.first - row.begin; // from the run's query to the text's position
+  Tile tile = part.tile({real.begin + shift, real.end + shift});
+  if (are_weights) {
+    tile = gated(tile, row.text.v);
+    tile.scores = weights_of(tile);
+  }
   const std::int64_t first_slot = in.mask.query_offset - shift; // of position 0
-  std::vector<Range> keys = tile.keys;
-  for (Range& range : keys)
-    range = {range.begin + first_slot, range.end + first_slot};
-  return with_padding(over_all_keys(tile.scores, keys, slots, not_visited), itself, real.begin - queries.begin, 1);
+  const at::Tensor seen = over_all_keys(tile.scores, tile, row.text.keys(), nothing);
+  const at::Tensor all = at::constant_pad_nd(seen, {first_slot, slots - first_slot - seen.size(2)}, nothing);
+  return {with_padding(all, itself, real.begin - queries.begin, 1), are_weights};
 }
 
 } // namespace
@@ -113,33 +126,51 @@ RowText row_text(const AttentionInput& in, const AttentionRows& rows, std::int64
   RowText out;
   out.begin = first - offset;
   out.count = std::max<std::int64_t>(0, std::min(offset + in.q.size(1), end) - first);
+  out.first = first - begin;
   const at::Tensor q_heads = index_of(heads, in.q.device()), kv = index_of(kv_heads(in, heads), in.k.device());
   const auto of_row = [&](const at::Tensor& x, std::int64_t at, std::int64_t count, const at::Tensor& which) {
     return x[row].narrow(0, at, count).index_select(1, which).transpose(0, 1).contiguous();
   };
   if (out.count == 0) return out;
   Text& text = out.text;
-  text.q = of_row(in.q, out.begin, out.count, q_heads);
+  const bool all_queries = rows.all_q.defined();
+  text.first = all_queries ? 0 : out.first;
+  const auto queries_of = [&](const at::Tensor& all) {
+    return of_row(all, begin + text.first, (all_queries ? end - begin : out.count), q_heads);
+  };
+  text.q = all_queries ? queries_of(rows.all_q) : of_row(in.q, out.begin, out.count, q_heads);
   text.k = of_row(in.k, begin, end - begin, kv);
   text.v = of_row(in.v, begin, end - begin, kv);
-  text.first = first - begin;
   text.scale = in.scale;
   text.softcap = in.softcap;
   text.window = in.mask.window;
-  if (!rows.q.defined()) return out;
-  text.unrotated_q = of_row(rows.q, out.begin, out.count, q_heads);
-  text.unrotated_k = of_row(rows.k, begin, end - begin, kv);
+  if (rows.w_o.defined())
+    text.w_o =
+        rows.w_o.view({rows.w_o.size(0), in.q.size(2), in.q.size(3)}).index_select(1, q_heads).permute({1, 2, 0});
   text.rotate = [&rows, row](const at::Tensor& x, const at::Tensor& positions) {
     return rows.rotate(x, positions, row);
   };
+  if (!rows.unrotated_q.defined()) return out;
+  text.unrotated_q = queries_of(rows.unrotated_q);
+  text.unrotated_k = of_row(rows.unrotated_k, begin, end - begin, kv);
   return out;
+}
+
+OpenPart::OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int64_t at, const PlanPart& part)
+    : row(row_text(in, rows, at, part.heads)) {
+  if (row.count == 0) return;
+  row.text.layer = in.layer;
+  row.text.heads_are = part.heads;
+  part.mechanism->prepare(row.text);
+  output = part.mechanism->open_output(row.text);
+  tile = part.mechanism->open(row.text);
 }
 
 void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {
   const std::int64_t row_bytes = row.text.heads() * row.text.keys() * 4;
   const std::int64_t step = std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, most_rows);
-  const std::int64_t first = row.text.first, end = first + row.count;
-  for (std::int64_t begin = first; begin < end; begin += step)
+  const std::int64_t end = row.first + row.count;
+  for (std::int64_t begin = row.first; begin < end; begin += step)
     tile({begin, std::min(begin + step, end)});
 }
 
@@ -163,26 +194,38 @@ Result<std::shared_ptr<const AttentionPlan>> AttentionPlan::parse(const std::str
       layer.back().heads.push_back(head.head);
     }
   }
-  return std::make_shared<const AttentionPlan>(text, std::move(parts));
+  return std::make_shared<const AttentionPlan>(text, std::move(parts), config.n_heads);
 }
 
 LayerNeeds AttentionPlan::needs(int layer) const {
   LayerNeeds needs;
+  std::int64_t heads = 0, reach = 0;
+  bool bounded = true;
   for (const PlanPart& part : parts(layer)) {
-    const bool harder = part.info->whole_rows || part.info->before_rotary;
-    if (needs.mechanism.empty() || (harder && !needs.whole_rows)) needs.mechanism = part.info->id;
-    needs.whole_rows = needs.whole_rows || part.info->whole_rows;
-    needs.before_rotary = needs.before_rotary || part.info->before_rotary;
+    const MechanismInfo& info = *part.info;
+    const bool before_rotary = part.mechanism->before_rotary();
+    const bool harder = info.queries > needs.queries || (before_rotary && !needs.before_rotary) ||
+                        (info.weights != Weights::softmax && needs.has_scores);
+    if (needs.mechanism.empty() || harder) needs.mechanism = info.id;
+    needs.queries = std::max(needs.queries, info.queries);
+    needs.before_rotary = needs.before_rotary || before_rotary;
+    needs.has_scores = needs.has_scores && info.weights == Weights::softmax;
+    needs.signed_pattern = needs.signed_pattern || info.weights == Weights::signed_;
+    heads += std::ssize(part.heads);
+    bounded = bounded && part.mechanism->reach();
+    reach = std::max(reach, part.mechanism->reach().value_or(0));
   }
+  if (heads > 0 && heads == n_heads_ && bounded) needs.reach = reach;
   return needs;
 }
 
 at::Tensor AttentionPlan::run_rows(const AttentionInput& in, const AttentionRows& rows) const {
   const LayerNeeds needed = needs(in.layer);
-  if ((needed.whole_rows && in.mask.query_offset > 0) || (needed.before_rotary && !rows.q.defined()))
+  if ((needed.keeps_queries() && !rows.all_q.defined() && in.mask.query_offset > 0) ||
+      (needed.before_rotary && !rows.unrotated_q.defined()))
     throw ErrorException(make_error(ErrorCode::unsupported,
                                     needed.mechanism + " in layer " + std::to_string(in.layer) +
-                                        " needs whole rows, and q and k before the rotary step where it places keys",
+                                        " needs all queries, and q and k before the rotary step where it places keys",
                                     {}, "attention"));
   const bool seen = in.need_scores || in.need_pattern || (in.observer && in.observer->tile) || in.uniform.defined();
   return seen ? run_seen(in, rows) : run_unseen(in, rows);
@@ -208,22 +251,20 @@ at::Tensor AttentionPlan::run_unseen(const AttentionInput& in, const AttentionRo
 
 namespace {
 
-// A row of the batch for one part of the plan, opened once for all tiles. The text must stay where it is.
-struct OpenPart {
-  OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int64_t at, const PlanPart& part)
-      : row(row_text(in, rows, at, part.heads)) {
-    if (row.count > 0) scores = part.mechanism->open(row.text);
-  }
-  OpenPart(const OpenPart&) = delete;
-
-  RowText row;
-  TileFunction scores;
+// What some queries of all rows attend to: [batch, head_index, query, slot].
+struct SeenScores {
+  at::Tensor scores;
+  at::Tensor are_weights; // bool [head_index]; undefined: nowhere
 };
 
-// z and the pattern of some of the run's queries, with everything that was asked for.
-at::Tensor seen_tile(const AttentionInput& in, at::Tensor scores, Range queries) {
+// z and the pattern of some of the run's queries, with everything that was asked for. `values`: [batch, head_index,
+// slot, d_head] where a mechanism has values of its own.
+at::Tensor seen_tile(const AttentionInput& in, SeenScores seen, Range queries, const at::Tensor& values) {
+  at::Tensor scores = std::move(seen.scores);
   if (in.need_scores && in.edit_scores) scores = in.edit_scores(scores);
-  at::Tensor pattern = at::softmax(scores, -1, at::kFloat).to(in.q.scalar_type());
+  at::Tensor pattern = at::softmax(scores, -1, at::kFloat);
+  if (seen.are_weights.defined()) pattern = at::where(seen.are_weights.view({-1, 1, 1}), scores, pattern);
+  pattern = pattern.to(in.q.scalar_type());
   if (in.uniform.defined()) {
     AttentionInput some = in;
     some.q = in.q.narrow(1, queries.begin, queries.count());
@@ -236,6 +277,7 @@ at::Tensor seen_tile(const AttentionInput& in, at::Tensor scores, Range queries)
   if (in.need_pattern && in.edit_pattern) pattern = in.edit_pattern(pattern);
   if (in.observer && in.observer->tile)
     in.observer->tile({in.layer, in.mask.query_offset + queries.begin, pattern.detach()});
+  if (values.defined()) return at::matmul(pattern, values).transpose(1, 2);
   const std::int64_t kv = in.v.size(2), heads = pattern.size(1);
   const at::Tensor grouped = pattern.reshape({pattern.size(0), kv, heads / kv * queries.count(), pattern.size(3)});
   return at::matmul(grouped, in.v.transpose(1, 2))
@@ -243,41 +285,87 @@ at::Tensor seen_tile(const AttentionInput& in, at::Tensor scores, Range queries)
       .transpose(1, 2);
 }
 
+// All heads of a layer, of which each belongs to one part; the last part are those at full attention.
+class SeenLayer {
+public:
+  SeenLayer(const AttentionInput& in, const AttentionRows& rows, std::vector<PlanPart> parts)
+      : in_(in), parts_(std::move(parts)) {
+    for (std::int64_t row = 0; row < in.q.size(0); ++row)
+      for (const PlanPart& part : parts_)
+        open_.push_back(std::make_unique<OpenPart>(in, rows, row, part));
+    for (const PlanPart& part : parts_)
+      order_.insert(order_.end(), part.heads.begin(), part.heads.end());
+  }
+
+  SeenScores scores(Range queries) const {
+    std::vector<at::Tensor> by_row, are_weights;
+    for (std::int64_t row = 0; row < in_.q.size(0); ++row) {
+      std::vector<at::Tensor> by_part;
+      are_weights.clear();
+      for (std::size_t part = 0; part < parts_.size(); ++part) {
+        const SlotScores found = slot_scores(in_, open(row, part), parts_[part].info->weights, queries);
+        by_part.push_back(found.scores);
+        are_weights.push_back(at::full({found.scores.size(0)}, found.are_weights, at::kBool));
+      }
+      by_row.push_back(in_model_order(at::cat(by_part), 0, order_));
+    }
+    SeenScores out{at::stack(by_row), {}};
+    const at::Tensor which = in_model_order(at::cat(are_weights), 0, order_);
+    if (which.any().item<bool>()) out.are_weights = which.to(in_.q.device());
+    return out;
+  }
+
+  // Values by head where a mechanism has its own, [batch, head_index, slot, d_head]; else undefined.
+  at::Tensor values() const {
+    const bool own =
+        std::any_of(open_.begin(), open_.end(), [](const auto& each) { return each->row.text.own_values; });
+    if (!own) return {};
+    std::vector<at::Tensor> by_row;
+    for (std::int64_t row = 0; row < in_.q.size(0); ++row) {
+      std::vector<at::Tensor> by_part;
+      for (std::size_t part = 0; part < parts_.size(); ++part)
+        by_part.push_back(slot_values(row, open(row, part).row, parts_[part].heads));
+      by_row.push_back(in_model_order(at::cat(by_part), 0, order_));
+    }
+    return at::stack(by_row);
+  }
+
+private:
+  const OpenPart& open(std::int64_t row, std::size_t part) const {
+    return *open_[static_cast<std::size_t>(row) * parts_.size() + part];
+  }
+
+  at::Tensor slot_values(std::int64_t row, const RowText& text, const std::vector<std::int64_t>& heads) const {
+    const at::Tensor all = in_.v[row].index_select(1, index_of(kv_heads(in_, heads), in_.v.device())).transpose(0, 1);
+    if (!text.text.own_values) return all;
+    const std::int64_t begin = in_.mask.query_offset + text.begin - text.first, end = begin + text.text.keys();
+    return at::cat({all.narrow(1, 0, begin), text.text.v, all.narrow(1, end, all.size(1) - end)}, 1);
+  }
+
+  const AttentionInput& in_;
+  std::vector<PlanPart> parts_;
+  std::vector<std::unique_ptr<OpenPart>> open_; // [row, part]
+  std::vector<std::int64_t> order_;             // the heads part after part
+};
+
 } // namespace
 
 at::Tensor AttentionPlan::run_seen(const AttentionInput& in, const AttentionRows& rows) const {
-  const std::int64_t batch = in.q.size(0), heads = in.q.size(2), count = in.q.size(1);
+  const std::int64_t heads = in.q.size(2), count = in.q.size(1);
   std::vector<PlanPart> all = parts(in.layer);
   if (const std::vector<std::int64_t> others = other_heads(all, heads); !others.empty()) {
     const MechanismDefinition& full = *find_mechanism("full");
     all.push_back({&full.info, full.make({}).value(), others});
   }
-  std::vector<std::unique_ptr<OpenPart>> open; // [row, part]
-  std::vector<std::int64_t> computed;
-  for (std::int64_t row = 0; row < batch; ++row)
-    for (const PlanPart& part : all)
-      open.push_back(std::make_unique<OpenPart>(in, rows, row, part));
-  for (const PlanPart& part : all)
-    computed.insert(computed.end(), part.heads.begin(), part.heads.end());
-  const auto scores_of = [&](Range queries) {
-    std::vector<at::Tensor> by_row;
-    for (std::int64_t row = 0; row < batch; ++row) {
-      std::vector<at::Tensor> by_part;
-      for (std::size_t part = 0; part < all.size(); ++part) {
-        const OpenPart& one = *open[static_cast<std::size_t>(row) * all.size() + part];
-        by_part.push_back(slot_scores(in, one.row, one.scores, queries));
-      }
-      by_row.push_back(in_model_order(at::cat(by_part), 0, computed));
-    }
-    return at::stack(by_row);
-  };
+  const SeenLayer layer(in, rows, std::move(all));
+  const at::Tensor values = layer.values();
   const bool whole = in.need_scores || in.need_pattern; // edits see every query
-  const std::int64_t row_bytes = batch * heads * in.k.size(1) * 4;
+  const std::int64_t row_bytes = in.q.size(0) * heads * in.k.size(1) * 4;
   const std::int64_t step = whole ? count : std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, count);
   std::vector<at::Tensor> z;
   for (std::int64_t begin = 0; begin < count; begin += step) {
     const Range queries{begin, std::min(begin + step, count)};
-    z.push_back(seen_tile(in, scores_of(queries), queries));
+    z.push_back(seen_tile(in, layer.scores(queries), queries, values));
   }
   return z.size() == 1 ? z.front() : at::cat(z, 1);
 }

@@ -26,8 +26,8 @@ public:
   // Reads specs joined by ';'. Returns invalid_argument where one does not fit the model or two name the same head.
   static Result<std::shared_ptr<const AttentionPlan>> parse(const std::string& text, const ModelConfig& config);
   // Makes a plan of parts by layer, e.g. for tests.
-  AttentionPlan(std::string text, std::vector<std::vector<PlanPart>> parts)
-      : text_(std::move(text)), parts_(std::move(parts)) {}
+  AttentionPlan(std::string text, std::vector<std::vector<PlanPart>> parts, std::int64_t n_heads)
+      : text_(std::move(text)), parts_(std::move(parts)), n_heads_(n_heads) {}
 
   const char* name() const override { return text_.c_str(); }
   LayerNeeds needs(int layer) const override;
@@ -44,15 +44,27 @@ private:
 
   std::string text_;
   std::vector<std::vector<PlanPart>> parts_; // [layer]
+  std::int64_t n_heads_;
 };
 
 // The tokens of one row of the batch for some heads, and which queries of the run they are.
 struct RowText {
   Text text;
   std::int64_t begin = 0, count = 0; // of the run's queries: real tokens
+  std::int64_t first = 0;            // the position of the first of them
 };
 RowText row_text(const AttentionInput& input, const AttentionRows& rows, std::int64_t row,
                  const std::vector<std::int64_t>& heads);
+
+// A row of the batch for one part of the plan, opened once for all tiles. The text must stay where it is.
+struct OpenPart {
+  OpenPart(const AttentionInput& input, const AttentionRows& rows, std::int64_t row, const PlanPart& part);
+  OpenPart(const OpenPart&) = delete;
+
+  RowText row; // as the mechanism prepared it
+  TileFunction tile;
+  OutputFunction output; // in place of tiles, where no pattern is asked for; may be null
+};
 
 // Calls `tile` for ranges of the text's query positions, each small enough that its scores fit into a few megabytes.
 void for_each_tile(const RowText& row, const std::function<void(Range queries)>& tile);

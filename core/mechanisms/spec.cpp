@@ -2,7 +2,10 @@
 #include "core/mechanisms/spec.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cmath>
+#include <set>
 
 #include "core/base/or_list.h"
 
@@ -25,25 +28,47 @@ std::vector<std::string> split(const std::string& text, char at) {
   return parts;
 }
 
-Result<std::int64_t> parse_value(const MechanismOption& option, const std::string& text) {
-  if (!option.choices.empty()) {
-    const auto found = std::find(option.choices.begin(), option.choices.end(), text);
-    if (found != option.choices.end()) return static_cast<std::int64_t>(found - option.choices.begin());
-    const std::vector<std::string> names(option.choices.begin(), option.choices.end());
-    return bad("must be " + or_list(names) + ", not '" + text + "'", option.name);
-  }
-  std::int64_t value = 0;
+Result<OptionValue> parse_choice(const MechanismOption& option, const std::string& text) {
+  const auto found = std::find(option.choices.begin(), option.choices.end(), text);
+  if (found != option.choices.end()) return OptionValue(std::int64_t{found - option.choices.begin()});
+  const std::vector<std::string> names(option.choices.begin(), option.choices.end());
+  return bad("must be " + or_list(names) + ", not '" + text + "'", option.name);
+}
+
+std::string bound_text(double bound) {
+  const auto whole = static_cast<std::int64_t>(bound);
+  if (static_cast<double>(whole) == bound) return std::to_string(whole);
+  std::array<char, 32> text{};
+  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), bound).ptr};
+}
+
+template <typename Number> Result<OptionValue> parse_number(const MechanismOption& option, const std::string& text) {
+  constexpr bool whole = std::is_integral_v<Number>;
+  Number value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (text.empty() || error != std::errc() || end != text.data() + text.size())
-    return bad("must be a whole number, not '" + text + "'", option.name);
-  if (value < option.least) return bad("must be at least " + std::to_string(option.least), option.name);
-  if (value > most) return bad("must be at most " + std::to_string(most), option.name);
-  return value;
+  if (text.empty() || error != std::errc() || end != text.data() + text.size() ||
+      !std::isfinite(static_cast<double>(value)))
+    return bad(std::string("must be a ") + (whole ? "whole number" : "number") + ", not '" + text + "'", option.name);
+  const double least = option.least, top = whole ? std::min(option.most, static_cast<double>(most)) : option.most;
+  if (static_cast<double>(value) < least) return bad("must be at least " + bound_text(least), option.name);
+  if (static_cast<double>(value) > top) return bad("must be at most " + bound_text(top), option.name);
+  return OptionValue(value);
+}
+
+Result<OptionValue> parse_value(const MechanismOption& option, const std::string& text) {
+  switch (option.kind()) {
+  case OptionKind::choice: return parse_choice(option, text);
+  case OptionKind::text: return OptionValue(text);
+  case OptionKind::number: return parse_number<double>(option, text);
+  case OptionKind::whole: return parse_number<std::int64_t>(option, text);
+  }
+  return OptionValue(text);
 }
 
 // Reads "k=512,window=128".
 Result<OptionValues> parse_options(const MechanismDefinition& definition, const std::string& text) {
-  OptionValues values = defaults_of(definition), given;
+  OptionValues values = defaults_of(definition);
+  std::set<std::string> given;
   for (const std::string& part : split(text, ',')) {
     const std::size_t equals = part.find('=');
     if (equals == std::string::npos) return bad("'" + part + "' is no option; write NAME=VALUE", definition.info.id);
@@ -59,8 +84,9 @@ Result<OptionValues> parse_options(const MechanismDefinition& definition, const 
                      (names.empty() ? std::string() : "; it has " + or_list(names)),
                  name);
     }
-    HS_ASSIGN(values[name], parse_value(*option, part.substr(equals + 1)));
-    if (!given.emplace(name, 0).second) return bad("is given twice", name);
+    HS_ASSIGN(OptionValue value, parse_value(*option, part.substr(equals + 1)));
+    values.set(name, std::move(value));
+    if (!given.insert(name).second) return bad("is given twice", name);
   }
   return values;
 }
@@ -76,6 +102,15 @@ Result<std::string> parse_where(const std::string& text) {
   if (field == "layers" && where.find_first_of(".hH:") != std::string::npos)
     return bad("'" + where + "' names heads; write @heads=" + where, field);
   return where;
+}
+
+// Makes the mechanism. A file that cannot be read is a fault of the option that names it.
+Result<std::shared_ptr<const Mechanism>> make_of(const MechanismDefinition& definition, const OptionValues& values) {
+  auto made = definition.make(values);
+  if (made.ok() || !made.error().field.empty()) return made;
+  for (const MechanismOption& option : definition.info.options)
+    if (option.is_file) return bad(made.error().message, option.name);
+  return made;
 }
 
 Result<MechanismSpec> parse_spec(const std::string& text) {
@@ -94,7 +129,7 @@ Result<MechanismSpec> parse_spec(const std::string& text) {
   if (what.size() > id.size()) {
     HS_ASSIGN(values, parse_options(*spec.definition, what.substr(id.size() + 1)));
   }
-  HS_ASSIGN(spec.mechanism, spec.definition->make(values));
+  HS_ASSIGN(spec.mechanism, make_of(*spec.definition, values));
   spec.where = "all";
   if (at != std::string::npos) {
     HS_ASSIGN(spec.where, parse_where(text.substr(at + 1)));
@@ -107,7 +142,7 @@ Result<MechanismSpec> parse_spec(const std::string& text) {
 OptionValues defaults_of(const MechanismDefinition& definition) {
   OptionValues values;
   for (const MechanismOption& option : definition.info.options)
-    values[option.name] = option.value;
+    values.set(option.name, option.value);
   return values;
 }
 

@@ -22,6 +22,10 @@ at::Tensor key_positions(const Text& text, const std::vector<Range>& keys) {
   return at::cat(parts).unsqueeze(0);
 }
 
+at::Tensor take_queries(const Text& text, const at::Tensor& x, Range queries) {
+  return x.narrow(1, queries.begin - text.first, queries.count());
+}
+
 at::Tensor take_keys(const at::Tensor& x, const std::vector<Range>& keys) {
   if (keys.size() == 1) return x.narrow(1, keys.front().begin, keys.front().count());
   std::vector<at::Tensor> parts;
@@ -46,13 +50,38 @@ at::Tensor over_all_keys(const at::Tensor& x, const std::vector<Range>& keys, st
   return parts.size() == 1 ? parts.front() : at::cat(parts, 2);
 }
 
+at::Tensor weights_of(const Tile& tile) { return tile.are_weights ? tile.scores : tile.scores.softmax(-1); }
+
+at::Tensor values_of(const Tile& tile, const at::Tensor& v) {
+  if (!tile.index.defined()) return take_keys(v, tile.keys);
+  return v.gather(1, tile.index.unsqueeze(-1).expand({tile.index.size(0), tile.index.size(1), v.size(2)}));
+}
+
+at::Tensor over_all_keys(const at::Tensor& x, const Tile& tile, std::int64_t all, double fill) {
+  if (!tile.index.defined()) return over_all_keys(x, tile.keys, all, fill);
+  // Unused entries of the index may repeat a key, so the fill must not win over what is there.
+  const at::Tensor index = tile.index.unsqueeze(1).expand_as(x);
+  const at::Tensor base = at::full({x.size(0), x.size(1), all}, fill, x.options());
+  return fill == 0.0 ? base.scatter_add(2, index, x) : base.scatter_reduce(2, index, x, "amax");
+}
+
+Tile gated(Tile tile, const at::Tensor& v) {
+  if (!tile.gate) return tile;
+  const at::Tensor weights = weights_of(tile), values = values_of(tile, v);
+  const at::Tensor z = at::matmul(weights.to(values.scalar_type()), values);
+  tile.scores = weights * tile.gate(z).to(at::kFloat).unsqueeze(-1);
+  tile.are_weights = true;
+  tile.gate = nullptr;
+  return tile;
+}
+
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k) {
   const at::Tensor scores = at::matmul(q, k.transpose(1, 2)).to(at::kFloat) * text.scale;
   return text.softcap ? at::tanh(scores / *text.softcap) * *text.softcap : scores;
 }
 
-TileScores full_scores(const Text& text, Range queries, const std::vector<Range>& keys) {
-  const at::Tensor q = text.q.narrow(1, queries.begin - text.first, queries.count());
+Tile full_scores(const Text& text, Range queries, const std::vector<Range>& keys) {
+  const at::Tensor q = take_queries(text, text.q, queries);
   const at::Tensor query = query_positions(text, queries), key = key_positions(text, keys);
   at::Tensor hidden = key > query;
   if (text.window) hidden = hidden.logical_or(query - key >= *text.window);

@@ -329,8 +329,8 @@ Result<AblationPlan> plan_ablation(const Engine& engine, const std::vector<Ablat
     plan.answers.push_back(prompt.answers);
   }
   if (prompts.empty()) return make_error(ErrorCode::invalid_argument, "there are none", {}, "prompts");
-  HS_TRY(check_rows(plan.prompts, config, "prompt"));
-  HS_TRY(check_rows(options.reference, config, "reference prompt"));
+  HS_TRY(check_rows(plan.prompts, engine, "prompt"));
+  HS_TRY(check_rows(options.reference, engine, "reference prompt"));
   HS_TRY(check_answers(options.metric, plan.answers, config.n_logits()));
   for (std::size_t i = 0; i < prompts.size(); ++i)
     if (options.phase != Phase::both && prompts[i].tokens.size() < 2)

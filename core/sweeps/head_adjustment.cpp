@@ -32,7 +32,7 @@ Status check_adjustments(const std::vector<HeadAdjustment>& adjustments, const M
 }
 
 Status check_prompts(const std::vector<AdjustmentPrompt>& prompts, const std::vector<HeadAdjustment>& adjustments,
-                     const ModelConfig& config) {
+                     const Engine& engine) {
   TokenRows rows;
   std::vector<Answers> answers;
   for (std::size_t i = 0; i < prompts.size(); ++i) {
@@ -51,8 +51,8 @@ Status check_prompts(const std::vector<AdjustmentPrompt>& prompts, const std::ve
                             "prompt " + std::to_string(i) + " has no position " + std::to_string(key), {}, "steer");
     }
   }
-  HS_TRY(check_rows(rows, config, "prompt"));
-  return check_answers(MetricKind::accuracy, answers, config.n_logits());
+  HS_TRY(check_rows(rows, engine, "prompt"));
+  return check_answers(MetricKind::accuracy, answers, engine.config().n_logits());
 }
 
 void append_interventions(const HeadAdjustment& adjustment, const AdjustmentPrompt& prompt, std::int64_t row,
@@ -160,7 +160,7 @@ Result<AdjustmentResult> adjust_heads(const Engine& engine, const std::vector<Ad
                                       const std::vector<HeadAdjustment>& adjustments, const AdjustmentOptions& options,
                                       const RunControl& control) {
   HS_TRY(check_adjustments(adjustments, engine.config()));
-  HS_TRY(check_prompts(prompts, adjustments, engine.config()));
+  HS_TRY(check_prompts(prompts, adjustments, engine));
   if (options.seeds < 0 || options.tokens_per_run < 0)
     return make_error(ErrorCode::invalid_argument, "seeds and tokens_per_run must not be negative", {}, "options");
   AdjustmentResult result;

@@ -130,8 +130,8 @@ Result<PatchPlan> plan_patching(const Engine& engine, const std::vector<PatchPai
     plan.corrupt.push_back(pair.corrupt);
     plan.answers.push_back(pair.answers);
   }
-  HS_TRY(check_rows(plan.clean, config, "clean prompt"));
-  HS_TRY(check_rows(plan.corrupt, config, "corrupt prompt"));
+  HS_TRY(check_rows(plan.clean, engine, "clean prompt"));
+  HS_TRY(check_rows(plan.corrupt, engine, "corrupt prompt"));
   HS_TRY(check_equal_lengths(pairs, engine.model().tokenizer.get()));
   HS_TRY(check_answers(options.metric, plan.answers, config.n_logits()));
   return plan;

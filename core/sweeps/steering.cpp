@@ -82,7 +82,7 @@ Status check_steering(const Engine& engine, const std::vector<AblationPrompt>& p
     rows.push_back(prompt.tokens);
     answers.push_back(prompt.answers);
   }
-  HS_TRY(check_rows(rows, engine.config(), "prompt"));
+  HS_TRY(check_rows(rows, engine, "prompt"));
   return check_answers(options.metric, answers, engine.config().n_logits());
 }
 
@@ -230,7 +230,7 @@ Result<std::vector<at::Tensor>> mean_activations(const Engine& engine, const Tok
                                                  const std::vector<SteeringTarget>& targets, ReadPosition position,
                                                  std::int64_t asked_tokens, const RunControl& control) {
   HS_TRY(check_targets(targets, engine.config()));
-  HS_TRY(check_rows(texts, engine.config(), "text"));
+  HS_TRY(check_rows(texts, engine, "text"));
   if (texts.empty()) return make_error(ErrorCode::invalid_argument, "there are no texts", {}, "texts");
   return guarded("reading the mean activations", [&]() -> Result<std::vector<at::Tensor>> {
     std::vector<at::Tensor> sums(targets.size());

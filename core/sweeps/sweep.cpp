@@ -82,11 +82,13 @@ std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine) {
   return engine.model().device.is_cuda() ? 16384 : 1024;
 }
 
-Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what) {
+Status check_rows(const TokenRows& rows, const Engine& engine, const char* what) {
+  const ModelConfig& config = engine.config();
+  const std::int64_t longest = engine.longest_text();
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::string name = std::string(what) + " " + std::to_string(i);
     if (rows[i].empty()) return make_error(ErrorCode::invalid_argument, name + " is empty", {}, "tokens");
-    if (static_cast<std::int64_t>(rows[i].size()) > config.n_ctx)
+    if (std::ssize(rows[i]) > longest)
       return make_error(ErrorCode::invalid_argument,
                         name + " has " + std::to_string(rows[i].size()) + " tokens, the model's context " +
                             std::to_string(config.n_ctx),

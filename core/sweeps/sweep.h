@@ -20,8 +20,9 @@ namespace headscope {
 // 1024 on the CPU, where more only take memory.
 std::int64_t tokens_per_run(std::int64_t asked, const Engine& engine);
 
-// Returns invalid_argument for empty rows and rows longer than the context; `what` names a row, e.g. "prompt".
-Status check_rows(const TokenRows& rows, const ModelConfig& config, const char* what);
+// Returns invalid_argument for empty rows and rows longer than what runs under the engine's attention; `what` names a
+// row, e.g. "prompt".
+Status check_rows(const TokenRows& rows, const Engine& engine, const char* what);
 
 // Puts the indices of the rows into chunks of similar length, so that a padded chunk times `copies` stays within the
 // budget of tokens wherever one row does. `equal_lengths`: chunks have no padding at all.

@@ -15,6 +15,7 @@ using test::tiny_tokens;
 
 constexpr const char* hip = "hip:k=4,window=4,block_q=4,block_k=1";
 constexpr const char* long_heads = "longheads:chunk=4,chunks=3,begin=0";
+constexpr const char* cached_stream = "streaming:sinks=1,window=5,positions=cache";
 constexpr const char* stream = "streaming:sinks=1,window=5";
 
 struct Planned {
@@ -86,21 +87,54 @@ TEST(Plans, PaddingChangesNothing) {
     }
 }
 
-TEST(Plans, GoOnFromACacheOrAreRefused) {
+// Goes on after 30 of 40 tokens, one after the other. HiP's steps choose keys without later queries, so that its steps
+// are those of texts that end there.
+TEST(Plans, GoOnFromACache) {
   const std::vector<std::int64_t> tokens = tiny_tokens(40, 1);
-  for (const char* spec : {stream, "topk:k=3", "landmark:block=4,top=1", hip, long_heads}) {
+  for (const char* spec : {stream, cached_stream, "topk:k=3", "landmark:block=4,top=1", hip, long_heads}) {
     Planned run(spec);
     const at::Tensor all = run.logits();
     KvCache cache;
     run.request.past = KvPast::append_to(cache);
     run.request.batch = TokenBatch::single({tokens.begin(), tokens.begin() + 30});
     EXPECT_LT(largest_difference(run.logits()[0], all[0].narrow(0, 0, 30)), spec == hip ? INFINITY : 1e-4) << spec;
+    const KvCache kept = cache.select_rows({0});
+    for (std::int64_t at = 30; at < 40; ++at) {
+      run.request.batch = TokenBatch::single({tokens[static_cast<std::size_t>(at)]});
+      const at::Tensor step = run.logits()[0][0];
+      EXPECT_LT(largest_difference(step, all[0][at]), spec == hip ? INFINITY : 1e-4) << spec << " at " << at;
+    }
     run.request.batch = TokenBatch::single({tokens.begin() + 30, tokens.end()});
-    if (run.plan->needs(0).whole_rows)
-      EXPECT_THAT(run.error(), testing::HasSubstr("cannot go on from a KV cache")) << spec;
-    else
+    run.request.past = KvPast::read(&kept);
+    if (spec == hip) {
+      EXPECT_THAT(run.error(), testing::HasSubstr("cannot go on from a shared prefix"));
+    } else {
       EXPECT_LT(largest_difference(run.logits()[0], all[0].narrow(0, 30, 10)), 1e-4) << spec;
+    }
+    run.request.attention = nullptr;
+    EXPECT_THAT(run.error(), testing::HasSubstr("was filled under")) << spec;
   }
+}
+
+// Attention that places every key within the context takes texts beyond it, and nothing else does.
+TEST(Plans, RunBeyondTheContext) {
+  const Model& model = Planned(stream).engine.model();
+  const std::vector<std::int64_t> tokens = tiny_tokens(static_cast<int>(model.config.n_ctx) + 50, 1);
+  for (const char* spec : {cached_stream, long_heads, "window:window=9", "halo:block=8,halo=4"}) {
+    Planned run(spec);
+    run.request.batch = TokenBatch::single(tokens);
+    EXPECT_EQ(run.error(), "") << spec;
+  }
+  for (const char* spec : {stream, "topk:k=3", "window:window=9@layers=0", "window:window=9@heads=0.1,1.1"}) {
+    Planned run(spec);
+    run.request.batch = TokenBatch::single(tokens);
+    EXPECT_THAT(run.error(), testing::HasSubstr("the model's context")) << spec;
+  }
+  Planned learned(cached_stream, "gpt2");
+  learned.request.batch = TokenBatch::single(tiny_tokens(static_cast<int>(learned.engine.config().n_ctx) + 1, 1));
+  EXPECT_THAT(learned.error(), testing::HasSubstr("the model's context"));
+  learned.request.beyond_context = true;
+  EXPECT_THAT(learned.error(), testing::HasSubstr("the model's context"));
 }
 
 TEST(Plans, HonourEditsAndUniformHeads) {

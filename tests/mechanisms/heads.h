@@ -44,15 +44,16 @@ inline Layer random_layer(const Shape& shape, std::int64_t seed = 3) {
   at::manual_seed(static_cast<std::uint64_t>(seed));
   Layer layer;
   const std::int64_t t = shape.tokens;
-  layer.rows.q = 1.5 * at::randn({2, t, test_heads, test_d});
-  layer.rows.k = 1.5 * at::randn({2, t, test_kv, test_d});
+  layer.rows.unrotated_q = 1.5 * at::randn({2, t, test_heads, test_d});
+  layer.rows.unrotated_k = 1.5 * at::randn({2, t, test_kv, test_d});
   at::Tensor positions = at::arange(t).unsqueeze(0).repeat({2, 1});
   for (std::size_t row = 0; row < shape.left.size(); ++row)
     positions[static_cast<std::int64_t>(row)] =
         (positions[static_cast<std::int64_t>(row)] - shape.left[row]).clamp_min(0);
-  layer.input.q = rotated(layer.rows.q, positions);
-  layer.input.k = rotated(layer.rows.k, positions);
+  layer.rows.all_q = layer.input.q = rotated(layer.rows.unrotated_q, positions);
+  layer.input.k = rotated(layer.rows.unrotated_k, positions);
   layer.input.v = at::randn({2, t, test_kv, test_d});
+  layer.rows.w_o = at::randn({24, test_heads * test_d});
   layer.input.scale = 1.0 / std::sqrt(static_cast<double>(test_d));
   layer.input.softcap = shape.softcap;
   layer.input.mask.window = shape.window;
@@ -78,26 +79,32 @@ inline Vector rotated_plainly(const Vector& x, std::int64_t position) {
   return out;
 }
 
+inline Rows plain_rows(const at::Tensor& x) {
+  const at::Tensor part = x.to(at::kDouble).contiguous();
+  Rows rows;
+  for (std::int64_t i = 0; i < part.size(0); ++i)
+    rows.emplace_back(part[i].const_data_ptr<double>(), part[i].const_data_ptr<double>() + part.size(1));
+  return rows;
+}
+
 // One head of one row, without padding.
 inline PlainHead plain_head(const Layer& layer, const Shape& shape, std::int64_t row, std::int64_t head) {
   const std::int64_t begin = shape.left.empty() ? 0 : shape.left[static_cast<std::size_t>(row)];
   const std::int64_t end = layer.rows.end.empty() ? shape.tokens : layer.rows.end[static_cast<std::size_t>(row)];
   const auto rows_of = [&](const at::Tensor& x, std::int64_t which) {
-    const at::Tensor part = x[row].narrow(0, begin, end - begin).select(1, which).to(at::kDouble).contiguous();
-    Rows rows;
-    for (std::int64_t i = 0; i < part.size(0); ++i)
-      rows.emplace_back(part[i].const_data_ptr<double>(), part[i].const_data_ptr<double>() + part.size(1));
-    return rows;
+    return plain_rows(x[row].narrow(0, begin, end - begin).select(1, which));
   };
   const std::int64_t kv = head / (test_heads / test_kv);
   PlainHead out;
-  out.unrotated_q = rows_of(layer.rows.q, head);
-  out.unrotated_k = rows_of(layer.rows.k, kv);
+  out.unrotated_q = rows_of(layer.rows.unrotated_q, head);
+  out.unrotated_k = rows_of(layer.rows.unrotated_k, kv);
   out.v = rows_of(layer.input.v, kv);
   for (std::int64_t i = 0; i < end - begin; ++i) {
     out.q.push_back(rotated_plainly(PlainHead::at(out.unrotated_q, i), i));
     out.k.push_back(rotated_plainly(PlainHead::at(out.unrotated_k, i), i));
   }
+  out.w_o = plain_rows(layer.rows.w_o.narrow(1, head * test_d, test_d).t());
+  out.head = head;
   out.rotate = rotated_plainly;
   out.scale = layer.input.scale;
   out.softcap = shape.softcap;

@@ -72,7 +72,7 @@ bool says_the_same(const EngineState& state, const MethodRequest& request, const
   if (!options.ok()) return false;
   const MetricKind metric = options->sweep.metric;
   const auto said =
-      methods::make_prompt_set(state.engine->model(), options->prompts, needs_answers(metric), needs_wrong(metric));
+      methods::make_prompt_set(*state.engine, options->prompts, needs_answers(metric), needs_wrong(metric));
   return said.ok() && said->prompts.size() == set.prompts.size() &&
          std::equal(set.prompts.begin(), set.prompts.end(), said->prompts.begin(),
                     [](const AblationPrompt& a, const AblationPrompt& b) {
@@ -225,8 +225,8 @@ Result<Prompts> prompts_of(EngineState& state, const SweepRequest& request, cons
   if (!request.tokens.empty()) return prompt_in_force(state, request, options, control);
   const MetricKind metric = options.sweep.metric;
   Prompts found;
-  HS_ASSIGN(found.set, methods::make_prompt_set(state.engine->model(), options.prompts, needs_answers(metric),
-                                                needs_wrong(metric)));
+  HS_ASSIGN(found.set,
+            methods::make_prompt_set(*state.engine, options.prompts, needs_answers(metric), needs_wrong(metric)));
   return found;
 }
 
@@ -245,7 +245,7 @@ Result<HeadSweep> sweep_heads(EngineState& state, const SweepRequest& request, c
   return guarded("sweeping heads", [&]() -> Result<HeadSweep> {
     HS_ASSIGN(const auto engine, open_engine(state));
     HS_ASSIGN(const methods::AblateOptions options, options_of(request.method));
-    HS_ASSIGN(const HeadAblationOptions sweep, methods::sweep_of(options, engine->model()));
+    HS_ASSIGN(const HeadAblationOptions sweep, methods::sweep_of(options, *engine));
     HS_ASSIGN(const Prompts prompts, prompts_of(state, request, options, control));
     HeadSweep out = empty_sweep(state, sweep, prompts);
     HS_ASSIGN(out.request, answered_request(state, request, prompts));

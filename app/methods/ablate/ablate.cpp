@@ -82,9 +82,9 @@ public:
   Result<Report> run(const Work& work) override {
     if (options_.joint.given()) return run_joint_ablation(options_, work);
     const Model& model = work.engine.model();
-    HS_ASSIGN(const HeadAblationOptions sweep, sweep_of(options_, model));
+    HS_ASSIGN(const HeadAblationOptions sweep, sweep_of(options_, work.engine));
     HS_ASSIGN(PromptSet set,
-              make_prompt_set(model, options_.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));
+              make_prompt_set(work.engine, options_.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));
     note_dropped(set.dropped, work.context);
     const AblationTask task{std::move(set), to_string(sweep.method)};
     HS_TRY(warn_unspaced(work.engine, task.rows(), task.unspaced, work.context));
@@ -119,10 +119,10 @@ void list_ablate_options(OptionList& list, AblateOptions& options) {
   list_joint_options(list, options.joint);
 }
 
-Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model) {
+Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Engine& engine) {
   HeadAblationOptions sweep = options.sweep;
   if (options.heads != "all") {
-    HS_ASSIGN(sweep.heads, parse_heads(options.heads, model.config.n_layers, model.config.n_heads));
+    HS_ASSIGN(sweep.heads, parse_heads(options.heads, engine.config().n_layers, engine.config().n_heads));
   }
   std::vector<std::string> prompts = options.reference;
   if (!options.reference_file.empty()) {
@@ -132,7 +132,7 @@ Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& 
   }
   for (const std::string& text : prompts) {
     if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--reference");
-    HS_ASSIGN(const auto ids, encode_prompt(model, text, options.prompts.prompt));
+    HS_ASSIGN(const auto ids, encode_prompt(engine, text, options.prompts.prompt));
     sweep.reference.push_back(ids);
   }
   return sweep;

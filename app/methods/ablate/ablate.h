@@ -23,7 +23,7 @@ struct AblateOptions {
 void list_ablate_options(OptionList& list, AblateOptions& options);
 
 // The sweep with its heads and reference prompts.
-Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Model& model);
+Result<HeadAblationOptions> sweep_of(const AblateOptions& options, const Engine& engine);
 
 std::unique_ptr<Cells> make_ablate_cells(const AblateOptions& options);
 std::unique_ptr<Method> make_ablate();

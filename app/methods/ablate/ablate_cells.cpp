@@ -19,7 +19,7 @@ public:
   Status bind(const CellInput& input) override {
     engine_ = input.engine;
     const ModelConfig& config = engine_->config();
-    HS_ASSIGN(sweep_, sweep_of(options_, engine_->model()));
+    HS_ASSIGN(sweep_, sweep_of(options_, *engine_));
     HS_ASSIGN(const std::vector<HeadId> chosen, parse_heads(options_.heads, config.n_layers, config.n_heads));
     for (const HeadId& head : chosen)
       by_layer_[head.layer].push_back(head);

@@ -247,9 +247,9 @@ Result<Report> run_joint_ablation(const AblateOptions& options, const Work& work
   found.others = !options.joint.together;
   AblateOptions without_heads = options;
   without_heads.heads = "all";
-  HS_ASSIGN(found.how, sweep_of(without_heads, model));
+  HS_ASSIGN(found.how, sweep_of(without_heads, work.engine));
   const MetricKind metric = found.how.metric;
-  HS_ASSIGN(PromptSet set, make_prompt_set(model, options.prompts, needs_answers(metric), needs_wrong(metric)));
+  HS_ASSIGN(PromptSet set, make_prompt_set(work.engine, options.prompts, needs_answers(metric), needs_wrong(metric)));
   note_dropped(set.dropped, work.context);
   const AblationTask task{std::move(set), to_string(found.how.method), "/ablation_joint/"};
   HS_TRY(warn_unspaced(work.engine, task.rows(), task.unspaced, work.context));

@@ -386,7 +386,7 @@ private:
     const Model& model = work.engine.model();
     Texts texts;
     if (options_.corpus.empty()) {
-      HS_ASSIGN(const PromptSet set, make_prompt_set(model, options_.prompts, false, false));
+      HS_ASSIGN(const PromptSet set, make_prompt_set(work.engine, options_.prompts, false, false));
       note_dropped(set.dropped, work.context);
       if (work.writer) HS_TRY(store_prompts(*work.writer, model, set, work.context));
       return Texts{set.rows(), set.ids};

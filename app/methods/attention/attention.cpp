@@ -37,7 +37,7 @@ public:
     const Model& model = work.engine.model();
     AttentionRequest task;
     task.prompt_id = "prompt-0";
-    HS_ASSIGN(task.ids, encode_prompt(model, text_, prompt_));
+    HS_ASSIGN(task.ids, encode_prompt(work.engine, text_, prompt_));
     HS_ASSIGN(task.heads, parse_heads(heads_, model.config.n_layers, model.config.n_heads));
     task.dtype = precision_ == "float32" ? store::DType::float32 : store::DType::float16;
     HS_ASSIGN(const StoredMaps stored, run_attention(work.engine, task, work.context, *work.writer));

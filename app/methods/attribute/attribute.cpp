@@ -62,7 +62,7 @@ public:
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
-    HS_ASSIGN(const PromptSet set, make_prompt_set(model, options_.prompts, true, false));
+    HS_ASSIGN(const PromptSet set, make_prompt_set(work.engine, options_.prompts, true, false));
     note_dropped(set.dropped, work.context);
     std::vector<AttributionPrompt> prompts;
     for (const AblationPrompt& prompt : set.prompts)

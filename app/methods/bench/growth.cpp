@@ -118,8 +118,9 @@ Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr
   double all_flop = 0.0, done_flop = 0.0; // the time left follows the work, not the number of rows
   for (GrowthRow& row : plan.rows) {
     HS_ASSIGN(const auto part, part_of_model(model, row.layers, row.heads));
-    HS_TRY(check_rows({random_rows(1, row.tokens, 0, part->config.d_vocab)}, part->config, "row of --tokens"));
-    row.work = RowRunner(Engine(part, attention), plan, row, control).work();
+    const Engine engine(part, attention);
+    HS_TRY(check_rows({random_rows(1, row.tokens, 0, part->config.d_vocab)}, engine, "row of --tokens"));
+    row.work = RowRunner(engine, plan, row, control).work();
     all_flop += row.work.flop;
   }
   std::vector<GrowthRow> too_large;

@@ -71,7 +71,7 @@ public:
   Result<Report> run(const Work& work) override {
     const CircuitOptions& circuit = options_.circuit;
     const Model& model = work.engine.model();
-    HS_ASSIGN(const PairSet pairs, make_pair_set(model, options_.pairs, needs_of(circuit)));
+    HS_ASSIGN(const PairSet pairs, make_pair_set(work.engine, options_.pairs, needs_of(circuit)));
     note_dropped(pairs.dropped, work.context);
     CircuitTask task;
     task.pairs = pairs.pairs;

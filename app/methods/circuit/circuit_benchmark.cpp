@@ -94,7 +94,7 @@ public:
     const MetricKind metric = options_.circuit.metric;
     HS_ASSIGN(const BenchmarkPlan plan, plan_of(options_));
     HS_ASSIGN(const PairSet pairs,
-              make_pair_set(model, options_.pairs, {true, needs_answers(metric), needs_wrong(metric)}));
+              make_pair_set(work.engine, options_.pairs, {true, needs_answers(metric), needs_wrong(metric)}));
     note_dropped(pairs.dropped, work.context);
     CircuitTask task;
     task.pairs = pairs.pairs;

@@ -90,10 +90,16 @@ private:
     if (task.lengths.back() > tokens)
       return make_error(ErrorCode::invalid_argument, "the text has only " + std::to_string(tokens) + " tokens", file_,
                         "--lengths");
-    if (task.lengths.back() > model.config.n_ctx)
+    const std::int64_t n_ctx = model.config.n_ctx;
+    if (task.lengths.back() > n_ctx && model.config.positions == PositionKind::learned)
+      return make_error(ErrorCode::mismatch,
+                        "has " + std::to_string(task.lengths.back()) + " tokens, and the model has learned " +
+                            std::to_string(n_ctx) + " positions; --lengths takes the first ones",
+                        file_, "--text-file");
+    if (task.lengths.back() > n_ctx && lengths_.empty())
       return make_error(ErrorCode::mismatch,
                         "has " + std::to_string(task.lengths.back()) + " tokens, the model's context " +
-                            std::to_string(model.config.n_ctx) + "; --lengths takes the first ones",
+                            std::to_string(n_ctx) + "; --lengths takes the first ones, or names a length beyond it",
                         file_, "--text-file");
     if (task.lengths.front() < skip_ + 2)
       return make_error(ErrorCode::invalid_argument,

@@ -143,7 +143,7 @@ public:
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
-    HS_ASSIGN(const auto ids, encode_prompt(model, text_, prompt_));
+    HS_ASSIGN(const auto ids, encode_prompt(work.engine, text_, prompt_));
     HS_ASSIGN(GenerateOptions how, generation_of(model));
     how.control.cancel = work.context.cancel;
     const bool streamed = static_cast<bool>(work.context.text_piece);

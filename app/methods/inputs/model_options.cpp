@@ -136,9 +136,10 @@ Result<std::string> one_prompt(const PromptOptions& options) {
   return text;
 }
 
-Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
+Result<std::vector<std::int64_t>> encode_prompt(const Engine& engine, const std::string& text,
                                                 const PromptOptions& options) {
   if (text.empty()) return make_error(ErrorCode::invalid_argument, "the prompt is empty", {}, "--prompt");
+  const Model& model = engine.model();
   std::string prompt = text;
   if (options.chat) {
     const std::vector<ChatMessage> messages = {{"user", text}};
@@ -146,11 +147,8 @@ Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::s
   }
   HS_ASSIGN(auto ids, model.tokenizer->encode(prompt, {!options.chat && !options.no_bos, true}));
   if (ids.empty()) return make_error(ErrorCode::invalid_argument, "the prompt has no tokens", {}, "--prompt");
-  if (static_cast<std::int64_t>(ids.size()) > model.config.n_ctx)
-    return make_error(ErrorCode::mismatch,
-                      "the prompt has " + std::to_string(ids.size()) + " tokens, the model's context " +
-                          std::to_string(model.config.n_ctx),
-                      model.identity.path, "--prompt");
+  if (const Status fits = engine.check_length(std::ssize(ids), "the prompt", "--prompt"); !fits.ok())
+    return make_error(fits.error().code, fits.error().message, model.identity.path, fits.error().field);
   return ids;
 }
 

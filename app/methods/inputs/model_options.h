@@ -55,7 +55,7 @@ Result<std::string> prompt_text(const PromptOptions& options);
 // Reads the prompt of a method that takes one; returns invalid_argument where it is empty.
 Result<std::string> one_prompt(const PromptOptions& options);
 // Returns invalid_argument for an empty prompt, mismatch for one longer than the context.
-Result<std::vector<std::int64_t>> encode_prompt(const Model& model, const std::string& text,
+Result<std::vector<std::int64_t>> encode_prompt(const Engine& engine, const std::string& text,
                                                 const PromptOptions& options);
 
 store::Attributes option_attributes(const PromptOptions& options);

@@ -10,22 +10,22 @@
 namespace headscope::methods {
 namespace {
 
-Result<PairSet> task_pairs(const Model& model, const PairSetOptions& options) {
-  HS_ASSIGN(const TaskSet made, make_task(*model.tokenizer, options.task.request()));
+Result<PairSet> task_pairs(const Engine& engine, const PairSetOptions& options) {
+  HS_ASSIGN(const TaskSet made, make_task(*engine.model().tokenizer, options.task.request()));
   return PairSet{made.pairs(), made.title(), dropped_lines(made), {}};
 }
 
-Result<PatchPair> pair_of(const Model& model, const PromptRow& row, const PairSetOptions& options,
+Result<PatchPair> pair_of(const Engine& engine, const PromptRow& row, const PairSetOptions& options,
                           const PairNeeds& needs, PairSet& set) {
   PatchPair pair;
   if (row.prompt.empty()) return make_error(ErrorCode::invalid_argument, "the clean prompt is empty", {}, "--clean");
-  HS_ASSIGN(pair.clean, encode_prompt(model, row.prompt, options.prompt));
+  HS_ASSIGN(pair.clean, encode_prompt(engine, row.prompt, options.prompt));
   if (row.corrupted.empty() && needs.corrupt)
     return make_error(ErrorCode::invalid_argument, "the corrupt prompt is empty", {}, "--corrupt");
   if (!row.corrupted.empty()) {
-    HS_ASSIGN(pair.corrupt, encode_prompt(model, row.corrupted, options.prompt));
+    HS_ASSIGN(pair.corrupt, encode_prompt(engine, row.corrupted, options.prompt));
   }
-  HS_ASSIGN(pair.answers, answers_of(model, row, needs.answer, needs.wrong, set.pairs.size(), set.unspaced));
+  HS_ASSIGN(pair.answers, answers_of(engine.model(), row, needs.answer, needs.wrong, set.pairs.size(), set.unspaced));
   return pair;
 }
 
@@ -61,19 +61,19 @@ Status check_pair_set(const PairSetOptions& options, bool need_corrupt) {
   return check_task(options.task);
 }
 
-Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options, const PairNeeds& needs) {
-  if (options.task.given()) return task_pairs(model, options);
+Result<PairSet> make_pair_set(const Engine& engine, const PairSetOptions& options, const PairNeeds& needs) {
+  if (options.task.given()) return task_pairs(engine, options);
   PairSet set;
   if (options.file.empty()) {
-    HS_ASSIGN(PatchPair pair,
-              pair_of(model, {options.clean, options.answer, options.wrong, {}, options.corrupt}, options, needs, set));
+    HS_ASSIGN(PatchPair pair, pair_of(engine, {options.clean, options.answer, options.wrong, {}, options.corrupt},
+                                      options, needs, set));
     set.pairs.push_back(std::move(pair));
     set.task = "one pair of prompts";
     return set;
   }
   HS_ASSIGN(const auto rows, read_prompt_file(options.file));
   for (const PromptRow& row : rows) {
-    auto pair = pair_of(model, row, options, needs, set);
+    auto pair = pair_of(engine, row, options, needs, set);
     if (!pair.ok())
       return make_error(pair.error().code, pair.error().field + ": " + pair.error().message, options.file, row.place);
     set.pairs.push_back(std::move(*pair));

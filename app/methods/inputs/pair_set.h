@@ -38,7 +38,7 @@ struct PairNeeds {
 void list_pair_set_options(OptionList& list, PairSetOptions& options);
 // Checks, before the model is loaded, that there is exactly one source of pairs.
 Status check_pair_set(const PairSetOptions& options, bool need_corrupt);
-Result<PairSet> make_pair_set(const Model& model, const PairSetOptions& options, const PairNeeds& needs);
+Result<PairSet> make_pair_set(const Engine& engine, const PairSetOptions& options, const PairNeeds& needs);
 
 store::Attributes option_attributes(const PairSetOptions& options);
 // Stores /prompts/pair-0-clean, pair-0-corrupt, ...

@@ -55,8 +55,8 @@ Result<Answers> answers_of(const Model& model, const PromptRow& row, bool need_a
 
 namespace {
 
-Result<PromptSet> task_prompts(const Model& model, const PromptSetOptions& options) {
-  HS_ASSIGN(const TaskSet made, make_task(*model.tokenizer, options.task.request()));
+Result<PromptSet> task_prompts(const Engine& engine, const PromptSetOptions& options) {
+  HS_ASSIGN(const TaskSet made, make_task(*engine.model().tokenizer, options.task.request()));
   PromptSet set;
   set.prompts = made.prompts();
   set.dropped = dropped_lines(made);
@@ -67,9 +67,9 @@ Result<PromptSet> task_prompts(const Model& model, const PromptSetOptions& optio
 
 } // namespace
 
-Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
+Result<PromptSet> make_prompt_set(const Engine& engine, const PromptSetOptions& options, bool need_answer,
                                   bool need_wrong) {
-  if (options.task.given()) return task_prompts(model, options);
+  if (options.task.given()) return task_prompts(engine, options);
   std::vector<PromptRow> rows;
   if (options.file.empty()) {
     HS_ASSIGN(const std::string text, prompt_text(options.prompt));
@@ -83,9 +83,9 @@ Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& op
       if (options.file.empty()) return error;
       return make_error(error.code, error.field + ": " + error.message, options.file, row.place);
     };
-    auto tokens = encode_prompt(model, row.prompt, options.prompt);
+    auto tokens = encode_prompt(engine, row.prompt, options.prompt);
     if (!tokens.ok()) return located(tokens.error());
-    auto answers = answers_of(model, row, need_answer, need_wrong, set.prompts.size(), set.unspaced);
+    auto answers = answers_of(engine.model(), row, need_answer, need_wrong, set.prompts.size(), set.unspaced);
     if (!answers.ok()) return located(answers.error());
     set.ids.push_back("prompt-" + std::to_string(set.prompts.size()));
     set.prompts.push_back({std::move(*tokens), std::move(*answers)});

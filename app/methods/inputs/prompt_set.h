@@ -31,7 +31,7 @@ struct PromptSet {
 void list_prompt_set_options(OptionList& list, PromptSetOptions& options);
 // Checks, before the model is loaded, that there is exactly one source of prompts and no prompt is empty.
 Status check_prompt_set(const PromptSetOptions& options);
-Result<PromptSet> make_prompt_set(const Model& model, const PromptSetOptions& options, bool need_answer,
+Result<PromptSet> make_prompt_set(const Engine& engine, const PromptSetOptions& options, bool need_answer,
                                   bool need_wrong);
 
 // The answers of a row as tokens. Returns invalid_argument where one is needed and missing, mismatch for several

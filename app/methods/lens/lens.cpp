@@ -155,7 +155,7 @@ public:
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
-    HS_ASSIGN(const auto ids, encode_prompt(model, text_, prompt_));
+    HS_ASSIGN(const auto ids, encode_prompt(work.engine, text_, prompt_));
     HS_ASSIGN(const LogitLensOptions how, lens_of(*model.tokenizer));
     HS_ASSIGN(const LogitLens lens, logit_lens(work.engine, ids, how, work.context.control()));
     if (work.writer) {

@@ -86,7 +86,7 @@ public:
 
   Result<Report> run(const Work& work) override {
     const Tokenizer& tokenizer = *work.engine.model().tokenizer;
-    HS_ASSIGN(const auto ids, encode_prompt(work.engine.model(), text_, prompt_));
+    HS_ASSIGN(const auto ids, encode_prompt(work.engine, text_, prompt_));
     HS_ASSIGN(const auto positions, positions_of(static_cast<std::int64_t>(ids.size())));
     HS_ASSIGN(const at::Tensor logits, logits_at(work.engine, ids, positions, work.context));
     nlohmann::json list = nlohmann::json::array();

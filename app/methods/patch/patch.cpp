@@ -141,7 +141,7 @@ public:
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
     HS_ASSIGN(const PatchingOptions patching, patching_of(options_));
-    HS_ASSIGN(const PairSet set, make_pair_set(model, options_.pairs, {true, false, false}));
+    HS_ASSIGN(const PairSet set, make_pair_set(work.engine, options_.pairs, {true, false, false}));
     note_dropped(set.dropped, work.context);
     HS_TRY(warn_unspaced(work.engine, set.clean_rows(), set.unspaced, work.context));
     HS_ASSIGN(const Patches patches, patch(work, set.pairs, patching));

@@ -62,7 +62,7 @@ public:
     const ComputationalGraph graph(graph_shape(model.config));
     HS_ASSIGN(const PathOptions paths, paths_of(options_, graph));
     HS_ASSIGN(const PairSet set,
-              make_pair_set(model, options_.pairs, {true, needs_answers(metric), needs_wrong(metric)}));
+              make_pair_set(work.engine, options_.pairs, {true, needs_answers(metric), needs_wrong(metric)}));
     note_dropped(set.dropped, work.context);
     HS_TRY(warn_unspaced(work.engine, set.clean_rows(), set.unspaced, work.context));
     HS_ASSIGN(const PathEffects found,

@@ -116,7 +116,7 @@ private:
     }
     const MetricKind metric = found.options.metric;
     HS_ASSIGN(found.prompts,
-              make_prompt_set(model, prompts_, chosen && needs_answers(metric), chosen && needs_wrong(metric)));
+              make_prompt_set(work.engine, prompts_, chosen && needs_answers(metric), chosen && needs_wrong(metric)));
     const auto& prompts = found.prompts.prompts;
     if (!chosen && !std::all_of(prompts.begin(), prompts.end(), has_both_answers))
       found.options.metric = MetricKind::kl_divergence;

@@ -47,7 +47,7 @@ Result<std::vector<SteeringTarget>> places_of(const SteerVectorOptions& options,
   return targets;
 }
 
-Result<TokenRows> encode_texts(const Model& model, std::vector<std::string> texts, const std::string& file,
+Result<TokenRows> encode_texts(const Engine& engine, std::vector<std::string> texts, const std::string& file,
                                const PromptOptions& how, const char* flag) {
   if (!file.empty()) {
     HS_ASSIGN(const auto rows, read_prompt_file(file));
@@ -56,7 +56,7 @@ Result<TokenRows> encode_texts(const Model& model, std::vector<std::string> text
   }
   TokenRows out;
   for (const std::string& text : texts) {
-    const auto ids = encode_prompt(model, text, how);
+    const auto ids = encode_prompt(engine, text, how);
     if (!ids.ok()) return make_error(ids.error().code, ids.error().message, {}, flag);
     out.push_back(*ids);
   }
@@ -66,8 +66,8 @@ Result<TokenRows> encode_texts(const Model& model, std::vector<std::string> text
 Status vectors_from_texts(const Engine& engine, const SteerVectorOptions& options, const PromptOptions& how,
                           std::int64_t tokens_per_run, const Context& context, std::vector<SteeringTarget>& targets) {
   const Model& model = engine.model();
-  HS_ASSIGN(const TokenRows positive, encode_texts(model, options.positive, options.positive_file, how, "--positive"));
-  HS_ASSIGN(const TokenRows negative, encode_texts(model, options.negative, options.negative_file, how, "--negative"));
+  HS_ASSIGN(const TokenRows positive, encode_texts(engine, options.positive, options.positive_file, how, "--positive"));
+  HS_ASSIGN(const TokenRows negative, encode_texts(engine, options.negative, options.negative_file, how, "--negative"));
   const Status found =
       set_difference_of_means(engine, positive, negative, options.read_at, tokens_per_run, targets, context.control());
   context.finish_progress();

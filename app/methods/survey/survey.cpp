@@ -98,7 +98,7 @@ Result<bool> measure(const SurveyOptions& options, const std::vector<DetectorPla
   AttentionRequest maps;
   maps.prompt_id = "maps";
   maps.heads = heads_to_draw(survey.detectors, *survey.ablation, static_cast<std::size_t>(options.maps));
-  HS_ASSIGN(maps.ids, encode_prompt(engine.model(), example + " " + example, {}));
+  HS_ASSIGN(maps.ids, encode_prompt(engine, example + " " + example, {}));
   HS_ASSIGN(const StoredMaps stored, run_attention(engine, maps, context, *work.writer));
   return stored.complete;
 }

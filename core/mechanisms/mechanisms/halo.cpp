@@ -10,12 +10,14 @@ namespace {
 
 class Halo : public Mechanism {
 public:
-  explicit Halo(const OptionValues& options) : block_(options.at("block")), halo_(options.at("halo")) {}
+  explicit Halo(const OptionValues& options)
+      : block_(options.at("block")), halo_(options.at("halo")), width_(options.at("width")) {}
 
   TileFunction open(const Text& text) const override {
+    if (width_ > 0) return open_grid(text);
     return [&text, block = block_, halo = halo_](Range queries) {
       const std::int64_t begin = std::max<std::int64_t>(0, queries.begin / block * block - halo);
-      TileScores tile = full_scores(text, queries, std::vector<Range>{{begin, queries.end}});
+      Tile tile = full_scores(text, queries, std::vector<Range>{{begin, queries.end}});
       const at::Tensor query = query_positions(text, queries), key = key_positions(text, tile.keys);
       const at::Tensor first = query - query.remainder(block) - halo;
       tile.scores = tile.scores.masked_fill(key < first, not_visited);
@@ -24,25 +26,56 @@ public:
   }
 
   Rows reference(const PlainHead& head) const override {
-    return softmax_over(head, [&](std::int64_t i, std::int64_t j) { return j >= i / block_ * block_ - halo_; });
+    const auto near = [&](std::int64_t query, std::int64_t key) {
+      const std::int64_t first = query / block_ * block_;
+      return key >= first - halo_ && key < first + block_ + halo_;
+    };
+    return softmax_over(head, [&](std::int64_t i, std::int64_t j) {
+      if (width_ == 0) return j >= i / block_ * block_ - halo_;
+      return near(i / width_, j / width_) && near(i % width_, j % width_);
+    });
+  }
+
+  std::optional<std::int64_t> reach() const override {
+    return width_ == 0 ? block_ + halo_ : (block_ + halo_) * width_;
   }
 
 private:
-  std::int64_t block_, halo_;
+  // A picture whose tokens run row by row.
+  TileFunction open_grid(const Text& text) const {
+    return [&text, this](Range queries) {
+      const std::int64_t first_row = queries.begin / width_ / block_ * block_ - halo_;
+      const std::int64_t begin = std::max<std::int64_t>(0, first_row * width_);
+      Tile tile = full_scores(text, queries, std::vector<Range>{{begin, queries.end}});
+      const at::Tensor query = query_positions(text, queries), key = key_positions(text, tile.keys);
+      const auto near = [this](const at::Tensor& q, const at::Tensor& k) {
+        const at::Tensor first = q - q.remainder(block_);
+        return (k >= first - halo_).logical_and(k < first + block_ + halo_);
+      };
+      const at::Tensor rows = near(at::floor_divide(query, width_), at::floor_divide(key, width_));
+      const at::Tensor visited = rows.logical_and(near(query.remainder(width_), key.remainder(width_)));
+      tile.scores = tile.scores.masked_fill(visited.logical_not(), not_visited);
+      return tile;
+    };
+  }
+
+  std::int64_t block_, halo_, width_;
 };
 
 } // namespace
 
 extern const MechanismDefinition halo = {
     .info = {.id = "halo",
-             .title = "blocks with a halo, in one dimension",
-             .what = "earlier tokens of its own block and the `halo` tokens before that block",
+             .title = "blocks with a halo, in one or two dimensions",
+             .what = "earlier tokens of its own block and the `halo` tokens before that block. width=W: tokens are "
+                     "pixels of rows of W, and blocks of block × block pixels see `halo` pixels on each side",
              .cost = "O(T (block + halo))",
              .reference = "HaloNets, arXiv 2103.12731",
              .equals_full = "halo ≥ T, or block ≥ T",
              .training = "none, but a model that was trained with full attention loses its sinks",
              .options = {{.name = "block", .value = 64, .least = 1, .help = "tokens of a block"},
-                         {.name = "halo", .value = 64, .least = 0, .help = "tokens before the block"}}},
+                         {.name = "halo", .value = 64, .least = 0, .help = "tokens before the block"},
+                         {.name = "width", .value = 0, .least = 0, .help = "pixels of a row; 0: one dimension"}}},
     .make = make<Halo>};
 
 } // namespace headscope::mechanisms

@@ -130,7 +130,7 @@ public:
       at::Tensor visited = visited_by_blocks(text, scores.detach(), blocks, options);
       visited = visited.repeat_interleave(b, 1).narrow(1, 0, blocks.count());
       const at::Tensor masked = scores.masked_fill(visited.logical_not(), not_visited);
-      return TileScores{masked.narrow(1, queries.begin - blocks.begin, queries.count()), {keys}};
+      return Tile{masked.narrow(1, queries.begin - blocks.begin, queries.count()), {keys}};
     };
   }
 
@@ -175,7 +175,7 @@ extern const MechanismDefinition hip = {
          .reference = "arXiv 2406.09827; DeepAuto-AI/hip-attention v1.1",
          .equals_full = "k + window ≥ T",
          .training = "none",
-         .whole_rows = true,
+         .queries = QueryScope::beside,
          .options = {{.name = "k", .value = 512, .least = 1, .help = "older keys of a query block"},
                      {.name = "window", .value = 128, .least = 1, .help = "last tokens, counted from the block's end"},
                      {.name = "block_q", .value = 32, .least = 1, .help = "queries that share a choice"},

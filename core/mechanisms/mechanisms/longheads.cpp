@@ -170,11 +170,11 @@ public:
     return [&text, options = options_, by_place, summaries](Range queries) {
       const Range keys{0, queries.end};
       const at::Tensor full = full_scores(text, queries, keys);
-      if (queries.end <= options.begin) return TileScores{full, {keys}};
+      if (queries.end <= options.begin) return Tile{full, {keys}};
       const at::Tensor places = places_of(text, summaries, queries, options);
       at::Tensor scores = placed_scores(text, by_place, places, queries, options);
       scores = scores.masked_fill(full == not_visited, not_visited); // later keys, and what the model's window hides
-      return TileScores{at::where(query_positions(text, queries) < options.begin, full, scores), {keys}};
+      return Tile{at::where(query_positions(text, queries) < options.begin, full, scores), {keys}};
     };
   }
 
@@ -185,6 +185,11 @@ public:
     for (std::int64_t i = 0; i < head.tokens(); ++i)
       pattern.push_back(reference_row(head, summaries, i, options_));
     return pattern;
+  }
+
+  bool before_rotary() const override { return true; }
+  std::optional<std::int64_t> reach() const override {
+    return std::max(options_.begin, options_.chunks * options_.chunk);
   }
 
 private:
@@ -203,8 +208,7 @@ extern const MechanismDefinition longheads = {
              .reference = "arXiv 2402.10685; LuLuLuyi/LongHeads",
              .equals_full = "T ≤ begin, or T ≤ chunk chunks",
              .training = "none",
-             .whole_rows = true,
-             .before_rotary = true,
+             .queries = QueryScope::earlier,
              .options = {{.name = "chunk", .value = 64, .least = 1, .help = "tokens of a chunk"},
                          {.name = "chunks", .value = 6, .least = 3, .help = "chunks a query sees"},
                          {.name = "begin", .value = 384, .least = 0, .help = "first queries, which see everything"}}},

@@ -15,7 +15,7 @@ public:
   TileFunction open(const Text& text) const override {
     return [&text, window = window_](Range queries) {
       const std::int64_t begin = std::max<std::int64_t>(0, queries.begin - window + 1);
-      TileScores tile = full_scores(text, queries, std::vector<Range>{{begin, queries.end}});
+      Tile tile = full_scores(text, queries, std::vector<Range>{{begin, queries.end}});
       const at::Tensor distance = query_positions(text, queries) - key_positions(text, tile.keys);
       tile.scores = tile.scores.masked_fill(distance >= window, not_visited);
       return tile;
@@ -25,6 +25,8 @@ public:
   Rows reference(const PlainHead& head) const override {
     return softmax_over(head, [&](std::int64_t i, std::int64_t j) { return i - j < window_; });
   }
+
+  std::optional<std::int64_t> reach() const override { return window_; }
 
 private:
   std::int64_t window_;

@@ -7,10 +7,10 @@
 
 #include "core/base/result.h"
 
-namespace headscope::experiments {
+namespace headscope {
 
 // Returns invalid_argument with the line for text that is not UTF-8, an escape of a code point that Unicode does not
 // have, or keys and brackets nested beyond limits::nesting.
 Status check_toml_text(const std::string& text, const std::string& file);
 
-} // namespace headscope::experiments
+} // namespace headscope

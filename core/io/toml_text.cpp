@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/experiments/toml_text.h"
+#include "core/io/toml_text.h"
 
 #include <cstdlib>
 #include <vector>
@@ -7,7 +7,7 @@
 #include "core/base/limits.h"
 #include "core/io/utf8.h"
 
-namespace headscope::experiments {
+namespace headscope {
 namespace {
 
 class Scanner {
@@ -129,4 +129,4 @@ Status check_toml_text(const std::string& text, const std::string& file) {
   return Scanner(text, file).run();
 }
 
-} // namespace headscope::experiments
+} // namespace headscope

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "app/experiments/toml_table.h"
+#include "core/io/toml_table.h"
 
 #include <limits>
 #include <map>
@@ -8,10 +8,10 @@
 
 #include <toml++/toml.h>
 
-#include "app/experiments/toml_text.h"
 #include "core/base/limits.h"
+#include "core/io/toml_text.h"
 
-namespace headscope::experiments {
+namespace headscope {
 
 struct TomlTable::State {
   std::string file;
@@ -256,4 +256,4 @@ Status TomlTable::done() {
   return {};
 }
 
-} // namespace headscope::experiments
+} // namespace headscope

@@ -12,7 +12,7 @@
 
 #include "core/base/result.h"
 
-namespace headscope::experiments {
+namespace headscope {
 
 class TomlTable {
 public:
@@ -58,4 +58,4 @@ struct TomlTable::Swept {
   std::string suffix; // "-z"
 };
 
-} // namespace headscope::experiments
+} // namespace headscope

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// The block-mask language: each example in resources/attention has the matrix that the paper's words give, written out
+// here by arithmetic on token numbers; and faulty files are refused with their place.
+#include <array>
+
+#include <ATen/ATen.h>
+#include <gmock/gmock.h>
+
+#include "core/mechanisms/block_mask.h"
+#include "core/mechanisms/spec.h"
+#include "tests/folder_test.h"
+
+namespace headscope::mechanisms {
+namespace {
+
+using Expected = std::function<bool(std::int64_t layer, std::int64_t query, std::int64_t key)>;
+
+struct Example {
+  const char* file;
+  std::int64_t tokens;
+  Expected sees;
+};
+
+std::int64_t tnt_patch(std::int64_t word) { return (word - 5) / 8 / 4 * 2 + (word - 5) % 8 / 4; }
+
+bool tnt(std::int64_t, std::int64_t q, std::int64_t k) {
+  if (q < 5 || k < 5) return q < 5 && k < 5;
+  return tnt_patch(q) == tnt_patch(k);
+}
+
+// 0: relation, 1 and 2: prompts, 3 and 4: shots.
+std::int64_t cut_block(std::int64_t token) {
+  return token < 8 ? 0 : token < 16 ? 1 : token < 24 ? 2 : token < 40 ? 3 : 4;
+}
+
+bool cut2next(std::int64_t, std::int64_t q, std::int64_t k) {
+  constexpr std::array<std::array<bool, 5>, 5> sees = {{{true, false, false, true, true},
+                                                        {false, true, false, true, false},
+                                                        {false, false, true, false, true},
+                                                        {true, true, false, true, true},
+                                                        {true, false, true, true, true}}};
+  return sees[static_cast<std::size_t>(cut_block(q))][static_cast<std::size_t>(cut_block(k))];
+}
+
+bool hgarn(std::int64_t, std::int64_t q, std::int64_t k) {
+  const auto activity = [](std::int64_t token) { return token < 3 ? token : (token - 3) / 4; };
+  return (q < 3 && k < 3) || activity(q) == activity(k);
+}
+
+const std::vector<Example> examples = {
+    {"smith", 100,
+     [](std::int64_t layer, std::int64_t q, std::int64_t k) {
+       return q / 32 == k / 32 || (layer >= 6 && q % 32 == 0 && k % 32 == 0);
+     }},
+    {"tnt", 69, tnt},
+    {"partcrafter", 64,
+     [](std::int64_t layer, std::int64_t q, std::int64_t k) { return layer % 2 == 0 || q / 16 == k / 16; }},
+    {"cut2next", 56, cut2next},
+    {"sentences", 90,
+     [](std::int64_t, std::int64_t q, std::int64_t k) {
+       return (q % 12 == 0 && k % 12 == 0) || std::abs(q / 12 - k / 12) <= 1;
+     }},
+    {"hgarn", 15, hgarn}};
+
+class MaskExamples : public testing::TestWithParam<Example> {};
+
+TEST_P(MaskExamples, AreTheMatricesOfTheirPapers) {
+  const Example& example = GetParam();
+  const auto mask = BlockMask::read(std::string(HEADSCOPE_RESOURCE_DIR) + "/attention/" + example.file + ".toml");
+  ASSERT_TRUE(mask.ok()) << mask.error().to_string();
+  for (std::int64_t layer = 0; layer < 9; ++layer) {
+    const at::Tensor tile = mask->sees(layer, 0, {0, example.tokens}, at::kCPU);
+    for (std::int64_t q = 0; q < example.tokens; ++q)
+      for (std::int64_t k = 0; k < example.tokens; ++k) {
+        const bool expected = example.sees(layer, q, k);
+        ASSERT_EQ(mask->sees(layer, 0, q, k), expected) << "layer " << layer << ": " << q << " sees " << k;
+        ASSERT_EQ(tile[q][k].item<bool>(), expected) << "layer " << layer << ": " << q << " sees " << k;
+      }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, MaskExamples, testing::ValuesIn(examples),
+                         [](const auto& chosen) { return std::string(chosen.param.file); });
+
+class MaskFiles : public test::FolderTest {
+protected:
+  std::string error_of(const std::string& mechanism, const std::string& text) const {
+    const auto parsed = parse_specs(mechanism + ":file=" + write("mask.toml", text));
+    return parsed.ok() ? "" : parsed.error().to_string();
+  }
+};
+
+TEST_F(MaskFiles, FirstRuleThatFitsWins) {
+  EXPECT_EQ(error_of("blocks", "[[segments]]\nkind = 'a'\nevery = 4\n[[rules]]\nquery = 'a'\nkey = 'any'\nheads = [1]\n"
+                               "sees = false\n[[rules]]\nquery = 'any'\nkey = 'a'\nwhich = 'other'\n"),
+            "");
+  const auto mask = BlockMask::read((folder / "mask.toml").string());
+  ASSERT_TRUE(mask.ok());
+  EXPECT_FALSE(mask->sees(0, 1, 9, 1)); // head 1 sees nothing
+  EXPECT_TRUE(mask->sees(0, 0, 9, 5));  // "any" has number 0, and 5 lies in segment 1
+  EXPECT_FALSE(mask->sees(0, 0, 9, 1));
+}
+
+TEST_F(MaskFiles, AreRefusedWithTheirPlace) {
+  const std::string kind = "[[segments]]\nkind = 'a'\nevery = 4\n", rule = "[[rules]]\nquery = 'a'\nkey = 'a'\n";
+  const std::vector<std::pair<std::string, std::string>> faults = {
+      {"", "[[rules]]"},
+      {kind, "[[rules]]"},
+      {kind + "[[rules]]\nquery = 'b'\nkey = 'a'\n", "must be any or a, not 'b'"},
+      {kind + rule + "which = 'next'\n", "must be any, same, previous or other, not 'next'"},
+      {kind + rule + "layers = 'prime'\n", "even or odd"},
+      {kind + rule + "colour = 1\n", "colour"},
+      {"[[segments]]\nkind = 'a'\n" + rule, "every, spans and grid"},
+      {"[[segments]]\nkind = 'a'\nevery = 0\n" + rule, "at least 1"},
+      {"[[segments]]\nkind = 'a'\nspans = ['9-3']\n" + rule, "must be positions"},
+      {"[[segments]]\nkind = 'a'\ngrid = { rows = 2 }\n" + rule, "width"},
+      {kind + kind + rule, "stands twice"},
+      {"otherwise = 'maybe'\n" + kind + rule, "hidden or seen"},
+      {"[[segments\n", "line 1"}};
+  for (const auto& [text, message] : faults)
+    EXPECT_THAT(error_of("blocks", text), testing::HasSubstr(message)) << text;
+  for (const auto& [text, message] : faults)
+    EXPECT_THAT(error_of("blocks", text), testing::HasSubstr("mask.toml")) << text;
+  EXPECT_THAT(error_of("graph", "[[nodes]]\nname = 'a'\ntokens = '0-3'\nto = ['b']\n"),
+              testing::HasSubstr("no node is called 'b'"));
+  EXPECT_THAT(error_of("graph", "[[nodes]]\nname = 'a'\ntokens = 'x'\n"), testing::HasSubstr("must be positions"));
+  EXPECT_THAT(error_of("graph", "x = 1\n"), testing::HasSubstr("mask.toml"));
+  EXPECT_THAT(error_of("conv", "part,channel,w0,w1,w2\nz,0,0,0,1\n"), testing::HasSubstr("line 2"));
+  EXPECT_THAT(error_of("conv", "part,channel,w0,w1,w2\nq,0,0,0\n"), testing::HasSubstr("line 2"));
+  EXPECT_FALSE(parse_specs("blocks:file=/nowhere/mask.toml").ok());
+  EXPECT_FALSE(parse_specs("blocks").ok());
+}
+
+} // namespace
+} // namespace headscope::mechanisms
