@@ -60,6 +60,7 @@ void add_plugins(CLI::App& app, Commands& commands);
 void add_run(CLI::App& app, Commands& commands);
 void add_merge(CLI::App& app, Commands& commands);
 void add_method_list(CLI::App& app, Commands& commands);
+void add_mechanism_list(CLI::App& app, Commands& commands);
 
 // Requires a number not below `least`, and says so in words (CLI11's own ranges print every digit of the largest
 // double).

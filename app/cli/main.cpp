@@ -159,6 +159,7 @@ void add_all(CLI::App& app, Commands& commands) {
   add_plant(app, commands);
   add_plugins(app, commands);
   add_method_list(app, commands);
+  add_mechanism_list(app, commands);
 }
 
 int run(int argc, char** argv) {

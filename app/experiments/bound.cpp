@@ -23,6 +23,8 @@ Status add_to_fingerprint(const BoundExperiment& bound, nlohmann::json& all) {
   all.push_back(model.identity.sha256());
   all.push_back(dtype_name(model.dtype));
   all.push_back(model.device.is_cuda() ? "cuda" : "cpu");
+  HS_ASSIGN(const std::vector<std::string> masks, methods::attention_file_hashes(bound.load));
+  if (!masks.empty()) all.push_back(masks);
   for (const auto& [name, task] : bound.tasks)
     methods::add_to_fingerprint(all, task);
   for (const auto& step : bound.spec.steps)

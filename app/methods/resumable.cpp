@@ -59,6 +59,8 @@ Result<std::string> fingerprint_of(const std::string& text, const Model& model, 
                         how.center_writing_weights,
                         how.center_unembed,
                         how.fold_value_biases};
+  HS_ASSIGN(const std::vector<std::string> masks, attention_file_hashes(how));
+  if (!masks.empty()) all.push_back(masks);
   if (task) add_to_fingerprint(all, *task);
   HS_TRY(add_files_to_fingerprint(all, method, cells));
   return headscope::fingerprint_of(all);

@@ -7,6 +7,7 @@
 #include <ATen/ATen.h>
 
 #include "core/analysis/residual_parts.h"
+#include "core/engine/attention_needs.h"
 #include "core/engine/block_parts.h"
 #include "core/model/guard.h"
 #include "core/sweeps/patch_plan.h"
@@ -258,6 +259,11 @@ private:
 };
 
 Status check(const Engine& engine, const std::vector<PatchPair>& pairs, const LastTokenPaths& options) {
+  if (!options.queries.empty() && looks_beside(engine.attention(), engine.config()))
+    return make_error(ErrorCode::unsupported,
+                      std::string(engine.attention().name()) +
+                          " looks at later queries, so the last token cannot be run again by itself",
+                      {}, "attention");
   std::vector<Answers> answers;
   for (const PatchPair& pair : pairs)
     answers.push_back(pair.answers);

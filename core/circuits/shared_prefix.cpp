@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/attention_needs.h"
+
 namespace headscope {
 namespace {
 
@@ -39,8 +41,7 @@ KvCache SharedPrefix::repeated(std::int64_t copies) const {
 Result<SharedPrefix> share_prefix(const Engine& engine, const PairChunk& chunk, const CancelToken& cancel) {
   SharedPrefix out;
   out.rest = chunk;
-  // Where the rotary base depends on the prompt's length, keys cannot be shared between lengths.
-  const std::int64_t length = engine.config().rotary_depends_on_length() ? 0 : shared_length(chunk);
+  const std::int64_t length = may_share_prefix(engine.attention(), engine.config()) ? shared_length(chunk) : 0;
   if (length == 0) return out;
   RunRequest request;
   request.batch.tokens = chunk.clean.tokens.narrow(1, 0, length).contiguous();

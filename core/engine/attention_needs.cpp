@@ -20,9 +20,7 @@ bool stays_within_context(const LayerNeeds& needs, const ModelConfig& config, in
 // Whether positions beyond the context have rotary tables of the same kind as those within it.
 bool rotates_any_position(const ModelConfig& config) {
   if (config.positions != PositionKind::rotary) return false;
-  for (const RotaryConfig& rotary : config.rotary)
-    if (rotary.scaling.kind == RopeScalingKind::dynamic) return false; // its base grows with the text
-  return true;
+  return !config.rotary_depends_on_length();
 }
 
 // Refuses a cache whose deeper layers were computed under another attention, or without what this one keeps there.
@@ -61,6 +59,17 @@ Status check_needs(const AttentionBackend& attention, const RunRequest& request,
     if (differentiated && !needs.differentiable) return refuse("has no gradient");
   }
   return {};
+}
+
+bool looks_beside(const AttentionBackend& attention, const ModelConfig& config) {
+  const auto* layered = dynamic_cast<const LayeredAttention*>(&attention);
+  for (int layer = 0; layered && layer < static_cast<int>(config.n_layers); ++layer)
+    if (layered->needs(layer).queries == QueryScope::beside) return true;
+  return false;
+}
+
+bool may_share_prefix(const AttentionBackend& attention, const ModelConfig& config) {
+  return !config.rotary_depends_on_length() && !looks_beside(attention, config);
 }
 
 std::int64_t longest_text(const AttentionBackend* attention, const ModelConfig& config) {

@@ -67,6 +67,12 @@ public:
 Status check_needs(const AttentionBackend& attention, const RunRequest& request, const RunSpan& span,
                    const HookPlan& plan, bool differentiated);
 
+// Whether some layer's queries depend on later ones.
+bool looks_beside(const AttentionBackend& attention, const ModelConfig& config);
+
+// Whether what a token gets is the same when the text before it was run by itself, so that prompts may share that part.
+bool may_share_prefix(const AttentionBackend& attention, const ModelConfig& config);
+
 // Returns the longest text that a model can run under this attention: its context, or no bound where attention places
 // every key within it. Null: default_attention().
 std::int64_t longest_text(const AttentionBackend* attention, const ModelConfig& config);

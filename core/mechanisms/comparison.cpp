@@ -38,6 +38,12 @@ Result<at::Tensor> log_probabilities(const Engine& engine, const TextRun& run, R
   return result.logits[0].to(at::kDouble).log_softmax(-1);
 }
 
+// The tokens that predictions at these positions are of, [position, 1].
+at::Tensor next_tokens(const std::vector<std::int64_t>& tokens, Range positions, const at::Device& device) {
+  const std::vector<std::int64_t> next(tokens.begin() + positions.begin + 1, tokens.begin() + positions.end + 1);
+  return at::tensor(next, at::kLong).to(device).unsqueeze(1);
+}
+
 } // namespace
 
 Result<TextRun> run_text(const Engine& engine, const std::vector<std::int64_t>& tokens,
@@ -48,6 +54,15 @@ Result<TextRun> run_text(const Engine& engine, const std::vector<std::int64_t>& 
     at::Tensor resid = result.resid[0].to(at::kCPU); // waits for the device
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     return TextRun{std::move(resid), took.count()};
+  });
+}
+
+Result<double> loss_of_last(const Engine& engine, const std::vector<std::int64_t>& tokens, const TextRun& run,
+                            std::int64_t count, const RunControl& control) {
+  return guarded("measuring an answer", [&]() -> Result<double> {
+    const Range positions{std::ssize(tokens) - count - 1, std::ssize(tokens) - 1};
+    HS_ASSIGN(const at::Tensor log_p, log_probabilities(engine, run, positions, control.cancel));
+    return -log_p.gather(1, next_tokens(tokens, positions, log_p.device())).mean().item<double>();
   });
 }
 
@@ -65,12 +80,7 @@ Result<PredictionMeasures> compare_predictions(const Engine& engine, const std::
       const Range positions{begin, std::min(begin + step, count)};
       HS_ASSIGN(const at::Tensor own, log_probabilities(engine, other, positions, control.cancel));
       HS_ASSIGN(const at::Tensor reference, log_probabilities(engine, full, positions, control.cancel));
-      const at::Tensor next =
-          at::tensor(std::vector<std::int64_t>(tokens.begin() + begin + 1, tokens.begin() + positions.end + 1),
-                     at::kLong)
-              .to(own.device())
-              .unsqueeze(1);
-      sums.nll -= own.gather(1, next).sum().item<double>();
+      sums.nll -= own.gather(1, next_tokens(tokens, positions, own.device())).sum().item<double>();
       sums.kl += (reference.exp() * (reference - own)).sum().item<double>();
     }
     return PredictionMeasures{sums.nll / static_cast<double>(count - skip),

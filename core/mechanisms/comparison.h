@@ -34,6 +34,10 @@ Result<PredictionMeasures> compare_predictions(const Engine& engine, const std::
                                                const TextRun& full, const TextRun& other, std::int64_t skip,
                                                const RunControl& control);
 
+// Returns the mean loss of a run's last `count` predictions, nats: of the tokens from tokens.size() - count on.
+Result<double> loss_of_last(const Engine& engine, const std::vector<std::int64_t>& tokens, const TextRun& run,
+                            std::int64_t count, const RunControl& control);
+
 // Runs the text once more and measures every head that the plan changes.
 Result<HeadMeasures> measure_heads(const Engine& engine, const std::vector<std::int64_t>& tokens,
                                    std::shared_ptr<const AttentionPlan> plan, std::int64_t skip,

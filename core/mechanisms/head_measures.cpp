@@ -10,7 +10,7 @@ namespace headscope::mechanisms {
 
 // Sums over queries, [layer][head].
 struct MeasuredPlan::Sums {
-  std::vector<double> mass_kept, kl, z_error, keys, queries;
+  std::vector<double> mass_kept, kl, z_error, overlap, keys, queries;
 };
 
 namespace {
@@ -20,6 +20,15 @@ void add_to(std::vector<double>& sums, std::size_t first, const std::vector<std:
   const at::Tensor by_head = x.sum(-1, false, at::kDouble).to(at::kCPU);
   for (std::size_t i = 0; i < heads.size(); ++i)
     sums[first + static_cast<std::size_t>(heads[i])] += by_head[static_cast<std::int64_t>(i)].item<double>();
+}
+
+// Of n visited keys the share that is among the n with the largest weights, [head, query]; 0 where none is visited.
+at::Tensor overlap_with_largest(const at::Tensor& full, const at::Tensor& visited) {
+  const at::Tensor count = visited.sum(-1, true); // [head, query, 1]
+  const at::Tensor sorted = std::get<0>(full.sort(-1, /*descending=*/true));
+  const at::Tensor least = sorted.gather(-1, (count - 1).clamp_min(0));
+  const at::Tensor both = visited.logical_and(full >= least).sum(-1, true);
+  return (at::minimum(both, count) / count.clamp_min(1).to(at::kDouble)).squeeze(-1);
 }
 
 // The logarithms of a tile's weights over all keys: -inf where a key is not visited, NaN where a weight is below zero.
@@ -33,7 +42,8 @@ at::Tensor log_weights(const Tile& tile, std::int64_t keys) {
 MeasuredPlan::MeasuredPlan(std::shared_ptr<const AttentionPlan> plan, std::int64_t n_layers, std::int64_t n_heads,
                            std::int64_t skip)
     : plan_(std::move(plan)), n_heads_(n_heads), skip_(skip), sums_(std::make_unique<Sums>()) {
-  for (std::vector<double>* each : {&sums_->mass_kept, &sums_->kl, &sums_->z_error, &sums_->keys, &sums_->queries})
+  for (std::vector<double>* each :
+       {&sums_->mass_kept, &sums_->kl, &sums_->z_error, &sums_->overlap, &sums_->keys, &sums_->queries})
     each->assign(static_cast<std::size_t>(n_layers * n_heads), 0.0);
 }
 
@@ -62,6 +72,7 @@ void MeasuredPlan::add(const AttentionInput& in, const AttentionRows& rows, std:
     // Weights that are no shares have no divergence from shares.
     add_to(sums_->kl, first, part.heads, tile.are_weights ? at::full_like(kl, std::nan("")) : kl);
     add_to(sums_->z_error, first, part.heads, (z - z_full).norm(2, {-1}) / z_full.norm(2, {-1}).clamp_min(1e-30));
+    add_to(sums_->overlap, first, part.heads, overlap_with_largest(full, visited));
     add_to(sums_->keys, first, part.heads, visited.sum(-1));
     add_to(sums_->queries, first, part.heads, at::ones_like(z.select(-1, 0)));
   });
@@ -81,7 +92,7 @@ HeadMeasures MeasuredPlan::measures() const {
       if (sums_->queries[i] > 0) means[i] = sums[i] / sums_->queries[i];
     return means;
   };
-  return {mean(sums_->mass_kept), mean(sums_->kl), mean(sums_->z_error), mean(sums_->keys)};
+  return {mean(sums_->mass_kept), mean(sums_->kl), mean(sums_->z_error), mean(sums_->overlap), mean(sums_->keys)};
 }
 
 } // namespace headscope::mechanisms

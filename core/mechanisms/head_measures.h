@@ -14,6 +14,7 @@ struct HeadMeasures {
   std::vector<double> mass_kept; // share of full attention's weight that lies on visited keys
   std::vector<double> kl;        // KL(pattern || full attention's pattern), nats
   std::vector<double> z_error;   // ‖z − z_full‖ / ‖z_full‖
+  std::vector<double> overlap;   // share of the keys with the largest scores, as many as are visited, that are visited
   std::vector<double> keys;      // keys attended
 };
 

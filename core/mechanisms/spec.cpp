@@ -130,6 +130,8 @@ Result<MechanismSpec> parse_spec(const std::string& text) {
     HS_ASSIGN(values, parse_options(*spec.definition, what.substr(id.size() + 1)));
   }
   HS_ASSIGN(spec.mechanism, make_of(*spec.definition, values));
+  for (const MechanismOption& option : spec.definition->info.options)
+    if (option.is_file && !values.text(option.name).empty()) spec.files.push_back(values.text(option.name));
   spec.where = "all";
   if (at != std::string::npos) {
     HS_ASSIGN(spec.where, parse_where(text.substr(at + 1)));
@@ -144,6 +146,15 @@ OptionValues defaults_of(const MechanismDefinition& definition) {
   for (const MechanismOption& option : definition.info.options)
     values.set(option.name, option.value);
   return values;
+}
+
+std::vector<std::string> files_of(const std::string& plan) {
+  std::vector<std::string> files;
+  const auto specs = parse_specs(plan);
+  if (!specs.ok()) return files;
+  for (const MechanismSpec& spec : *specs)
+    files.insert(files.end(), spec.files.begin(), spec.files.end());
+  return files;
 }
 
 bool names_mechanism(const std::string& text) { return find_mechanism(text.substr(0, text.find_first_of(":@;"))); }

@@ -16,7 +16,8 @@ struct MechanismSpec {
   std::string text; // as given
   const MechanismDefinition* definition = nullptr;
   std::shared_ptr<const Mechanism> mechanism;
-  std::string where; // the heads as parse_heads() reads them; "all" where the spec names none
+  std::vector<std::string> files; // that its options name
+  std::string where;              // the heads as parse_heads() reads them; "all" where the spec names none
 };
 
 // Whether the text begins with the name of a mechanism, so that it is no plugin's.
@@ -24,6 +25,9 @@ bool names_mechanism(const std::string& text);
 
 // Reads the specs of a plan. Errors name the option, "layers" or "heads" as their field.
 Result<std::vector<MechanismSpec>> parse_specs(const std::string& text);
+
+// The files that the options of a plan name, e.g. of masks; empty for what cannot be read.
+std::vector<std::string> files_of(const std::string& plan);
 
 // The options of a mechanism at their defaults.
 OptionValues defaults_of(const MechanismDefinition& definition);

@@ -85,7 +85,7 @@ private:
     TokenRows rows;
     for (const ChoicePrompt& prompt : set.prompts)
       rows.push_back(prompt.ids);
-    HS_TRY(check_rows(rows, run.engine.config(), "question"));
+    HS_TRY(check_rows(rows, run.engine, "question"));
     HS_ASSIGN(const at::Tensor logits, last_logits(run.engine, rows, run.control.cancel));
     const at::Tensor letters = at::tensor(std::vector<std::int64_t>(set.letters.begin(), set.letters.end()), at::kLong);
     const at::Tensor best = logits.index_select(1, letters.to(logits.device())).argmax(1).cpu();

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""headscope compare: losses against those of the model's own logits, mechanisms that are full attention in other words, result files, errors."""
+"""headscope compare, route and mechanisms: losses against those of the model's own logits, mechanisms that are full attention in other words, result files, errors."""
 import unittest
 
 import h5py
@@ -37,7 +37,9 @@ class Compare(Case):
     def test_every_mechanism(self):
         specs = ["window:window=2", "streaming:sinks=1,window=2", "topk:k=2", "hip:k=2,window=2,block_q=2,block_k=1", "halo:block=2,halo=1",
                  "landmark:block=2,top=1,gate=flat", "landmark:block=2,top=1,gate=grouped", "longheads:chunk=2,chunks=3,begin=2",
-                 "strided:stride=3", "window:window=2@layers=0", "topk:k=1@heads=1.0"]
+                 "strided:stride=3", "none", "boost:spans=1-2,alpha=2", "act:theta=0.05,beta=0", "moh:top=1", "moh:router=oracle,top=1", "linear",
+                 "aaren", "aaren:query=fixed", "hcam:chunk=2,top=1", "titans", "lowrank:rank=2", "routing:clusters=2,keys=2",
+                 "hyper:exact=2,block=1,sample=1", "conv", "window:window=2@layers=0", "topk:k=1@heads=1.0"]
         got = self.good(*self.call(*(word for spec in specs for word in ("--attention", spec))))
         self.assertEqual([each["attention"] for each in got["mechanisms"]], specs)
         for each in got["mechanisms"]:
@@ -56,10 +58,30 @@ class Compare(Case):
         self.assertAlmostEqual(rows[0]["nll"], self.loss[:4].mean(), delta=1e-4)
         with h5py.File(out) as file:
             group = file["comparison"]
-            self.assertEqual(group["mechanisms/attention"].asstr()[:].tolist(), ["window:window=3"] * 2 + ["full"] * 2)
-            self.assertClose(group["mechanisms/nll"][3], self.loss.mean(), 1e-4)
+            self.assertEqual(group["mechanisms/attention"].asstr()[:].tolist(), ["full"] * 2 + ["window:window=3"] * 2 + ["full"] * 2 + ["none"])
+            self.assertClose(group["mechanisms/nll"][5], self.loss.mean(), 1e-4)
             self.assertClose(group["mass_kept"][0], np.array(got["mechanisms"][0]["heads"]["mass_kept"]), 1e-12)
             self.assertEqual(file["prompts/text/token_ids"][:].tolist(), self.tokens.tolist())
+
+    def test_bounds_and_needles(self):
+        """Full attention and none stand beside what is compared; a needle is asked of each at its depths."""
+        out, n = self.folder / "out.h5", len(self.tokens)
+        letters = [text_of(self.tokens[i:i + 1]) for i in (2, 3, 4)]
+        got = self.good(*self.call("--attention", "window:window=1", "--attention", "topk:k=99", "--needle", letters[0], "--question", letters[1],
+                                   "--answer", letters[2], "--depths", "0,1", "--out", out))
+        self.assertAlmostEqual(got["full"]["nll"], self.loss.mean(), delta=1e-4)
+        self.assertGreater(got["floor"]["kl"], 1e-5)
+        self.assertFalse(got["beyond_context"])
+        window, topk = got["mechanisms"]
+        self.assertEqual([(each["tokens"], each["depth"]) for each in window["needles"]], [(n, 0), (n, 1)])
+        for mine, full in zip(topk["needles"], got["full"]["needles"]):
+            self.assertAlmostEqual(mine["nll"], full["nll"], delta=1e-5)
+        self.assertGreater(abs(window["needles"][1]["nll"] - got["full"]["needles"][1]["nll"]), 1e-5)
+        self.assertAlmostEqual(topk["overlap"], 1, delta=1e-9)
+        self.assertAlmostEqual(window["compositional_index"] + topk["compositional_index"], 0, delta=1e-9)
+        with h5py.File(out) as file:
+            self.assertEqual(len(file["comparison/needles/nll"]), 6)
+        self.assertIn("--needle", self.bad("invalid_argument", *self.call("--attention", "full", "--needle", "x"))["field"])
 
     def test_errors_say_what_is_wrong(self):
         for spec, words in (("hop:k=3", "'hop' is no mechanism"), ("hip:q=3", "hip has no option 'q'"), ("hip:k=x", "k must be a whole number"),
@@ -79,7 +101,45 @@ class Compare(Case):
             [], ["--attention", "hip:k=32,window=32"], ["--attention", "window:window=1"]))
         self.assertAlmostEqual(plain, same, delta=1e-4)
         self.assertNotAlmostEqual(plain, other, delta=1e-3)
-        self.assertIn("KV cache", self.bad("unsupported", "generate", *call, "--attention", "hip:k=2,window=32")["message"])
+        # A cache under a plan: each token is the one that the logits of the text so far say.
+        for spec in ("hip:k=2,window=4,block_q=4,block_k=1", "longheads:chunk=2,chunks=3,begin=2", "streaming:sinks=1,window=3,positions=cache",
+                     "act:theta=0.05", "conv"):
+            made = self.good("generate", *call, "--attention", spec, "--max-new-tokens", "1")
+            first = self.good("logits", *call, "--attention", spec)["top"][0]["id"]
+            self.assertEqual(made["ids"][:1], [first], spec)
+
+
+class Route(Case):
+    def test_plan_keeps_to_its_budget(self):
+        """The plan that is written gives the KL that was said, through compare."""
+        text, plan, duo, out = (self.folder / name for name in ("text.txt", "plan.txt", "heads.tsv", "route.h5"))
+        text.write_text(ALPHABET[7:57] * 2, newline="")
+        call = ["--model", self.small_model("llama"), "--no-bos", *ONE_THREAD]
+        route = ["route", *call, "--text-file", text, "--length", "40", "--candidate", "window:window=2", "--candidate",
+                 "streaming:sinks=1,window=8", "--plan-out", plan, "--duo-out", duo]
+        most = self.good(*route, "--budget", "99", "--out", out)
+        self.assertEqual(most["full_heads"], 0)
+        self.assertEqual(plan.read_text(), most["plan"] + "\n")
+        self.bad("already_exists", *route)
+        got = self.good(*route, "--budget", most["chosen"]["kl"] / 4, "--replace")
+        self.assertLessEqual(got["chosen"]["kl"], most["chosen"]["kl"] / 4)
+        self.assertNotEqual(got["plan"], most["plan"])
+        again = self.good("compare", *call, "--text-file", text, "--lengths", "40", "--attention", plan.read_text().strip())
+        self.assertAlmostEqual(again["mechanisms"][0]["kl"], got["chosen"]["kl"], delta=1e-5)
+        rows = [line.split("\t") for line in duo.read_text().splitlines()]
+        self.assertEqual((len(rows), len(rows[0])), (2, 2))
+        with h5py.File(out) as file:
+            self.assertClose(file["route/kl"][:], np.array([each["kl"] for each in most["candidates"]]), 1e-12)
+            self.assertEqual(file["route"].attrs["plan"], most["plan"])
+        self.bad("invalid_argument", *route[:-4], "--candidate", "full")
+
+    def test_mechanisms_are_listed(self):
+        every = {each["id"]: each for each in self.good("mechanisms")}
+        self.assertEqual(every["hip"]["queries"], "beside")
+        self.assertEqual({each["name"]: each["default"] for each in every["hip"]["options"]},
+                         {"k": 512, "window": 128, "block_q": 32, "block_k": 2, "sinks": 0})
+        self.assertFalse(every["linear"]["drop_in"])
+        self.assertEqual(self.bad("not_found", "mechanisms", "hop")["field"], "MECHANISM")
 
 
 if __name__ == "__main__":

@@ -134,6 +134,11 @@ private:
         {"patch", pair},
         {"paths", with(pair, {{"senders", "0.1"}, {"receivers", "logits"}})},
         {"reproduce", {{"EXPERIMENT", "gu2025"}}},
+        {"route",
+         {{"text_file", path("corpus.txt")},
+          {"candidate", "window:window=4"},
+          {"length", "12"},
+          {"out", path("route.h5")}}},
         {"steer", with(one_prompt, {{"positive", "aa"}, {"negative", "bb"}, {"layers", "1"}, {"coefficient", "2"}})},
         // Its prompts are about people, and a vocabulary of letters has no names.
         {"survey", {{"out", path("refused.h5")}}, "names are single tokens"},

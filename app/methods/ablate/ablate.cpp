@@ -81,7 +81,6 @@ public:
 
   Result<Report> run(const Work& work) override {
     if (options_.joint.given()) return run_joint_ablation(options_, work);
-    const Model& model = work.engine.model();
     HS_ASSIGN(const HeadAblationOptions sweep, sweep_of(options_, work.engine));
     HS_ASSIGN(PromptSet set,
               make_prompt_set(work.engine, options_.prompts, needs_answers(sweep.metric), needs_wrong(sweep.metric)));

@@ -43,6 +43,12 @@ public:
         .in("token")
         .from("0.2")
         .by_comma();
+    list.add("needle", needle_, "A fact that is put into the text, e.g. ' The pass key is 71432.'").from("0.2").prose();
+    list.add("question", question_, "What is asked at the end of the text, e.g. ' The pass key is'")
+        .from("0.2")
+        .prose();
+    list.add("answer", answer_, "The answer, of which the loss is measured, e.g. ' 71432'").from("0.2").prose();
+    list.add("depths", depths_, "Shares of the text before the needle").from("0.2").by_comma();
     list.add("no_heads", no_heads_, "Leaves out what is measured of every head, which takes another run").from("0.2");
   }
 
@@ -57,6 +63,12 @@ public:
     for (const std::string& spec : specs_)
       if (const auto parsed = mechanisms::parse_specs(spec); !parsed.ok())
         return make_error(parsed.error().code, parsed.error().message, {}, "--attention");
+    if (needle_.empty() != answer_.empty() || question_.empty() != answer_.empty())
+      return make_error(ErrorCode::invalid_argument, "belong together; one is missing", {},
+                        "--needle, --question and --answer");
+    for (const double depth : depths_)
+      if (!(depth >= 0.0 && depth <= 1.0))
+        return make_error(ErrorCode::invalid_argument, "must be shares of 0 to 1", {}, "--depths");
     for (const std::int64_t length : lengths_)
       if (length < skip_ + 2)
         return make_error(ErrorCode::invalid_argument,
@@ -68,6 +80,7 @@ public:
   Result<Report> run(const Work& work) override {
     CompareTask task;
     HS_TRY(read_text(work.engine.model(), task));
+    HS_TRY(read_needle(*work.engine.model().tokenizer, task));
     task.attention = specs_;
     task.skip = skip_;
     task.heads = !no_heads_;
@@ -80,6 +93,22 @@ public:
   }
 
 private:
+  Status read_needle(const Tokenizer& tokenizer, CompareTask& task) const {
+    if (answer_.empty()) return {};
+    NeedleTask& needle = task.needle;
+    HS_ASSIGN(needle.needle, tokenizer.encode(needle_, {false, false}));
+    HS_ASSIGN(needle.question, tokenizer.encode(question_, {false, false}));
+    HS_ASSIGN(needle.answer, tokenizer.encode(answer_, {false, false}));
+    needle.depths = depths_;
+    const std::int64_t added = std::ssize(needle.needle) + std::ssize(needle.question) + std::ssize(needle.answer);
+    if (needle.answer.empty() || task.lengths.front() <= added)
+      return make_error(ErrorCode::invalid_argument,
+                        "with question and answer has " + std::to_string(added) + " tokens, and the shortest text " +
+                            std::to_string(task.lengths.front()),
+                        {}, "--needle");
+    return {};
+  }
+
   // Fills in the tokens, cut to the longest length, and the lengths.
   Status read_text(const Model& model, CompareTask& task) const {
     HS_ASSIGN(task.ids, model.tokenizer->encode(text_, {!no_bos_, true}));
@@ -113,6 +142,8 @@ private:
   bool no_bos_ = false, no_heads_ = false;
   std::vector<std::string> specs_;
   std::vector<std::int64_t> lengths_;
+  std::string needle_, question_, answer_;
+  std::vector<double> depths_ = {0.1, 0.5, 0.9};
   std::int64_t skip_ = 0;
 };
 

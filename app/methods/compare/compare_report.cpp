@@ -19,9 +19,12 @@ constexpr Measure measures[] = {
     {"mass_kept", "1", "share of full attention's weight that lies on visited keys", &HeadMeasures::mass_kept},
     {"pattern_kl", "nat", "KL(the mechanism's pattern || full attention's)", &HeadMeasures::kl},
     {"z_error", "1", "norm of z minus full attention's z, over the norm of that", &HeadMeasures::z_error},
+    {"overlap", "1", "share of the keys with the largest scores, as many as are visited, that are visited",
+     &HeadMeasures::overlap},
     {"keys", "token", "keys attended by a query", &HeadMeasures::keys}};
 
 nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
+  if (result.lengths.empty()) return nullptr; // interrupted before it
   const MechanismResult::AtLength& whole = result.lengths.back();
   nlohmann::json json = {{"attention", result.attention},
                          {"nll", number(whole.predictions.nll)},
@@ -32,6 +35,10 @@ nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
                                {"nll", number(at.predictions.nll)},
                                {"kl", number(at.predictions.kl)},
                                {"seconds", number(at.seconds)}});
+  for (const MechanismResult::Needle& needle : result.needles)
+    json["needles"].push_back({{"tokens", needle.tokens}, {"depth", needle.depth}, {"nll", number(needle.nll)}});
+  if (result.efficiency_length) json["efficiency_length"] = number(*result.efficiency_length);
+  if (result.index) json["compositional_index"] = number(*result.index);
   if (result.heads.keys.empty()) return json;
   for (const Measure& measure : measures) {
     const std::vector<double>& values = result.heads.*measure.values;
@@ -46,25 +53,56 @@ std::string mean_text(const std::vector<double>& values, int digits) {
   return values.empty() ? "-" : fixed(mean_over(values), digits);
 }
 
+// Full attention first and no attention last, around what was asked for.
+std::vector<MechanismResult> rows_of(const Comparison& comparison) {
+  std::vector<MechanismResult> rows = {comparison.full};
+  rows.insert(rows.end(), comparison.mechanisms.begin(), comparison.mechanisms.end());
+  rows.push_back(comparison.floor);
+  return rows;
+}
+
+std::string needles_text(const Comparison& comparison) {
+  if (comparison.full.needles.empty()) return {};
+  std::vector<std::vector<std::string>> lines = {{"attention", "tokens", "depth", "answer nll"}};
+  for (const MechanismResult& each : rows_of(comparison))
+    for (const MechanismResult::Needle& needle : each.needles)
+      lines.push_back({each.attention, std::to_string(needle.tokens), fixed(needle.depth, 2), fixed(needle.nll, 3)});
+  return "\n" + aligned(lines);
+}
+
+std::string summary_text(const Comparison& comparison) {
+  std::string text;
+  if (comparison.tokens > comparison.n_ctx)
+    text += "\nBeyond the model's context of " + std::to_string(comparison.n_ctx) +
+            " tokens full attention was not trained, so KL is a distance from what it then does.\n";
+  for (const MechanismResult& each : comparison.mechanisms) {
+    if (each.efficiency_length)
+      text += "\n" + each.attention + ": full attention is slower from about " + fixed(*each.efficiency_length, 0) +
+              " tokens on (fitted to these times)";
+    if (each.index) text += "\n" + each.attention + ": compositional index " + fixed(*each.index, 2);
+  }
+  return text.empty() ? text : text + "\n";
+}
+
 std::string text_of(const Comparison& comparison) {
   std::vector<std::vector<std::string>> lines = {
-      {"attention", "tokens", "nll", "kl", "mass kept", "z error", "keys", "seconds"}};
-  for (const MechanismResult& each : comparison.mechanisms)
+      {"attention", "tokens", "nll", "kl", "mass kept", "overlap", "z error", "keys", "seconds"}};
+  for (const MechanismResult& each : rows_of(comparison))
     for (const MechanismResult::AtLength& at : each.lengths) {
       const bool whole = &at == &each.lengths.back();
       const HeadMeasures heads = whole ? each.heads : HeadMeasures{};
       lines.push_back({each.attention, std::to_string(at.tokens), fixed(at.predictions.nll, 4),
-                       value_text(at.predictions.kl), mean_text(heads.mass_kept, 3), mean_text(heads.z_error, 3),
-                       mean_text(heads.keys, 1), fixed(at.seconds, 2)});
+                       value_text(at.predictions.kl), mean_text(heads.mass_kept, 3), mean_text(heads.overlap, 3),
+                       mean_text(heads.z_error, 3), mean_text(heads.keys, 1), fixed(at.seconds, 2)});
     }
-  return aligned(lines);
+  return aligned(lines) + needles_text(comparison) + summary_text(comparison);
 }
 
 store::Table table_of(const Comparison& comparison) {
   std::vector<std::string> attention;
   std::vector<std::int64_t> tokens;
   std::vector<double> nll, kl, seconds;
-  for (const MechanismResult& each : comparison.mechanisms)
+  for (const MechanismResult& each : rows_of(comparison))
     for (const MechanismResult::AtLength& at : each.lengths) {
       attention.push_back(each.attention);
       tokens.push_back(at.tokens);
@@ -77,6 +115,24 @@ store::Table table_of(const Comparison& comparison) {
            {"nll", nll, "nat", "mean loss of the next token"},
            {"kl", kl, "nat", "mean KL(full attention's prediction || this one)"},
            {"seconds", seconds, "s", "time of one run of the text, without the unembedding"}},
+          {}};
+}
+
+store::Table needle_table(const Comparison& comparison) {
+  std::vector<std::string> attention;
+  std::vector<std::int64_t> tokens;
+  std::vector<double> depth, nll;
+  for (const MechanismResult& each : rows_of(comparison))
+    for (const MechanismResult::Needle& needle : each.needles) {
+      attention.push_back(each.attention);
+      tokens.push_back(needle.tokens);
+      depth.push_back(needle.depth);
+      nll.push_back(needle.nll);
+    }
+  return {{{"attention", attention, "", "the mechanism as given"},
+           {"tokens", tokens, "token", "length of the text with needle, question and answer"},
+           {"depth", depth, "1", "share of the text before the needle"},
+           {"nll", nll, "nat", "mean loss of the answer's tokens"}},
           {}};
 }
 
@@ -112,6 +168,10 @@ Report comparison_report(const Comparison& comparison) {
     mechanisms.push_back(to_json(each, comparison));
   return Report{{{"tokens", comparison.tokens},
                  {"skip", comparison.skip},
+                 {"n_ctx", comparison.n_ctx},
+                 {"beyond_context", comparison.tokens > comparison.n_ctx},
+                 {"full", to_json(comparison.full, comparison)},
+                 {"floor", to_json(comparison.floor, comparison)},
                  {"mechanisms", mechanisms},
                  {"complete", comparison.complete}},
                 text_of(comparison),
@@ -121,6 +181,7 @@ Report comparison_report(const Comparison& comparison) {
 Status store_comparison(store::ResultWriter& writer, const Comparison& comparison) {
   HS_TRY(writer.set_attributes("/comparison", {{"tokens", comparison.tokens}, {"skip", comparison.skip}}));
   HS_TRY(writer.add_table("/comparison/mechanisms", table_of(comparison)));
+  if (!comparison.full.needles.empty()) HS_TRY(writer.add_table("/comparison/needles", needle_table(comparison)));
   return store_heads(writer, comparison);
 }
 

@@ -2,6 +2,7 @@
 // Runs a text under several mechanisms and measures each against full attention.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,8 +11,15 @@
 
 namespace headscope::methods {
 
+// A fact that is put into the text, and a question at its end: does a mechanism still find it?
+struct NeedleTask {
+  std::vector<std::int64_t> needle, question, answer; // nothing is asked where `answer` is empty
+  std::vector<double> depths;                         // shares of the text before the needle, 0 to 1
+};
+
 struct CompareTask {
-  std::vector<std::int64_t> ids;      // the text
+  std::vector<std::int64_t> ids; // the text
+  NeedleTask needle;
   std::vector<std::string> attention; // specs as given
   std::vector<std::int64_t> lengths;  // ascending; the last is that of the text
   std::int64_t skip = 0;              // predictions that are left out
@@ -26,11 +34,21 @@ struct MechanismResult {
     double seconds = 0.0;
   };
   std::vector<AtLength> lengths;
-  mechanisms::HeadMeasures heads; // empty where not measured
+  struct Needle {
+    std::int64_t tokens = 0;
+    double depth = 0.0;
+    double nll = 0.0; // mean loss of the answer's tokens, nats
+  };
+  std::vector<Needle> needles;             // by length and depth
+  mechanisms::HeadMeasures heads;          // empty where not measured
+  std::optional<double> efficiency_length; // from which full attention is slower, by the times at these lengths
+  std::optional<double> index;             // compositional index over the compared mechanisms
 };
 
 struct Comparison {
   std::int64_t tokens = 0, skip = 0, n_layers = 0, n_heads = 0;
+  std::int64_t n_ctx = 0;
+  MechanismResult full, floor;             // full attention, and none at all: what every mechanism lies between
   std::vector<MechanismResult> mechanisms; // those that were measured at all lengths
   bool complete = true;                    // false: cancelled
 };

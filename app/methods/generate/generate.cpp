@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "app/methods/generate/head_factors.h"
 #include "app/methods/inputs/model_options.h"
 #include "core/engine/generate.h"
 #include "core/vocabulary/ablation.h"
@@ -129,6 +130,13 @@ public:
     list.add("stop", stop_, "End before this text; may be repeated");
     list.add("ablate", ablate_,
              "HEADS:METHOD[:PHASE], e.g. 18.6,17.3:zero:decode; methods zero and uniform; may be repeated");
+    list.add("scale_from", factors_.file,
+             "Multiply the output of each head by its factor in this result file, e.g. of detect --detectors vision")
+        .from("0.2")
+        .reads_file();
+    list.add("scale_array", factors_.array, "Which array [layer, head] of that file").from("0.2");
+    list.add_choice("scale_phase", factors_.phase, "In which steps; decode begins with the first generated token")
+        .from("0.2");
   }
 
   Status check_inputs() override {
@@ -169,6 +177,9 @@ private:
       HS_ASSIGN(const AblatedHeads ablated, parse_ablation(text));
       HS_TRY(add_interventions(ablated, model.config, how.interventions));
     }
+    HS_ASSIGN(const std::vector<Intervention> scales, scale_by(factors_, model));
+    how.interventions.insert(how.interventions.end(), scales.begin(), scales.end());
+    how.last_prompt_token_decodes = !scales.empty() && factors_.phase == Phase::decode;
     return how;
   }
 
@@ -176,6 +187,7 @@ private:
   std::string text_; // of the prompt
   GenerateOptions generation_;
   std::vector<std::string> ablate_, stop_;
+  HeadFactors factors_;
 };
 
 } // namespace

@@ -12,6 +12,7 @@
 #include "core/mechanisms/plan.h"
 #include "core/model/dtype.h"
 #include "core/model/model_store.h"
+#include "core/prompts/haystack.h"
 #include "plugins/host/plugin_host.h"
 
 namespace headscope::methods {
@@ -101,7 +102,9 @@ Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOption
   return Engine(std::move(model), std::move(attention));
 }
 
-store::Attributes option_attributes(const ModelOptions& options) {
+namespace {
+
+store::Attributes model_attributes(const ModelOptions& options) {
   return {{"model", options.model},
           {"dtype", options.dtype},
           {"device", options.device},
@@ -111,6 +114,25 @@ store::Attributes option_attributes(const ModelOptions& options) {
           {"center_writing_weights", options.center_writing_weights},
           {"center_unembed", options.center_unembed},
           {"fold_value_biases", options.fold_value_biases}};
+}
+
+} // namespace
+
+Result<std::vector<std::string>> attention_file_hashes(const ModelOptions& options) {
+  std::vector<std::string> hashes;
+  if (!mechanisms::names_mechanism(options.attention)) return hashes;
+  for (const std::string& file : mechanisms::files_of(options.attention)) {
+    HS_ASSIGN(std::string hash, haystack_sha256(file));
+    hashes.push_back(std::move(hash));
+  }
+  return hashes;
+}
+
+store::Attributes option_attributes(const ModelOptions& options) {
+  const auto hashes = attention_file_hashes(options);
+  store::Attributes attributes = model_attributes(options);
+  if (hashes.ok() && !hashes->empty()) attributes.push_back({"attention_files", *hashes});
+  return attributes;
 }
 
 void list_prompt_options(OptionList& list, PromptOptions& options) {

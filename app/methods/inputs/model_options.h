@@ -43,6 +43,8 @@ Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& mode
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
+// SHA-256 of the files that the attention's options name, which results depend on.
+Result<std::vector<std::string>> attention_file_hashes(const ModelOptions& options);
 
 struct PromptOptions {
   std::string text, file;

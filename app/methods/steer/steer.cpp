@@ -88,7 +88,7 @@ public:
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
     SteerOutcome found;
-    HS_TRY(set_prompts(model, found));
+    HS_TRY(set_prompts(work.engine, found));
     note_dropped(found.prompts.dropped, work.context);
     HS_TRY(warn_unspaced(work.engine, found.prompts.rows(), found.prompts.unspaced, work.context));
     HS_TRY(check_lengths(work.engine, found));
@@ -108,7 +108,7 @@ private:
   bool needs_vector() const { return operation_ != SteeringOperation::scale; }
 
   // Sets the prompts, and everything known of the steering before its vectors are made.
-  Status set_prompts(const Model& model, SteerOutcome& found) const {
+  Status set_prompts(const Engine& engine, SteerOutcome& found) const {
     found.options = measured_;
     const bool chosen = metric_ != automatic;
     if (chosen) {
@@ -116,7 +116,7 @@ private:
     }
     const MetricKind metric = found.options.metric;
     HS_ASSIGN(found.prompts,
-              make_prompt_set(work.engine, prompts_, chosen && needs_answers(metric), chosen && needs_wrong(metric)));
+              make_prompt_set(engine, prompts_, chosen && needs_answers(metric), chosen && needs_wrong(metric)));
     const auto& prompts = found.prompts.prompts;
     if (!chosen && !std::all_of(prompts.begin(), prompts.end(), has_both_answers))
       found.options.metric = MetricKind::kl_divergence;

@@ -65,7 +65,6 @@ Result<TokenRows> encode_texts(const Engine& engine, std::vector<std::string> te
 
 Status vectors_from_texts(const Engine& engine, const SteerVectorOptions& options, const PromptOptions& how,
                           std::int64_t tokens_per_run, const Context& context, std::vector<SteeringTarget>& targets) {
-  const Model& model = engine.model();
   HS_ASSIGN(const TokenRows positive, encode_texts(engine, options.positive, options.positive_file, how, "--positive"));
   HS_ASSIGN(const TokenRows negative, encode_texts(engine, options.negative, options.negative_file, how, "--negative"));
   const Status found =
