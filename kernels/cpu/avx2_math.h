@@ -28,6 +28,12 @@ inline void store(float* x, std::int64_t count, __m256 value) {
     _mm256_maskstore_ps(x, lanes_below(count), value);
 }
 
+inline float max_lanes(__m256 v) {
+  __m128 half = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  half = _mm_max_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_max_ss(half, _mm_movehdup_ps(half)));
+}
+
 // Computes exp to about one unit in the last place for x <= 88; 0 below the smallest normal number. Uses Cody and
 // Waite's reduction with Cephes's polynomial.
 inline __m256 exponential(__m256 x) {

@@ -114,13 +114,10 @@ void add_values(const float* weights, const float* const* values, std::int64_t c
     }
 }
 
-void largest_of_lanes(const float* scores, std::int64_t count, std::int64_t rows, float* out) {
-  for (std::int64_t i = 0; i < count; ++i) {
-    float top = scores[panel_queries * i];
-    for (std::int64_t lane = 1; lane < rows; ++lane)
-      top = scores[panel_queries * i + lane] > top ? scores[panel_queries * i + lane] : top;
-    out[i] = top;
-  }
+void largest_of_lanes(const float* scores, std::int64_t count, float* out) {
+  for (std::int64_t i = 0; i < count; ++i)
+    out[i] = max_lanes(
+        _mm256_max_ps(_mm256_loadu_ps(scores + panel_queries * i), _mm256_loadu_ps(scores + panel_queries * i + 8)));
 }
 
 } // namespace headscope::kernels::avx2

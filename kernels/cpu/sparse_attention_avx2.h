@@ -32,7 +32,7 @@ void absorb(float* scores, std::int64_t count, Running& running);
 void add_values(const float* weights, const float* const* values, std::int64_t count, std::int64_t d,
                 const float* factor, float* z, std::int64_t stride);
 
-// The largest score of each key over the first `rows` lanes: out[key].
-void largest_of_lanes(const float* scores, std::int64_t count, std::int64_t rows, float* out);
+// The largest score of each key over all lanes: out[key].
+void largest_of_lanes(const float* scores, std::int64_t count, float* out);
 
 } // namespace headscope::kernels::avx2
