@@ -90,15 +90,17 @@ template <typename Work> void in_parallel(std::int64_t count, const Work& work) 
   });
 }
 
-// Calls work(module, stream) on the GPU of x; returns false where it cannot be done there.
+// Calls work(module, stream) on the GPU of x, which returns an error number, or nullopt where the module has no kernel.
+// Returns whether it was done.
 template <typename Work> bool on_gpu(const at::Tensor& x, const char* what, const Work& work) {
   const kernels::cuda::Module* module = cuda_module();
   if (!module) return false;
   const c10::impl::VirtualGuardImpl guard(x.device().type());
   void* const stream = guard.getStreamNativeHandle(guard.getStream(x.device()));
-  int error = module->use_device(x.device().index());
-  if (error == 0) error = work(*module, stream);
-  if (error != 0) log::warning(std::string(what) + " goes a slower way, the GPU refused: " + module->describe(error));
+  std::optional<int> error = module->use_device(x.device().index());
+  if (*error == 0) error = work(*module, stream);
+  if (error.value_or(0) != 0)
+    log::warning(std::string(what) + " goes a slower way, the GPU refused: " + module->describe(*error));
   return error == 0;
 }
 
@@ -121,7 +123,11 @@ std::optional<SparseAttentionOutput> sparse_attention(const SparseAttentionInput
                 [&](std::int64_t begin, std::int64_t end) { kernels::sparse_attention(job.problem, out, begin, end); });
     return result;
   }
-  return std::nullopt;
+  const bool done = on_gpu(in.q, "attention over chosen keys", [&](const auto& module, void* stream) {
+    return module.can_run_sparse(job.problem, out) ? std::optional(module.sparse_attention(job.problem, out, stream))
+                                                   : std::nullopt;
+  });
+  return done ? std::optional(result) : std::nullopt;
 }
 
 std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernels::HipOptions& options) {
@@ -141,7 +147,10 @@ std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernel
                 [&](std::int64_t begin, std::int64_t end) { kernels::hip_keys(p, options, out, begin, end); });
     return keys;
   }
-  return std::nullopt;
+  const bool done = on_gpu(in.q, "HiP's choice of keys", [&](const auto& module, void* stream) {
+    return module.can_run_hip(p, options) ? std::optional(module.hip_keys(p, options, out, stream)) : std::nullopt;
+  });
+  return done ? std::optional(keys) : std::nullopt;
 }
 
 VisitedKeys visited_keys(const std::vector<std::vector<kernels::KeyRun>>& runs, std::int64_t block_q,

@@ -54,9 +54,8 @@ void bench(std::int64_t tokens) {
   in.q = random(heads), in.k = random(kv_heads), in.v = random(kv_heads);
   in.scale = 1.0 / std::sqrt(static_cast<double>(d_head));
   const auto t = static_cast<double>(tokens);
-  report("torch, all keys", tokens, seconds([&] {
-           (void)at::scaled_dot_product_attention(in.q, in.k, in.v, {}, 0.0, true, in.scale, true);
-         }),
+  report("torch, all keys", tokens,
+         seconds([&] { (void)at::scaled_dot_product_attention(in.q, in.k, in.v, {}, 0.0, true, in.scale, true); }),
          heads * t * (t + 1) / 2);
   const VisitedKeys all = streaming_keys(tokens, 0, 0, tokens, at::kCPU);
   report("ours, all keys", tokens, seconds([&] { (void)sparse_attention(in, all); }), heads * t * (t + 1) / 2);
