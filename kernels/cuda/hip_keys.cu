@@ -14,20 +14,23 @@ namespace headscope::kernels::cuda {
 namespace {
 
 constexpr int most_nodes = 1024, most_keys = 8192, query_rows = 16, most_row_tiles = 2;
+constexpr std::int64_t most_stride = std::int64_t{1} << 31;
 constexpr float no_score = -1e30f; // of a key block that no query sees
 constexpr std::uint64_t last_place = ~std::uint64_t{0};
 
 struct HipParams {
   const void *q, *k;
   HeadStrides q_strides, k_strides;
-  int heads, group, d_head, queries, query_offset, model_window;
-  int nodes, sorted_nodes, window, block_q, block_k, sinks; // sorted_nodes: a power of two
+  int heads, group, d_head, queries, query_offset, model_window, k_stride;
+  int nodes, window, block_q, block_k, sinks;
+  int sorted_nodes, listed_keys; // filled up to a power of two and to a multiple of keys_at_once
   HipKeys out;
 };
 
 struct HipPlace {
   int head, row, first_query, end_query, end_slot, older;
   std::int64_t index;
+  bool sees_all; // whether every query sees all the keys that are chosen from
 
   __device__ explicit HipPlace(const HipParams& p) {
     head = blockIdx.y, row = blockIdx.z;
@@ -35,6 +38,7 @@ struct HipPlace {
     index = (static_cast<std::int64_t>(row) * p.heads + head) * gridDim.x + block;
     first_query = block * p.block_q, end_query = min(first_query + p.block_q, p.queries);
     end_slot = p.query_offset + end_query, older = max(0, end_slot - p.window);
+    sees_all = p.model_window == 0 && older + p.block_k <= p.query_offset + first_query + 1;
   }
   // Every other query; rows past the last one repeat it.
   __device__ int query(int at) const {
@@ -43,59 +47,83 @@ struct HipPlace {
   __device__ int row_tiles() const { return ((end_query - first_query + 1) / 2 + query_rows - 1) / query_rows; }
 };
 
-// Products of 16 queries with 8 keys at a time on tensor cores. A sum of products does not depend on their order, so
-// each thread reads 16 neighbouring bytes of a key from where it is, which count as the elements that
-// mma.m16n8k16 wants of it, and the queries are read in the same order.
+// Products of 16 queries with 16 keys at a time on tensor cores. A sum of products does not depend on their order, so
+// each thread reads 16 neighbouring bytes of a key from where it is, which count as the elements that mma.m16n8k16
+// wants of it, and the queries are read in the same order.
 template <typename T, int D> struct KeyScores {
-  static constexpr int parts = D / 32, keys = 8; // of 32 elements
-  uint4 low[parts], high[parts];                 // of queries lane / 4 and lane / 4 + 8
+  static constexpr int parts = D / 32, keys = 16; // of 32 elements
+  uint4 low[parts], high[parts];                  // of queries lane / 4 and lane / 4 + 8
 
-  __device__ static uint4 part_of(const T* row, int part, int d_head) {
-    const int at = 32 * part + static_cast<int>(threadIdx.x) % 4 * 8;
-    return at < d_head ? *reinterpret_cast<const uint4*>(row + at) : uint4{0, 0, 0, 0};
+  __device__ static uint4 part_of(const T* row, int part, bool valid) {
+    return valid ? *reinterpret_cast<const uint4*>(row + 32 * part) : uint4{0, 0, 0, 0};
   }
+  // The first element of this thread's, of 32.
+  __device__ static int column() { return static_cast<int>(threadIdx.x) % 4 * 8; }
 
   __device__ void take_queries(const HipParams& p, const HipPlace& place, int tile, T*) {
     const T* const q = static_cast<const T*>(p.q) + place.row * p.q_strides.batch + place.head * p.q_strides.head;
     const int row = tile * query_rows + static_cast<int>(threadIdx.x) % 32 / 4;
 #pragma unroll
     for (int part = 0; part < parts; ++part) {
-      low[part] = part_of(q + place.query(row) * p.q_strides.pos, part, p.d_head);
-      high[part] = part_of(q + place.query(row + 8) * p.q_strides.pos, part, p.d_head);
+      const bool valid = 32 * part + column() < p.d_head;
+      low[part] = part_of(q + place.query(row) * p.q_strides.pos + column(), part, valid);
+      high[part] = part_of(q + place.query(row + 8) * p.q_strides.pos + column(), part, valid);
     }
   }
 
-  // The largest score of 8 keys over the 16 queries; key_of(i): slot of the i-th, negative: none. Writes to[i].
-  template <typename KeyOf>
-  __device__ void score(const HipParams& p, const HipPlace& place, int tile, const T* k, const KeyOf& key_of, float* to,
-                        int count, bool add, const T*) const {
-    const int lane = threadIdx.x % 32, mine = lane / 4 < count ? key_of(lane / 4) : -1;
-    uint4 b[parts];
+  // The largest score of 16 keys, of which negative ones are none, over the 16 queries.
+  __device__ void score(const HipParams& p, const HipPlace& place, int tile, const T* k, const int* keys, float* to,
+                        const T*) const {
+    const int lane = threadIdx.x % 32;
+    uint4 b[2][parts];
 #pragma unroll
-    for (int part = 0; part < parts; ++part)
-      b[part] = mine >= 0 ? part_of(k + mine * p.k_strides.pos, part, p.d_head) : uint4{0, 0, 0, 0};
-    float c[4] = {};
+    for (int group = 0; group < 2; ++group) {
+      const int key = keys[8 * group + lane / 4];
+      const T* const row = k + static_cast<std::int64_t>(key) * p.k_stride + column();
 #pragma unroll
-    for (int part = 0; part < parts; ++part) {
-      const unsigned a0[4] = {low[part].x, high[part].x, low[part].y, high[part].y}, b0[2] = {b[part].x, b[part].y};
-      const unsigned a1[4] = {low[part].z, high[part].z, low[part].w, high[part].w}, b1[2] = {b[part].z, b[part].w};
-      multiply(c, a0, b0, T{});
-      multiply(c, a1, b1, T{});
+      for (int part = 0; part < parts; ++part)
+        b[group][part] = part_of(row, part, key >= 0 && 32 * part + column() < p.d_head);
     }
-    const int early = p.query_offset + place.query(tile * query_rows + lane / 4);
-    const int late = p.query_offset + place.query(tile * query_rows + lane / 4 + 8);
-    float best[2];
+    float best[2][2];
 #pragma unroll
-    for (int i = 0; i < 2; ++i) {
-      const int at = lane % 4 * 2 + i, key = at < count ? key_of(at) : -1;
-      const auto seen = [&](int slot) {
-        return key >= 0 && key <= slot && (p.model_window == 0 || slot - key < p.model_window);
-      };
-      best[i] = fmaxf(seen(early) ? c[i] : no_score, seen(late) ? c[2 + i] : no_score);
-      for (int other = 4; other < 32; other *= 2)
-        best[i] = fmaxf(best[i], __shfl_xor_sync(~0u, best[i], other));
-      if (lane < 4 && at < count) to[at] = add ? fmaxf(to[at], best[i]) : best[i];
+    for (int group = 0; group < 2; ++group) {
+      float c[4] = {};
+#pragma unroll
+      for (int part = 0; part < parts; ++part) {
+        const unsigned a0[4] = {low[part].x, high[part].x, low[part].y, high[part].y};
+        const unsigned a1[4] = {low[part].z, high[part].z, low[part].w, high[part].w};
+        const unsigned b0[2] = {b[group][part].x, b[group][part].y}, b1[2] = {b[group][part].z, b[group][part].w};
+        multiply(c, a0, b0, T{});
+        multiply(c, a1, b1, T{});
+      }
+      if (!place.sees_all) hide(c, p, place, tile, keys + 8 * group);
+      best[group][0] = fmaxf(c[0], c[2]), best[group][1] = fmaxf(c[1], c[3]);
     }
+    write_largest(best, to, tile > 0);
+  }
+
+private:
+  __device__ static void hide(float (&c)[4], const HipParams& p, const HipPlace& place, int tile, const int* keys) {
+    const int lane = threadIdx.x % 32;
+#pragma unroll
+    for (int e = 0; e < 4; ++e) {
+      const int slot = p.query_offset + place.query(tile * query_rows + lane / 4 + e / 2 * 8);
+      const int key = keys[lane % 4 * 2 + e % 2];
+      if (key < 0 || key > slot || (p.model_window > 0 && slot - key >= p.model_window)) c[e] = no_score;
+    }
+  }
+
+  // Each thread has values of 4 keys, of its two queries: halves them twice while it takes the largest of 8 threads.
+  __device__ static void write_largest(const float (&best)[2][2], float* to, bool add) {
+    const int lane = threadIdx.x % 32;
+    const int group = lane / 16, odd = lane / 8 % 2;
+    float first = group ? best[1][0] : best[0][0], second = group ? best[1][1] : best[0][1];
+    first = fmaxf(first, __shfl_xor_sync(~0u, group ? best[0][0] : best[1][0], 16));
+    second = fmaxf(second, __shfl_xor_sync(~0u, group ? best[0][1] : best[1][1], 16));
+    float largest = fmaxf(odd ? second : first, __shfl_xor_sync(~0u, odd ? first : second, 8));
+    largest = fmaxf(largest, __shfl_xor_sync(~0u, largest, 4));
+    float& at = to[8 * group + lane % 4 * 2 + odd];
+    if (lane % 8 < 4) at = add ? fmaxf(at, largest) : largest;
   }
 };
 
@@ -113,14 +141,13 @@ template <int D> struct KeyScores<float, D> {
     __syncthreads();
   }
 
-  template <typename KeyOf>
-  __device__ void score(const HipParams& p, const HipPlace& place, int tile, const float* k, const KeyOf& key_of,
-                        float* to, int count, bool add, const float* queries) const {
-    const int lane = threadIdx.x % 32, key = lane < count ? key_of(lane) : -1;
+  __device__ void score(const HipParams& p, const HipPlace& place, int tile, const float* k, const int* keys, float* to,
+                        const float* queries) const {
+    const int lane = threadIdx.x % 32, key = keys[lane];
     float x[query_rows] = {};
     if (key >= 0)
       for (int i = 0; i < p.d_head; i += 4) {
-        const float4 b = *reinterpret_cast<const float4*>(k + key * p.k_strides.pos + i);
+        const float4 b = *reinterpret_cast<const float4*>(k + static_cast<std::int64_t>(key) * p.k_stride + i);
 #pragma unroll
         for (int r = 0; r < query_rows; ++r) {
           const float4 a = *reinterpret_cast<const float4*>(queries + r * D + i);
@@ -133,7 +160,7 @@ template <int D> struct KeyScores<float, D> {
       const int slot = p.query_offset + place.query(tile * query_rows + r);
       if (key >= 0 && key <= slot && (p.model_window == 0 || slot - key < p.model_window)) best = fmaxf(best, x[r]);
     }
-    if (lane < count) to[lane] = add ? fmaxf(to[lane], best) : best;
+    to[lane] = tile > 0 ? fmaxf(to[lane], best) : best;
   }
 };
 
@@ -152,7 +179,7 @@ __device__ inline void exchange(std::uint64_t* values, int count, int step, int 
   else
     __syncthreads();
   for (int pair = threadIdx.x; pair < count / 2; pair += threads) {
-    const int low = pair / step * 2 * step + pair % step, high = low + step;
+    const int low = 2 * pair - (pair & (step - 1)), high = low + step;
     const bool rising = (low & ordered) == 0;
     const std::uint64_t a = values[low], b = values[high];
     if ((a > b) == rising) values[low] = b, values[high] = a;
@@ -167,10 +194,14 @@ __device__ inline void sort(std::uint64_t* values, int count) {
       exchange(values, count, step, ordered);
 }
 
+constexpr int keys_at_once =
+    128; // the most that 4 warps score in a step; lists of keys are filled up to a multiple of it
+
 struct HipLists {
   std::uint64_t *firsts, *seconds; // [sorted_nodes]
   int2 *runs, *next;               // begin and count of key blocks
-  float *scores, *queries;         // scores: [nodes * block_k]
+  int* keys;                       // [nodes * block_k], the keys to be scored
+  float *scores, *queries;         // scores: of keys
 };
 
 // Scores the key blocks block_of(node), negative: none, over all queries.
@@ -180,18 +211,20 @@ __device__ inline void score_blocks(const HipParams& p, const HipPlace& place, c
   const T* const k =
       static_cast<const T*>(p.k) + place.row * p.k_strides.batch + place.head / p.group * p.k_strides.head;
   T* const shared = reinterpret_cast<T*>(lists.queries);
-  const int all = p.nodes * p.block_k;
+  for (int node = threadIdx.x; node < p.nodes; node += threads) {
+    const int block = block_of(node);
+    for (int i = 0; i < p.block_k; ++i) {
+      const int key = block * p.block_k + i;
+      lists.keys[node * p.block_k + i] = block >= 0 && key < place.end_slot ? key : -1;
+    }
+  }
+  __syncthreads();
   constexpr int keys = KeyScores<T, D>::keys;
   for (int tile = 0; tile < place.row_tiles(); ++tile) {
     if (!one_tile) product.take_queries(p, place, tile, shared);
 #pragma unroll 2
-    for (int from = static_cast<int>(threadIdx.x) / 32 * keys; from < all; from += warps * keys) {
-      const auto key_of = [&](int i) {
-        const int block = block_of((from + i) / p.block_k), key = block * p.block_k + (from + i) % p.block_k;
-        return block >= 0 && key < place.end_slot ? key : -1;
-      };
-      product.score(p, place, tile, k, key_of, lists.scores + from, min(keys, all - from), tile > 0, shared);
-    }
+    for (int from = static_cast<int>(threadIdx.x) / 32 * keys; from < p.listed_keys; from += warps * keys)
+      product.score(p, place, tile, k, lists.keys + from, lists.scores + from, shared);
   }
   __syncthreads();
 }
@@ -270,13 +303,16 @@ template <typename T, int D> __device__ inline void choose(const HipParams& p, c
   __syncthreads();
 }
 
-template <typename T, int D> __global__ void __launch_bounds__(threads) hip_pass(const HipParams p) {
+template <typename T, int D> __global__ void __launch_bounds__(threads, D <= 128 ? 4 : 2) hip_pass(const HipParams p) {
   extern __shared__ __align__(16) unsigned char memory[];
   HipLists lists;
   lists.firsts = reinterpret_cast<std::uint64_t*>(memory), lists.seconds = lists.firsts + p.sorted_nodes;
   lists.runs = reinterpret_cast<int2*>(lists.seconds + p.sorted_nodes), lists.next = lists.runs + p.sorted_nodes;
   lists.queries = reinterpret_cast<float*>(lists.next + p.sorted_nodes);
   lists.scores = lists.queries + (sizeof(T) == 4 ? query_rows * D : 0);
+  lists.keys = reinterpret_cast<int*>(lists.scores + p.listed_keys);
+  for (int at = p.nodes * p.block_k + static_cast<int>(threadIdx.x); at < p.listed_keys; at += threads)
+    lists.keys[at] = -1;
   const HipPlace place(p);
   const std::int64_t start = place.index * (p.nodes + 2);
   const bool chooses = place.older > p.nodes * p.block_k;
@@ -297,7 +333,7 @@ template <typename T, int D> __global__ void __launch_bounds__(threads) hip_pass
 
 template <typename T, int D> cudaError_t launch_dim(const HipParams& p, int blocks, int batch, cudaStream_t stream) {
   const int queries = sizeof(T) == 4 ? query_rows * D * 4 : 0;
-  const int bytes = p.sorted_nodes * 32 + p.nodes * p.block_k * 4 + queries;
+  const int bytes = p.sorted_nodes * 32 + p.listed_keys * 8 + queries;
   const auto kernel = hip_pass<T, D>;
   const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
@@ -322,9 +358,10 @@ bool can_run_hip(const AttentionProblem& problem, const HipOptions& options) {
            whole(strides.head);
   };
   return problem.d_head % 8 == 0 && problem.d_head <= 256 && problem.keys < (std::int64_t{1} << 28) &&
-         problem.heads < 65536 && problem.batch < 65536 && options.block_q <= 2 * query_rows * most_row_tiles &&
-         options.nodes() <= most_nodes && options.k <= most_keys && !problem.key_begin &&
-         aligned(problem.q, problem.q_strides) && aligned(problem.k, problem.k_strides);
+         problem.k_strides.pos < most_stride && problem.heads < 65536 && problem.batch < 65536 &&
+         options.block_q <= 2 * query_rows * most_row_tiles && options.nodes() <= most_nodes &&
+         options.k <= most_keys && !problem.key_begin && aligned(problem.q, problem.q_strides) &&
+         aligned(problem.k, problem.k_strides);
 }
 
 int hip_keys(const AttentionProblem& problem, const HipOptions& options, const HipKeys& out, void* stream) {
@@ -338,6 +375,8 @@ int hip_keys(const AttentionProblem& problem, const HipOptions& options, const H
   p.nodes = static_cast<int>(options.nodes());
   for (p.sorted_nodes = 2; p.sorted_nodes < p.nodes;)
     p.sorted_nodes *= 2;
+  p.listed_keys = static_cast<int>(blocks_of(options.k, keys_at_once) * keys_at_once);
+  p.k_stride = static_cast<int>(problem.k_strides.pos);
   p.window = static_cast<int>(options.window < problem.keys ? options.window : problem.keys);
   p.block_q = static_cast<int>(options.block_q), p.block_k = static_cast<int>(options.block_k);
   p.sinks = static_cast<int>(options.sinks < problem.keys ? options.sinks : problem.keys);

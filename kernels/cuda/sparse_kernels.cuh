@@ -147,6 +147,7 @@ private:
             added += x[r][n][e];
           }
         sum[r][half] = fmaf(sum[r][half], scale, added);
+        if (!__any_sync(~0u, scale != 1.0f)) continue; // the largest score seldom grows
 #pragma unroll
         for (int n = 0; n < D / 8; ++n)
           z[r][n][2 * half] *= scale, z[r][n][2 * half + 1] *= scale;

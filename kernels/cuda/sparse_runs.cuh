@@ -51,7 +51,7 @@ struct SparsePlace {
 
 // In shared memory: the runs read last, and the place in the row at which each begins.
 struct RunTable {
-  int begin[most_runs], place[most_runs + 1], warp_sum[warps];
+  int begin[most_runs], place[most_runs + 1], warp_sum[warps], used;
 
   // Reads runs from `from` on; returns how many keys they have. All threads of the block call it.
   __device__ int read(const SparseParams& p, const SparsePlace& at, const KeyRun* from) {
@@ -83,6 +83,7 @@ struct RunTable {
       before += length[i];
     }
     if (threadIdx.x == threads - 1) place[most_runs] = before;
+    if (threadIdx.x == 0) used = static_cast<int>(min(at.runs_end - from, static_cast<std::int64_t>(most_runs)));
     __syncthreads();
     return place[most_runs];
   }
@@ -90,7 +91,7 @@ struct RunTable {
   // The key at a place of the row of `count` keys.
   __device__ int key_at(int at, int count) const {
     if (at >= count) return no_key;
-    int low = 0, high = most_runs; // place[low] <= at < place[high]
+    int low = 0, high = used; // place[low] <= at < place[high]
     while (high - low > 1) {
       const int middle = (low + high) / 2;
       if (place[middle] <= at)

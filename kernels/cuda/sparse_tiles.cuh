@@ -10,7 +10,7 @@ namespace headscope::kernels::cuda {
 
 template <typename T, int D, int tile> struct SparseTiles {
   static constexpr int per_copy = 16 / sizeof(T), columns = D / per_copy, length = row_length<T, D>;
-  static_assert(tile * columns % threads == 0 && tile <= threads);
+  static_assert(tile <= threads);
 
   T* buffers;        // [2][keys, values][tile][length]
   int (*keys)[tile]; // [3]: while one tile is used and the next copied, the one after that is looked up
@@ -24,19 +24,25 @@ template <typename T, int D, int tile> struct SparseTiles {
       keys[number % 3][threadIdx.x] = table.key_at(number * tile + static_cast<int>(threadIdx.x), count);
   }
 
+  // This thread copies the same 16 bytes of every so many rows.
   __device__ void copy(const SparseParams& p, const SparsePlace& at, int number) const {
+    constexpr int rows = threads / columns;
+    static_assert(threads % columns == 0 && tile % rows == 0);
+    const int slot = threadIdx.x / columns, column = threadIdx.x % columns * per_copy;
+    const bool inside = column < p.d_head;
+    const int kv_head = at.head / p.group, in_row = inside ? column : 0;
     const T* const from_k =
-        static_cast<const T*>(p.k) + at.row * p.k_strides.batch + at.head / p.group * p.k_strides.head;
+        static_cast<const T*>(p.k) + at.row * p.k_strides.batch + kv_head * p.k_strides.head + in_row;
     const T* const from_v =
-        static_cast<const T*>(p.v) + at.row * p.v_strides.batch + at.head / p.group * p.v_strides.head;
+        static_cast<const T*>(p.v) + at.row * p.v_strides.batch + kv_head * p.v_strides.head + in_row;
+    T* const to = k(number) + slot * length + column;
+    const int* const key = keys[number % 3] + slot;
 #pragma unroll
-    for (int i = 0; i < tile * columns / threads; ++i) {
-      const int piece = i * threads + static_cast<int>(threadIdx.x), slot = piece / columns;
-      const int column = piece % columns * per_copy, key = keys[number % 3][slot];
-      const bool valid = key != no_key && column < p.d_head;
-      const std::int64_t place = valid ? key : 0, in_row = valid ? column : 0;
-      copy_async(k(number) + slot * length + column, from_k + place * p.k_strides.pos + in_row, valid);
-      copy_async(v(number) + slot * length + column, from_v + place * p.v_strides.pos + in_row, valid);
+    for (int i = 0; i < tile / rows; ++i) {
+      const bool valid = inside && key[i * rows] != no_key;
+      const std::int64_t place = valid ? key[i * rows] : 0;
+      copy_async(to + i * rows * length, from_k + place * p.k_stride, valid);
+      copy_async(to + (tile + i * rows) * length, from_v + place * p.v_stride, valid);
     }
     commit_copies();
   }
