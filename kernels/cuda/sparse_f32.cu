@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Sparse attention of float32 by multiply-adds. A block of 4 warps owns 32 queries; in scores a thread has one key of
-// its warp's 8 queries, in values some columns.
+// Sparse attention of float32 by multiply-adds. A block of 4 warps owns 32 queries (16 where the head dimension is
+// above 128, to fit into shared memory); in scores a thread has one key of its warp's queries, in values some columns.
 #include "kernels/cuda/sparse_tiles.cuh"
 
 namespace headscope::kernels::cuda {
 namespace {
 
-constexpr int rows = 32, tile = 32, warp_rows = rows / warps;
+constexpr int tile = 32;
+
+template <int D> constexpr int rows_of = D <= 128 ? 32 : 16;
 
 template <int D> constexpr int length = row_length<float, D>;
 template <int D>
-constexpr int bytes = (rows + 4 * tile) * length<D> * 4 + (warps * tile * warp_rows + 3 * tile) * 4 +
+constexpr int bytes = (rows_of<D> + 4 * tile) * length<D> * 4 + (tile * rows_of<D> + 3 * tile) * 4 +
                       static_cast<int>(sizeof(RunTable));
 
 __device__ inline float dot4(const float4& a, const float4& b, float c) {
@@ -18,6 +20,7 @@ __device__ inline float dot4(const float4& a, const float4& b, float c) {
 }
 
 template <int D> struct FloatRows {
+  static constexpr int warp_rows = rows_of<D> / warps;
   static constexpr int columns = D / 32; // of a thread: lane + 32 i
   float z[warp_rows][columns], largest[warp_rows], sum[warp_rows];
 
@@ -75,6 +78,7 @@ template <int D> struct FloatRows {
 };
 
 template <int D> __global__ void __launch_bounds__(threads) sparse_pass(const SparseParams p, int tiles) {
+  constexpr int rows = rows_of<D>, warp_rows = rows / warps;
   extern __shared__ __align__(16) float memory[];
   float* const buffers = memory + rows * length<D>;
   float* const weights = buffers + 4 * tile * length<D>;
@@ -112,7 +116,7 @@ template <int D> cudaError_t launch(const SparseParams& p, int batch, cudaStream
   const auto kernel = sparse_pass<D>;
   const cudaError_t error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes<D>);
   if (error != cudaSuccess) return error;
-  const int tiles = (static_cast<int>(p.visited.block_q) + rows - 1) / rows;
+  const int tiles = (static_cast<int>(p.visited.block_q) + rows_of<D> - 1) / rows_of<D>;
   kernel<<<dim3(static_cast<unsigned>(p.blocks * tiles), static_cast<unsigned>(p.heads), static_cast<unsigned>(batch)),
            threads, bytes<D>, stream>>>(p, tiles);
   return cudaGetLastError();

@@ -34,12 +34,14 @@ __device__ inline float largest_of_row(float x) {
 }
 
 // How 4 warps share `rows` queries and a tile of keys: each has some of the rows, and where there are few rows, some of
-// the keys. Where one warp has 32 rows, each key and value that it reads from shared memory serves two products.
+// the keys. Where one warp has 32 rows, each key and value that it reads from shared memory serves two products; with
+// 32 rows in all, whose keys are scattered, four smaller blocks on a multiprocessor wait for memory better than two.
 template <int D, int rows> struct Shares {
-  static constexpr int tile = D <= 128 ? 64 : 32;
-  static constexpr int row_tiles = D <= 128 ? 2 : 1; // of 16 rows, a warp
+  static constexpr bool many = D <= 128 && rows > 32;
+  static constexpr int tile = many ? 64 : 32, row_tiles = many ? 2 : 1; // row tiles: of 16 rows, a warp
   static constexpr int row_groups = rows / (16 * row_tiles), splits = warps / row_groups;
-  static constexpr int keys = tile / splits; // of a warp
+  static constexpr int keys = tile / splits;                // of a warp
+  static constexpr int blocks = D > 128 ? 1 : many ? 2 : 4; // on a multiprocessor
   static_assert(row_groups * splits == warps && keys % 16 == 0);
 };
 
@@ -64,7 +66,7 @@ template <typename T, int D, int rows> struct SparseRows {
   __device__ void add(const SparseParams& p, const SparsePlace& at, const T* q, const int* keys, const T* k, const T* v,
                       int first) {
     const int last = first + 16 * R - 1;
-    if (keys[0] > last) return;
+    if (at.none_seen(p, first, last, keys[0], keys[Share::keys - 1])) return;
     float x[R][key_tiles][4];
     multiply_scores(x, q, k);
     if (p.cap_outer > 0.0f) cap(x, p);
@@ -127,6 +129,8 @@ private:
   }
 
   __device__ void to_weights(float (&x)[R][key_tiles][4], float factor) {
+    float scale[R][2];
+    bool grows = false;
 #pragma unroll
     for (int r = 0; r < R; ++r)
 #pragma unroll
@@ -136,22 +140,32 @@ private:
         for (int n = 0; n < key_tiles; ++n)
           top = fmaxf(top, fmaxf(x[r][n][2 * half], x[r][n][2 * half + 1]));
         const float next = fmaxf(largest[r][half], largest_of_row(top) * factor);
-        const float scale = exp2_of(largest[r][half] - next);
+        grows = grows || next > largest[r][half];
+        scale[r][half] = exp2_of(largest[r][half] - next);
         largest[r][half] = next;
-        float added = 0.0f;
-#pragma unroll
-        for (int n = 0; n < key_tiles; ++n)
-#pragma unroll
-          for (int e = 2 * half; e < 2 * half + 2; ++e) {
-            x[r][n][e] = exp2_of(fmaf(x[r][n][e], factor, -next));
-            added += x[r][n][e];
-          }
-        sum[r][half] = fmaf(sum[r][half], scale, added);
-        if (!__any_sync(~0u, scale != 1.0f)) continue; // the largest score seldom grows
-#pragma unroll
-        for (int n = 0; n < D / 8; ++n)
-          z[r][n][2 * half] *= scale, z[r][n][2 * half + 1] *= scale;
       }
+    if (__any_sync(~0u, grows)) rescale(scale); // seldom after the first tiles
+#pragma unroll
+    for (int n = 0; n < key_tiles; ++n)
+#pragma unroll
+      for (int r = 0; r < R; ++r)
+#pragma unroll
+        for (int e = 0; e < 4; ++e) {
+          x[r][n][e] = exp2_of(fmaf(x[r][n][e], factor, -largest[r][e / 2]));
+          sum[r][e / 2] += x[r][n][e];
+        }
+  }
+
+  __device__ void rescale(const float (&scale)[R][2]) {
+#pragma unroll
+    for (int r = 0; r < R; ++r) {
+      sum[r][0] *= scale[r][0], sum[r][1] *= scale[r][1];
+#pragma unroll
+      for (int n = 0; n < D / 8; ++n)
+#pragma unroll
+        for (int e = 0; e < 4; ++e)
+          z[r][n][e] *= scale[r][e / 2];
+    }
   }
 
   __device__ void multiply_values(const float (&x)[R][key_tiles][4], const T* v) {
@@ -238,7 +252,7 @@ __device__ inline float lse_of(float largest, float sum) {
 }
 
 template <typename T, int D, int rows>
-__global__ void __launch_bounds__(threads, D <= 128 ? 2 : 1) sparse_pass(const SparseParams p, int tiles) {
+__global__ void __launch_bounds__(threads, Shares<D, rows>::blocks) sparse_pass(const SparseParams p, int tiles) {
   using Share = Shares<D, rows>;
   extern __shared__ __align__(16) unsigned char memory[];
   T* const queries = reinterpret_cast<T*>(memory);
@@ -297,10 +311,19 @@ template <typename T, int D, int rows> cudaError_t launch_rows(const SparseParam
   return cudaGetLastError();
 }
 
+// Whether a block of threads can have that much shared memory: cards for displays have less than those for computing.
+inline bool fits(int bytes) {
+  int device = 0, most = 0;
+  return cudaGetDevice(&device) == cudaSuccess &&
+         cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device) == cudaSuccess && bytes <= most;
+}
+
 template <typename T, int D> cudaError_t launch_sparse_dim(const SparseParams& p, int batch, cudaStream_t stream) {
-  if (p.visited.block_q <= 32) return launch_rows<T, D, 32>(p, batch, stream);
-  if (p.visited.block_q <= 64 || D > 128) return launch_rows<T, D, 64>(p, batch, stream);
-  return launch_rows < T, D, D <= 128 ? 128 : 64 > (p, batch, stream);
+  constexpr int most_rows = D <= 128 ? 128 : 64;
+  if (p.visited.block_q > 64 && fits(sparse_bytes<T, D, most_rows>()))
+    return launch_rows<T, D, most_rows>(p, batch, stream);
+  if (p.visited.block_q > 32 && fits(sparse_bytes<T, D, 64>())) return launch_rows<T, D, 64>(p, batch, stream);
+  return launch_rows<T, D, 32>(p, batch, stream);
 }
 
 template <typename T> cudaError_t launch_sparse(const SparseParams& p, int batch, cudaStream_t stream) {

@@ -43,6 +43,11 @@ struct SparsePlace {
     const bool own = p.own_window == 0 || last - least < p.own_window || most < key_begin + p.sinks;
     return most <= first && own && (p.window == 0 || last - least < p.window);
   }
+  // Whether they see none of them for sure.
+  __device__ bool none_seen(const SparseParams& p, int first, int last, int least, int most) const {
+    const bool own = p.own_window > 0 && first - most >= p.own_window && least >= key_begin + p.sinks;
+    return least > last || own || (p.window > 0 && first - most >= p.window);
+  }
   __device__ bool seen(const SparseParams& p, int slot, int key) const {
     const bool own = p.own_window == 0 || slot - key < p.own_window || key < key_begin + p.sinks;
     return key <= slot && own && (p.window == 0 || slot - key < p.window);

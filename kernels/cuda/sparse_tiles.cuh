@@ -26,7 +26,7 @@ template <typename T, int D, int tile> struct SparseTiles {
 
   // This thread copies the same 16 bytes of every so many rows.
   __device__ void copy(const SparseParams& p, const SparsePlace& at, int number) const {
-    constexpr int rows = threads / columns;
+    constexpr int rows = threads / columns; // at a time
     static_assert(threads % columns == 0 && tile % rows == 0);
     const int slot = threadIdx.x / columns, column = threadIdx.x % columns * per_copy;
     const bool inside = column < p.d_head;
