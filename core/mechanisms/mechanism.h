@@ -56,7 +56,7 @@ public:
   // The form that runs. The text outlives what is returned.
   virtual TileFunction open(const Text& text) const = 0;
   // z of queries [head, query, d_head] by a way that makes no pattern, where that is faster; else null. Equal to what
-  // open() gives.
+  // open() gives; an undefined tensor where it does not apply, e.g. where gradients are taken.
   virtual OutputFunction open_output(const Text&) const { return nullptr; }
   // The same by definition, of one head of a whole text: the pattern [query][key], which is applied to head.v.
   virtual Rows reference(const PlainHead& head) const = 0;

@@ -65,7 +65,8 @@ at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::in
   if (open.row.count == 0) return own;
   std::vector<at::Tensor> tiles;
   if (open.output)
-    return with_padding(open.output({open.row.first, open.row.first + open.row.count}), own, open.row.begin, 1);
+    if (const at::Tensor z = open.output({open.row.first, open.row.first + open.row.count}); z.defined())
+      return with_padding(z, own, open.row.begin, 1);
   for_each_tile(open.row, [&](Range queries) {
     const Tile tile = open.tile(queries);
     const at::Tensor v = values_of(tile, open.row.text.v);

@@ -96,10 +96,10 @@ template <int D> struct WarpQueries {
   __device__ int key_of(int h) const { return 8 * h + lane / 4; }
 };
 
-__device__ inline float capped(float x, const AttentionParams& p, float) {
+template <typename Params> __device__ inline float capped(float x, const Params& p, float) {
   return p.cap_outer * tanhf(p.cap_inner * x);
 }
-template <typename T> __device__ inline float capped(float x, const AttentionParams& p, T) {
+template <typename Params, typename T> __device__ inline float capped(float x, const Params& p, T) {
   const float e = exp2_of(2.0f * log2_e * p.cap_inner * x); // infinite for large x: the quotient is 0
   return p.cap_outer * (1.0f - __fdividef(2.0f, 1.0f + fminf(e, 1e30f)));
 }

@@ -25,6 +25,10 @@ extern "C" __attribute__((visibility("default"))) const hk::Module* headscope_cu
                                     hk::rotary,
                                     hk::split_halves,
                                     hk::split_activated,
-                                    hk::add_rows};
+                                    hk::add_rows,
+                                    hk::can_run_sparse,
+                                    hk::sparse_attention,
+                                    hk::can_run_hip,
+                                    hk::hip_keys};
   return &module;
 }

@@ -4,6 +4,7 @@
 
 #include "kernels/cuda/attention_statistics.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/sparse_attention.h"
 
 namespace headscope::kernels::cuda {
 
@@ -21,9 +22,13 @@ struct Module {
   decltype(&kernels::cuda::split_halves) split_halves;
   decltype(&kernels::cuda::split_activated) split_activated;
   decltype(&kernels::cuda::add_rows) add_rows;
+  decltype(&kernels::cuda::can_run_sparse) can_run_sparse;
+  decltype(&kernels::cuda::sparse_attention) sparse_attention;
+  decltype(&kernels::cuda::can_run_hip) can_run_hip;
+  decltype(&kernels::cuda::hip_keys) hip_keys;
 };
 
-constexpr int module_version = 3;
+constexpr int module_version = 4;
 
 // The one symbol to look up: a function without arguments that returns the module.
 constexpr const char* module_symbol = "headscope_cuda_module";

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -22,6 +23,20 @@ public:
       const at::Tensor first = query - query.remainder(block) - halo;
       tile.scores = tile.scores.masked_fill(key < first, not_visited);
       return tile;
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    if (width_ > 0) return nullptr;
+    return [&text, this](Range queries) {
+      const Range blocks = from_block(queries, block_);
+      std::vector<std::vector<kernels::KeyRun>> runs;
+      for (std::int64_t begin = blocks.begin; begin < blocks.end; begin += block_)
+        runs.push_back({{static_cast<std::int32_t>(std::max<std::int64_t>(0, begin - halo_)),
+                         static_cast<std::int32_t>(std::min(begin + block_, blocks.end))}});
+      if (blocks.begin < text.first) return at::Tensor{}; // a decode step within a block
+      const at::Tensor z = sparse_output(sparse_input(text, blocks), visited_keys(runs, block_, text.q.device()));
+      return z.defined() ? z.narrow(1, queries.begin - blocks.begin, queries.count()) : z;
     };
   }
 

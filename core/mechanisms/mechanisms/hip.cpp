@@ -5,6 +5,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -131,6 +132,16 @@ public:
       visited = visited.repeat_interleave(b, 1).narrow(1, 0, blocks.count());
       const at::Tensor masked = scores.masked_fill(visited.logical_not(), not_visited);
       return Tile{masked.narrow(1, queries.begin - blocks.begin, queries.count()), {keys}};
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, options = options_](Range queries) {
+      const Range blocks = from_block(queries, options.block_q);
+      const SparseAttentionInput input = sparse_input(text, blocks);
+      const auto keys = hip_keys(input, {options.k, options.window, options.block_q, options.block_k, options.sinks});
+      const at::Tensor z = keys ? sparse_output(input, *keys) : at::Tensor{};
+      return z.defined() ? z.narrow(1, queries.begin - blocks.begin, queries.count()) : z;
     };
   }
 

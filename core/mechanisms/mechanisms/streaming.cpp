@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -26,6 +27,14 @@ public:
         tile.scores = at::where(distance >= window_, evicted(text, queries, keys), tile.scores);
       tile.scores = tile.scores.masked_fill((distance >= window_).logical_and(key >= sinks_), not_visited);
       return tile;
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    if (in_cache_) return nullptr; // the distances of sinks are others
+    return [&text, this](Range queries) {
+      const SparseAttentionInput input = sparse_input(text, queries);
+      return sparse_output(input, streaming_keys(queries.count(), queries.begin, sinks_, window_, text.q.device()));
     };
   }
 

@@ -4,6 +4,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -19,6 +20,13 @@ public:
       const at::Tensor distance = query_positions(text, queries) - key_positions(text, tile.keys);
       tile.scores = tile.scores.masked_fill(distance >= window, not_visited);
       return tile;
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, window = window_](Range queries) {
+      const SparseAttentionInput input = sparse_input(text, queries);
+      return sparse_output(input, streaming_keys(queries.count(), queries.begin, 0, window, text.q.device()));
     };
   }
 
