@@ -186,12 +186,13 @@ std::string plan_text(const std::vector<int>& choice, const std::vector<std::str
                       std::int64_t n_heads) {
   std::string text;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
-    std::string heads;
-    for (std::size_t i = 0; i < choice.size(); ++i)
-      if (choice[i] == static_cast<int>(c))
-        heads += (heads.empty() ? "" : ",") + std::to_string(i / static_cast<std::size_t>(n_heads)) + "." +
-                 std::to_string(i % static_cast<std::size_t>(n_heads));
-    if (!heads.empty()) text += (text.empty() ? "" : ";") + candidates[c] + "@heads=" + heads;
+    const char* between = "@heads=";
+    for (std::int64_t i = 0; i < std::ssize(choice); ++i) {
+      if (choice[static_cast<std::size_t>(i)] != static_cast<int>(c)) continue;
+      if (*between == '@') text.append(text.empty() ? "" : ";").append(candidates[c]);
+      text.append(between).append(head_name(HeadId{static_cast<int>(i / n_heads), i % n_heads}));
+      between = ",";
+    }
   }
   return text.empty() ? "full" : text;
 }

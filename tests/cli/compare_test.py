@@ -133,6 +133,18 @@ class Route(Case):
             self.assertEqual(file["route"].attrs["plan"], most["plan"])
         self.bad("invalid_argument", *route[:-4], "--candidate", "full")
 
+    def test_traits_of_heads(self):
+        text, out = self.folder / "text.txt", self.folder / "traits.h5"
+        text.write_text(ALPHABET[7:57], newline="")
+        got = self.good("traits", "--model", self.small_model("llama"), "--no-bos", "--text-file", text, "--length", "40", "--out", out, *ONE_THREAD)
+        self.assertEqual(got["tokens"], 40)
+        self.assertEqual((len(got["state_rank"]), len(got["state_rank"][0]), len(got["mean_surprise"])), (2, 4, 40))
+        with h5py.File(out) as file:
+            self.assertClose(file["traits/decay"][:], np.array(got["decay"]), 1e-12)
+            self.assertEqual(file["traits/surprise"].shape, (2, 4, 40))
+            self.assertClose(file["traits/surprise"][:].mean((0, 1)), np.array(got["mean_surprise"]), 1e-9)
+        self.bad("invalid_argument", "traits", "--model", self.small_model("llama"), "--text-file", text, "--skip", "45", *ONE_THREAD)
+
     def test_mechanisms_are_listed(self):
         every = {each["id"]: each for each in self.good("mechanisms")}
         self.assertEqual(every["hip"]["queries"], "beside")

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cmath>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,12 @@ namespace headscope::mechanisms {
 
 constexpr std::int64_t test_heads = 4, test_kv = 2, test_d = 16;
 constexpr double theta = 10000.0;
+
+// Where the forms that run do so: HEADSCOPE_TEST_DEVICE, or the CPU. References always run on the CPU.
+inline at::Device test_device() {
+  const char* name = std::getenv("HEADSCOPE_TEST_DEVICE");
+  return at::Device(name ? name : "cpu");
+}
 
 // What a case asks of the model around a mechanism.
 struct Shape {
@@ -60,6 +67,10 @@ inline Layer random_layer(const Shape& shape, std::int64_t seed = 3) {
   layer.input.mask.key_begin = shape.left;
   for (const std::int64_t pad : shape.right)
     layer.rows.end.push_back(t - pad);
+  const at::Device device = test_device();
+  for (at::Tensor* x : {&layer.input.q, &layer.input.k, &layer.input.v, &layer.rows.all_q, &layer.rows.unrotated_q,
+                        &layer.rows.unrotated_k, &layer.rows.w_o})
+    *x = x->to(device);
   layer.rows.rotate = [](const at::Tensor& x, const at::Tensor& at, std::int64_t) {
     return rotated(x.unsqueeze(2), at.unsqueeze(0)).squeeze(2);
   };
@@ -80,7 +91,7 @@ inline Vector rotated_plainly(const Vector& x, std::int64_t position) {
 }
 
 inline Rows plain_rows(const at::Tensor& x) {
-  const at::Tensor part = x.to(at::kDouble).contiguous();
+  const at::Tensor part = x.to(at::kCPU, at::kDouble).contiguous();
   Rows rows;
   for (std::int64_t i = 0; i < part.size(0); ++i)
     rows.emplace_back(part[i].const_data_ptr<double>(), part[i].const_data_ptr<double>() + part.size(1));
@@ -140,7 +151,7 @@ inline std::shared_ptr<const AttentionPlan> plan_of(const std::string& spec, con
 
 inline double largest_difference(const at::Tensor& a, const at::Tensor& b) {
   if (a.sizes() != b.sizes()) return INFINITY;
-  const double worst = (a.to(at::kDouble) - b.to(at::kDouble)).abs().max().item<double>();
+  const double worst = (a.to(at::kCPU, at::kDouble) - b.to(at::kCPU, at::kDouble)).abs().max().item<double>();
   return std::isnan(worst) ? INFINITY : worst;
 }
 

@@ -20,6 +20,10 @@ public:
     };
   }
 
+  OutputFunction open_output(const Text& text) const override {
+    return [&text](Range queries) { return at::zeros_like(take_queries(text, text.q, queries)); };
+  }
+
   Rows reference(const PlainHead& head) const override {
     const auto tokens = static_cast<std::size_t>(head.tokens());
     return Rows(tokens, Vector(tokens, 0.0));
