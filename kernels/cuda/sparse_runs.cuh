@@ -56,7 +56,7 @@ struct SparsePlace {
 
 // In shared memory: the runs read last, and the place in the row at which each begins.
 struct RunTable {
-  int begin[most_runs], place[most_runs + 1], warp_sum[warps], used;
+  int warp_sum[warps], used, begin[most_runs], place[most_runs + 1];
 
   // Reads runs from `from` on; returns how many keys they have. All threads of the block call it.
   __device__ int read(const SparseParams& p, const SparsePlace& at, const KeyRun* from) {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // sparse_attention_bench [TOKENS] [THREADS]: how long attention over chosen keys takes on the CPU against torch's
 // scaled_dot_product_attention over all of them, for a layer of SmolLM2-135M's shape (9 heads on 3 K/V heads of 64,
-// float32), in one run, medians. Prints a line of JSON for each.
+// float32), in one run, medians of 7. Prints a line of JSON for each.
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
+#include <vector>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -19,21 +21,33 @@ namespace {
 
 constexpr std::int64_t heads = 9, kv_heads = 3, d_head = 64;
 
-template <typename Call> double seconds(const Call& call) {
-  std::vector<double> times;
-  for (int i = 0; i < 6; ++i) {
-    const auto begin = std::chrono::steady_clock::now();
-    call();
-    if (i > 0) times.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
-  }
-  std::sort(times.begin(), times.end());
-  return times[times.size() / 2];
+struct Times {
+  double wall, cpu; // cpu: of all threads together, which other programs disturb less
+};
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
 }
 
-// Products of a query and a key that are needed, and as many with values.
-void report(const char* name, std::int64_t tokens, double time, double pairs) {
-  std::printf("{\"tokens\": %lld, \"attention\": \"%s\", \"seconds\": %.4f, \"gflops\": %.1f}\n",
-              static_cast<long long>(tokens), name, time, 4 * static_cast<double>(d_head) * pairs / time / 1e9);
+template <typename Call> Times times_of(const Call& call) {
+  std::vector<double> wall, cpu;
+  for (int i = 0; i < 8; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t cpu_begin = std::clock();
+    call();
+    if (i == 0) continue;
+    cpu.push_back(static_cast<double>(std::clock() - cpu_begin) / CLOCKS_PER_SEC);
+    wall.push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return {median(wall), median(cpu)};
+}
+
+// `pairs`: of a query and a key whose product is needed, and as many with values.
+void report(const char* name, std::int64_t tokens, const Times& times, double pairs) {
+  std::printf("{\"tokens\": %lld, \"attention\": \"%s\", \"seconds\": %.4f, \"cpu_seconds\": %.4f, \"gflops\": %.1f}\n",
+              static_cast<long long>(tokens), name, times.wall, times.cpu,
+              4 * static_cast<double>(d_head) * pairs / times.wall / 1e9);
   std::fflush(stdout);
 }
 
@@ -52,21 +66,21 @@ void bench(std::int64_t tokens) {
   in.scale = 1.0 / std::sqrt(static_cast<double>(d_head));
   const auto t = static_cast<double>(tokens);
   report("torch, all keys", tokens,
-         seconds([&] { (void)at::scaled_dot_product_attention(in.q, in.k, in.v, {}, 0.0, true, in.scale, true); }),
+         times_of([&] { (void)at::scaled_dot_product_attention(in.q, in.k, in.v, {}, 0.0, true, in.scale, true); }),
          heads * t * (t + 1) / 2);
   const VisitedKeys all = streaming_keys(tokens, 0, 0, tokens, at::kCPU);
-  report("ours, all keys", tokens, seconds([&] { (void)sparse_attention(in, all); }), heads * t * (t + 1) / 2);
+  report("ours, all keys", tokens, times_of([&] { (void)sparse_attention(in, all); }), heads * t * (t + 1) / 2);
   const VisitedKeys streaming = streaming_keys(tokens, 0, 4, 1020, at::kCPU);
   const double recent = std::min(t, 1024.0);
-  report("streaming 4 + 1020", tokens, seconds([&] { (void)sparse_attention(in, streaming); }),
+  report("streaming 4 + 1020", tokens, times_of([&] { (void)sparse_attention(in, streaming); }),
          heads * (recent * (recent + 1) / 2 + (t - recent) * recent));
   for (const kernels::HipOptions& options : {kernels::HipOptions{512, 128, 32, 2, 0}, {1024, 256, 32, 2, 0}}) {
     const VisitedKeys keys = *hip_keys(in, options);
     const double pairs = pairs_of(keys);
     report(options.k == 512 ? "HiP 512 + 128, choice" : "HiP 1024 + 256, choice", tokens,
-           seconds([&] { (void)hip_keys(in, options); }), 0);
+           times_of([&] { (void)hip_keys(in, options); }), 0);
     report(options.k == 512 ? "HiP 512 + 128, attention" : "HiP 1024 + 256, attention", tokens,
-           seconds([&] { (void)sparse_attention(in, keys); }), pairs);
+           times_of([&] { (void)sparse_attention(in, keys); }), pairs);
   }
 }
 
