@@ -22,6 +22,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/models/run_list_model.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/score_figure.h"
 #include "app/gui/views/runs/compare_panel.h"
 #include "app/gui/views/view_list.h"
@@ -81,7 +82,7 @@ QWidget* RunsView::make_list() {
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  follow_font(*table_, [this] { table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6); });
   table_->horizontalHeader()->setStretchLastSection(true);
   table_->setAccessibleName(tr("Result files"));
   empty_ = new QLabel;
