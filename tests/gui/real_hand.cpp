@@ -68,9 +68,6 @@ bool RealHand::eventFilter(QObject* object, QEvent* event) {
   case QEvent::ShortcutOverride:
     if (qobject_cast<QWindow*>(object) && !is_modifier(static_cast<QKeyEvent*>(event)->key())) ++keys_;
     break;
-  case QEvent::DragEnter:
-    if (qobject_cast<QWindow*>(object)) ++drags_;
-    break;
   default: break;
   }
   return false;

@@ -73,7 +73,6 @@ public:
   void button_down(QPoint place);
   void move(QPoint place);
   void button_up();
-  int drags_entered() const { return drags_; } // into this program's windows
   // Keys of xdotool ("ctrl+z"), and text; each is waited for until a window of this program has it.
   void key(const char* name);
   void keys(const char* name, int times);
@@ -91,7 +90,7 @@ private:
 
   FILE* tool_;
   int clicks_ = 0;
-  std::atomic<int> presses_ = 0, releases_ = 0, keys_ = 0, drags_ = 0;
+  std::atomic<int> presses_ = 0, releases_ = 0, keys_ = 0;
   QPointer<QWidget> pressed_; // interface thread only: that had the last press
 };
 

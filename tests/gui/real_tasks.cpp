@@ -2,6 +2,7 @@
 #include "tests/gui/real_tasks.h"
 
 #include <QAbstractItemView>
+#include <QClipboard>
 #include <QComboBox>
 #include <QDir>
 #include <QFileDialog>
@@ -70,6 +71,8 @@ void RealTask::open_window(const QString& session) {
     stall_ = std::make_unique<EventStall>();
   });
   until("the window to be active", [this] { return window_->isActiveWindow(); });
+  until("the window to be wholly on the screen",
+        [this] { return window_->screen()->geometry().contains(window_->frameGeometry()); });
 }
 
 // A dialog of a test that has failed still runs its own loop: the window goes when that has ended.
@@ -105,9 +108,8 @@ void RealTask::settle() {
 
 // ---- What a user does
 
-void RealTask::open_by_dialog(const QString& path) {
-  const bool start = in_window([this] { return !workspace().model() && !workspace().result(); });
-  if (start)
+void RealTask::open_by_dialog(const QString& path, By by) {
+  if (by == By::click)
     click_button(*window_, QStringLiteral("Open a model or result file…"));
   else
     hand().key("ctrl+o");
@@ -126,8 +128,13 @@ void RealTask::open_by_dialog(const QString& path) {
   until("the window to be active", [this] { return window_->isActiveWindow(); });
 }
 
-void RealTask::open_model(const QString& folder) {
-  open_by_dialog(folder + QStringLiteral("/config.json"));
+void RealTask::paste(const QString& text) {
+  in_window([&] { QGuiApplication::clipboard()->setText(text); });
+  hand().key("ctrl+v");
+}
+
+void RealTask::open_model(const QString& folder, By by) {
+  open_by_dialog(folder + QStringLiteral("/config.json"), by);
   until("the model", [&] { return workspace().model() && workspace().model()->path == folder.toStdString(); });
   settle();
 }
@@ -142,7 +149,7 @@ void RealTask::type_prompt(const QString& text) {
   settle();
 }
 
-void RealTask::go_to_tab(const char* id) {
+void RealTask::go_to_tab(const char* id, bool and_settle) {
   View* view = in_window([&] { return window_->view(QString::fromLatin1(id)); });
   if (in_window([view] { return view->watched(); })) return;
   auto* bar = find<QTabBar>(window(), [view](QTabBar& each) {
@@ -156,7 +163,7 @@ void RealTask::go_to_tab(const char* id) {
     return QPoint();
   });
   until("the view", [view] { return view->watched(); });
-  settle();
+  if (and_settle) settle();
 }
 
 void RealTask::export_view(const QString& folder, const QString& name) {

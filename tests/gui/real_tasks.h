@@ -37,10 +37,12 @@ protected:
   }
 
   // What a user does in more than one task; clicks are counted.
-  void open_by_dialog(const QString& path); // from the start screen, or by Ctrl+O
-  void open_model(const QString& folder);   // and waits for it
-  void type_prompt(const QString& text);    // the field has the keyboard already
-  void go_to_tab(const char* view);
+  enum class By : std::uint8_t { click, keys };
+  void open_by_dialog(const QString& path, By by);           // by Ctrl+O, or the button of the start screen
+  void open_model(const QString& folder, By by = By::click); // and waits for it
+  void paste(const QString& text);                           // where the keyboard is
+  void type_prompt(const QString& text);                     // the field has the keyboard already
+  void go_to_tab(const char* view, bool and_settle = true);
   void export_view(const QString& folder, const QString& name); // by Ctrl+E
   void click_button(QWidget& in, const QString& text);
   void choose(QWidget& combo, const QString& beginning);

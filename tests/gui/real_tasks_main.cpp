@@ -29,18 +29,25 @@ protected:
     auto* mime = new QMimeData;
     mime->setUrls({QUrl::fromLocalFile(file_)});
     drag->setMimeData(mime);
-    drag->exec(Qt::CopyAction);
-    QCoreApplication::quit();
+    // Where it may be dropped; nothing else says so here.
+    connect(drag, &QDrag::actionChanged, this, [](Qt::DropAction action) {
+      say(action == Qt::CopyAction ? QStringLiteral("yes") : QStringLiteral("no"));
+    });
+    drag->exec(Qt::CopyAction); // what has been dropped is asked for later
   }
   // Says where it is.
   void paintEvent(QPaintEvent* event) override {
     QLabel::paintEvent(event);
     const QPoint middle = mapToGlobal(rect().center());
-    std::printf("%d %d\n", middle.x(), middle.y());
-    std::fflush(stdout);
+    say(QStringLiteral("%1 %2").arg(middle.x()).arg(middle.y()));
   }
 
 private:
+  static void say(const QString& line) {
+    std::printf("%s\n", qPrintable(line));
+    std::fflush(stdout);
+  }
+
   QString file_;
 };
 

@@ -43,6 +43,19 @@ protected:
       return ranked_heads(*scores);
     });
   }
+  void wait_for_sweep() {
+    until("the sweep to begin and to end", [this] {
+      const HeadScores* scores = grid().grids().front()->scores();
+      return scores && scores->id.starts_with("sweep/") && !grid().sweep_bar().running();
+    });
+    settle();
+  }
+  void tab_to(const char* what, const std::function<bool()>& there) {
+    constexpr int most = 40; // stops of the window
+    for (int i = 0; i < most && !in_window(there); ++i)
+      hand().key("Tab");
+    must(in_window(there), QString::fromLatin1(what));
+  }
   void click_head(HeadId head) {
     HeadGrid& cells =
         in_window([this]() -> std::reference_wrapper<HeadGrid> { return grid().grids().front()->grid(); });
@@ -60,11 +73,7 @@ TEST_F(ResearchTask, WhichHeadsMatterForThisPrompt) {
   type_prompt(prompt);
   go_to_tab("grid");
   click_button(grid().sweep_bar(), QStringLiteral("Sweep heads"));
-  until("the sweep to begin and to end", [this] {
-    const HeadScores* scores = grid().grids().front()->scores();
-    return scores && scores->id.starts_with("sweep/") && !grid().sweep_bar().running();
-  });
-  settle();
+  wait_for_sweep();
   const std::vector<HeadId> best = strongest();
   ASSERT_GE(best.size(), 3U);
   for (std::size_t i = 0; i < 3; ++i) {
@@ -107,10 +116,14 @@ TEST_F(ResearchTask, WhereInductionHeadsAre) {
   until("its query and key to be pinned",
         [this] { return workspace().selection().query() && workspace().selection().key(); });
   settle();
-  // The map on the screen has the weight that makes it an induction head.
+  in_window([&] {
+    const EvidenceRow& row = view.evidence().model().row(0);
+    EXPECT_EQ(workspace().selection().query(), row.query);
+    EXPECT_EQ(workspace().selection().key(), row.key);
+  });
   go_to_tab("attention");
   auto& attention = the_view<AttentionView>("attention");
-  until("the map", [&] { return attention.settled() && !attention.grid().canvases().empty(); });
+  until("its map", [&] { return attention.settled() && !attention.grid().canvases().empty(); });
   hand().key("ctrl+0"); // the keyboard goes back to the detectors
   until("the detectors to have the keyboard", [&] { return view.isAncestorOf(QApplication::focusWidget()); });
   export_view(file({}), QStringLiteral("induction"));
@@ -184,6 +197,37 @@ TEST_F(ResearchTask, ByWhichCircuitATaskIsSolved) {
   export_view(file({}), QStringLiteral("circuit"));
   EXPECT_TRUE(QFile::exists(file(QStringLiteral("circuit.svg"))));
   expect_clicks(10);
+}
+
+// The first question without a mouse.
+TEST_F(ResearchTask, WhichHeadsMatterByTheKeyboardAlone) {
+  open_window();
+  open_model(planted_model(), By::keys);
+  type_prompt(prompt);
+  hand().key("ctrl+1");
+  until("the grid to have the keyboard", [this] { return grid().isAncestorOf(QApplication::focusWidget()); });
+  tab_to("the button", [this] {
+    const auto* button = qobject_cast<QAbstractButton*>(QApplication::focusWidget());
+    return button && button->text() == QStringLiteral("Sweep heads");
+  });
+  hand().key("space");
+  wait_for_sweep();
+  HeadGrid& cells = in_window([this]() -> std::reference_wrapper<HeadGrid> { return grid().grids().front()->grid(); });
+  tab_to("the map of heads", [&cells] { return QApplication::focusWidget() == &cells; });
+  const std::vector<HeadId> best = strongest();
+  for (std::size_t i = 0; i < 3; ++i) {
+    const HeadId from = in_window([this] { return *workspace().selection().head(); });
+    const int down = best[i].layer - from.layer, right = static_cast<int>(best[i].head) - static_cast<int>(from.head);
+    hand().keys(down < 0 ? "Up" : "Down", std::abs(down));
+    hand().keys(right < 0 ? "Left" : "Right", std::abs(right));
+    until("the head to be selected", [&] { return workspace().selection().head() == best[i]; });
+    hand().key("a");
+    until("the head to be ablated", [&] { return workspace().ablation().heads().size() == i + 1; });
+  }
+  hand().key("ctrl+z");
+  until("the last one to be put back", [this] { return workspace().ablation().heads().size() == 2; });
+  settle();
+  expect_clicks(0);
 }
 
 } // namespace

@@ -30,7 +30,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int notes_pause_ms = 800; // of typing
+constexpr int notes_after_ms = 800; // of a change
 
 void add_rows(QStandardItem& parent, const ProvenanceNode& node) {
   for (const ProvenanceNode& child : node.children) {
@@ -58,7 +58,7 @@ RunsView::RunsView(Workspace& workspace, QWidget* parent)
   column->setContentsMargins(4, 4, 4, 4);
   column->addWidget(splitter);
   notes_timer_->setSingleShot(true);
-  notes_timer_->setInterval(notes_pause_ms);
+  notes_timer_->setInterval(notes_after_ms);
   connect(notes_timer_, &QTimer::timeout, this, &RunsView::save_notes);
   connect(&workspace, &Workspace::result_changed, this, [this] {
     if (!this->workspace().result()) return;
@@ -121,7 +121,7 @@ QWidget* RunsView::make_details() {
   tabs_->addTab(compare_, tr("Compare"));
   connect(notes_, &QPlainTextEdit::textChanged, this, [this] {
     typed_ = true;
-    notes_timer_->start();
+    if (!notes_timer_->isActive()) notes_timer_->start(); // also while more is typed: a kill loses no more than that
   });
   return tabs_;
 }
