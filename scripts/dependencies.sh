@@ -6,7 +6,7 @@ HEADSCOPE_APT_BUILD=(
   g++ cmake ninja-build ccache pkg-config git
   qt6-base-dev libqt6opengl6-dev qt6-charts-dev qt6-svg-dev
   fonts-dejavu-core fonts-droid-fallback fonts-lohit-deva # the last two for tokens in CJK and Devanagari
-  xvfb xdotool
+  xvfb xdotool openbox
   libhdf5-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libpcre2-dev libutf8proc-dev libsentencepiece-dev libprotobuf-dev libssl-dev
   libopenmpi-dev openmpi-bin

@@ -18,14 +18,18 @@ PATIENCE = 900  # seconds for what must come; on a busy machine all is slow
 class Display:
     """An X server of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, size=f"{WIDTH}x{HEIGHT}"):
         reader, writer = os.pipe()
-        command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{WIDTH}x{HEIGHT}x24", "-nolisten", "tcp", "-fbdir", str(folder)]
+        command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-fbdir", str(folder)]
         self.server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
         os.close(writer)
         with os.fdopen(reader) as answer:
             self.name = ":" + answer.readline().strip()
         self.frame = folder / "Xvfb_screen0"
+
+    def environment(self):
+        """Of programs that have their windows here, and nothing to do with the user's session and its buses."""
+        return dict(os.environ, DISPLAY=self.name, QT_QPA_PLATFORM="xcb", QT_ACCESSIBILITY="0", DBUS_SESSION_BUS_ADDRESS="unix:path=/nonexistent")
 
     def pixels(self):
         """Rows of (b, g, r, unused) bytes, from the XWD file that the server keeps up to date."""
@@ -43,8 +47,7 @@ class Display:
 class Window:
     def __init__(self, display, folder):
         self.folder, self.display = folder, display
-        self.environment = dict(os.environ, DISPLAY=display.name, QT_QPA_PLATFORM="xcb", XDG_CONFIG_HOME=str(folder), HEADSCOPE_MODELS=MODELS,
-                                OMP_NUM_THREADS="1", QT_ACCESSIBILITY="0", HOME=str(folder))
+        self.environment = dict(display.environment(), XDG_CONFIG_HOME=str(folder), HEADSCOPE_MODELS=MODELS, OMP_NUM_THREADS="1", HOME=str(folder))
         self.process, self.id = None, None
 
     def start(self, *arguments):

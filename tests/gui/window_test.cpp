@@ -31,6 +31,7 @@ Session full_session() {
   session.prompt = {"Two lines\nand \"quotes\"", true, false};
   session.heads = {{3, 1}, {0, 2}};
   session.ablated = {{{1, 2}, AblationMethod::mean, Phase::decode}, {{4, 0}, AblationMethod::uniform, Phase::prefill}};
+  session.answers = {" Mary", " John"};
   session.recent = {QStringLiteral("/one"), QStringLiteral("/two")};
   session.theme = Theme::dark;
   session.font_scale = 1.25;
@@ -91,6 +92,7 @@ private Q_SLOTS:
     QCOMPARE(read.prompt.add_special, false);
     QCOMPARE(read.heads, written.heads);
     QCOMPARE(read.ablated, written.ablated);
+    QVERIFY(read.answers == written.answers);
     QCOMPARE(read.recent, written.recent);
     QCOMPARE(static_cast<int>(read.theme), static_cast<int>(Theme::dark));
     QCOMPARE(read.font_scale, 1.25);

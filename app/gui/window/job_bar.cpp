@@ -5,6 +5,7 @@
 
 #include "app/gui/style/duration_text.h"
 #include "app/gui/style/elided_label.h"
+#include "app/gui/style/follow_font.h"
 
 namespace headscope::gui {
 namespace {
@@ -18,12 +19,14 @@ JobBar::JobBar(JobQueue& queue, QWidget* parent)
   row->setContentsMargins(0, 0, 0, 0);
   // A fixed room: a long title must not make the window wider, nor a short one move what is beside it.
   text_->setSizePolicy(QSizePolicy::Fixed, QSizePolicy::Preferred);
-  text_->setMinimumWidth(text_chars * fontMetrics().averageCharWidth());
   text_->set_muted(false);
   row->addWidget(text_);
   row->addWidget(bar_);
   row->addWidget(cancel_);
-  bar_->setFixedWidth(bar_chars * fontMetrics().averageCharWidth());
+  follow_font(*this, [this] {
+    text_->setMinimumWidth(text_chars * fontMetrics().averageCharWidth());
+    bar_->setFixedWidth(bar_chars * fontMetrics().averageCharWidth());
+  });
   bar_->setTextVisible(false);
   bar_->setAccessibleName(tr("Progress"));
   cancel_->setText(tr("Cancel"));

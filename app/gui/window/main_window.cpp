@@ -187,10 +187,15 @@ void MainWindow::go_to(const QString& id) {
 }
 
 void MainWindow::fit_into(const QRect& screen) {
-  QRect place(pos(), size().boundedTo(screen.size()));
+  const int title = style()->pixelMetric(QStyle::PM_TitleBarHeight, nullptr, this); // of the frame around it
+  const QSize most(screen.width(), screen.height() - title);
+  const bool fills = width() >= most.width() && height() >= most.height();
+  QRect place(pos(), size().boundedTo(most));
   place.moveLeft(std::clamp(place.left(), screen.left(), screen.right() + 1 - place.width()));
-  place.moveTop(std::clamp(place.top(), screen.top(), screen.bottom() + 1 - place.height()));
-  setGeometry(place);
+  place.moveTop(std::clamp(place.top(), screen.top(), screen.bottom() + 1 - title - place.height()));
+  resize(place.size());
+  move(place.topLeft()); // of the frame
+  if (fills) setWindowState(windowState() | Qt::WindowMaximized);
 }
 
 // The view that has the focus, otherwise the one on top in the middle.
@@ -385,6 +390,7 @@ void MainWindow::take_up_rest() {
   const auto& out = session_.ablated;
   if (!out.empty() && std::all_of(out.begin(), out.end(), [&](const AblatedHead& a) { return fits(a.head); }))
     workspace_.ablation().set_heads(out, tr("heads of the session before"));
+  workspace_.answers().set(session_.answers);
   if (!session_.prompt.text.empty()) workspace_.set_prompt(session_.prompt);
 }
 
@@ -397,6 +403,7 @@ Session MainWindow::current_session() const {
     session.prompt = workspace.prompt().stored_id().empty() ? workspace.prompt().request() : PromptRequest{};
     session.heads = workspace.selection().heads();
     session.ablated = workspace.ablation().heads();
+    session.answers = workspace.answers().pair();
   }
   session.geometry = saveGeometry();
   if (!start_->isVisibleTo(this)) session.layout = saveState(layout_version); // else no view is to be seen

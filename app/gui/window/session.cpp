@@ -98,6 +98,8 @@ Session read_session(const QString& path) {
   for (const QJsonValue& value : json[QStringLiteral("heads")].toArray())
     if (const auto head = head_from(value)) session.heads.push_back(*head);
   session.ablated = ablated_from(json[QStringLiteral("ablated")].toArray());
+  session.answers = {json[QStringLiteral("answer")].toString().toStdString(),
+                     json[QStringLiteral("wrong")].toString().toStdString()};
   for (const QJsonValue& value : json[QStringLiteral("recent")].toArray())
     session.recent.append(value.toString());
   const QString theme = json[QStringLiteral("theme")].toString();
@@ -121,6 +123,8 @@ bool write_session(const QString& path, const Session& session) {
       {QStringLiteral("add_special"), session.prompt.add_special},
       {QStringLiteral("heads"), to_json(session.heads)},
       {QStringLiteral("ablated"), to_json(session.ablated)},
+      {QStringLiteral("answer"), qt(session.answers.answer)},
+      {QStringLiteral("wrong"), qt(session.answers.wrong)},
       {QStringLiteral("recent"), QJsonArray::fromStringList(session.recent)},
       {QStringLiteral("theme"), theme_names[static_cast<int>(session.theme)]},
       {QStringLiteral("font_scale"), session.font_scale},

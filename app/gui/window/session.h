@@ -19,6 +19,7 @@ struct Session {
   PromptRequest prompt;
   std::vector<HeadId> heads;
   std::vector<AblatedHead> ablated;
+  AnswerState::Pair answers;
   QStringList recent; // newest first
   Theme theme = Theme::system;
   double font_scale = 1.0;

@@ -17,6 +17,7 @@
 
 #include "app/gui/models/head_filter.h"
 #include "app/gui/models/score_owner.h"
+#include "app/gui/style/follow_font.h"
 #include "core/vocabulary/ablation.h"
 #include "core/vocabulary/head_id.h"
 #include "generated/app/gui/views/ablation/reference_prompts.h"
@@ -52,7 +53,7 @@ AblationControls::AblationControls(Workspace& workspace, QWidget* parent)
   list_->setSpacing(2);
   list_->setAccessibleName(tr("Ablated heads"));
   list_->setToolTip(tr("Heads that are ablated; a click on the tick puts one back, a double click selects it"));
-  list_->setFixedHeight(2 * (fontMetrics().height() + 8));
+  follow_font(*list_, [this] { list_->setFixedHeight(2 * (list_->fontMetrics().height() + 8)); });
   auto* clear = new QPushButton(tr("Put back all"));
   auto* heading = new QHBoxLayout;
   heading->addWidget(new QLabel(tr("Ablated heads")), 1);
@@ -135,7 +136,7 @@ QWidget* AblationControls::make_method() {
   when_ = choice_of<Phase>(tr("Phase"));
   reference_ = new QPlainTextEdit(QString::fromUtf8(reference_prompts).trimmed());
   reference_->setAccessibleName(tr("Reference texts, one a line"));
-  reference_->setFixedHeight(5 * fontMetrics().lineSpacing());
+  follow_font(*reference_, [this] { reference_->setFixedHeight(5 * reference_->fontMetrics().lineSpacing()); });
   reference_->setLineWrapMode(QPlainTextEdit::NoWrap);
   reference_box_ = new QWidget;
   auto* texts = new QVBoxLayout(reference_box_);

@@ -12,6 +12,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/ablation/ablation_controls.h"
 #include "app/gui/views/ablation/prediction_bars.h"
@@ -116,7 +117,7 @@ QWidget* AblationView::make_texts() {
     (*box)->setReadOnly(true);
     (*box)->setPlaceholderText(name);
     (*box)->setAccessibleName(tr("Generated text, %1").arg(name));
-    (*box)->setMinimumHeight(4 * fontMetrics().lineSpacing());
+    follow_font(**box, [text = *box] { text->setMinimumHeight(4 * text->fontMetrics().lineSpacing()); });
     auto* holder = new QWidget;
     auto* column = new QVBoxLayout(holder);
     column->setContentsMargins(0, 0, 0, 0);

@@ -10,6 +10,7 @@
 #include <QScrollBar>
 #include <QToolTip>
 
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 
@@ -38,7 +39,7 @@ CellMap::CellMap(QWidget* parent) : QAbstractScrollArea(parent) {
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
   viewport()->setMouseTracking(true);
-  setMinimumHeight(fontMetrics().height() * 8);
+  follow_font(*this, [this] { setMinimumHeight(fontMetrics().height() * 8); });
 }
 
 void CellMap::set_content(Content content) {

@@ -9,6 +9,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "app/gui/style/follow_font.h"
 #include "app/gui/views/circuit/circuit_graph.h"
 
 namespace headscope::gui {
@@ -41,7 +42,7 @@ CircuitControls::CircuitControls(QWidget* parent)
   find_->setPlaceholderText(tr("Find: 12.3, mlp 5"));
   find_->setToolTip(tr("A head (12.3), an MLP (mlp 5) or a part of a node's name, and Enter"));
   find_->setClearButtonEnabled(true);
-  find_->setMaximumWidth(fontMetrics().averageCharWidth() * 26);
+  follow_font(*find_, [this] { find_->setMaximumWidth(find_->fontMetrics().averageCharWidth() * 26); });
   count_->setWordWrap(true);
   count_->setForegroundRole(QPalette::PlaceholderText);
   auto* menu = new QToolButton;

@@ -14,6 +14,7 @@
 
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/duration_text.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/methods/methods.h"
 #include "core/prompts/tasks/task.h"
@@ -107,7 +108,7 @@ QWidget* DiscoverBar::make_field(const char* name) {
     editor = box;
   } else {
     auto* line = new QLineEdit(QString::fromStdString(field.standard));
-    line->setMaximumWidth(fontMetrics().averageCharWidth() * 12);
+    follow_font(*line, [line] { line->setMaximumWidth(line->fontMetrics().averageCharWidth() * 12); });
     if (field.standard.empty()) line->setPlaceholderText(QString::fromStdString(field.label));
     connect(line, &QLineEdit::textChanged, this,
             [this, name](const QString& text) { form_.set_text(name, text.trimmed().toStdString()); });

@@ -22,6 +22,8 @@
 
 #include "app/gui/files/evidence.h"
 #include "app/gui/models/head_list_model.h"
+#include "app/gui/style/follow_font.h"
+#include "app/gui/style/is_wide.h"
 #include "app/gui/views/charts.h"
 #include "app/gui/views/detectors/detector_options.h"
 #include "app/gui/views/detectors/evidence_panel.h"
@@ -34,8 +36,7 @@ namespace {
 
 constexpr int rows_shown = 9; // of the list of detectors: more scroll, so that the options below have room
 
-constexpr int least_table_chars = 44;  // its four columns
-constexpr int side_by_side_chars = 90; // the width from which the list stands beside the results
+constexpr int least_table_chars = 44; // its four columns
 
 constexpr int histogram_bins = 24;
 
@@ -96,13 +97,12 @@ QSize DetectorsView::minimumSizeHint() const {
 
 void DetectorsView::resizeEvent(QResizeEvent* event) {
   View::resizeEvent(event);
-  const bool beside = width() >= side_by_side_chars * fontMetrics().averageCharWidth();
-  halves_->setOrientation(beside ? Qt::Horizontal : Qt::Vertical);
+  halves_->setOrientation(is_wide(*this) ? Qt::Horizontal : Qt::Vertical);
   fit_about();
 }
 
 // A splitter does not ask for the height that a text of several lines needs at its width.
-void DetectorsView::fit_about() { about_->setMinimumHeight(about_->heightForWidth(about_->width())); }
+void DetectorsView::fit_about() { about_->setMinimumHeight(std::max(0, about_->heightForWidth(about_->width()))); }
 
 // ---- What can be run
 
@@ -363,10 +363,12 @@ QWidget* DetectorsView::make_results() {
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
   table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   table_->horizontalHeader()->setStretchLastSection(true);
-  table_->setMinimumWidth(least_table_chars * fontMetrics().averageCharWidth());
+  follow_font(*table_, [this] {
+    table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6);
+    table_->setMinimumWidth(least_table_chars * table_->fontMetrics().averageCharWidth());
+  });
   table_->setAccessibleName(tr("Strongest heads"));
   histogram_ = make_chart(tr("Distribution of the scores"));
   cumulative_ = make_chart(tr("Cumulative share of the scores"));

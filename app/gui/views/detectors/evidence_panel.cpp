@@ -11,6 +11,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/engine/generate_job.h"
+#include "app/gui/style/follow_font.h"
 
 namespace headscope::gui {
 
@@ -24,7 +25,7 @@ EvidencePanel::EvidencePanel(Workspace& workspace, QWidget* parent)
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  follow_font(*table_, [this] { table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6); });
   table_->horizontalHeader()->setSectionResizeMode(QHeaderView::ResizeToContents);
   table_->horizontalHeader()->setStretchLastSection(true);
   table_->setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);

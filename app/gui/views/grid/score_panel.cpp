@@ -21,6 +21,7 @@
 
 #include "app/gui/models/head_list_model.h"
 #include "app/gui/models/score_owner.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/origin/origin_mark.h"
 
@@ -44,7 +45,7 @@ ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  follow_font(*table_, [this] { table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6); });
   table_->horizontalHeader()->setStretchLastSection(true);
   table_->setAccessibleName(tr("List of heads"));
   stack_->addWidget(grid_);

@@ -9,6 +9,8 @@
 #include <QMouseEvent>
 #include <QToolTip>
 
+#include "app/gui/style/follow_font.h"
+
 namespace headscope::gui {
 namespace {
 
@@ -17,7 +19,7 @@ QString number(double value) { return QString::number(value, 'g', 3).replace(QLa
 } // namespace
 
 LayerBars::LayerBars(QWidget* parent) : ChartView(tr("Direct logit attribution of each layer"), parent) {
-  setMinimumHeight(fontMetrics().height() * 9);
+  follow_font(*this, [this] { setMinimumHeight(fontMetrics().height() * 9); });
 }
 
 void LayerBars::set_map(const AttributionMap& map) {

@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -118,7 +119,8 @@ void FieldEditor::make_lines(const FormField& field) {
   editor_ = edit;
   edit->setTabChangesFocus(true);
   const int margin = 2 * static_cast<int>(edit->document()->documentMargin());
-  edit->setFixedHeight(edit->fontMetrics().lineSpacing() * lines_shown + margin + 4);
+  follow_font(*edit,
+              [edit, margin] { edit->setFixedHeight(edit->fontMetrics().lineSpacing() * lines_shown + margin + 4); });
   if (field.kind == FieldKind::lines) edit->setPlaceholderText(tr("one a line"));
   get_ = [edit] { return edit->toPlainText(); };
   set_ = [edit](const QString& text) { edit->setPlainText(text); };

@@ -5,6 +5,8 @@
 #include <QKeyEvent>
 #include <QMenu>
 
+#include "app/gui/style/follow_font.h"
+#include "app/gui/style/is_wide.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "core/engine/hook.h"
@@ -28,8 +30,10 @@ QPlainTextEdit* prompt_edit(const QString& name) {
   edit->setAccessibleName(name);
   edit->setTabChangesFocus(true);
   edit->setPlaceholderText(name);
-  edit->setFixedHeight(edit->fontMetrics().lineSpacing() * 2 +
-                       2 * static_cast<int>(edit->document()->documentMargin()) + 4);
+  follow_font(*edit, [edit] {
+    edit->setFixedHeight(edit->fontMetrics().lineSpacing() * 2 +
+                         2 * static_cast<int>(edit->document()->documentMargin()) + 4);
+  });
   return edit;
 }
 
@@ -106,21 +110,34 @@ void PairEditor::make_choices(QGridLayout& grid) {
   for (QComboBox* box : {site_, axes_, metric_, direction_}) {
     box->setMinimumContentsLength(6);
     box->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Fixed);
-    box->setMinimumWidth(box->fontMetrics().averageCharWidth() * 9);
+    follow_font(*box, [box] { box->setMinimumWidth(box->fontMetrics().averageCharWidth() * 9); });
     row->addWidget(box, box == axes_ ? 3 : 2);
   }
   estimate_->setToolTip(tr("Attribution patching: every cell estimated from one gradient, much faster; the strongest "
                            "cells and some others are patched to compare. Estimates can be far off."));
-  grid.addLayout(row, 4, 0, 1, 2);
   make_tasks();
-  auto* below = new QHBoxLayout; // the view stands in a narrow column of the window
+  auto* below = new QHBoxLayout;
   below->addWidget(tasks_);
   below->addStretch(1);
   below->addWidget(estimate_);
   below->addWidget(run_);
-  grid.addLayout(below, 5, 0, 1, 2);
+  choices_ = new QBoxLayout(QBoxLayout::TopToBottom);
+  choices_->addLayout(row, 1);
+  choices_->addLayout(below);
+  grid.addLayout(choices_, 4, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
   connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
+}
+
+void PairEditor::resizeEvent(QResizeEvent* event) {
+  QWidget::resizeEvent(event);
+  choices_->setDirection(is_wide(*this) ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
+}
+
+// The two rows need no more than the wider one, however they stand now.
+QSize PairEditor::minimumSizeHint() const {
+  const int wider = std::max(choices_->itemAt(0)->minimumSize().width(), choices_->itemAt(1)->minimumSize().width());
+  return {wider, QWidget::minimumSizeHint().height()};
 }
 
 void PairEditor::make_tasks() {

@@ -15,6 +15,7 @@
 #include "app/gui/files/patching_file.h"
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
+#include "app/gui/style/is_wide.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/origin/origin_mark.h"
@@ -72,10 +73,12 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   auto* column = new QVBoxLayout(page);
   column->addWidget(editor_);
   column->addWidget(stored_);
-  column->addWidget(message_);
+  said_ = new QBoxLayout(QBoxLayout::TopToBottom);
+  said_->addWidget(message_, 1);
+  said_->addWidget(make_tools()); // above the map, so that a small window has them in sight
+  column->addLayout(said_);
   column->addWidget(map_, 1);
   mark_ = new OriginMark(workspace, map_);
-  column->addWidget(make_tools());
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
@@ -121,6 +124,11 @@ void PatchingView::showEvent(QShowEvent* event) {
   View::showEvent(event);
   if (stale_) refresh();
   if (stored_->currentIndex() > 0 && !shown_) load_stored();
+}
+
+void PatchingView::resizeEvent(QResizeEvent* event) {
+  View::resizeEvent(event);
+  said_->setDirection(is_wide(*this) ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
 }
 
 void PatchingView::refresh() {
@@ -249,9 +257,12 @@ void PatchingView::keep_as_score() {
 
 QWidget* PatchingView::make_tools() {
   heads_ = new QToolButton;
-  heads_->setPopupMode(QToolButton::InstantPopup);
+  heads_->setPopupMode(QToolButton::MenuButtonPopup);
   heads_->setText(tr("Patch the heads here"));
-  heads_->setToolTip(tr("Patch z of each head at the position of the chosen cell alone"));
+  heads_->setToolTip(tr("Patch z of each head at the position of the chosen cell alone; the arrow: of its layer only"));
+  connect(heads_, &QToolButton::clicked, this, [this] {
+    if (const auto cell = map_->current()) patch_heads_at(cell->col, std::nullopt);
+  });
   auto* menu = new QMenu(heads_);
   heads_->setMenu(menu);
   connect(menu, &QMenu::aboutToShow, this, [this, menu] {
@@ -280,7 +291,7 @@ QWidget* PatchingView::make_tools() {
   return box;
 }
 
-// What the buttons below the map can do now.
+// What the buttons above the map can do now.
 void PatchingView::offer_heads() {
   const bool by_position = shown_ && !shown_->by_head() && shown_->complete;
   const bool of_pair = pair_ && pair_->aligned() && stored_->currentIndex() <= 0;

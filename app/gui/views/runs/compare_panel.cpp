@@ -13,6 +13,7 @@
 #include <QTableView>
 
 #include "app/gui/models/head_list_model.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/head_grid.h"
 
 namespace headscope::gui {
@@ -37,7 +38,7 @@ ComparePanel::ComparePanel(Workspace& workspace, QWidget* parent)
   table_->setSelectionBehavior(QAbstractItemView::SelectRows);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  follow_font(*table_, [this] { table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6); });
   table_->horizontalHeader()->setStretchLastSection(true);
   table_->setColumnHidden(HeadListModel::state_column, true);
   table_->setAccessibleName(tr("Heads that differ most"));

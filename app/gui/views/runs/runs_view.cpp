@@ -22,6 +22,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/models/run_list_model.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/score_figure.h"
 #include "app/gui/views/runs/compare_panel.h"
 #include "app/gui/views/view_list.h"
@@ -29,7 +30,7 @@
 namespace headscope::gui {
 namespace {
 
-constexpr int notes_pause_ms = 800; // of typing
+constexpr int notes_after_ms = 800; // of a change
 
 void add_rows(QStandardItem& parent, const ProvenanceNode& node) {
   for (const ProvenanceNode& child : node.children) {
@@ -57,7 +58,7 @@ RunsView::RunsView(Workspace& workspace, QWidget* parent)
   column->setContentsMargins(4, 4, 4, 4);
   column->addWidget(splitter);
   notes_timer_->setSingleShot(true);
-  notes_timer_->setInterval(notes_pause_ms);
+  notes_timer_->setInterval(notes_after_ms);
   connect(notes_timer_, &QTimer::timeout, this, &RunsView::save_notes);
   connect(&workspace, &Workspace::result_changed, this, [this] {
     if (!this->workspace().result()) return;
@@ -81,7 +82,7 @@ QWidget* RunsView::make_list() {
   table_->setSelectionMode(QAbstractItemView::SingleSelection);
   table_->setAlternatingRowColors(true);
   table_->verticalHeader()->hide();
-  table_->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 6);
+  follow_font(*table_, [this] { table_->verticalHeader()->setDefaultSectionSize(table_->fontMetrics().height() + 6); });
   table_->horizontalHeader()->setStretchLastSection(true);
   table_->setAccessibleName(tr("Result files"));
   empty_ = new QLabel;
@@ -120,7 +121,7 @@ QWidget* RunsView::make_details() {
   tabs_->addTab(compare_, tr("Compare"));
   connect(notes_, &QPlainTextEdit::textChanged, this, [this] {
     typed_ = true;
-    notes_timer_->start();
+    if (!notes_timer_->isActive()) notes_timer_->start(); // also while more is typed: a kill loses no more than that
   });
   return tabs_;
 }
