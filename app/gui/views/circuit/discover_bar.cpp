@@ -165,7 +165,7 @@ QString DiscoverBar::why_not() const {
 // ---- Running
 
 MethodRequest DiscoverBar::request() const {
-  MethodRequest request = form_.request(command_model(workspace_.model()));
+  MethodRequest request = form_.request(command_model(workspace_));
   request.out = file_->text().trimmed().toStdString();
   request.replace = !request.out.empty() && request.out == replaceable_.toStdString();
   return request;
