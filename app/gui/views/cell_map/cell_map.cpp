@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QContextMenuEvent>
 #include <QHelpEvent>
 #include <QMouseEvent>
 #include <QPainter>
@@ -267,6 +268,15 @@ void CellMap::keyPressEvent(QKeyEvent* event) {
   set_current(cell);
   show_cell(cell);
   Q_EMIT cell_clicked(cell);
+}
+
+// By the keyboard it is the menu of the current cell.
+void CellMap::contextMenuEvent(QContextMenuEvent* event) {
+  const bool by_mouse = event->reason() == QContextMenuEvent::Mouse;
+  const std::optional<Cell> cell = by_mouse ? cell_at(event->pos()) : current_;
+  if (!cell || content_.rows == 0) return event->ignore();
+  Q_EMIT menu_wanted(*cell,
+                     by_mouse ? event->globalPos() : viewport()->mapToGlobal(cell_rect(*cell).center().toPoint()));
 }
 
 bool CellMap::viewportEvent(QEvent* event) {

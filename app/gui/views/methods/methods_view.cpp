@@ -190,7 +190,7 @@ void MethodsView::look_for_journal() {
   const QString lane = QStringLiteral("journal");
   workspace().files().drop_lane(lane);
   page().unfinished.reset();
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   if (!request.resumable || request.out.empty() || !workspace().model()) return;
   using Found = std::optional<methods::Unfinished>;
   workspace().files().post<Found>(
@@ -212,7 +212,7 @@ void MethodsView::offer_prompt() {
 }
 
 QString MethodsView::command() const {
-  return QString::fromStdString(page().form->command(command_model(workspace().model())));
+  return QString::fromStdString(page().form->command(command_model(workspace())));
 }
 QString MethodsView::estimate() const { return estimate_->text(); }
 
@@ -294,7 +294,7 @@ JobSpec spec_of(const std::string& id) {
 
 void MethodsView::run() {
   if (!why_not().isEmpty() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   job_ = workspace().engine().post<MethodAnswer>(spec_of(request.id), this,
                                                  [request](EngineState& state, const JobContext<MethodAnswer>& job) {
                                                    return run_method(state, request, job.control);
@@ -329,7 +329,7 @@ bool MethodsView::say_at_field(const Page& asked, const Error& error) {
 
 void MethodsView::estimate_cost() {
   if (!count_->isEnabled() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   job_ = workspace().engine().post<MethodEstimate>(
       {QStringLiteral("method"), tr("Estimating %1").arg(QString::fromStdString(request.id))}, this,
       [request](EngineState& state, const JobContext<MethodEstimate>& job) {
