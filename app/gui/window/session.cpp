@@ -12,6 +12,7 @@
 #include <QJsonObject>
 #include <QStandardPaths>
 
+#include "app/figures/restyle.h"
 #include "core/base/partial_file.h"
 
 namespace headscope::gui {
@@ -98,12 +99,17 @@ Session read_session(const QString& path) {
   for (const QJsonValue& value : json[QStringLiteral("heads")].toArray())
     if (const auto head = head_from(value)) session.heads.push_back(*head);
   session.ablated = ablated_from(json[QStringLiteral("ablated")].toArray());
+  session.attention = json[QStringLiteral("attention")].toString().toStdString();
   for (const QJsonValue& value : json[QStringLiteral("recent")].toArray())
     session.recent.append(value.toString());
   const QString theme = json[QStringLiteral("theme")].toString();
   for (int i = 0; i < 3; ++i)
     if (theme == theme_names[i]) session.theme = static_cast<Theme>(i);
   session.font_scale = std::clamp(json[QStringLiteral("font_scale")].toDouble(1.0), 0.5, 3.0);
+  if (const auto colors = figures::parse_color_map(json[QStringLiteral("colors")].toString().toStdString());
+      colors.ok() && *colors != figures::ColorMap::vik)
+    session.colors = *colors;
+  session.cache_mib = std::clamp(json[QStringLiteral("cache_mib")].toInt(session.cache_mib), 64, 65536);
   session.geometry = bytes_from(json[QStringLiteral("geometry")]);
   session.layout = bytes_from(json[QStringLiteral("layout")]);
   return session;
@@ -121,9 +127,12 @@ bool write_session(const QString& path, const Session& session) {
       {QStringLiteral("add_special"), session.prompt.add_special},
       {QStringLiteral("heads"), to_json(session.heads)},
       {QStringLiteral("ablated"), to_json(session.ablated)},
+      {QStringLiteral("attention"), qt(session.attention)},
       {QStringLiteral("recent"), QJsonArray::fromStringList(session.recent)},
       {QStringLiteral("theme"), theme_names[static_cast<int>(session.theme)]},
       {QStringLiteral("font_scale"), session.font_scale},
+      {QStringLiteral("colors"), QString::fromLatin1(figures::to_string(session.colors))},
+      {QStringLiteral("cache_mib"), session.cache_mib},
       {QStringLiteral("geometry"), text_of(session.geometry)},
       {QStringLiteral("layout"), text_of(session.layout)},
   };
