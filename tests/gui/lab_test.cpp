@@ -8,7 +8,10 @@
 #include <QTemporaryDir>
 #include <QToolButton>
 
+#include "app/gui/engine/generate_job.h"
 #include "app/gui/engine/predict_job.h"
+#include "app/gui/forms/method_form.h"
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/views/attention/attention_view.h"
 #include "app/gui/views/lab/lab_view.h"
 #include "app/gui/views/lab/mechanism_form.h"
@@ -240,9 +243,14 @@ private Q_SLOTS:
     }
   }
 
-  // What a mechanism cannot do is refused with its name, and not answered by another.
-  void what_a_mechanism_cannot_do_is_said() {
-    set("window:window=2");
+  void the_lens_and_the_scores_of_the_prompt_are_under_the_plan() {
+    const auto largest = [&] { return workspace().scores().find("live/max_weight")->values; };
+    look("grid");
+    const std::vector<float> full = largest();
+    set("window:window=1@heads=0.3");
+    look("grid");
+    QTRY_COMPARE(largest()[3], 1.0F); // a query that sees itself alone
+    QCOMPARE(largest()[2], full[2]);
     look("lens");
     auto& lens = view<LensView>("lens");
     QTRY_VERIFY(lens.lens().has_value());
@@ -250,6 +258,30 @@ private Q_SLOTS:
     set({});
     look("lens");
     QVERIFY(lens.lens()->entropy != windowed.entropy);
+  }
+
+  // The text under a plan is that of the command line.
+  void text_is_generated_under_the_plan() {
+    set("window:window=2");
+    GenerateRequest request;
+    request.tokens = workspace().prompt().ids();
+    request.new_tokens = 12;
+    std::optional<Continuation> text;
+    workspace().engine().post<Continuation>({QStringLiteral("text"), QStringLiteral("Text")}, this,
+                                            [request](EngineState& state, const JobContext<Continuation>& job) {
+                                              return generate_text(state, request, job.control, {});
+                                            },
+                                            {[&](Result<Continuation> found) {
+                                              QVERIFY(found.ok());
+                                              text = std::move(*found);
+                                            }});
+    QTRY_VERIFY(text.has_value());
+    auto values = prompt_values(workspace().prompt());
+    values["max_new_tokens"] = "12";
+    const auto said = filled_request("generate", values, command_model(workspace()));
+    QVERIFY2(said.ok(), said.ok() ? "" : said.error().to_string().c_str());
+    const QJsonObject printed = test::run_copied(QString::fromStdString(said->command_line));
+    QCOMPARE(QString::fromStdString(text->text), printed[QStringLiteral("text")].toString());
   }
 
   void the_plan_is_seen_at_all_times_and_saved() {

@@ -58,7 +58,7 @@ methods::Context context_of(const RunControl& control, MethodAnswer& answer) {
 Status run_on_open_model(const EngineState& state, methods::Method& method, const methods::OutputOptions& output,
                          const methods::Context& context, const methods::Show& show, MethodAnswer& answer) {
   HS_ASSIGN(const auto engine, open_engine(state));
-  answer.model = {engine->model().identity.sha256(), state.opened.dtype, state.opened.device};
+  answer.model = {engine->model().identity.sha256(), state.opened.dtype, state.opened.device, state.plan};
   return methods::run_method(method, *engine, model_options(state), output, context, show);
 }
 

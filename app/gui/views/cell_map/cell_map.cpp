@@ -35,7 +35,7 @@ int widest(const QStringList& labels, int n, const QFontMetrics& metrics) {
 } // namespace
 
 CellMap::CellMap(QWidget* parent) : QAbstractScrollArea(parent) {
-  set_keys(*this, tr("Arrows go from cell to cell"));
+  set_keys(*this, tr("Arrows go from cell to cell, the Menu key or Shift+F10 opens the menu of one"));
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
   viewport()->setMouseTracking(true);

@@ -95,6 +95,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   connect(&workspace, &Workspace::result_changed, this, stale);
   connect(&workspace.selection(), &Selection::heads_changed, this, &CircuitView::select_nodes);
   connect(&workspace, &Workspace::pair_changed, this, &CircuitView::measure_edge);
+  connect(&workspace.attention(), &AttentionState::changed, this, &CircuitView::measure_edge);
 }
 
 void CircuitView::connect_controls() {
@@ -260,9 +261,9 @@ void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
   redraw(false);
 }
 
-void CircuitView::add_found(const QString& path, const QString& title) {
+void CircuitView::add_found(const QString& path, const QString& title, const Origin& made_of) {
   found_.push_back({path, title});
-  found_of_[path] = workspace().origin({false});
+  found_of_[path] = made_of;
   update_sources();
   controls_->choose(found_prefix + path);
 }

@@ -75,7 +75,7 @@ private:
   void read_file(const std::string& path, const std::string& name);
   void take(Loaded loaded);
   void take_graph(CircuitGraph graph, std::size_t edges);
-  void add_found(const QString& path, const QString& title);
+  void add_found(const QString& path, const QString& title, const Origin& made_of);
   void rebuild(bool on);
   double shown_share() const; // of all edges
   void redraw(bool keep_view);

@@ -49,7 +49,8 @@ GraphCanvas::GraphCanvas(QWidget* parent)
   viewport()->setCursor(Qt::ArrowCursor);
   viewport()->setMouseTracking(true);
   setAccessibleName(tr("Circuit graph"));
-  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole graph, N and P go to the next edge and the one before"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole graph, N and P go to the next edge and the one before, "
+                     "the Menu key or Shift+F10 opens the menu of that edge, or of the selected node"));
   slice_.setInterval(0);
   connect(&slice_, &QTimer::timeout, this, &GraphCanvas::draw_edges);
   connect(&scene_, &QGraphicsScene::selectionChanged, this, [this] {

@@ -91,6 +91,7 @@ ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
   connect(&workspace_.scores(), &ScoreBoard::changed, this, &ScorePanel::take_up_scores);
   connect(&workspace_.selection(), &Selection::heads_changed, this, &ScorePanel::show_selection);
   connect(&workspace_.ablation(), &AblationState::changed, this, &ScorePanel::show_ablated);
+  connect(&workspace_.attention(), &AttentionState::changed, this, &ScorePanel::show_ablated);
   take_up_scores();
   show_ablated();
 }
@@ -182,6 +183,7 @@ void ScorePanel::show_ablated() {
   for (const AblatedHead& head : workspace_.ablation().heads())
     heads.push_back(head.head);
   grid_->set_ablated(std::move(heads));
+  grid_->set_planned(workspace_.attention().heads());
   list_->set_ablated(workspace_.ablation().heads());
 }
 

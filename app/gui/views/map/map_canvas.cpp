@@ -27,7 +27,8 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Attention map"));
-  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole map, Shift and an arrow move it, Escape unpins"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole map, Shift and an arrow move it, Escape unpins, "
+                     "the Menu key or Shift+F10 opens the menu of the pinned weight"));
   grabGesture(Qt::PinchGesture);
 }
 

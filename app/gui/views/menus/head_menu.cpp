@@ -29,6 +29,12 @@ void add_head_actions(QMenu& menu, Workspace& workspace, HeadId head) {
                    workspace.want_patch({"z", PatchAxes::layer_head, head.layer, static_cast<int>(head.head)});
                  })
       ->setEnabled(model);
+  menu.addAction(tr("Change how it attends"), &workspace,
+                 [&workspace, head] {
+                   workspace.selection().set_head(head);
+                   Q_EMIT workspace.view_wanted(QStringLiteral("lab"));
+                 })
+      ->setEnabled(model);
   menu.addAction(tr("Copy the name"), &workspace, [name] { QGuiApplication::clipboard()->setText(name); });
 }
 

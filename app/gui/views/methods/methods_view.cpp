@@ -47,6 +47,7 @@ MethodsView::MethodsView(Workspace& workspace, QWidget* parent)
     show_state();
   });
   connect(&workspace.prompt(), &PromptState::changed, this, &MethodsView::offer_prompt);
+  connect(&workspace.attention(), &AttentionState::changed, this, &MethodsView::show_state);
   connect(&workspace.engine(), &JobQueue::changed, this, &MethodsView::show_progress);
   auto* run_keys = new QShortcut(QKeySequence(Qt::CTRL | Qt::Key_Return), this, this, &MethodsView::run,
                                  Qt::WidgetWithChildrenShortcut);
@@ -234,8 +235,12 @@ QString MethodsView::stale_text() const {
   const std::optional<MethodAnswer>& answer = page().answer;
   if (!answer) return {};
   const auto& model = workspace().model();
-  const AnsweredModel now = model ? AnsweredModel{model->sha256, model->dtype, model->device} : AnsweredModel{};
+  const AnsweredModel now =
+      model ? AnsweredModel{model->sha256, model->dtype, model->device, answer->model.plan} : AnsweredModel{};
   if (!answer->model.sha256.empty() && answer->model != now) return tr("This is the result of another model.");
+  const bool own_plans = page().form->field("attention"); // whatever is in force
+  if (!answer->model.sha256.empty() && !own_plans && answer->model.plan != workspace().attention().plan())
+    return tr("This is the result under another attention plan.");
   if (answer->request.values != page().form->request({}).values)
     return tr("This is the result of other values than those in the form.");
   return {};
