@@ -8,6 +8,7 @@
 #include <QTemporaryDir>
 #include <QToolButton>
 
+#include "app/gui/engine/attention_map.h"
 #include "app/gui/engine/generate_job.h"
 #include "app/gui/engine/predict_job.h"
 #include "app/gui/forms/method_form.h"
@@ -295,6 +296,33 @@ private Q_SLOTS:
     again.show();
     again.restore_session();
     QTRY_COMPARE(again.workspace().attention().plan(), plan());
+  }
+
+  // What a plan does to each head becomes scores of the grid, as the method compare measures it.
+  void heads_are_measured_under_the_plan() {
+    auto* measure = lab().findChild<QToolButton*>(QStringLiteral("measure"));
+    QVERIFY(!measure->isEnabled());
+    set("window:window=1@heads=1.2");
+    look("lab");
+    QVERIFY(measure->isEnabled());
+    measure->click();
+    const auto found = [&](const char* id) { return workspace().scores().find(id); };
+    QTRY_VERIFY(found("comparison/mass_kept/0") && workspace().settled());
+    const HeadScores& keys = *found("comparison/keys/0");
+    QCOMPARE(keys.title, std::string("Keys: window:window=1@heads=1.2"));
+    QCOMPARE(keys.values[6], 1.0F); // a query attends to itself alone
+    QVERIFY(std::isnan(keys.values[5]));
+    // The mean weight of a query on itself, under full attention: head 1.2 is the first that the plan changes.
+    const auto tokens = std::make_shared<const std::vector<std::int64_t>>(workspace().prompt().ids());
+    auto state = make_engine_state();
+    QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());
+    const auto full = attention_tile(*state, {tokens, {{1, 2}}, {}, {}}, {0, 0, 0}, {}, {});
+    QVERIFY(full.ok());
+    float kept = 0.0F;
+    for (std::int64_t i = 0; i < full->rows; ++i)
+      kept += full->at(i, i, Pooling::max) / static_cast<float>(full->rows);
+    QVERIFY(std::abs(found("comparison/mass_kept/0")->values[6] - kept) < 1e-5F);
+    QVERIFY(found("comparison/mass_kept/0")->origin->attention == std::string("window:window=1@heads=1.2"));
   }
 
   void weights_have_menus() {

@@ -13,6 +13,9 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
+#include "app/gui/engine/method_job.h"
+#include "app/gui/files/file_state.h"
+#include "app/gui/files/result_summary.h"
 #include "app/gui/forms/method_form.h"
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/theme.h"
@@ -20,6 +23,7 @@
 #include "app/gui/views/lab/mechanism_form.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
+#include "core/base/partial_file.h"
 
 namespace headscope::gui {
 namespace {
@@ -29,8 +33,9 @@ constexpr int most_tokens = 6; // that are shown of the next
 } // namespace
 
 LabView::LabView(Workspace& workspace, QWidget* parent)
-    : View(workspace, QStringLiteral("lab"), tr("Attention lab"), parent), form_(new MechanismForm),
-      text_(new QLineEdit), heads_(new QLabel), problem_(new QLabel), numbers_(new QLabel), bars_(new PredictionBars) {
+    : View(workspace, QStringLiteral("lab"), tr("Lab"), parent), form_(new MechanismForm), text_(new QLineEdit),
+      heads_(new QLabel), problem_(new QLabel), numbers_(new QLabel), bars_(new PredictionBars) {
+  setAccessibleName(tr("Attention lab"));
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(4, 4, 4, 4);
   column->addWidget(form_, 1);
@@ -101,6 +106,14 @@ QWidget* LabView::make_plan() {
   copy_ = new QToolButton;
   copy_->setText(tr("Copy as command"));
   copy_->setToolTip(tr("The command line that predicts the next token of the prompt under the plan"));
+  measure_ = new QToolButton;
+  measure_->setObjectName(QStringLiteral("measure"));
+  measure_->setText(tr("Measure heads"));
+  measure_->setToolTip(
+      tr("On the prompt, for each head that the plan changes: the share of full attention's weight that "
+         "it keeps, the divergence of its weights, the error of its output, and the keys it attends "
+         "to; each becomes a score of the head grid"));
+  connect(measure_, &QToolButton::clicked, this, &LabView::measure_heads);
   connect(text_, &QLineEdit::returnPressed, this, [this] { take(text_->text().trimmed().toStdString()); });
   connect(set, &QToolButton::clicked, this, [this] { take(text_->text().trimmed().toStdString()); });
   connect(copy_plan, &QToolButton::clicked, this,
@@ -114,12 +127,14 @@ QWidget* LabView::make_plan() {
   auto* row = new QHBoxLayout;
   row->addWidget(text_, 1);
   row->addWidget(set);
+  row->addWidget(copy_plan);
   auto* below = new QHBoxLayout;
-  below->addWidget(heads_, 1);
-  below->addWidget(copy_plan);
+  below->addStretch(1);
+  below->addWidget(measure_);
   below->addWidget(copy_);
   column->addLayout(row);
   column->addWidget(problem_);
+  column->addWidget(heads_);
   column->addLayout(below);
   return box;
 }
@@ -207,6 +222,56 @@ void LabView::show_plan() {
   for (QPushButton* button : buttons_)
     button->setEnabled(workspace().model().has_value());
   copy_->setEnabled(!command().isEmpty());
+  measure_->setEnabled(!attention.full() && workspace().live() && workspace().prompt().tokens().size() > 1);
+}
+
+// By the method compare, on a file that holds the prompt.
+void LabView::measure_heads() {
+  if (!measure_->isEnabled()) return;
+  auto prompt = prompt_values(workspace().prompt());
+  const std::string text_file = folder_.filePath(QStringLiteral("prompt.txt")).toStdString();
+  if (const Status written = write_file(text_file, prompt["prompt"], true); !written.ok())
+    return workspace().report(tr("The heads were not measured"), written.error());
+  std::map<std::string, std::string> values = {{"text_file", text_file}, {"attention", workspace().attention().plan()}};
+  if (prompt.contains("no_bos")) values["no_bos"] = "true";
+  auto request = filled_request("compare", values, command_model(workspace()));
+  if (!request.ok()) return workspace().report(tr("The heads were not measured"), request.error());
+  request->out = folder_.filePath(QStringLiteral("heads.h5")).toStdString();
+  request->replace = true;
+  workspace().engine().post<MethodAnswer>(
+      {QStringLiteral("lab-heads"), tr("Measuring heads under the plan")}, this,
+      [request = std::move(*request)](EngineState& state, const JobContext<MethodAnswer>& job) {
+        return run_method(state, request, job.control);
+      },
+      {[this, made_of = workspace().origin({true})](const Result<MethodAnswer>& answer) {
+        const QString failed = tr("The heads were not measured");
+        if (!answer.ok()) return workspace().report(failed, answer.error());
+        if (answer->error) return workspace().report(failed, *answer->error);
+        if (!answer->file.empty()) read_measures(answer->file, made_of);
+      }});
+}
+
+void LabView::read_measures(const std::string& file, const Origin& made_of) {
+  workspace().files().post<ResultSummary>(
+      {QStringLiteral("lab-heads"), tr("Reading what was measured of heads")}, this,
+      [file](FileState& state, const JobContext<ResultSummary>& job) { return open_result(state, file, job.control); },
+      {[this, made_of](Result<ResultSummary> summary) {
+        if (!summary.ok()) return workspace().report(tr("The heads were not measured"), summary.error());
+        if (summary->prompts.empty() || summary->scores.empty()) return;
+        std::vector<std::int64_t> tokens;
+        for (const TokenInfo& token : summary->prompts.front().tokens)
+          tokens.push_back(token.id);
+        Origin of = made_of;
+        of.tokens = tokens; // a text that was generated may be cut into other tokens when it is read
+        for (HeadScores& scores : summary->scores) {
+          scores.source = "live";
+          scores.origin = of;
+          scores.command.clear(); // its text is in a file that goes with the window
+          workspace().scores().put(std::move(scores));
+        }
+        Q_EMIT workspace().noted(tr("Measured: choose the scores in the head grid"));
+        Q_EMIT workspace().view_wanted(QStringLiteral("grid"));
+      }});
 }
 
 QString LabView::command() const {

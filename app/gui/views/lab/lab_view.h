@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include <QTemporaryDir>
+
 #include "app/gui/engine/predict_job.h"
 #include "app/gui/forms/plan_text.h"
 #include "app/gui/views/view.h"
@@ -30,8 +32,10 @@ public:
   void apply(Heads heads);     // the mechanism of the form
   void back(Heads heads);      // to full attention
   void set_text(QString text); // of the whole plan
-  QString problem() const;     // of the plan that was tried last; empty: none
-  QString command() const;     // that predicts the same; empty: nothing is predicted
+  // What the plan does to each head on the prompt, as scores of the head grid; a job.
+  void measure_heads();
+  QString problem() const; // of the plan that was tried last; empty: none
+  QString command() const; // that predicts the same; empty: nothing is predicted
   const std::optional<Prediction>& prediction() const { return prediction_; } // full attention and plan
 
   std::optional<ViewExport> exported() const override;
@@ -48,12 +52,14 @@ private:
   void show_plan();
   void show_problem(const QString& text);
   void predict_now();
+  void read_measures(const std::string& file, const Origin& made_of);
   void show_prediction();
 
   MechanismForm* form_;
   QLineEdit* text_;
   QLabel *heads_, *problem_, *numbers_;
-  QToolButton* copy_ = nullptr;
+  QToolButton *copy_ = nullptr, *measure_ = nullptr;
+  QTemporaryDir folder_;              // of what is measured of heads
   std::vector<QPushButton*> buttons_; // that take a model
   PredictionBars* bars_;
   OriginMark* mark_ = nullptr;
