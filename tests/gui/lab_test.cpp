@@ -333,6 +333,13 @@ private Q_SLOTS:
     QVERIFY(test::use_menu(canvas, QStringLiteral("Copy the weight")));
     const auto tile = canvas.map()->tile({0, 0, 0});
     QVERIFY(std::abs(QGuiApplication::clipboard()->text().toFloat() - tile->at(4, 2, Pooling::max)) < 1e-4F);
+    QVERIFY(test::use_menu(canvas, QStringLiteral("Copy the map as command")));
+    const QString command = QGuiApplication::clipboard()->text();
+    QVERIFY(command.contains(QStringLiteral("--heads 1.2")));
+    const QTemporaryDir out;
+    const QJsonObject stored =
+        test::run_copied(QString(command).replace(QStringLiteral("maps.h5"), out.filePath(QStringLiteral("maps.h5"))));
+    QCOMPARE(stored[QStringLiteral("complete")].toBool(), true);
     QVERIFY(test::use_menu(canvas, QStringLiteral("Ablate")));
     QVERIFY(workspace().ablation().find({1, 2}));
     workspace().undo().undo();

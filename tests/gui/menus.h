@@ -16,7 +16,9 @@ inline QPointer<QMenu> menu_of(QWidget& widget, std::optional<QPoint> at = std::
   const QPoint place = at.value_or(widget.rect().center());
   QContextMenuEvent event(at ? QContextMenuEvent::Mouse : QContextMenuEvent::Keyboard, place,
                           widget.mapToGlobal(place));
-  QCoreApplication::sendEvent(&widget, &event);
+  // The mouse is over the viewport of a scroll area; the keyboard is the area's.
+  auto* area = qobject_cast<QAbstractScrollArea*>(widget.parentWidget());
+  QCoreApplication::sendEvent(!at && area ? area : &widget, &event);
   return qobject_cast<QMenu*>(QApplication::activePopupWidget());
 }
 

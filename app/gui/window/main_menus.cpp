@@ -28,6 +28,7 @@ QString model_folders() {
   folders.append(QDir::cleanPath(QCoreApplication::applicationDirPath() + QStringLiteral("/../models")));
   folders.append(QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) +
                  QStringLiteral("/headscope/models"));
+  folders.removeDuplicates();
   return folders.join(QLatin1Char('\n'));
 }
 

@@ -12,6 +12,7 @@
 #include <QMenuBar>
 #include <QMimeData>
 #include <QPlainTextEdit>
+#include <QShortcut>
 #include <QStatusBar>
 #include <QTextEdit>
 #include <QUrl>
@@ -396,6 +397,15 @@ bool takes_text(const QWidget* focus) {
 } // namespace
 
 void MainWindow::make_keys() {
+  // Qt knows the Menu key by itself, which many keyboards lack.
+  auto* menu = new QShortcut(QKeySequence(Qt::SHIFT | Qt::Key_F10), this, this, [] {
+    QWidget* focus = QApplication::focusWidget();
+    if (!focus) return;
+    const QPoint place = focus->inputMethodQuery(Qt::ImCursorRectangle).toRect().center();
+    QContextMenuEvent wanted(QContextMenuEvent::Keyboard, place, focus->mapToGlobal(place));
+    QCoreApplication::sendEvent(focus, &wanted);
+  });
+  menu->setWhatsThis(tr("opens the menu of what is selected, as the Menu key does"));
   keys_ = {{{Qt::Key_A},
             tr("A"),
             tr("ablates the selected head, or puts it back"),

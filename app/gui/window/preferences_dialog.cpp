@@ -71,7 +71,9 @@ PreferencesDialog::PreferencesDialog(const Preferences& now, QWidget* parent)
   form->addRow(tr("Size of the te&xt"), size);
   form->addRow(tr("Models are opened with"), loading);
   form->addRow(tr("&Colours of values"), colors);
-  form->addRow(tr("&Memory for kept layers"), cache_row);
+  auto* cache_label = new QLabel(tr("&Memory for kept layers"));
+  cache_label->setBuddy(cache);
+  form->addRow(cache_label, cache_row);
   form->addRow(tr("Models are looked for in"), place_label(now.models));
   form->addRow(tr("Session and log"), place_label(now.folder));
   form->addRow(buttons);
@@ -90,7 +92,7 @@ PreferencesDialog::PreferencesDialog(const Preferences& now, QWidget* parent)
 }
 
 void PreferencesDialog::show_cache(const CacheUse& use) {
-  cache_->setText(tr("%1 in use, %2 layers of attention")
+  cache_->setText(tr("%1 in use; layers of attention: %2")
                       .arg(QLocale().formattedDataSize(static_cast<qint64>(use.bytes)))
                       .arg(use.layers));
 }

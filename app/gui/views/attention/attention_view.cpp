@@ -9,6 +9,8 @@
 #include <QScrollArea>
 #include <QVBoxLayout>
 
+#include "app/gui/forms/method_form.h"
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/attention/arcs_canvas.h"
@@ -174,8 +176,29 @@ void AttentionView::show_cell_menu(std::size_t item, const MapCanvas::Cell& cell
     workspace().want_patch({"resid_pre", PatchAxes::layer_position, head.layer, static_cast<int>(head.head)});
   });
   patch->setEnabled(workspace().model().has_value());
+  const QString command = map_command(mean ? heads : std::vector{head});
+  QAction* copy = menu->addAction(tr("Copy the map as command"), this,
+                                  [command] { QGuiApplication::clipboard()->setText(command); });
+  copy->setEnabled(!command.isEmpty());
+  copy->setToolTip(command.isEmpty() ? tr("No command line is known that gives these numbers") : command);
   if (!mean) add_head_actions(*menu, workspace(), head);
   show_menu(menu, place);
+}
+
+// The command line has maps of the model as it is, not of one with ablated heads, and no differences.
+QString AttentionView::map_command(const std::vector<HeadId>& heads) const {
+  using Of = MapLibrary::Of;
+  const bool ablated = !workspace().ablation().heads().empty() && of() != Of::clean;
+  if (!workspace().live() || ablated || of() == Of::difference || of() == Of::from_full) return {};
+  auto values = prompt_values(workspace().prompt());
+  std::string& names = values["heads"];
+  for (const HeadId& head : heads)
+    names.append(names.empty() ? "" : ",").append(head_name(head));
+  values["out"] = "maps.h5";
+  CommandModel model = command_model(workspace());
+  if (of() == Of::full) model.attention.clear();
+  const auto request = filled_request("attention", values, model);
+  return request.ok() ? QString::fromStdString(request->command_line) : QString();
 }
 
 // A stored file may hold only some of the heads that are selected.

@@ -52,6 +52,7 @@ private:
   void show_pins();
   void show_choice_of_model();
   void show_cell_menu(std::size_t item, const MapCanvas::Cell& cell, const QPoint& place);
+  QString map_command(const std::vector<HeadId>& heads) const; // that stores these maps; empty: none does
   HeadId head_of_item(std::size_t item) const;
   void pin(std::optional<int> query, std::optional<int> key);
   std::vector<HeadId> shown_heads() const; // of the selection
