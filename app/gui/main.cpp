@@ -22,7 +22,7 @@ namespace headscope::gui {
 namespace {
 
 struct Options {
-  std::string open, prompt, head, screenshot, view = "window", theme = "system";
+  std::string open, prompt, head, attention, screenshot, view = "window", theme = "system";
   int width = 1280, height = 800;
   double font_scale = 1.0;
 };
@@ -42,6 +42,8 @@ void add_options(CLI::App& app, Options& options) {
   app.add_option("open", options.open, "A result file (.h5), a model (folder, .gguf) or smollm2, gemma3-270m");
   app.add_option("--prompt,-p", options.prompt, "The prompt to begin with");
   app.add_option("--head", options.head, "The head to begin with, e.g. 18.6");
+  app.add_option("--attention", options.attention,
+                 "The attention plan to begin with: window:window=128@layers=4-29 (docs/attention-lab.md)");
   app.add_option("--screenshot", options.screenshot, "Write a picture of the view and end; needs no display");
   app.add_option("--view", options.view, "Of the picture, or on top at first: " + view_names());
   app.add_option("--theme", options.theme, "system, light or dark")->check(CLI::IsMember({"system", "light", "dark"}));
@@ -55,7 +57,7 @@ void add_options(CLI::App& app, Options& options) {
 
 void start(MainWindow& window, const Options& options) {
   Workspace& workspace = window.workspace();
-  if (!options.prompt.empty() || !options.head.empty())
+  if (!options.prompt.empty() || !options.head.empty() || !options.attention.empty())
     // Runs once, when the model is loaded; the session is ignored.
     QObject::connect(
         &workspace, &Workspace::model_changed, &window,
@@ -67,6 +69,7 @@ void start(MainWindow& window, const Options& options) {
             else
               workspace.report(QStringLiteral("The head was not selected"), heads.error());
           }
+          if (!options.attention.empty()) workspace.set_attention(options.attention);
           if (!options.prompt.empty()) workspace.set_prompt({options.prompt, false, true});
         },
         Qt::SingleShotConnection);

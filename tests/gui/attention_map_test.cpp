@@ -5,14 +5,16 @@
 
 #include "app/gui/engine/ablation_interventions.h"
 #include "app/gui/engine/attention_map.h"
+#include "app/gui/engine/attention_plan.h"
 #include "app/gui/engine/layer_attention.h"
+#include "core/mechanisms/plan.h"
 #include "tests/engine/golden.h"
 
 namespace headscope::gui {
 namespace {
 
 AttentionRequest request_of(std::vector<std::int64_t> tokens, std::vector<HeadId> heads) {
-  return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads), {}, false};
+  return {std::make_shared<const std::vector<std::int64_t>>(std::move(tokens)), std::move(heads), {}, {}};
 }
 
 std::vector<std::int64_t> row_of(const at::Tensor& tokens, std::int64_t row) {
@@ -99,7 +101,7 @@ TEST(AttentionMap, OfAnAblatedModel) {
     const auto tile = attention_tile(state, request, {}, {}, {});
     ASSERT_TRUE(tile.ok()) << tile.error().to_string();
     expect_tile(*tile, ablated, 2e-6, to_string(how));
-    request.difference = true;
+    request.less = AttentionRequest::Less::clean;
     const auto difference = attention_tile(state, request, {}, {}, {});
     ASSERT_TRUE(difference.ok()) << difference.error().to_string();
     expect_tile(*difference, ablated - clean, 4e-6, to_string(how));
@@ -176,6 +178,84 @@ TEST_P(LongMap, UnitsSumTheFullPattern) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Small, LongMap, testing::Values("llama", "gemma3"));
+
+// Against the pattern of an engine whose own attention is the plan, and that of transformers for full attention.
+TEST(AttentionMap, UnderAnAttentionPlan) {
+  const std::string plan = "window:window=3@heads=1.2";
+  EngineState state;
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
+  const std::shared_ptr<const Engine> full = state.engine;
+  auto parsed = mechanisms::AttentionPlan::parse(plan, full->config());
+  ASSERT_TRUE(parsed.ok());
+  const Engine planned(load_golden("llama"), *parsed);
+  const Tensors golden = read_golden("llama");
+  const std::vector<std::int64_t> tokens = row_of(golden.at("tokens"), 0);
+  RunRequest run;
+  run.batch = TokenBatch::single(tokens);
+  run.capture = {{HookPoint::pattern, 1}};
+  const auto ran = planned.run(run);
+  ASSERT_TRUE(ran.ok()) << ran.error().to_string();
+  const at::Tensor patterns = ran->cache.get({HookPoint::pattern, 1}).value()[0].to(at::kFloat);
+  const at::Tensor golden_patterns = golden.at("blocks.1.attn.hook_pattern")[0].to(at::kFloat);
+  ASSERT_GT((patterns[2] - golden_patterns[2]).abs().max().item<double>(), 1e-2);
+  for (const int head : {1, 2}) { // of a head that the plan leaves alone, too
+    AttentionRequest request = request_of(tokens, {{1, head}});
+    request.plan = plan;
+    const auto tile = attention_tile(state, request, {}, {}, {});
+    ASSERT_TRUE(tile.ok()) << tile.error().to_string();
+    expect_tile(*tile, patterns[head], 2e-6, "plan");
+    request.less = AttentionRequest::Less::full;
+    expect_tile(attention_tile(state, request, {}, {}, {}).value(), patterns[head] - golden_patterns[head], 4e-6,
+                "difference");
+    request.less = AttentionRequest::Less::nothing;
+    request.plan.clear();
+    expect_tile(attention_tile(state, request, {}, {}, {}).value(), golden_patterns[head], 2e-6, "full");
+  }
+  AttentionRequest below = request_of(tokens, {{0, 2}});
+  below.plan = plan;
+  expect_tile(attention_tile(state, below, {}, {}, {}).value(), golden.at("blocks.0.attn.hook_pattern")[0][2], 2e-6,
+              "below");
+  EXPECT_EQ(state.engine, full); // what runs next is under its own plan
+  EXPECT_TRUE(state.plan.empty());
+}
+
+// The whole pattern of a layer is kept, which is refused where that is too much, and never made up.
+TEST(AttentionMap, UnderAPlanThatCannotBeShown) {
+  EngineState state;
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
+  AttentionRequest request = request_of({1, 2, 3, 4}, {{1, 0}});
+  request.plan = "window:window=2";
+  state.attention_bytes = 10;
+  EXPECT_EQ(attention_tile(state, request, {}, {}, {}).error().code, ErrorCode::out_of_memory);
+  request.plan = "window:window=2@layers=99";
+  EXPECT_EQ(attention_tile(state, request, {}, {}, {}).error().code, ErrorCode::invalid_argument);
+  request.plan.clear();
+  EXPECT_TRUE(attention_tile(state, request, {}, {}, {}).ok());
+}
+
+// Clean runs are kept by plan, so that none is taken for another's.
+TEST(AttentionPlan, CleanRunsAreOfTheirPlan) {
+  EngineState state;
+  state.engine = std::make_shared<const Engine>(load_golden("llama"));
+  const std::vector<std::int64_t> tokens = {1, 5, 9, 2, 7, 3};
+  const auto logits = [&] {
+    const auto run = clean_run(state, tokens, {});
+    EXPECT_TRUE(run.ok());
+    return (*run)->logits.clone();
+  };
+  const at::Tensor full = logits();
+  {
+    const auto planned = under_plan(state, "window:window=1");
+    const at::Tensor windowed = logits();
+    EXPECT_GT((windowed - full).abs().max().item<double>(), 1e-3);
+    {
+      const auto without = under_plan(state, {});
+      EXPECT_TRUE(at::equal(logits(), full));
+    }
+    EXPECT_TRUE(at::equal(logits(), windowed));
+  }
+  EXPECT_TRUE(at::equal(logits(), full));
+}
 
 TEST(AttentionMap, SaysWhatIsMissing) {
   EngineState state;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What a user does to a circuit graph: finding nodes and edges, moving, hiding, grouping and annotating them, undoing
 // that, and keeping it beside the result.
+#include <QClipboard>
 #include <QFile>
+#include <QGuiApplication>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 
@@ -11,6 +13,7 @@
 #include "app/gui/views/circuit/circuit_controls.h"
 #include "app/gui/views/circuit/circuit_view.h"
 #include "app/gui/views/circuit/graph_canvas.h"
+#include "tests/gui/menus.h"
 #include "tests/gui/patience.h"
 
 namespace headscope::gui {
@@ -218,6 +221,56 @@ private Q_SLOTS:
     QVERIFY(again.has("movers") && !again.has("m3"));
     again.view.findChild<CircuitControls*>()->rightwards->trigger();
     QCOMPARE(again.view.canvas().node_rect(again.node("m4")).center(), QPointF(12.5, -3));
+  }
+
+  // A part of a graph that is saved has what was changed of its nodes.
+  void a_saved_part_of_the_graph_keeps_its_edits() {
+    const QString path = folder_.filePath(QStringLiteral("part.h5"));
+    Opened opened(path_);
+    opened.select({opened.node("a1.h0"), opened.node("a1.h1")});
+    opened.view.group_selected(QStringLiteral("movers"));
+    opened.select({opened.node("a9.h0")}); // not among the strongest edges
+    opened.view.annotate_selected(QStringLiteral("weak"));
+    opened.select({opened.node("a2.h2")});
+    opened.view.annotate_selected(QStringLiteral("strong"));
+    opened.view.set_threshold(opened.view.graph().threshold_of(12));
+    QSignalSpy noted(&opened.workspace, &Workspace::noted);
+    opened.view.save_graph(path, true);
+    QTRY_COMPARE(noted.size(), 1);
+    Opened part(path);
+    QVERIFY(part.has("movers") && !part.has("a9.h0"));
+    QCOMPARE(part.view.graph().note(part.node("a2.h2")), std::string("strong"));
+    QCOMPARE(part.view.graph().edits().notes.size(), 1U);
+  }
+
+  // The Menu key opens the menu of the node that is selected, or of the edge that N and P have come to.
+  void nodes_and_edges_have_menus() {
+    Opened opened(path_);
+    QWidget& page = *opened.view.canvas().viewport();
+    opened.select({opened.node("a2.h1")});
+    QVERIFY(test::use_menu(page, QStringLiteral("Pin it")));
+    QVERIFY(opened.view.graph().pinned(opened.node("a2.h1")));
+    QVERIFY(test::use_menu(page, QStringLiteral("Unpin")));
+    QVERIFY(!opened.view.graph().pinned(opened.node("a2.h1")));
+    opened.undo().undo();
+    QVERIFY(opened.view.graph().pinned(opened.node("a2.h1")));
+    opened.select({opened.node("a2.h1")});
+    QVERIFY(!test::use_menu(page, QStringLiteral("Ablate"))); // without a model
+    QVERIFY(test::use_menu(page, QStringLiteral("Copy the name")));
+    QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("2.1"));
+    QVERIFY(test::use_menu(page, QStringLiteral("Hide the selected")));
+    QVERIFY(!opened.has("a2.h1"));
+    QTest::keyClick(&opened.view.canvas(), Qt::Key_N);
+    QCOMPARE(opened.view.canvas().current_edge(), 0);
+    QVERIFY(test::use_menu(page, QStringLiteral("Go to where it ends")));
+    const auto end = static_cast<std::size_t>(opened.view.graph().shown().edges[0].dst);
+    QCOMPARE(opened.view.canvas().selected(), std::vector<std::size_t>{end});
+    QVERIFY(!test::use_menu(page, QStringLiteral("Patch this edge"))); // without a model and a pair
+    // A right click on a node that is not selected is about that node.
+    const std::size_t other = opened.node("m1");
+    const QPoint place = opened.view.canvas().mapFromScene(opened.view.canvas().node_rect(other).center());
+    QVERIFY(test::use_menu(page, QStringLiteral("Copy what it is"), place));
+    QVERIFY(QGuiApplication::clipboard()->text().startsWith(QStringLiteral("m1")));
   }
 
   void a_bad_file_of_changes_is_said_and_left_out_data() {

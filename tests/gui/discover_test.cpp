@@ -161,6 +161,41 @@ private Q_SLOTS:
     QVERIFY2(opened.bar.note().contains(path), qPrintable(opened.bar.note()));
   }
 
+  // What was found without a file gets one with its edits, and is of it from then on.
+  void a_circuit_that_was_found_can_be_kept_with_its_edits() {
+    const QTemporaryDir folder;
+    const QString path = folder.filePath(QStringLiteral("later.h5"));
+    Opened opened(folder_.path());
+    opened.part<QCheckBox>("curve")->setChecked(true);
+    opened.run();
+    const std::size_t edges = opened.view.graph().base().edges.size();
+    const auto heads = [&] {
+      std::vector<std::size_t> nodes;
+      for (std::size_t i = 0; nodes.size() < 2; ++i)
+        if (is_head(opened.view.graph().shown().nodes[i])) nodes.push_back(i);
+      return nodes;
+    };
+    opened.view.canvas().set_selected(heads());
+    opened.view.group_selected(QStringLiteral("movers"));
+    const GraphEdits made = opened.view.graph().edits();
+    QVERIFY(!made.empty());
+    auto* controls = opened.view.findChild<CircuitControls*>();
+    QVERIFY(controls->save_edits->isEnabled());
+    QSignalSpy noted(&opened.workspace, &Workspace::noted);
+    opened.view.save_found(path);
+    QTRY_VERIFY(noted.size() == 1 && opened.workspace.settled() && opened.view.settled());
+    QCOMPARE(controls->source(), QStringLiteral("found:") + path);
+    QCOMPARE(opened.view.graph().base().edges.size(), edges);
+    QVERIFY(opened.view.graph().edits() == made);
+    Workspace other; // another start of the program
+    CircuitView again(other, nullptr);
+    again.show();
+    other.open_result(path);
+    QTRY_VERIFY(!again.graph().empty() && other.settled());
+    QVERIFY(again.graph().edits() == made);
+    QVERIFY(again.curve().has_value());
+  }
+
   void what_makes_no_sense_is_said() {
     Opened opened(folder_.path());
     opened.part<QLineEdit>("steps")->setText(QStringLiteral("none"));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // What somebody meets first: messages, how a model is opened, its card, the banner, help, keys, preferences, the tour.
 #include <QDockWidget>
+#include <QFileDialog>
+#include <QLabel>
 #include <QMenu>
 #include <QSignalSpy>
 #include <QTemporaryDir>
@@ -218,12 +220,87 @@ private Q_SLOTS:
     Q_EMIT theme->activated(theme->currentIndex());
     QVERIFY(is_dark());
     dialog->findChild<QSpinBox*>()->setValue(130);
+    // Colours of values, and what is kept in memory.
+    figures::ResolvedScale scale;
+    const QColor before = value_color(scale, 0.7);
+    auto* colors = dialog->findChild<QComboBox*>(QStringLiteral("colors"));
+    colors->setCurrentIndex(1);
+    Q_EMIT colors->activated(1);
+    QVERIFY(value_color(scale, 0.7) != before);
+    QCOMPARE(value_color(scale, 0.7).saturation(), 0);
+    window.workspace().set_prompt({"ab", false, true});
+    window.raise_view(QStringLiteral("attention"));
+    const auto use = [&] {
+      QStringList texts;
+      for (const QLabel* label : dialog->findChildren<QLabel*>())
+        if (label->text().contains(QStringLiteral("in use"))) texts.append(label->text());
+      return texts.join(QString());
+    };
+    QTRY_VERIFY(!use().isEmpty());
+    auto* cache = dialog->findChild<QSpinBox*>(QStringLiteral("cache"));
+    QTRY_VERIFY(window.workspace().settled());
+    cache->setValue(cache->value() / 2); // says what is in use again
+    QTRY_VERIFY(!use().contains(QStringLiteral("attention: 0")));
+    dialog->findChild<QPushButton*>(QStringLiteral("clear-cache"))->click();
+    QTRY_VERIFY(use().contains(QStringLiteral("attention: 0")));
     dialog->close();
     QVERIFY(window.close());
     const Session session = read_session(path("preferences.json"));
     QCOMPARE(static_cast<int>(session.theme), static_cast<int>(Theme::dark));
     QCOMPARE(session.font_scale, 1.3);
+    QVERIFY(session.colors == figures::ColorMap::gray);
+    QCOMPARE(session.cache_mib, 512);
+    set_value_colors(figures::ColorMap::viridis);
     apply_theme(Theme::light, 1.0);
+  }
+
+  // ---- Opening
+
+  void a_file_is_opened_with_the_device_and_number_type_beside_it() {
+    MainWindow window({});
+    show(window);
+    action(window, QStringLiteral("Open…"))->trigger();
+    auto* dialog = window.findChild<QFileDialog*>(QStringLiteral("open"));
+    QVERIFY(dialog && dialog->isVisible());
+    auto* fields = dialog->findChild<LoadingFields*>();
+    QVERIFY(fields && fields->isVisible());
+    choose(*fields, QStringLiteral("Number type"), QStringLiteral("bfloat16"));
+    Q_EMIT dialog->fileSelected(tiny() + QStringLiteral("/model.safetensors"));
+    dialog->close();
+    QTRY_VERIFY(window.workspace().model().has_value());
+    QCOMPARE(window.workspace().model()->dtype, std::string("bfloat16"));
+  }
+
+  // A second model in a window of its own, with what is looked at in the first.
+  void a_model_is_opened_beside_another() {
+    MainWindow window({});
+    open(window);
+    Workspace& first = window.workspace();
+    first.set_prompt({"Mary and John", false, true});
+    QTRY_VERIFY(first.live());
+    first.selection().set_head({1, 2});
+    first.ablation().toggle({0, 1});
+    first.answers().set({"q", "r"});
+    window.raise_view(QStringLiteral("attention"));
+    const QString other_path = QString::fromStdString(make_tiny_model(path("other").toStdString(), "gpt2"));
+    const QPointer<MainWindow> beside =
+        window.open_beside(other_path, QStringLiteral("float32"), QStringLiteral("cpu"));
+    Workspace& second = beside->workspace();
+    QTRY_VERIFY(second.live() && second.settled());
+    QVERIFY(second.model()->sha256 != first.model()->sha256);
+    QCOMPARE(second.prompt().request().text, std::string("Mary and John"));
+    QCOMPARE(*second.selection().head(), (HeadId{1, 2}));
+    QVERIFY(second.ablation().find({0, 1}));
+    QCOMPARE(second.answers().pair().answer, std::string("q"));
+    // Each window says which model it is of.
+    QVERIFY(window.windowTitle() != beside->windowTitle());
+    QVERIFY(beside->windowTitle().contains(QString::fromStdString(second.model()->name)));
+    QVERIFY(window.pos() != beside->pos()); // side by side where the screen has room
+    second.ablation().clear();
+    QVERIFY(first.ablation().find({0, 1}));
+    beside->close();
+    QTRY_VERIFY(!beside);
+    QVERIFY(first.live());
   }
 
   // ---- Tokens

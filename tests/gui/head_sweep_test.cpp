@@ -169,6 +169,46 @@ private Q_SLOTS:
     QVERIFY(same(scores->values, numbers_of(printed[QStringLiteral("effects")])));
   }
 
+  // Mean and resample take what they put in from the texts of the view Ablation, as --reference does.
+  void reference_texts_are_those_of_the_command() {
+    Opened opened(tiny(), "Mary and John went");
+    opened.workspace.ablation().set_reference({"a text, with a comma", "it's another"});
+    SweepBar::Settings settings = opened.bar().settings();
+    settings.method = "mean";
+    opened.bar().set_settings(settings);
+    opened.bar().sweep();
+    wait(opened);
+    const std::vector<float> of_prompt = opened.panel().scores()->values;
+    opened.bar().menu().aboutToShow();
+    const QAction* menu = action_of(opened.bar().menu(), QStringLiteral("Mean and resample take"));
+    QVERIFY(menu && menu->isEnabled());
+    action_of(*menu->menu(), QStringLiteral("The reference texts"))->trigger();
+    opened.bar().sweep();
+    wait(opened);
+    QVERIFY2(opened.failures.isEmpty(), qPrintable(opened.failures.join(QLatin1Char('\n'))));
+    const HeadScores* scores = opened.panel().scores();
+    QVERIFY(!same(scores->values, of_prompt));
+    QVERIFY(same(scores->values, numbers_of(run_copied(opened.panel().command())[QStringLiteral("effects")])));
+  }
+
+  // The numbers under a plan are those of --attention.
+  void a_sweep_is_under_the_attention_plan() {
+    Opened opened(tiny(), "Mary and John went");
+    opened.bar().sweep();
+    wait(opened);
+    const std::vector<float> full = opened.panel().scores()->values;
+    opened.workspace.set_attention("window:window=2@layers=1");
+    QTRY_COMPARE(opened.workspace.attention().plan(), std::string("window:window=2@layers=1"));
+    QVERIFY(opened.panel().scores()->origin->attention == std::string());
+    opened.bar().sweep();
+    wait(opened);
+    QVERIFY2(opened.failures.isEmpty(), qPrintable(opened.failures.join(QLatin1Char('\n'))));
+    const HeadScores* scores = opened.panel().scores();
+    QVERIFY(!same(scores->values, full));
+    QVERIFY(opened.panel().command().contains(QStringLiteral("--attention")));
+    QVERIFY(same(scores->values, numbers_of(run_copied(opened.panel().command())[QStringLiteral("effects")])));
+  }
+
   void direct_logit_attribution_is_a_score() {
     Opened opened(tiny(), "Mary and John went");
     opened.bar().attribute();
@@ -290,7 +330,7 @@ private Q_SLOTS:
   void what_no_command_line_says_has_none() {
     Opened opened(tiny(), "Mary and");
     SweepRequest request;
-    request.model = command_model(opened.workspace.model());
+    request.model = command_model(opened.workspace);
     request.tokens = opened.workspace.prompt().ids();
     request.method = *filled_request("ablate", {{"prompt", "another text"}}, request.model);
     auto state = make_engine_state();

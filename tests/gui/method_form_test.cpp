@@ -10,6 +10,7 @@
 #include "app/cli/method_command.h"
 #include "app/gui/forms/method_form.h"
 #include "app/gui/forms/option_text.h"
+#include "app/gui/forms/plan_text.h"
 #include "app/methods/inputs/model_options.h"
 #include "app/methods/methods.h"
 #include "core/batch/journal.h"
@@ -298,6 +299,40 @@ TEST(MethodForm, FindsTheRunThatItWouldGoOnFrom) {
   form.set_text("resumable", "false");
   EXPECT_FALSE(unfinished(form.request({}), "a model"));
   std::filesystem::remove_all(folder);
+}
+
+TEST(PlanText, SaysWholeLayersAndRangesAsSuch) {
+  const auto again = [](const std::string& text) {
+    const auto plan = read_head_plan(text, 30, 9);
+    return plan.ok() ? write_head_plan(*plan, 30, 9) : plan.error().message;
+  };
+  EXPECT_EQ(again(""), "");
+  EXPECT_EQ(again("window"), "window");
+  EXPECT_EQ(again("full"), "");
+  EXPECT_EQ(again("window:window=8@layers=4-29"), "window:window=8@layers=4-29");
+  EXPECT_EQ(again("window@heads=18.0-8,19"), "window@layers=18-19");
+  EXPECT_EQ(again("topk:k=8@heads=18.6,17.3"), "topk:k=8@heads=17.3,18.6");
+  EXPECT_EQ(again("topk:k=8@heads=18.6,17.3-5,2"), "topk:k=8@heads=2,17.3-5,18.6");
+  EXPECT_EQ(again("topk@layers=9;hip:k=64,window=2@layers=3-4,7;full@layers=20"),
+            "hip:k=64,window=2@layers=3-4,7;topk@layers=9");
+  EXPECT_EQ(again("window@layers=0-9;window@layers=10-29"), "window");
+}
+
+TEST(PlanText, RefusesWhatIsNoneOfTheModels) {
+  for (const char* text : {"window@layers=30", "window@heads=1.9", "window@here", "window@layers=1;topk@heads=1.3"})
+    EXPECT_EQ(read_head_plan(text, 30, 9).error().code, ErrorCode::invalid_argument) << text;
+}
+
+TEST(CommandText, NamesTheAttentionPlan) {
+  CommandModel model{"smollm2", "float32", "cpu", "topk:k=8@heads=18.6;window"};
+  EXPECT_EQ(model_flags(model), " --model smollm2 --attention 'topk:k=8@heads=18.6;window'");
+  const auto said = filled_request("logits", {{"prompt", "a"}}, model);
+  ASSERT_TRUE(said.ok());
+  EXPECT_NE(said->command_line.find("--attention 'topk"), std::string::npos);
+  // `compare` takes plans of its own under that name.
+  const auto own = filled_request("compare", {{"attention", "window"}}, model);
+  ASSERT_TRUE(own.ok());
+  EXPECT_EQ(own->command_line.find("topk"), std::string::npos);
 }
 
 TEST(OptionText, ReadsLists) {

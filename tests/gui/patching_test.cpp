@@ -19,6 +19,7 @@
 #include "core/analysis/logit_lens.h"
 #include "core/sweeps/attribution_patching.h"
 #include "tests/gui/copied_command.h"
+#include "tests/gui/menus.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model_folder.h"
 #include "tests/sweeps/plain_sweeps.h"
@@ -171,6 +172,24 @@ private Q_SLOTS:
     QVERIFY(opened.workspace.scores().all().empty());
     QCOMPARE(numbers_of(run_copied(opened.patching.command())[QStringLiteral("restored")]),
              opened.patching.measured()->restored);
+  }
+
+  void cells_have_menus() {
+    Opened opened(folder_.path(), false);
+    PatchingView& view = opened.patching;
+    measure(view, {});
+    QWidget& map = *view.map().viewport();
+    QVERIFY(!test::menu_of(map)); // no cell is chosen
+    view.map().set_current(Cell{1, 3});
+    QVERIFY(test::use_menu(map, QStringLiteral("Copy the map as command")));
+    QCOMPARE(QGuiApplication::clipboard()->text(), view.command());
+    QVERIFY(test::use_menu(map, QStringLiteral("Patch the heads of this layer here"),
+                           view.map().cell_rect({0, 4}).center().toPoint()));
+    QTRY_VERIFY(view.measured() && view.measured()->complete && view.measured()->by_head());
+    QCOMPARE(view.measured()->settings.position, std::optional<int>(4));
+    QCOMPARE(view.measured()->settings.layer, std::optional<int>(0));
+    QVERIFY(test::use_menu(map, QStringLiteral("Ablate"), view.map().cell_rect({0, 2}).center().toPoint()));
+    QVERIFY(opened.workspace.ablation().find({0, 2}));
   }
 
   void an_estimate_is_called_one_and_says_what_was_patched() {

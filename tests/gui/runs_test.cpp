@@ -291,6 +291,11 @@ private Q_SLOTS:
     // Ranks 0 … 5 against 0 1 2 3 5 4: 1 - 6 * 2 / (6 * 35).
     QVERIFY(std::abs(difference.correlation - (1.0 - 12.0 / 210.0)) < 1e-9);
     QVERIFY(view.exported().has_value());
+    // It is a score of the head grid, too, and says of what.
+    const HeadScores* score = workspace.scores().find("comparison/" + difference.difference.id.substr(11));
+    QVERIFY(score);
+    QCOMPARE(score->values[4], -5.0F);
+    QVERIFY(score->diverging && QString::fromStdString(score->title).contains(QStringLiteral(" − ")));
 
     QFile file(a);
     QVERIFY(file.open(QIODevice::ReadOnly));

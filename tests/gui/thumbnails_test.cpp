@@ -13,6 +13,7 @@
 #include "app/gui/style/theme.h"
 #include "app/gui/views/thumbnails/thumbnail_sheet.h"
 #include "app/gui/views/thumbnails/thumbnails_view.h"
+#include "tests/gui/menus.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
 
@@ -59,7 +60,7 @@ private Q_SLOTS:
     for (int head = 0; head < 4; ++head) {
       const Tile& small = found->heads[static_cast<std::size_t>(head)];
       QVERIFY(small.rows <= 10 && small.rows == small.cols && small.complete);
-      const auto whole = attention_tile(*state, {shared, {{1, head}}, {}, false}, {0, 0, 0}, {}, {});
+      const auto whole = attention_tile(*state, {shared, {{1, head}}, {}, {}}, {0, 0, 0}, {}, {});
       QVERIFY(whole.ok() && whole->rows == n);
       for (std::int64_t row = 0; row < small.rows; ++row)
         for (std::int64_t col = 0; col <= row; ++col) {
@@ -127,6 +128,40 @@ private Q_SLOTS:
     QCOMPARE(views.size(), 0);
     QTest::keyClick(&sheet, Qt::Key_Return);
     QCOMPARE(views.size(), 1);
+    // The Menu key is about the selected head, a right click about that under the pointer.
+    QVERIFY(test::use_menu(*sheet.viewport(), QStringLiteral("Ablate")));
+    QVERIFY(workspace.ablation().find({0, 3}));
+    QVERIFY(test::use_menu(*sheet.viewport(), QStringLiteral("Ablate"), sheet.map_rect({1, 0}).center()));
+    QVERIFY(workspace.ablation().find({1, 0}));
+    QVERIFY(!test::menu_of(*sheet.viewport(), QPoint(1, 1)));
+  }
+
+  // All maps on one page, each where its layer and head are.
+  void all_maps_are_exported() {
+    Workspace workspace;
+    ThumbnailsView view(workspace, nullptr);
+    QVERIFY(!view.exported());
+    view.resize(500, 400);
+    view.show();
+    open(workspace, tiny(), "Mary and John");
+    QTRY_VERIFY(view.sheet().has_maps(0) && view.sheet().has_maps(1) && workspace.engine().idle());
+    const auto content = view.exported();
+    QVERIFY(content.has_value());
+    const auto& page = std::get<figures::HeatmapFigure>(content->figure);
+    const auto n = static_cast<std::int64_t>(workspace.prompt().tokens().size());
+    QCOMPARE(page.rows, 2 * (n + 1) - 1);
+    QCOMPARE(page.cols, 4 * (n + 1) - 1);
+    auto state = make_engine_state();
+    QVERIFY(open_model(*state, {tiny(), "float32", "cpu"}, {}).ok());
+    const auto shared = std::make_shared<const std::vector<std::int64_t>>(workspace.prompt().ids());
+    const auto map = attention_tile(*state, {shared, {{1, 2}}, {}, {}}, {0, 0, 0}, {}, {});
+    QVERIFY(map.ok());
+    for (std::int64_t row = 0; row < n; ++row)
+      for (std::int64_t col = 0; col <= row; ++col)
+        QCOMPARE(page.values[static_cast<std::size_t>((n + 1 + row) * page.cols + 2 * (n + 1) + col)],
+                 map->at(row, col, Pooling::max));
+    QCOMPARE(page.y_ticks[static_cast<std::size_t>(n + 1)], std::string("1"));
+    QCOMPARE(page.x_ticks[static_cast<std::size_t>(2 * (n + 1))], std::string("2"));
   }
 };
 

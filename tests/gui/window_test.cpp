@@ -35,6 +35,9 @@ Session full_session() {
   session.recent = {QStringLiteral("/one"), QStringLiteral("/two")};
   session.theme = Theme::dark;
   session.font_scale = 1.25;
+  session.attention = "window:window=128@layers=4-29";
+  session.colors = figures::ColorMap::gray;
+  session.cache_mib = 256;
   session.geometry = QByteArray("\x00\xff geometry", 11);
   session.layout = QByteArray("\x01\xfe layout", 9);
   return session;
@@ -96,6 +99,9 @@ private Q_SLOTS:
     QCOMPARE(read.recent, written.recent);
     QCOMPARE(static_cast<int>(read.theme), static_cast<int>(Theme::dark));
     QCOMPARE(read.font_scale, 1.25);
+    QCOMPARE(read.attention, written.attention);
+    QVERIFY(read.colors == figures::ColorMap::gray);
+    QCOMPARE(read.cache_mib, 256);
     QCOMPARE(read.geometry, written.geometry);
     QCOMPARE(read.layout, written.layout);
   }

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "app/gui/engine/attention_plan.h"
 #include "app/gui/engine/layer_attention.h"
 #include "core/model/guard.h"
 
@@ -10,20 +11,30 @@ namespace headscope::gui {
 namespace {
 
 struct Part {
-  std::shared_ptr<LayerAttention> layer, clean; // clean: null unless the difference from it is wanted
+  std::shared_ptr<LayerAttention> layer, less; // less: what is taken off; null: nothing
   int head = 0;
 };
+
+Result<std::shared_ptr<LayerAttention>> layer_of(EngineState& state, const AttentionRequest& request, int layer,
+                                                 const AblationInput& ablation, const std::string& plan,
+                                                 const RunControl& control) {
+  const std::shared_ptr<void> planned = under_plan(state, plan);
+  return layer_attention(state, *request.tokens, layer, ablation, control);
+}
 
 Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const RunControl& control) {
   if (request.heads.empty()) return make_error(ErrorCode::invalid_argument, "no head is selected");
   std::vector<Part> parts;
   for (const HeadId& head : request.heads) {
     Part part;
-    HS_ASSIGN(part.layer, layer_attention(state, *request.tokens, head.layer, request.ablation, control));
-    if (request.difference) {
-      HS_ASSIGN(part.clean, layer_attention(state, *request.tokens, head.layer, {}, control));
+    HS_ASSIGN(part.layer, layer_of(state, request, head.layer, request.ablation, request.plan, control));
+    if (request.less == AttentionRequest::Less::clean) {
+      HS_ASSIGN(part.less, layer_of(state, request, head.layer, {}, request.plan, control));
     }
-    if (head.head < 0 || head.head >= part.layer->q.size(0))
+    if (request.less == AttentionRequest::Less::full) {
+      HS_ASSIGN(part.less, layer_of(state, request, head.layer, request.ablation, {}, control));
+    }
+    if (head.head < 0 || head.head >= part.layer->n_heads())
       return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name(head));
     part.head = static_cast<int>(head.head);
     parts.push_back(std::move(part));
@@ -36,7 +47,7 @@ at::Tensor weights_of(const Part& part, const Block& block) {
     return head_weights(layer, part.head, block.q_begin, block.q_end, block.k_begin, block.k_end);
   };
   at::Tensor weights = of(*part.layer);
-  if (part.clean) weights.sub_(of(*part.clean)).clamp_min_(lowest_difference);
+  if (part.less) weights.sub_(of(*part.less)).clamp_min_(lowest_difference);
   return weights;
 }
 

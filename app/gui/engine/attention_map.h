@@ -19,11 +19,13 @@ struct AttentionRequest {
   std::shared_ptr<const std::vector<std::int64_t>> tokens;
   std::vector<HeadId> heads; // the mean of them
   AblationInput ablation;    // what is ablated while the model runs
-  bool difference = false;   // what the ablation changes: ablated - clean
+  std::string plan;          // that the model runs under (attention_plan.h)
+  // What is taken off: nothing, the same without ablation, or the same under full attention.
+  enum class Less : std::uint8_t { nothing, clean, full } less = Less::nothing;
 
   MapShape shape() const {
     const auto n = static_cast<std::int64_t>(tokens->size());
-    return {n, n, difference};
+    return {n, n, less != Less::nothing};
   }
 };
 

@@ -52,7 +52,7 @@ Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& r
   HS_TRY(detector->check(*engine));
   HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, control}));
   return DetectorAnswer{request, detector->title(), engine->model().identity.sha256(),
-                        std::make_shared<const DetectorResult>(std::move(result))};
+                        std::make_shared<const DetectorResult>(std::move(result)), state.plan};
 }
 
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control) {
@@ -65,6 +65,9 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
     if (answer.model_sha256 != model.identity.sha256())
       return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
                         answer.request.id);
+    if (answer.plan != request.answers.front().plan)
+      return make_error(ErrorCode::mismatch, "ran under another attention plan than the others; run it again", {},
+                        answer.request.id);
     HS_ASSIGN(auto detector, plugins().detector(answer.request.id));
     HS_ASSIGN(OptionSet set, options_of(*detector, answer.request));
     detectors.push_back(std::move(detector));
@@ -73,7 +76,9 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
   }
   store::ResultOptions how;
   how.overwrite = request.overwrite;
-  how.provenance = {headscope_version(), libtorch_version(), "headscope-gui", seeds_of(options)};
+  const std::string plan = request.answers.empty() ? std::string() : request.answers.front().plan;
+  const std::string made_by = plan.empty() ? "headscope-gui" : "headscope-gui: attention " + plan;
+  how.provenance = {headscope_version(), libtorch_version(), made_by, seeds_of(options)};
   HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(request.path, how));
   HS_TRY(store_model(writer, model, {}));
   for (std::size_t i = 0; i < detectors.size(); ++i) {

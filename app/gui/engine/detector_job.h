@@ -39,6 +39,7 @@ struct DetectorAnswer {
   std::string title;
   std::string model_sha256;
   std::shared_ptr<const DetectorResult> result;
+  std::string plan = {}; // of attention, that it ran under; empty: full attention
 };
 
 // Returns unsupported when it does not fit the model. A run that is cancelled after it has measured something is a

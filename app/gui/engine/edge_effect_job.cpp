@@ -7,9 +7,8 @@
 #include "core/circuits/path_patching.h"
 
 namespace headscope::gui {
-namespace {
 
-// The names by which core's graph finds its nodes. Uses streams, since GCC 12 warns about adding such short strings.
+// Uses streams, since GCC 12 warns about adding such short strings.
 std::string sender_name(const EdgeRef& edge) {
   std::ostringstream name;
   if (edge.sender == "head")
@@ -21,9 +20,9 @@ std::string sender_name(const EdgeRef& edge) {
   return name.str();
 }
 
-std::string receiver_name(const EdgeRef& edge, const GraphShape& shape) {
+std::string receiver_name(const EdgeRef& edge, bool shares_kv) {
   std::ostringstream name;
-  const bool grouped = edge.receiver != "q" && shape.n_kv_heads != shape.n_heads;
+  const bool grouped = edge.receiver != "q" && shares_kv;
   if (edge.receiver == "mlp")
     name << 'm' << edge.receiver_layer;
   else if (edge.receiver == "logits")
@@ -33,8 +32,6 @@ std::string receiver_name(const EdgeRef& edge, const GraphShape& shape) {
   return name.str();
 }
 
-} // namespace
-
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
@@ -42,7 +39,8 @@ Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pa
   PathOptions options;
   options.through_mlps = false;
   HS_ASSIGN(const int sender, graph.find_sender(sender_name(edge)));
-  HS_ASSIGN(const int receiver, graph.find_receiver(receiver_name(edge, graph.shape())));
+  HS_ASSIGN(const int receiver,
+            graph.find_receiver(receiver_name(edge, graph.shape().n_kv_heads != graph.shape().n_heads)));
   options.senders = {sender};
   options.receivers = {receiver};
   CircuitTask circuit;

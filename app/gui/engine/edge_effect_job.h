@@ -21,6 +21,10 @@ struct EdgeEffect {
   double effect = 0.0; // what it changes by when this edge alone carries what it does on the corrupt prompt
 };
 
+// The names by which core's graph and the command line find its nodes. `shares_kv`: heads share their keys and values.
+std::string sender_name(const EdgeRef& edge);
+std::string receiver_name(const EdgeRef& edge, bool shares_kv);
+
 // Returns not_found when the model has no such edge.
 Result<EdgeEffect> edge_effect(const EngineState& state, const PatchPairInfo& pair, const EdgeRef& edge,
                                const RunControl& control);

@@ -6,6 +6,7 @@
 namespace headscope::gui {
 
 Result<std::shared_ptr<const Engine>> open_engine(const EngineState& state) {
+  if (state.plan_error) return *state.plan_error;
   if (!state.engine) return make_error(ErrorCode::not_found, "no model is open; open one first");
   return state.engine;
 }

@@ -7,13 +7,12 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/ablation_interventions.h"
+#include "app/gui/engine/attention_plan.h"
 #include "core/model/guard.h"
 
 namespace headscope::gui {
 namespace {
 
-// The most bytes of layers that are kept; the oldest are dropped first.
-constexpr std::size_t kept_bytes = std::size_t{1} << 30;
 // How many keys' and rows' scores are held at once while sums of rows are computed.
 constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
 
@@ -41,13 +40,8 @@ LayerAttention taken(const AttentionInput& input, const std::vector<std::int64_t
 }
 
 void keep(EngineState& state, LayerAttention layer) {
-  auto& kept = state.attention;
-  kept.push_back(std::make_shared<LayerAttention>(std::move(layer)));
-  std::size_t bytes = 0;
-  auto first = kept.end();
-  while (first != kept.begin() && (first == kept.end() || bytes < kept_bytes))
-    bytes += (*--first)->bytes();
-  kept.erase(kept.begin(), first);
+  state.attention.push_back(std::make_shared<LayerAttention>(std::move(layer)));
+  drop_oldest(state);
 }
 
 // The default attention, which also keeps the q and k it is given.
@@ -93,7 +87,7 @@ std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::
                                      const AblationInput& ablation) {
   auto& kept = state.attention;
   const auto found = std::find_if(kept.begin(), kept.end(), [&](const auto& x) {
-    return x->layer == layer && x->tokens == tokens && x->ablation == ablation;
+    return x->layer == layer && x->plan == state.plan && x->tokens == tokens && x->ablation == ablation;
   });
   if (found == kept.end()) return nullptr;
   std::rotate(found, found + 1, kept.end()); // the newest are last
@@ -138,16 +132,76 @@ at::Tensor log_sums(LayerAttention& layer, int head, std::int64_t q_begin, std::
 
 } // namespace
 
-std::size_t LayerAttention::bytes() const { return q.nbytes() + k.nbytes(); }
+void drop_oldest(EngineState& state) {
+  auto& kept = state.attention;
+  std::size_t bytes = 0;
+  auto first = kept.end();
+  while (first != kept.begin() && (first == kept.end() || bytes < state.attention_bytes))
+    bytes += (*--first)->bytes();
+  kept.erase(kept.begin(), first);
+}
+
+std::size_t LayerAttention::bytes() const { return pattern.defined() ? pattern.nbytes() : q.nbytes() + k.nbytes(); }
+
+namespace {
+
+// The pattern of a layer under a plan, as it is computed there: a mechanism may have no q and k that would give it.
+Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const std::vector<std::int64_t>& tokens,
+                                                      int layer, const AblationInput& before,
+                                                      const RunControl& control) {
+  HS_ASSIGN(const auto engine, open_engine(state));
+  const std::int64_t n = std::ssize(tokens), n_heads = engine->config().n_heads;
+  if (static_cast<std::size_t>(n_heads * n * n) * sizeof(float) > state.attention_bytes)
+    return make_error(ErrorCode::out_of_memory, "the maps of a layer under '" + state.plan +
+                                                    "' take more memory than preferences allow for kept "
+                                                    "layers; allow more, or take a shorter prompt");
+  LayerAttention kept;
+  kept.tokens = tokens;
+  kept.plan = state.plan;
+  kept.ablation = before;
+  kept.layer = layer;
+  AttentionObserver observer;
+  observer.wants = [&](int each) {
+    control.report("running the model", each, layer + 1);
+    return each == layer;
+  };
+  observer.tile = [&](const PatternTile& tile) {
+    const at::Tensor rows = tile.pattern.select(0, 0).to(at::kFloat);
+    if (!kept.pattern.defined()) kept.pattern = at::zeros({n_heads, n, n}, rows.options());
+    kept.pattern.narrow(1, tile.query_begin, rows.size(1)).narrow(2, 0, rows.size(2)).copy_(rows);
+  };
+  RunRequest request;
+  request.batch = TokenBatch::single(tokens);
+  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
+  request.until = BeforeLayer{layer + 1};
+  request.cancel = control.cancel;
+  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, control));
+  request.observer = &observer;
+  HS_ASSIGN(RunResult run, engine->run(request));
+  if (tokens.size() > longest_clean_run && before.heads.empty())
+    state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  if (!kept.pattern.defined())
+    return make_error(ErrorCode::unsupported,
+                      "'" + state.plan + "' shows no weights of layer " + std::to_string(layer));
+  keep(state, std::move(kept));
+  return state.attention.back();
+}
+
+} // namespace
 
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, const AblationInput& ablation,
                                                         const RunControl& control) {
-  HS_ASSIGN(const auto engine, open_engine(state));
+  HS_ASSIGN(auto engine, open_engine(state));
   if (layer < 0 || layer >= engine->config().n_layers)
     return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
+  // Before the first layer that a plan changes, all is as without it.
+  std::shared_ptr<void> full;
+  if (!state.plan.empty() && layer < state.planned.first_layer) full = under_plan(state, {});
+  HS_ASSIGN(engine, open_engine(state));
   const AblationInput before = ablation_before(ablation, layer);
   if (auto found = find(state, tokens, layer, before)) return found;
+  if (!state.plan.empty()) return planned_layer(state, tokens, layer, before, control);
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
   HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
@@ -164,6 +218,8 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
 
 at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                         std::int64_t k_end) {
+  if (layer.pattern.defined())
+    return layer.pattern.select(0, head).slice(0, q_begin, q_end).slice(1, k_begin, k_end).clone();
   const at::Tensor sums = log_sums(layer, head, q_begin, q_end);
   return head_scores(layer, head, q_begin, q_end, k_begin, k_end).sub_(sums.unsqueeze(1)).exp_();
 }

@@ -13,6 +13,7 @@ namespace headscope::gui {
 
 struct LayerAttention {
   std::vector<std::int64_t> tokens;
+  std::string plan;       // empty: full attention, here and in the layers before
   AblationInput ablation; // of layers before this one; what comes later does not change its attention
   int layer = 0;
   at::Tensor q; // [head_index, pos, d_head] float32, rotary applied
@@ -23,11 +24,17 @@ struct LayerAttention {
   // The log of the sum of exp(score) over the keys that a query may see: [pos] for each head, undefined until a row of
   // the head is needed, NaN in rows not needed yet.
   std::vector<at::Tensor> log_sums;
+  at::Tensor pattern; // [head_index, query, key] float32 of a mechanism, which has no other q and k; else undefined
 
+  std::int64_t n_heads() const { return pattern.defined() ? pattern.size(0) : q.size(0); }
   std::size_t bytes() const;
 };
 
-// Takes a layer's q and k from the state, or runs the model as far as this layer.
+// Drops the oldest layers where they take more than they may; the newest stays.
+void drop_oldest(EngineState& state);
+
+// Takes a layer's attention from the state, or runs the model as far as this layer, under the state's plan. Of layers
+// from the first that the plan changes the whole pattern is kept; out_of_memory where that takes more than it may.
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, const AblationInput& ablation,
                                                         const RunControl& control);

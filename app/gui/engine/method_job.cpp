@@ -35,8 +35,10 @@ std::optional<fs::file_time_type> written_at(const std::string& path) {
   return path.empty() || missing ? std::nullopt : std::optional(time);
 }
 
-methods::ModelOptions model_options(const ModelRequest& opened) {
+methods::ModelOptions model_options(const EngineState& state) {
+  const ModelRequest& opened = state.opened;
   methods::ModelOptions model;
+  if (!state.plan.empty()) model.attention = state.plan;
   model.model = opened.path;
   model.dtype = opened.dtype;
   model.device = opened.device;
@@ -56,14 +58,14 @@ methods::Context context_of(const RunControl& control, MethodAnswer& answer) {
 Status run_on_open_model(const EngineState& state, methods::Method& method, const methods::OutputOptions& output,
                          const methods::Context& context, const methods::Show& show, MethodAnswer& answer) {
   HS_ASSIGN(const auto engine, open_engine(state));
-  answer.model = {engine->model().identity.sha256(), state.opened.dtype, state.opened.device};
-  return methods::run_method(method, *engine, model_options(state.opened), output, context, show);
+  answer.model = {engine->model().identity.sha256(), state.opened.dtype, state.opened.device, state.plan};
+  return methods::run_method(method, *engine, model_options(state), output, context, show);
 }
 
 Status run_anywhere(const EngineState& state, methods::Method& method, const methods::OutputOptions& output,
                     const methods::Context& context, const methods::Show& show, MethodAnswer& answer) {
   const methods::MethodInfo& info = method.info();
-  const bool alone = !info.needs_model || (info.model_may_be_missing && !state.engine);
+  const bool alone = !info.needs_model || (info.model_may_be_missing && !state.full);
   if (!alone) return run_on_open_model(state, method, output, context, show, answer);
   const Status status = methods::run_method(method, methods::ModelOptions{}, output, context, show);
   const bool wants_model = info.needs_model && !status.ok() && status.error().field == "--model";

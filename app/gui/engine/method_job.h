@@ -15,10 +15,11 @@ namespace headscope::gui {
 
 struct EngineState;
 
-// The model that an answer is about, and how it was loaded.
+// The model that an answer is about, how it was loaded and how it attended.
 struct AnsweredModel {
   std::string sha256; // empty: no model was needed
   std::string dtype, device;
+  std::string plan = {}; // of attention; empty: full attention
   friend bool operator==(const AnsweredModel&, const AnsweredModel&) = default;
 };
 

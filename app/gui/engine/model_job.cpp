@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "app/gui/engine/cache_job.h"
 #include "app/gui/engine/engine_state.h"
 #include "app/runs/parity.h"
 #include "core/engine/device.h"
@@ -66,11 +67,9 @@ Result<ModelInfo> open_model(EngineState& state, const ModelRequest& request, co
   options.control = control;
   HS_ASSIGN(std::shared_ptr<const Model> model, load_model(request.path, options));
   const ModelInfo info = describe(*model, request);
-  state.clean.reset();
-  state.long_run.reset();
-  state.attention.clear();
-  state.reference.reset();
-  state.engine = std::make_shared<const Engine>(std::move(model));
+  clear_cache(state);
+  state.full = state.engine = std::make_shared<const Engine>(std::move(model));
+  state.plan_error.reset();
   state.opened = request;
   return info;
 }

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/ablation_interventions.h"
+#include "app/gui/engine/attention_plan.h"
 #include "core/analysis/leading_space.h"
 #include "core/model/guard.h"
 #include "core/scoring/metric.h"
@@ -30,7 +31,20 @@ Result<at::Tensor> run_from(const Engine& engine, const std::vector<std::int64_t
   return run.logits[0];
 }
 
+Result<Runs> run_both(EngineState& state, const PredictRequest& request, const RunControl& control);
+
+// The prediction of the same ablation under full attention and under the plan, as clean and ablated.
+Result<Runs> run_both_plans(EngineState& state, const PredictRequest& request, const RunControl& control) {
+  PredictRequest one = request;
+  one.against_full = false;
+  HS_ASSIGN(Runs planned, run_both(state, one, control));
+  const std::shared_ptr<void> full = under_plan(state, {});
+  HS_ASSIGN(const Runs before, run_both(state, one, control));
+  return Runs{before.ablated, planned.ablated, before.cached};
+}
+
 Result<Runs> run_both(EngineState& state, const PredictRequest& request, const RunControl& control) {
+  if (request.against_full) return run_both_plans(state, request, control);
   HS_ASSIGN(const auto engine, open_engine(state));
   HS_ASSIGN(auto interventions, prompt_interventions(state, request.tokens, request.ablation, control));
   Runs runs;

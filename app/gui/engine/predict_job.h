@@ -18,6 +18,8 @@ struct PredictRequest {
   AblationInput ablation;
   std::string answer, wrong; // each one token of text, or empty: the clean run's two likeliest
   int top = 10;              // tokens to report
+  // Whether `clean` is the same ablation under full attention, and not the same plan without ablation.
+  bool against_full = false;
 };
 
 struct PredictedToken {

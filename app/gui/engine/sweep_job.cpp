@@ -94,7 +94,7 @@ Result<MethodRequest> answered_request(const EngineState& state, const SweepRequ
 HeadSweep empty_sweep(const EngineState& state, const HeadAblationOptions& sweep, const Prompts& prompts) {
   const Engine& engine = *state.engine;
   HeadSweep out;
-  out.model = {engine.model().identity.sha256(), state.opened.dtype, state.opened.device};
+  out.model = {engine.model().identity.sha256(), state.opened.dtype, state.opened.device, state.plan};
   out.metric = to_string(sweep.metric);
   out.units = units_of(sweep.metric);
   out.method = to_string(sweep.method);

@@ -23,7 +23,7 @@ Result<LayerThumbnails> layer_thumbnails(EngineState& state, const ThumbnailRequ
   const std::int64_t n_heads = engine->config().n_heads;
   for (std::int64_t head = 0; head < n_heads; ++head) {
     control.report("reducing attention maps", head, n_heads);
-    const AttentionRequest one{request.tokens, {{request.layer, head}}, request.ablation, false};
+    const AttentionRequest one{request.tokens, {{request.layer, head}}, request.ablation, state.plan};
     HS_ASSIGN(Tile tile, attention_tile(state, one, whole, control, {}));
     found.heads.push_back(std::move(tile));
   }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/files/graph_file.h"
 
+#include <filesystem>
+
 #include "app/gui/files/file_state.h"
 #include "app/result_figures/graph_figure.h"
 #include "app/result_figures/result_figures.h"
+#include "core/base/partial_file.h"
 #include "core/circuits/scored_circuit.h"
 
 namespace headscope::gui {
@@ -34,6 +37,15 @@ Result<store::Graph> connected_circuit(const store::Graph& graph, std::int64_t n
   HS_ASSIGN(ScoredCircuit scored, from_store(graph));
   scored.circuit = build_circuit(scored.graph, scored.importance(), {BuildRule::top_n, n, 0.0, true, true});
   return members_of(to_store(scored));
+}
+
+Status copy_result(FileState& state, const std::string& from, const std::string& to) {
+  state.open.erase(to); // what was read of it is outdated
+  HS_ASSIGN(PartialFile file, PartialFile::create(to, true));
+  std::error_code failed;
+  std::filesystem::copy_file(from, file.path(), std::filesystem::copy_options::overwrite_existing, failed);
+  if (failed) return make_error(ErrorCode::io, "cannot be copied: " + failed.message(), from);
+  return file.publish(true);
 }
 
 Status write_graph(FileState& state, const store::Graph& graph, const GraphFile& file) {

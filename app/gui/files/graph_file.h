@@ -25,6 +25,9 @@ Result<std::optional<figures::LineFigure>> read_curve(FileState& state, const st
 // of a model; corrupt for others.
 Result<store::Graph> connected_circuit(const store::Graph& graph, std::int64_t n);
 
+// Copies a result file, replacing what is there.
+Status copy_result(FileState& state, const std::string& from, const std::string& to);
+
 struct GraphFile {
   std::string path;        // a new result file that holds the graph alone
   store::Attributes model; // of the file's /model; may be empty

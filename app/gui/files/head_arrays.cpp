@@ -46,6 +46,12 @@ bool is_by_prompt(const Node& node, const FileModel& model) {
          node.shape[0] > 0 && node.shape[0] <= most_cells / (node.shape[1] * node.shape[2]);
 }
 
+// One map a mechanism, which the axis names.
+bool is_by_mechanism(const Node& node, const FileModel& model) {
+  return node.axes.size() == 3 && node.axes[0] == "mechanism" && is_of_heads(node, model) && node.shape[0] > 0 &&
+         node.shape[0] <= most_cells / (node.shape[1] * node.shape[2]);
+}
+
 std::string joined(const std::vector<std::string>& names, const char* between) {
   std::string text;
   for (const std::string& name : names) {
@@ -103,7 +109,7 @@ std::string description_of(const Place& place, const Node& array) {
                .append("), mean over the prompts that were measured");
   else if (!metric.empty() && text.find(metric) == std::string::npos)
     text.append(text.empty() ? "" : ", ").append(metric);
-  if (array.axes.size() == 3)
+  if (array.axes.size() == 3 && array.axes[0] != "mechanism")
     text.append("; mean over ").append(std::to_string(array.shape[0])).append(" ").append(array.axes[0]).append("s");
   return text;
 }
@@ -137,6 +143,7 @@ public:
       }
     for (const Node& node : place.group->children) {
       if (!has_own && is_by_prompt(node, model_)) HS_TRY(take(place, node));
+      if (is_by_mechanism(node, model_)) HS_TRY(take_each(place, node));
       if (!node.is_group) continue;
       Place inner{&node, place.names};
       inner.names.push_back(node.name);
@@ -148,9 +155,32 @@ public:
   std::vector<HeadScores> found;
 
 private:
+  Result<store::Array> read(const Place& place, const Node& node) const {
+    return reader_.array(joined(place.names, "/").insert(0, 1, '/').append("/").append(node.name));
+  }
+
   Status take(const Place& place, const Node& node) {
-    HS_ASSIGN(const store::Array array,
-              reader_.array(joined(place.names, "/").insert(0, 1, '/').append("/").append(node.name)));
+    HS_ASSIGN(const store::Array array, read(place, node));
+    add(place, node, array, array.values);
+    return {};
+  }
+
+  Status take_each(const Place& place, const Node& node) {
+    HS_ASSIGN(const store::Array array, read(place, node));
+    const std::int64_t cells = node.shape[1] * node.shape[2];
+    const std::vector<std::string>& names = array.spec.axes[0].labels;
+    for (std::int64_t i = 0; i < node.shape[0]; ++i) {
+      const auto begin = array.values.begin() + i * cells;
+      add(place, node, array, {begin, begin + cells});
+      HeadScores& scores = found.back();
+      scores.id.append("/").append(std::to_string(i));
+      scores.title = in_words(node.name);
+      if (i < std::ssize(names)) scores.title.append(": ").append(names[static_cast<std::size_t>(i)]);
+    }
+    return {};
+  }
+
+  void add(const Place& place, const Node& node, const store::Array& array, const std::vector<double>& values) {
     HeadScores scores;
     scores.id = id_of(place, node);
     scores.title = title_of(place, node);
@@ -158,7 +188,7 @@ private:
     scores.units = array.spec.units;
     scores.n_layers = static_cast<int>(node.shape[node.shape.size() - 2]);
     scores.n_heads = static_cast<int>(node.shape.back());
-    scores.values = mean_by_head(array.values, static_cast<std::size_t>(scores.n_layers * scores.n_heads));
+    scores.values = mean_by_head(values, static_cast<std::size_t>(scores.n_layers * scores.n_heads));
     const store::AttributeValue* threshold = store::find_attribute(node.attributes, "threshold");
     if (const auto* number = threshold ? std::get_if<double>(threshold) : nullptr) scores.threshold = *number;
     const bool change = place.names.front() == "ablation" || place.names.front() == "patching";
@@ -168,7 +198,6 @@ private:
     scores.model_sha256 = model_.sha256;
     scores.command = reader_.info().provenance.command_line;
     found.push_back(std::move(scores));
-    return {};
   }
 
   const store::ResultReader& reader_;

@@ -54,6 +54,7 @@ std::string model_flags(const CommandModel& model) {
   append_flag(text, "--model", model.model.empty() ? "MODEL" : model.model);
   if (model.dtype != standard.dtype) append_flag(text, "--dtype", model.dtype);
   if (model.device != standard.device) append_flag(text, "--device", model.device);
+  if (!model.attention.empty()) append_flag(text, "--attention", model.attention);
   return text;
 }
 

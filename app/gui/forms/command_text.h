@@ -8,10 +8,11 @@
 
 namespace headscope::gui {
 
-// The values of --model, --dtype and --device.
+// The values of --model, --dtype, --device and --attention.
 struct CommandModel {
   std::string model; // empty: none is open
   std::string dtype = "float32", device = "cpu";
+  std::string attention = {}; // the plan; empty: full attention
 };
 
 // Writes one word for a shell, quoted where needed.

@@ -193,7 +193,9 @@ std::string MethodForm::command(const CommandModel& model) const {
     (of.positional ? words : flags) += said;
   }
   const bool says_model = info().needs_model && (!info().model_may_be_missing || !model.model.empty());
-  return std::string("headscope ").append(info().id).append(words).append(says_model ? model_flags(model) : "") + flags;
+  CommandModel said = model;
+  if (field("attention")) said.attention.clear(); // the method has a meaning of its own for it
+  return std::string("headscope ").append(info().id).append(words).append(says_model ? model_flags(said) : "") + flags;
 }
 
 Result<MethodRequest> filled_request(const std::string& id, const std::map<std::string, std::string>& values,

@@ -30,6 +30,9 @@ MapLibrary::MapLibrary(Workspace& workspace, QObject* parent) : QObject(parent),
   connect(&workspace.ablation(), &AblationState::changed, this, [this] {
     if (follows_ablation() && workspace_.live()) forget();
   });
+  connect(&workspace.attention(), &AttentionState::changed, this, [this] {
+    if (of_ != Of::full && workspace_.live()) forget();
+  });
 }
 
 void MapLibrary::set_of(Of of) {
@@ -40,7 +43,9 @@ void MapLibrary::set_of(Of of) {
 
 Origin MapLibrary::origin() const {
   const bool follows = follows_ablation() && workspace_.live();
-  return workspace_.origin({true, follows});
+  Origin origin = workspace_.origin({true, follows});
+  if (of_ == Of::full) origin.attention.reset();
+  return origin;
 }
 
 void MapLibrary::forget() {
@@ -74,8 +79,11 @@ std::shared_ptr<MapSource> MapLibrary::keep(const std::vector<HeadId>& heads, st
 
 MapLibrary::Choice MapLibrary::live_map(const std::vector<HeadId>& heads) {
   if (!tokens_) tokens_ = std::make_shared<const std::vector<std::int64_t>>(workspace_.prompt().ids());
-  AttentionRequest request{tokens_, heads, {}, of_ == Of::difference};
+  AttentionRequest request{tokens_, heads, {}, {}};
   if (follows_ablation()) request.ablation = workspace_.ablation().input();
+  if (of_ != Of::full) request.plan = workspace_.attention().plan();
+  if (of_ == Of::difference) request.less = AttentionRequest::Less::clean;
+  if (of_ == Of::from_full) request.less = AttentionRequest::Less::full;
   using Map = WorkerMap<EngineState>;
   Map::Read read;
   read.tile = [request](EngineState& state, TileKey key, const RunControl& control, const auto& partial) {

@@ -15,7 +15,8 @@ class MapLibrary : public QObject {
   Q_OBJECT
 public:
   // Of which model live maps are: with the heads ablated that are, as it is, or what the ablation changes.
-  enum class Of : quint8 { ablated, clean, difference };
+  // Under the attention plan, but for the last two: under full attention, or what the plan changes.
+  enum class Of : quint8 { ablated, clean, difference, full, from_full };
 
   explicit MapLibrary(Workspace& workspace, QObject* parent = nullptr);
 

@@ -36,7 +36,7 @@ QString answers_text(const std::string& answer, const std::string& wrong) {
 
 std::string sweep_id(const SweepRequest& request) {
   std::string all = request.model.model;
-  all.append("\n").append(request.model.dtype);
+  all.append("\n").append(request.model.dtype).append("\n").append(request.model.attention);
   for (const auto& [name, value] : request.method.values)
     all.append("\n").append(name).append("=").append(value);
   for (const std::int64_t token : request.tokens)
@@ -95,6 +95,20 @@ std::string patch_command(const PatchPrompts& prompts, const PatchPairInfo& pair
   if (settings.noising) values["noising"] = "true";
   if (settings.estimate) values["estimate"] = "true";
   const auto request = filled_request("patch", values, model);
+  return request.ok() ? request->command_line : std::string();
+}
+
+std::string edge_command(const PatchPairInfo& pair, const EdgeRef& edge, bool shares_kv, const CommandModel& model) {
+  if (!pair.prompts || !pair.answer || !pair.wrong) return {};
+  std::map<std::string, std::string> values = {{"clean", pair.prompts->clean},
+                                               {"corrupt", pair.prompts->corrupt},
+                                               {"answer", pair.answer->text},
+                                               {"wrong", pair.wrong->text},
+                                               {"senders", sender_name(edge)},
+                                               {"receivers", receiver_name(edge, shares_kv)},
+                                               {"direct", "true"}};
+  if (!pair.prompts->add_special) values["no_bos"] = "true";
+  const auto request = filled_request("paths", values, model);
   return request.ok() ? request->command_line : std::string();
 }
 

@@ -8,6 +8,7 @@
 
 #include <QString>
 
+#include "app/gui/engine/edge_effect_job.h"
 #include "app/gui/engine/lens_job.h"
 #include "app/gui/engine/patch_job.h"
 #include "app/gui/engine/sweep_job.h"
@@ -29,6 +30,8 @@ std::string attribution_command(const AttributionMap& map, std::map<std::string,
 // The command line that patches the same; of heads at one position it gives those at all positions, this among them.
 std::string patch_command(const PatchPrompts& prompts, const PatchPairInfo& pair, const PatchSettings& settings,
                           const CommandModel& model);
+// The command line that patches one edge on the pair; empty where the pair has no answers.
+std::string edge_command(const PatchPairInfo& pair, const EdgeRef& edge, bool shares_kv, const CommandModel& model);
 // Unset where the map is not by query head.
 std::optional<HeadScores> patch_scores(const PatchMap& map, const ModelInfo& model);
 

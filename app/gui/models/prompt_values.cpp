@@ -32,8 +32,9 @@ QString prompt_title(const PromptState& prompt, int most) {
   return QStringLiteral("“%1”").arg(text);
 }
 
-CommandModel command_model(const std::optional<ModelInfo>& model) {
-  return model ? CommandModel{model->path, model->dtype, model->device} : CommandModel{};
+CommandModel command_model(const Workspace& workspace) {
+  const auto& model = workspace.model();
+  return model ? CommandModel{model->path, model->dtype, model->device, workspace.attention().plan()} : CommandModel{};
 }
 
 } // namespace headscope::gui

@@ -10,7 +10,7 @@
 
 #include "app/gui/engine/model_job.h"
 #include "app/gui/forms/command_text.h"
-#include "app/gui/workspace/prompt_state.h"
+#include "app/gui/workspace/workspace.h"
 
 namespace headscope::gui {
 
@@ -20,7 +20,7 @@ std::map<std::string, std::string> prompt_values(const PromptState& prompt);
 // The prompt on one line in quotation marks, shortened to about `most` characters.
 QString prompt_title(const PromptState& prompt, int most);
 
-// How a command line names the model; unset: a placeholder stands in its place.
-CommandModel command_model(const std::optional<ModelInfo>& model);
+// How a command line names the open model and its attention; without a model a placeholder stands in its place.
+CommandModel command_model(const Workspace& workspace);
 
 } // namespace headscope::gui

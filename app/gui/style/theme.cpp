@@ -2,11 +2,13 @@
 #include "app/gui/style/theme.h"
 
 #include <cmath>
+#include <utility>
 
 #include <QApplication>
 #include <QPainter>
 #include <QPalette>
 #include <QProxyStyle>
+#include <QWidget>
 
 #include "app/figures/token_label.h"
 
@@ -19,6 +21,7 @@ const Inks dark_inks = {QColor(0x16191d), QColor(0xe6e9ed), QColor(0x9aa4b0), QC
                         QColor(0xff8a80), QColor(0x353b43), QColor(0x3a3f45)};
 
 bool dark_now = false;
+figures::ColorMap value_map = figures::ColorMap::viridis;
 
 // System palettes differ too much between desktops for views that draw themselves, so there are only these two.
 QPalette palette_of(bool dark) {
@@ -80,12 +83,27 @@ void apply_theme(Theme theme, double font_scale) {
   QApplication::setFont(font);
 }
 
+// Views have pictures in the colours of before, and make them anew as when the theme changes.
+void set_value_colors(figures::ColorMap map) {
+  if (map == std::exchange(value_map, map)) return;
+  for (QWidget* widget : QApplication::allWidgets()) {
+    QEvent changed(QEvent::PaletteChange);
+    QApplication::sendEvent(widget, &changed);
+    widget->update();
+  }
+}
+
+figures::ColorMap value_colors() { return value_map; }
+
 bool is_dark() { return dark_now; }
 
 const Inks& inks() { return dark_now ? dark_inks : light_inks; }
 
 QColor value_color(const figures::ResolvedScale& scale, double value) {
-  return std::isnan(value) ? inks().nan : QColor(scale.color(value));
+  if (std::isnan(value)) return inks().nan;
+  figures::ResolvedScale own = scale;
+  if (own.kind == figures::ScaleKind::sequential) own.map = value_map;
+  return QColor(own.color(value));
 }
 
 QColor text_on(const QColor& background) {

@@ -17,6 +17,10 @@ enum class Theme { system, light, dark };
 void apply_theme(Theme theme, double font_scale);
 bool is_dark();
 
+// The colours of values from small to large, in maps and scores; those of both signs keep theirs.
+void set_value_colors(figures::ColorMap map);
+figures::ColorMap value_colors();
+
 struct Inks {
   QColor page, text, muted, accent, warning, grid, nan;
 };

@@ -15,6 +15,7 @@ const std::vector<ViewKind>& all_views() {
       {QStringLiteral("circuit"), DockColumn::center, make_circuit_view},
       {QStringLiteral("methods"), DockColumn::center, make_methods_view},
       {QStringLiteral("detectors"), DockColumn::right, make_detectors_view},
+      {QStringLiteral("lab"), DockColumn::right, make_lab_view},
       {QStringLiteral("runs"), DockColumn::left, make_runs_view},
   };
   return views;

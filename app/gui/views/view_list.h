@@ -29,6 +29,7 @@ View* make_patching_view(Workspace& workspace, QWidget* parent);
 View* make_lens_view(Workspace& workspace, QWidget* parent);
 View* make_circuit_view(Workspace& workspace, QWidget* parent);
 View* make_methods_view(Workspace& workspace, QWidget* parent);
+View* make_lab_view(Workspace& workspace, QWidget* parent);
 View* make_detectors_view(Workspace& workspace, QWidget* parent);
 View* make_runs_view(Workspace& workspace, QWidget* parent);
 

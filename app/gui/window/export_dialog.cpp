@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/export_dialog.h"
 
+#include <algorithm>
+
 #include <QCheckBox>
 #include <QDateTime>
 #include <QDialog>
@@ -129,6 +131,15 @@ Result<QStringList> write_export(const ViewExport& content, const ExportTarget& 
   return files;
 }
 
+ViewExport in_own_colors(ViewExport content) {
+  const auto color = [](figures::HeatmapFigure& map) {
+    if (map.scale.kind == figures::ScaleKind::sequential && !map.scale.map) map.scale.map = value_colors();
+  };
+  if (auto* map = std::get_if<figures::HeatmapFigure>(&content.figure)) color(*map);
+  if (auto* page = std::get_if<figures::PanelFigure>(&content.figure)) std::ranges::for_each(page->panels, color);
+  return content;
+}
+
 Result<QImage> picture_of(const ViewExport& content, bool dark, double scale) {
   HS_ASSIGN(const figures::Pixels pixels, figures::render_rgba(content.figure, {0, scale, dark, false}));
   const QImage view(pixels.rgba.data(), static_cast<int>(pixels.width), static_cast<int>(pixels.height),
@@ -159,7 +170,7 @@ void export_view(const View& view, Workspace& workspace, QWidget* parent) {
   if (dialog.exec() != QDialog::Accepted) return;
   workspace.files().post<QStringList>(
       {{}, QObject::tr("Exporting")}, &workspace,
-      [content = std::move(*content), target = dialog.target(), provenance = provenance_of(workspace)](
+      [content = in_own_colors(std::move(*content)), target = dialog.target(), provenance = provenance_of(workspace)](
           FileState&, const JobContext<QStringList>&) { return write_export(content, target, provenance); },
       {[&workspace](Result<QStringList> files) {
         if (files.ok())

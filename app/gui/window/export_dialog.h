@@ -22,6 +22,9 @@ struct ExportTarget {
 Result<QStringList> write_export(const ViewExport& content, const ExportTarget& target,
                                  const figures::Provenance& provenance);
 
+// The same in the colours of values that the window has; what has colours of its own keeps them.
+ViewExport in_own_colors(ViewExport content);
+
 // Renders the figure as a picture.
 Result<QImage> picture_of(const ViewExport& content, bool dark, double scale);
 

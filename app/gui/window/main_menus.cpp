@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The menus of the main window and the dialogs that they open.
+#include <QDir>
 #include <QFileInfo>
 #include <QMenuBar>
+#include <QStandardPaths>
 
 #include "app/gui/engine/detector_job.h"
 #include "app/gui/help/about_dialog.h"
@@ -19,6 +21,17 @@ namespace {
 
 constexpr double font_step = 1.1;
 
+// As core/model/model_store.h has them.
+QString model_folders() {
+  QStringList folders;
+  if (const QString set = qEnvironmentVariable("HEADSCOPE_MODELS"); !set.isEmpty()) folders.append(set);
+  folders.append(QDir::cleanPath(QCoreApplication::applicationDirPath() + QStringLiteral("/../models")));
+  folders.append(QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) +
+                 QStringLiteral("/headscope/models"));
+  folders.removeDuplicates();
+  return folders.join(QLatin1Char('\n'));
+}
+
 } // namespace
 
 void MainWindow::make_menus() {
@@ -33,6 +46,7 @@ void MainWindow::make_file_menu() {
   menu->addAction(tr("&Open…"), QKeySequence::Open, this, &MainWindow::open_dialog);
   menu->addAction(tr("Open the &default model"), this, [this] { open_path(QStringLiteral("smollm2")); });
   recent_ = menu->addMenu(tr("Open &recent"));
+  menu->addMenu(make_beside_menu());
   menu->addSeparator();
   menu->addAction(tr("&Export the view…"), QKeySequence(Qt::CTRL | Qt::Key_E), this, [this] {
     if (View* view = current_view()) export_view(*view, workspace_, this);
@@ -44,6 +58,19 @@ void MainWindow::make_file_menu() {
   menu->addAction(tr("Close the result &file"), &workspace_, &Workspace::close_result);
   menu->addSeparator();
   menu->addAction(tr("&Quit"), QKeySequence::Quit, this, &QWidget::close);
+}
+
+// A second model in a window of its own, with what is looked at here.
+QMenu* MainWindow::make_beside_menu() {
+  auto* menu = new QMenu(tr("Open &beside"), this);
+  menu->addAction(tr("A &model…"), this, [this] { ask_for_file(true); });
+  const auto beside = [this](const QString& model) { open_beside(model, session_.dtype, session_.device); };
+  menu->addAction(tr("The &default model"), this, [beside] { beside(QStringLiteral("smollm2")); });
+  QAction* same = menu->addAction(tr("&This model again"), this, [this, beside] {
+    if (workspace_.model()) beside(QString::fromStdString(workspace_.model()->path));
+  });
+  connect(menu, &QMenu::aboutToShow, same, [this, same] { same->setEnabled(workspace_.model().has_value()); });
+  return menu;
 }
 
 void MainWindow::make_edit_menu() {
@@ -127,10 +154,18 @@ void MainWindow::start_tour() {
 }
 
 void MainWindow::show_preferences() {
-  auto* dialog = new PreferencesDialog(
-      {session_.theme, session_.font_scale, session_.dtype, session_.device, QFileInfo(session_path()).path()}, this);
+  auto* dialog =
+      new PreferencesDialog({session_.theme, session_.font_scale, session_.dtype, session_.device, session_.colors,
+                             session_.cache_mib, QFileInfo(session_path()).path(), model_folders()},
+                            this);
+  connect(this, &MainWindow::cache_known, dialog, &PreferencesDialog::show_cache);
+  connect(dialog, &PreferencesDialog::clear_wanted, this, &MainWindow::clear_kept);
+  set_cache(session_.cache_mib); // says what is in use
   connect(dialog, &PreferencesDialog::changed, this, [this](const Preferences& wanted) {
-    set_look(wanted.theme, wanted.font_scale);
+    if (wanted.theme != session_.theme || wanted.font_scale != session_.font_scale)
+      set_look(wanted.theme, wanted.font_scale);
+    if (wanted.colors != session_.colors) set_colors(wanted.colors);
+    if (wanted.cache_mib != session_.cache_mib) set_cache(wanted.cache_mib);
     set_loading(wanted.dtype, wanted.device);
   });
   open_once(dialog);

@@ -12,6 +12,7 @@
 #include <QMenuBar>
 #include <QMimeData>
 #include <QPlainTextEdit>
+#include <QShortcut>
 #include <QStatusBar>
 #include <QTextEdit>
 #include <QUrl>
@@ -44,8 +45,11 @@ bool is_result(const QString& path) {
 } // namespace
 
 MainWindow::MainWindow(const QString& session_file, QWidget* parent)
-    : QMainWindow(parent), session_(session_file.isEmpty() ? Session{} : read_session(session_file)),
-      session_file_(session_file), layout_(new DockLayout(*this)), messages_(new MessageBar), start_(new StartScreen) {
+    : MainWindow(session_file.isEmpty() ? Session{} : read_session(session_file), session_file, parent) {}
+
+MainWindow::MainWindow(Session session, const QString& session_file, QWidget* parent)
+    : QMainWindow(parent), session_(std::move(session)), session_file_(session_file), layout_(new DockLayout(*this)),
+      messages_(new MessageBar), start_(new StartScreen) {
   setWindowTitle(tr("Headscope"));
   setAcceptDrops(true);
   setDockNestingEnabled(true);
@@ -58,6 +62,7 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   make_menus();
   add_model_button();
   statusBar()->addWidget(messages_, 1);
+  add_attention_button();
   statusBar()->addPermanentWidget(new JobBar(workspace_.files()));
   statusBar()->addPermanentWidget(new JobBar(workspace_.engine()));
   add_job_list();
@@ -86,6 +91,8 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   save_timer_.setInterval(save_after_ms);
   connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
   set_look(session_.theme, session_.font_scale);
+  set_colors(session_.colors);
+  if (session_.cache_mib != Session{}.cache_mib) set_cache(session_.cache_mib);
   resize(1280, 800);
   reset_layout();
   if (!session_.geometry.isEmpty()) restoreGeometry(session_.geometry);
@@ -137,6 +144,30 @@ void MainWindow::add_model_button() {
   model_button_->setToolTip(tr("The card of the model: layers, heads, size, context, parity"));
   connect(model_button_, &QToolButton::clicked, this, &MainWindow::show_model_card);
   menuBar()->setCornerWidget(model_button_, Qt::TopRightCorner);
+}
+
+// Says at all times that attention is not the model's own.
+void MainWindow::add_attention_button() {
+  auto* button = new QToolButton;
+  button->setObjectName(QStringLiteral("attention-plan"));
+  button->setAutoRaise(true);
+  connect(button, &QToolButton::clicked, this, [this] { raise_view(QStringLiteral("lab")); });
+  const auto show = [this, button] {
+    const AttentionState& attention = workspace_.attention();
+    const QString plan = QString::fromStdString(attention.plan());
+    button->setVisible(!attention.full());
+    button->setText(
+        tr("Attention: %1").arg(fontMetrics().elidedText(plan, Qt::ElideRight, 40 * fontMetrics().averageCharWidth())));
+    button->setToolTip(
+        tr("%1\n%2 of %3 heads; all that is computed now is under this plan. A click opens the attention "
+           "lab.")
+            .arg(plan)
+            .arg(attention.heads().size())
+            .arg(workspace_.n_layers() * workspace_.n_heads()));
+  };
+  connect(&workspace_.attention(), &AttentionState::changed, button, show);
+  show();
+  statusBar()->addPermanentWidget(button);
 }
 
 void MainWindow::show_model_card() {
@@ -234,16 +265,85 @@ void MainWindow::set_loading(const QString& dtype, const QString& device) {
   save_soon();
 }
 
-void MainWindow::open_dialog() {
-  const QString path = QFileDialog::getOpenFileName(
-      this, tr("Open a model or a result file"), {},
-      tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json);;All files (*)"));
-  if (path.isEmpty()) return;
-  // A file in a Hugging Face folder means the folder.
-  const QFileInfo file(path);
-  const bool of_folder =
-      file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");
-  open_path(of_folder ? file.absolutePath() : path);
+// Asks for a file, and for the device and the number type that a model is opened with. `beside`: in another window.
+void MainWindow::ask_for_file(bool beside) {
+  auto* dialog =
+      new QFileDialog(this, beside ? tr("Open a model beside this one") : tr("Open a model or a result file"));
+  dialog->setObjectName(QStringLiteral("open"));
+  dialog->setOption(QFileDialog::DontUseNativeDialog); // which has no room for the fields
+  dialog->setFileMode(QFileDialog::ExistingFile);
+  dialog->setNameFilters({beside ? tr("Models (*.gguf *.safetensors config.json)")
+                                 : tr("Models and results (*.gguf *.h5 *.hdf5 *.safetensors config.json)"),
+                          tr("All files (*)")});
+  auto* loading = new LoadingFields;
+  loading->set(session_.dtype, session_.device);
+  if (auto* grid = qobject_cast<QGridLayout*>(dialog->layout()))
+    grid->addWidget(loading, grid->rowCount(), 0, 1, grid->columnCount());
+  connect(dialog, &QFileDialog::fileSelected, this, [this, loading, beside](const QString& path) {
+    // A file in a Hugging Face folder means the folder.
+    const QFileInfo file(path);
+    const bool of_folder =
+        file.suffix() == QStringLiteral("safetensors") || file.fileName() == QStringLiteral("config.json");
+    const QString model = of_folder ? file.absolutePath() : path;
+    if (beside) return void(open_beside(model, loading->dtype(), loading->device()));
+    set_loading(loading->dtype(), loading->device());
+    open_path(model);
+  });
+  open_once(dialog);
+}
+
+void MainWindow::open_dialog() { ask_for_file(false); }
+
+MainWindow* MainWindow::open_beside(const QString& model, const QString& dtype, const QString& device) {
+  Session session = current_session();
+  session.result.clear();
+  session.geometry.clear();
+  session.dtype = dtype;
+  session.device = device;
+  auto* other = new MainWindow(std::move(session), QString());
+  other->setAttribute(Qt::WA_DeleteOnClose);
+  other->resuming_ = true; // takes up prompt, selection and ablated heads when its model is there
+  other->workspace_.answers().set(workspace_.answers().pair());
+  const QRect room = screen()->availableGeometry();
+  const QSize half(room.width() / 2, room.height());
+  showNormal();
+  setGeometry(QRect(room.topLeft(), half));
+  other->setGeometry(QRect(QPoint(room.left() + half.width(), room.top()), half));
+  other->show();
+  other->fit_into(room);
+  if (const View* seen = current_view())
+    connect(
+        &other->workspace_, &Workspace::model_changed, other, [other, id = seen->id()] { other->raise_view(id); },
+        static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
+  other->open_path(model);
+  return other;
+}
+
+void MainWindow::set_colors(figures::ColorMap colors) {
+  session_.colors = colors;
+  set_value_colors(colors);
+  save_soon();
+}
+
+void MainWindow::set_cache(int mib) {
+  session_.cache_mib = mib;
+  workspace_.engine().post<CacheUse>(
+      {QStringLiteral("cache"), tr("Setting the memory for kept layers")}, this,
+      [bytes = static_cast<std::size_t>(mib) << 20](
+          EngineState& state, const JobContext<CacheUse>&) -> Result<CacheUse> { return limit_cache(state, bytes); },
+      {[this](const Result<CacheUse>& use) {
+        if (use.ok()) Q_EMIT cache_known(*use);
+      }});
+  save_soon();
+}
+
+void MainWindow::clear_kept() {
+  workspace_.engine().post<CacheUse>(
+      {QStringLiteral("cache"), tr("Dropping kept layers")}, this,
+      [](EngineState& state, const JobContext<CacheUse>&) -> Result<CacheUse> { return clear_cache(state); },
+      {[this](const Result<CacheUse>& use) {
+        if (use.ok()) Q_EMIT cache_known(*use);
+      }});
 }
 
 void MainWindow::update_start_screen() {
@@ -302,6 +402,15 @@ bool takes_text(const QWidget* focus) {
 } // namespace
 
 void MainWindow::make_keys() {
+  // Qt knows the Menu key by itself, which many keyboards lack.
+  auto* menu = new QShortcut(QKeySequence(Qt::SHIFT | Qt::Key_F10), this, this, [] {
+    QWidget* focus = QApplication::focusWidget();
+    if (!focus) return;
+    const QPoint place = focus->inputMethodQuery(Qt::ImCursorRectangle).toRect().center();
+    QContextMenuEvent wanted(QContextMenuEvent::Keyboard, place, focus->mapToGlobal(place));
+    QCoreApplication::sendEvent(focus, &wanted);
+  });
+  menu->setWhatsThis(tr("opens the menu of what is selected, as the Menu key does"));
   keys_ = {{{Qt::Key_A},
             tr("A"),
             tr("ablates the selected head, or puts it back"),
@@ -356,7 +465,7 @@ void MainWindow::copy_picture() {
     QApplication::clipboard()->setPixmap(view->grab());
     return;
   }
-  const Result<QImage> picture = picture_of(*content, is_dark(), devicePixelRatioF() * 2);
+  const Result<QImage> picture = picture_of(in_own_colors(*content), is_dark(), devicePixelRatioF() * 2);
   if (picture.ok())
     QApplication::clipboard()->setImage(*picture);
   else
@@ -391,6 +500,7 @@ void MainWindow::take_up_rest() {
   if (!out.empty() && std::all_of(out.begin(), out.end(), [&](const AblatedHead& a) { return fits(a.head); }))
     workspace_.ablation().set_heads(out, tr("heads of the session before"));
   workspace_.answers().set(session_.answers);
+  if (!session_.attention.empty()) workspace_.set_attention(session_.attention);
   if (!session_.prompt.text.empty()) workspace_.set_prompt(session_.prompt);
 }
 
@@ -404,6 +514,7 @@ Session MainWindow::current_session() const {
     session.heads = workspace.selection().heads();
     session.ablated = workspace.ablation().heads();
     session.answers = workspace.answers().pair();
+    session.attention = workspace.attention().plan();
   }
   session.geometry = saveGeometry();
   if (!start_->isVisibleTo(this)) session.layout = saveState(layout_version); // else no view is to be seen

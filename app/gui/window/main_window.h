@@ -40,10 +40,18 @@ public:
 
   // Opens a model (folder, .gguf, packaged name) or a result file (.h5), judging by the path.
   void open_path(const QString& path);
+  // Opens a model in a second window, with the same prompt, answers, selection, ablated heads and layout. The window is
+  // its own: what is done in one changes nothing in the other.
+  MainWindow* open_beside(const QString& model, const QString& dtype, const QString& device);
+  void set_colors(figures::ColorMap colors); // of values in maps and scores
+  void set_cache(int mib);                   // the most memory for kept layers of attention
   // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
   void start_tour();
   const MessageBar& messages() const { return *messages_; }
+
+Q_SIGNALS:
+  void cache_known(const headscope::gui::CacheUse& use);
 
 protected:
   void closeEvent(QCloseEvent* event) override;
@@ -55,10 +63,12 @@ protected:
   void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
+  MainWindow(Session session, const QString& session_file, QWidget* parent = nullptr);
   void add_job_list();
   void add_prompt_bar();
   void add_banner();
   void add_model_button();
+  void add_attention_button();
   void show_model_card();
   void make_views();
   void make_keys();
@@ -67,10 +77,13 @@ private:
   void show_preferences();
   void open_once(QDialog* dialog);
   void make_file_menu();
+  QMenu* make_beside_menu();
   void make_edit_menu();
   void make_view_menu();
   void make_help_menu();
   void open_dialog();
+  void ask_for_file(bool beside);
+  void clear_kept();
   void set_loading(const QString& dtype, const QString& device);
   void go_to(const QString& id);
   void show_recent();

@@ -280,8 +280,11 @@ void PromptBar::show_token_menu(int token, const QPoint& place) {
   menu->addAction(tr("Copy its id"), this,
                   [id = info.id] { QGuiApplication::clipboard()->setText(QString::number(id)); });
   menu->addSeparator();
-  menu->addAction(tr("Open the patching view"), this,
-                  [this] { Q_EMIT workspace_.view_wanted(QStringLiteral("patching")); });
+  menu->addAction(tr("Patch the residual stream here"), this, [this, token] {
+    workspace_.selection().set_tokens(token, workspace_.selection().key());
+    const HeadId at = workspace_.selection().head().value_or(HeadId{});
+    workspace_.want_patch({"resid_pre", PatchAxes::layer_position, at.layer, std::nullopt});
+  });
   menu->popup(place);
 }
 

@@ -12,6 +12,7 @@
 #include <QJsonObject>
 #include <QStandardPaths>
 
+#include "app/figures/restyle.h"
 #include "core/base/partial_file.h"
 
 namespace headscope::gui {
@@ -100,12 +101,17 @@ Session read_session(const QString& path) {
   session.ablated = ablated_from(json[QStringLiteral("ablated")].toArray());
   session.answers = {json[QStringLiteral("answer")].toString().toStdString(),
                      json[QStringLiteral("wrong")].toString().toStdString()};
+  session.attention = json[QStringLiteral("attention")].toString().toStdString();
   for (const QJsonValue& value : json[QStringLiteral("recent")].toArray())
     session.recent.append(value.toString());
   const QString theme = json[QStringLiteral("theme")].toString();
   for (int i = 0; i < 3; ++i)
     if (theme == theme_names[i]) session.theme = static_cast<Theme>(i);
   session.font_scale = std::clamp(json[QStringLiteral("font_scale")].toDouble(1.0), 0.5, 3.0);
+  if (const auto colors = figures::parse_color_map(json[QStringLiteral("colors")].toString().toStdString());
+      colors.ok() && *colors != figures::ColorMap::vik)
+    session.colors = *colors;
+  session.cache_mib = std::clamp(json[QStringLiteral("cache_mib")].toInt(session.cache_mib), 64, 65536);
   session.geometry = bytes_from(json[QStringLiteral("geometry")]);
   session.layout = bytes_from(json[QStringLiteral("layout")]);
   return session;
@@ -125,9 +131,12 @@ bool write_session(const QString& path, const Session& session) {
       {QStringLiteral("ablated"), to_json(session.ablated)},
       {QStringLiteral("answer"), qt(session.answers.answer)},
       {QStringLiteral("wrong"), qt(session.answers.wrong)},
+      {QStringLiteral("attention"), qt(session.attention)},
       {QStringLiteral("recent"), QJsonArray::fromStringList(session.recent)},
       {QStringLiteral("theme"), theme_names[static_cast<int>(session.theme)]},
       {QStringLiteral("font_scale"), session.font_scale},
+      {QStringLiteral("colors"), QString::fromLatin1(figures::to_string(session.colors))},
+      {QStringLiteral("cache_mib"), session.cache_mib},
       {QStringLiteral("geometry"), text_of(session.geometry)},
       {QStringLiteral("layout"), text_of(session.layout)},
   };

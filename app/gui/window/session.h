@@ -8,6 +8,7 @@
 #include <QString>
 #include <QStringList>
 
+#include "app/gui/engine/cache_job.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/workspace/workspace.h"
 
@@ -20,9 +21,12 @@ struct Session {
   std::vector<HeadId> heads;
   std::vector<AblatedHead> ablated;
   AnswerState::Pair answers;
-  QStringList recent; // newest first
+  std::string attention; // the plan; empty: full attention
+  QStringList recent;    // newest first
   Theme theme = Theme::system;
   double font_scale = 1.0;
+  figures::ColorMap colors = figures::ColorMap::viridis; // of values
+  int cache_mib = static_cast<int>(standard_cache_bytes >> 20);
   QByteArray geometry, layout; // of QMainWindow
 
   static constexpr int most_recent = 8;

@@ -27,7 +27,8 @@ TokenStrip::TokenStrip(QWidget* parent) : QAbstractScrollArea(parent) {
   setFocusPolicy(Qt::StrongFocus);
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   setAccessibleName(tr("Tokens of the prompt"));
-  set_keys(*this, tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key"));
+  set_keys(*this, tr("Left and right go from token to token, Enter pins one as the query, Shift+Enter as the key, "
+                     "the Menu key or Shift+F10 opens its menu"));
   connect(horizontalScrollBar(), &QScrollBar::valueChanged, this, [this] {
     lay_out();
     viewport()->update();

@@ -34,6 +34,11 @@ public:
   Worker(const QString& name, std::shared_ptr<State> state, QObject* parent = nullptr)
       : JobQueue(name, parent), state_(std::move(state)) {}
 
+  // What the work of jobs that are posted from now on runs under: called on the thread before it, and what it returns
+  // goes after it. A job that stands still is under its own again when it goes on.
+  using Around = std::function<std::shared_ptr<void>(State&)>;
+  void set_around(Around around) { around_ = std::move(around); }
+
   template <class T> struct Handlers {
     std::function<void(Result<T>)> done; // once, unless the job is dropped or the receiver is gone
     std::function<void(T)> partial = {}; // as often as the job posts
@@ -47,8 +52,8 @@ public:
     const QPointer<QObject> alive(receiver);
     auto shared = std::make_shared<Handlers<T>>(std::move(handlers));
     return enqueue(spec,
-                   [state = state_, alive, shared, work = std::move(work)](const RunControl& control,
-                                                                           const Post& post_delivery) -> Answer {
+                   [state = state_, around = around_, alive, shared,
+                    work = std::move(work)](const RunControl& control, const Post& post_delivery) -> Answer {
                      JobContext<T> context{control, {}};
                      if (shared->partial)
                        context.partial = [alive, shared, post_delivery](T value) {
@@ -56,7 +61,10 @@ public:
                            if (alive) shared->partial(std::move(*value));
                          });
                        };
-                     auto answer = std::make_shared<Result<T>>(guarded_call<T>([&] { return work(*state, context); }));
+                     auto answer = std::make_shared<Result<T>>(guarded_call<T>([&] {
+                       const std::shared_ptr<void> held = around ? around(*state) : nullptr;
+                       return work(*state, context);
+                     }));
                      const bool stopped = !answer->ok() && answer->error().code == ErrorCode::cancelled;
                      return {[alive, shared, answer] {
                                if (alive && shared->done) shared->done(std::move(*answer));
@@ -67,6 +75,7 @@ public:
 
 private:
   std::shared_ptr<State> state_;
+  Around around_;
 };
 
 struct EngineState; // app/gui/engine/engine_state.h

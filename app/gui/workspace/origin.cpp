@@ -29,13 +29,21 @@ QString why_outdated(const Origin& made, const Origin& in_force) {
   if (made.plan && made.plan != in_force.plan)
     return made.plan->heads.empty() ? tr("Of the model without ablated heads")
                                     : tr("With other heads ablated: %1").arg(heads_named(made.plan->heads));
+  if (made.attention && made.attention != in_force.attention)
+    return made.attention->empty()
+               ? tr("Under full attention")
+               : tr("Under another attention plan: %1").arg(QString::fromStdString(*made.attention));
   if (made.answers && made.answers != in_force.answers) return tr("Of other answers than those that are typed");
   return {};
 }
 
 QString caveat(const Origin& made, const Origin& in_force) {
-  if (made.plan || !in_force.plan || in_force.plan->heads.empty()) return {};
-  return tr("Of the clean model: %1 not ablated here").arg(heads_named(in_force.plan->heads));
+  QStringList said;
+  if (!made.plan && in_force.plan && !in_force.plan->heads.empty())
+    said.append(tr("Of the clean model: %1 not ablated here").arg(heads_named(in_force.plan->heads)));
+  if (!made.attention && in_force.attention && !in_force.attention->empty())
+    said.append(tr("Without the attention plan in force"));
+  return said.join(QStringLiteral(" · "));
 }
 
 } // namespace headscope::gui

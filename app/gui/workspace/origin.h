@@ -20,7 +20,8 @@ struct Origin {
   std::optional<std::vector<std::int64_t>> tokens; // unset: depends on no prompt
   QString prompt;                                  // the beginning of its text, for the user
   std::optional<AblationInput> plan;               // unset: of the model as it is, whatever is ablated
-  std::optional<AnswerState::Pair> answers;        // unset: measures no difference of answers
+  std::optional<std::string> attention; // the plan it was computed under; unset: another than that in force, as it says
+  std::optional<AnswerState::Pair> answers; // unset: measures no difference of answers
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 

@@ -35,6 +35,20 @@ private:
   bool first_ = true; // it is in force already when it is pushed
 };
 
+// From one plan to another, both of which fit the open model: another model clears the stack.
+class AttentionStep : public QUndoCommand {
+public:
+  AttentionStep(Workspace& workspace, PlanInfo before, PlanInfo after)
+      : QUndoCommand(Workspace::tr("change of attention")), workspace_(workspace), before_(std::move(before)),
+        after_(std::move(after)) {}
+  void undo() override { workspace_.take_attention(before_); }
+  void redo() override { workspace_.take_attention(after_); }
+
+private:
+  Workspace& workspace_;
+  PlanInfo before_, after_;
+};
+
 Workspace::Workspace(QObject* parent)
     : QObject(parent), ablation_(undo_), engine_(QStringLiteral("engine"), make_engine_state()),
       files_(QStringLiteral("files"), make_file_state()) {
@@ -75,6 +89,7 @@ Origin Workspace::origin(DependsOn parts) const {
     origin.prompt = prompt_.beginning();
   }
   if (parts.plan) origin.plan = ablation_.input();
+  if (model_ && origin.model_sha256 == model_->sha256) origin.attention = attention_.plan();
   if (parts.answers) origin.answers = answers_.pair();
   return origin;
 }
@@ -127,12 +142,37 @@ void Workspace::open_model(const ModelRequest& request) {
                           }});
 }
 
+void Workspace::set_attention(const std::string& plan, std::function<void(const Error&)> failed) {
+  engine_.post<PlanInfo>({QStringLiteral("attention-plan"), tr("Reading the attention plan")}, this,
+                         [plan](EngineState& state, const JobContext<PlanInfo>&) { return read_plan(state, plan); },
+                         {[this, failed](Result<PlanInfo> info) {
+                           if (info.ok()) {
+                             if (info->text != attention_.plan())
+                               undo_.push(new AttentionStep(*this, attention_.info_, std::move(*info)));
+                             return;
+                           }
+                           if (failed) return failed(info.error());
+                           report(tr("The attention plan was not taken"), info.error());
+                         }});
+}
+
+// What is posted from now on runs under the plan; what follows the screen and was under the one before is dropped.
+void Workspace::take_attention(PlanInfo info) {
+  if (info.text == attention_.plan()) return;
+  engine_.set_around([plan = info.text](EngineState& state) { return under_plan(state, plan); });
+  engine_.drop_followers();
+  attention_.set(std::move(info));
+  Q_EMIT in_force_changed();
+}
+
 void Workspace::take_model(ModelInfo info) {
   const bool other = !model_ || model_->sha256 != info.sha256;
   model_ = std::move(info);
   if (other) {
     undo_.clear();
     ablation_.set_heads({}, {});
+    if (!attention_.full()) Q_EMIT noted(tr("Full attention: the plan was of the model before"));
+    take_attention({});
     undo_.clear();
     scores_.remove_source("live");
   }

@@ -4,6 +4,7 @@
 // other.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,7 @@
 #include "app/gui/work/worker.h"
 #include "app/gui/workspace/ablation_state.h"
 #include "app/gui/workspace/answer_state.h"
+#include "app/gui/workspace/attention_state.h"
 #include "app/gui/workspace/origin.h"
 #include "app/gui/workspace/prompt_state.h"
 #include "app/gui/workspace/score_board.h"
@@ -45,6 +47,7 @@ public:
   ScoreBoard& scores() { return scores_; }
   AblationState& ablation() { return ablation_; }
   AnswerState& answers() { return answers_; }
+  const AttentionState& attention() const { return attention_; }
   const Selection& selection() const { return selection_; }
   const PromptState& prompt() const { return prompt_; }
   const ScoreBoard& scores() const { return scores_; }
@@ -77,6 +80,8 @@ public:
   void close_result();
   void set_prompt(const PromptRequest& request);  // can be undone
   void show_stored_prompt(const std::string& id); // of the open result
+  // Puts an attention plan in force when it fits the open model; can be undone. `failed` hears why it does not fit.
+  void set_attention(const std::string& plan, std::function<void(const Error&)> failed = {});
 
   bool settled() const { return engine_.idle() && files_.idle(); }
 
@@ -89,7 +94,7 @@ public:
 
 Q_SIGNALS:
   void model_changed();
-  void in_force_changed(); // model, prompt, ablated heads or answers
+  void in_force_changed(); // model, prompt, ablated heads, attention plan or answers
   void result_changed();
   void pair_changed();
   void failed(const QString& what, const headscope::Error& error);
@@ -99,9 +104,11 @@ Q_SIGNALS:
 
 private:
   friend class PromptStep;
+  friend class AttentionStep;
   void read_prompt(const PromptRequest& request, bool undoable);
   void take_prompt(const PromptRequest& request, std::vector<TokenInfo> tokens, bool undoable);
   void take_model(ModelInfo info);
+  void take_attention(PlanInfo info);
   void follow();
   void take_result(ResultSummary summary);
 
@@ -111,6 +118,7 @@ private:
   ScoreBoard scores_;
   AblationState ablation_;
   AnswerState answers_;
+  AttentionState attention_;
   std::optional<ModelInfo> model_;
   std::optional<ResultSummary> result_;
   std::optional<PatchPairInfo> pair_;

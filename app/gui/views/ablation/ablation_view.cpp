@@ -50,6 +50,10 @@ AblationView::AblationView(Workspace& workspace, QWidget* parent)
   answer_timer_->setInterval(answer_pause_ms);
   connect(answer_timer_, &QTimer::timeout, this, &AblationView::refresh);
   connect(&workspace.ablation(), &AblationState::changed, this, &AblationView::refresh);
+  connect(&workspace.attention(), &AttentionState::changed, this, [this] {
+    clean_tokens_.clear(); // what was generated without ablation is of the plan before
+    refresh();
+  });
   connect(&workspace.prompt(), &PromptState::changed, this, &AblationView::refresh);
   connect(&workspace, &Workspace::model_changed, this, [this] {
     prediction_.reset();

@@ -30,7 +30,8 @@ QString change(const PredictedToken& token) {
 } // namespace
 
 PredictionBars::PredictionBars(QWidget* parent)
-    : ChartView(tr("Next-token probabilities, clean beside ablated"), parent) {
+    : ChartView(tr("Next-token probabilities, clean beside ablated"), parent), first_(tr("clean")),
+      second_(tr("ablated")) {
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   setMinimumSize(0, 0);
   chart()->setMargins(QMargins(0, 0, 0, 0));
@@ -44,8 +45,14 @@ void PredictionBars::set_prediction(std::vector<PredictedToken> tokens, bool com
   updateGeometry();
 }
 
+void PredictionBars::set_names(const QString& first, const QString& second) {
+  first_ = first;
+  second_ = second;
+  setAccessibleName(tr("Next-token probabilities, %1 beside %2").arg(first, second));
+}
+
 void PredictionBars::refill() {
-  BarPairs pairs{tr("clean"), tr("ablated"), {}, {}, {}, {}, least_longest};
+  BarPairs pairs{first_, second_, {}, {}, {}, {}, least_longest};
   QStringList spoken;
   for (const PredictedToken& token : tokens_) {
     const QString name = token_text(token.token.text, 16);
@@ -84,8 +91,8 @@ QRectF PredictionBars::bar_rect(int row, bool ablated) const {
 QString PredictionBars::tip(std::size_t row) const {
   const PredictedToken& token = tokens_[row];
   const QString text =
-      tr("%1 (id %2)\nclean %3").arg(token_text(token.token.text, 60)).arg(token.token.id).arg(token.clean);
-  return compare_ ? text + tr("\nablated %1").arg(token.ablated) : text;
+      tr("%1 (id %2)\n%3 %4").arg(token_text(token.token.text, 60)).arg(token.token.id).arg(first_).arg(token.clean);
+  return compare_ ? text + tr("\n%1 %2").arg(second_).arg(token.ablated) : text;
 }
 
 bool PredictionBars::viewportEvent(QEvent* event) {

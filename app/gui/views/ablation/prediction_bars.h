@@ -12,6 +12,8 @@ class PredictionBars : public ChartView {
 public:
   explicit PredictionBars(QWidget* parent = nullptr);
 
+  // What the two bars are; clean and ablated at first.
+  void set_names(const QString& first, const QString& second);
   // `compare`: heads are ablated, so that each token has two bars.
   void set_prediction(std::vector<PredictedToken> tokens, bool compare);
   QRectF bar_rect(int row, bool ablated) const; // empty when there is none
@@ -29,6 +31,7 @@ private:
 
   std::vector<PredictedToken> tokens_;
   bool compare_ = false;
+  QString first_, second_;
 };
 
 } // namespace headscope::gui

@@ -3,14 +3,19 @@
 
 #include <algorithm>
 
+#include <QClipboard>
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QScrollArea>
 #include <QVBoxLayout>
 
+#include "app/gui/forms/method_form.h"
+#include "app/gui/models/prompt_values.h"
 #include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/attention/arcs_canvas.h"
 #include "app/gui/views/map/map_figure.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
@@ -86,8 +91,10 @@ void AttentionView::make_controls(QLayout* row) {
         tr("What a pixel shows that stands for several weights: the largest of them, or their mean"));
   heads_->setItemText(2, tr("Mean of heads"));
   heads_->setCurrentIndex(static_cast<int>(Heads::beside));
-  combo(of_, {tr("Ablated"), tr("Clean"), tr("Difference")}, tr("Model of the maps"),
-        tr("With the ablated heads, without ablation, or what the ablation changes (ablated − clean)"));
+  combo(
+      of_, {}, tr("Model of the maps"),
+      tr("As the model is now; without ablation; what the ablation changes (ablated − clean); under full attention; or "
+         "what the attention plan changes (plan − full)"));
   arcs_button_ = make_button(row, tr("Arcs"), tr("Show arcs"), tr("Arcs between tokens, for short prompts"));
   arcs_button_->setCheckable(true);
   static_cast<QHBoxLayout*>(row)->addStretch(1);
@@ -108,8 +115,7 @@ void AttentionView::listen() {
   connect(scale_, &QComboBox::currentIndexChanged, this, [this](int index) { grid_->set_log(index == 1); });
   connect(pooling_, &QComboBox::currentIndexChanged, this,
           [this](int index) { grid_->set_pooling(index == 1 ? Pooling::mean : Pooling::max); });
-  connect(of_, &QComboBox::currentIndexChanged, this,
-          [this](int index) { library_.set_of(static_cast<MapLibrary::Of>(index)); });
+  connect(of_, &QComboBox::currentIndexChanged, this, [this] { library_.set_of(of()); });
   connect(&workspace(), &Workspace::in_force_changed, this, &AttentionView::show_choice_of_model);
   connect(arcs_button_, &QToolButton::toggled, this, &AttentionView::refresh_later);
   connect(grid_, &MapGrid::scale_changed, this, [this] { arcs_->set_scale(grid_->scale()); });
@@ -128,6 +134,7 @@ void AttentionView::listen() {
     token = token == static_cast<int>(index) ? std::nullopt : std::optional(static_cast<int>(index));
     pin(query, key);
   });
+  connect(grid_, &MapGrid::menu_wanted, this, &AttentionView::show_cell_menu);
   connect(arcs_, &ArcsCanvas::token_clicked, this, [this](qint64 token) {
     const bool same = workspace().selection().query() == static_cast<int>(token);
     pin(same ? std::nullopt : std::optional(static_cast<int>(token)), workspace().selection().key());
@@ -135,11 +142,68 @@ void AttentionView::listen() {
 }
 
 void AttentionView::set_heads_shown(Heads heads) { heads_->setCurrentIndex(static_cast<int>(heads)); }
-void AttentionView::set_of(MapLibrary::Of of) { of_->setCurrentIndex(static_cast<int>(of)); }
+void AttentionView::set_of(MapLibrary::Of of) { of_->setCurrentIndex(of_->findData(static_cast<int>(of))); }
+
+MapLibrary::Of AttentionView::of() const {
+  return of_->currentIndex() < 0 ? MapLibrary::Of::ablated : static_cast<MapLibrary::Of>(of_->currentData().toInt());
+}
 void AttentionView::set_arcs(bool arcs) { arcs_button_->setChecked(arcs); }
 
 void AttentionView::pin(std::optional<int> query, std::optional<int> key) {
   workspace().selection().set_tokens(query, key);
+}
+
+// Of a weight: its tokens, patching at the query, and the head that the map is of.
+void AttentionView::show_cell_menu(std::size_t item, const MapCanvas::Cell& cell, const QPoint& place) {
+  const std::vector<HeadId> heads = shown_heads();
+  const bool mean = grid_->items().size() == 1 && heads.size() > 1;
+  if (heads.empty() || item >= grid_->items().size()) return;
+  const auto query = static_cast<int>(cell.query), key = static_cast<int>(cell.key);
+  auto* menu = new QMenu(this);
+  menu->addSection(tr("Query %1 %2, key %3 %4").arg(query).arg(labels().query(query)).arg(key).arg(label(key)));
+  menu->addAction(tr("Pin both"), this, [this, query, key] { pin(query, key); });
+  menu->addAction(tr("Unpin"), this, [this] { pin(std::nullopt, std::nullopt); })
+      ->setEnabled(workspace().selection().query() || workspace().selection().key());
+  const MapCanvas* canvas = grid_->canvases()[item];
+  const auto value = canvas->value(cell);
+  const bool known = value && value->level == 0;
+  const QString weight = known ? QString::number(static_cast<double>(value->weight)) : QString();
+  menu->addAction(tr("Copy the weight"), this, [weight] { QGuiApplication::clipboard()->setText(weight); })
+      ->setEnabled(known);
+  const HeadId head = mean ? heads.back() : head_of_item(item);
+  QAction* patch = menu->addAction(tr("Patch the residual stream at the query"), this, [this, head, query, key] {
+    pin(query, key);
+    workspace().want_patch({"resid_pre", PatchAxes::layer_position, head.layer, static_cast<int>(head.head)});
+  });
+  patch->setEnabled(workspace().model().has_value());
+  const QString command = map_command(mean ? heads : std::vector{head});
+  QAction* copy = menu->addAction(tr("Copy the map as command"), this,
+                                  [command] { QGuiApplication::clipboard()->setText(command); });
+  copy->setEnabled(!command.isEmpty());
+  copy->setToolTip(command.isEmpty() ? tr("No command line is known that gives these numbers") : command);
+  if (!mean) add_head_actions(*menu, workspace(), head);
+  show_menu(menu, place);
+}
+
+// The command line has maps of the model as it is, not of one with ablated heads, and no differences.
+QString AttentionView::map_command(const std::vector<HeadId>& heads) const {
+  using Of = MapLibrary::Of;
+  const bool ablated = !workspace().ablation().heads().empty() && of() != Of::clean;
+  if (!workspace().live() || ablated || of() == Of::difference || of() == Of::from_full) return {};
+  auto values = prompt_values(workspace().prompt());
+  std::string& names = values["heads"];
+  for (const HeadId& head : heads)
+    names.append(names.empty() ? "" : ",").append(head_name(head));
+  values["out"] = "maps.h5";
+  CommandModel model = command_model(workspace());
+  if (of() == Of::full) model.attention.clear();
+  const auto request = filled_request("attention", values, model);
+  return request.ok() ? QString::fromStdString(request->command_line) : QString();
+}
+
+// A stored file may hold only some of the heads that are selected.
+HeadId AttentionView::head_of_item(std::size_t item) const {
+  return read_head_name(grid_->items()[item].title.toStdString()).value_or(HeadId{});
 }
 
 void AttentionView::showEvent(QShowEvent*) { refresh_later(); }
@@ -243,12 +307,19 @@ QString AttentionView::prompt_line() const {
   else if (!prompt.stored_id().empty())
     parts.append(tr("stored prompt %1").arg(QString::fromStdString(prompt.stored_id())));
   parts.append(tr("%n tokens", nullptr, static_cast<int>(prompt.tokens().size())));
-  const bool ablated = of_->currentIndex() != static_cast<int>(MapLibrary::Of::clean);
+  const MapLibrary::Of of = this->of();
   const std::size_t n_ablated = workspace().live() ? workspace().ablation().heads().size() : 0;
   if (n_ablated > 0) {
-    const bool difference = of_->currentIndex() == static_cast<int>(MapLibrary::Of::difference);
     const QString heads = tr("%n head(s) ablated", nullptr, static_cast<int>(n_ablated));
-    parts.append(!ablated ? tr("clean model") : difference ? tr("what changes with %1").arg(heads) : heads);
+    parts.append(of == MapLibrary::Of::clean        ? tr("clean model")
+                 : of == MapLibrary::Of::difference ? tr("what changes with %1").arg(heads)
+                                                    : heads);
+  }
+  if (workspace().live() && !workspace().attention().full()) {
+    const QString plan = QString::fromStdString(workspace().attention().plan());
+    parts.append(of == MapLibrary::Of::full        ? tr("full attention")
+                 : of == MapLibrary::Of::from_full ? tr("what changes from full attention under %1").arg(plan)
+                                                   : plan);
   }
   const QString text = QString::fromStdString(prompt.request().text.substr(0, 400)).simplified();
   if (!text.isEmpty()) parts.append(text);
@@ -313,7 +384,23 @@ void AttentionView::show_readout() {
 }
 
 void AttentionView::show_choice_of_model() {
-  of_->setVisible(workspace().live() && !workspace().ablation().heads().empty());
+  using Of = MapLibrary::Of;
+  const bool ablated = !workspace().ablation().heads().empty(), planned = !workspace().attention().full();
+  std::vector<std::pair<QString, Of>> choices = {{ablated ? tr("Ablated") : tr("Under the plan"), Of::ablated}};
+  if (ablated) choices.insert(choices.end(), {{tr("Clean"), Of::clean}, {tr("Difference"), Of::difference}});
+  if (planned)
+    choices.insert(choices.end(), {{tr("Full attention"), Of::full}, {tr("Difference from full"), Of::from_full}});
+  const Of before = of();
+  {
+    const QSignalBlocker quiet(of_);
+    of_->clear();
+    for (const auto& [name, each] : choices)
+      of_->addItem(name, static_cast<int>(each));
+    of_->setCurrentIndex(std::max(0, of_->findData(static_cast<int>(before))));
+  }
+  if (of() != before) library_.set_of(of());
+  of_->setVisible(workspace().live() && choices.size() > 1);
+  show_header();
 }
 
 bool AttentionView::settled() const { return !later_.isActive() && grid_->settled(); }

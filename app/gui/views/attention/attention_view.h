@@ -32,6 +32,7 @@ public:
   void set_heads_shown(Heads heads);
   void set_arcs(bool arcs);
   void set_of(MapLibrary::Of of);
+  MapLibrary::Of of() const;
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -50,6 +51,9 @@ private:
   void show_readout();
   void show_pins();
   void show_choice_of_model();
+  void show_cell_menu(std::size_t item, const MapCanvas::Cell& cell, const QPoint& place);
+  QString map_command(const std::vector<HeadId>& heads) const; // that stores these maps; empty: none does
+  HeadId head_of_item(std::size_t item) const;
   void pin(std::optional<int> query, std::optional<int> key);
   std::vector<HeadId> shown_heads() const; // of the selection
   QString heads_title() const;
@@ -60,7 +64,7 @@ private:
   MapLibrary library_;
   QLabel *head_, *about_, *message_, *readout_;
   QComboBox *heads_, *scale_, *pooling_;
-  QComboBox* of_; // which model the maps are of; hidden while no head is ablated
+  QComboBox* of_; // which model the maps are of; hidden while there is no choice
   OriginMark* mark_ = nullptr;
   QToolButton* arcs_button_ = nullptr;
   QStackedWidget *pages_, *pictures_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QContextMenuEvent>
 #include <QHelpEvent>
 #include <QMouseEvent>
 #include <QPainter>
@@ -35,7 +36,7 @@ int widest(const QStringList& labels, int n, const QFontMetrics& metrics) {
 } // namespace
 
 CellMap::CellMap(QWidget* parent) : QAbstractScrollArea(parent) {
-  set_keys(*this, tr("Arrows go from cell to cell"));
+  set_keys(*this, tr("Arrows go from cell to cell, the Menu key or Shift+F10 opens the menu of one"));
   setFrameShape(QFrame::NoFrame);
   setFocusPolicy(Qt::StrongFocus);
   viewport()->setMouseTracking(true);
@@ -268,6 +269,15 @@ void CellMap::keyPressEvent(QKeyEvent* event) {
   set_current(cell);
   show_cell(cell);
   Q_EMIT cell_clicked(cell);
+}
+
+// By the keyboard it is the menu of the current cell.
+void CellMap::contextMenuEvent(QContextMenuEvent* event) {
+  const bool by_mouse = event->reason() == QContextMenuEvent::Mouse;
+  const std::optional<Cell> cell = by_mouse ? cell_at(event->pos()) : current_;
+  if (!cell || content_.rows == 0) return event->ignore();
+  Q_EMIT menu_wanted(*cell,
+                     by_mouse ? event->globalPos() : viewport()->mapToGlobal(cell_rect(*cell).center().toPoint()));
 }
 
 bool CellMap::viewportEvent(QEvent* event) {

@@ -48,6 +48,7 @@ public:
 Q_SIGNALS:
   void cell_clicked(Cell cell); // also when the keyboard selects it
   void cell_hovered(std::optional<Cell> cell);
+  void menu_wanted(Cell cell, const QPoint& global); // of this cell, or of the current one
 
 protected:
   void paintEvent(QPaintEvent* event) override;
@@ -57,6 +58,7 @@ protected:
   void mousePressEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   bool viewportEvent(QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   void arrange();

@@ -183,6 +183,11 @@ void CircuitGraph::pin(std::size_t node, QPointF place) {
 
 bool CircuitGraph::pinned(std::size_t node) const { return edits_.pins.contains(pin_of(node)); }
 
+void CircuitGraph::unpin(std::size_t node) {
+  edits_.pins.erase(pin_of(node));
+  rebuild();
+}
+
 void CircuitGraph::unpin_all() {
   edits_.pins.clear();
   rebuild();

@@ -62,6 +62,7 @@ public:
   // Pins a node to a place, which it keeps even when the direction is changed and changed back.
   void pin(std::size_t node, QPointF place);
   bool pinned(std::size_t node) const;
+  void unpin(std::size_t node);
   void unpin_all();
 
   // With their edges.

@@ -96,6 +96,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   connect(&workspace, &Workspace::result_changed, this, stale);
   connect(&workspace.selection(), &Selection::heads_changed, this, &CircuitView::select_nodes);
   connect(&workspace, &Workspace::pair_changed, this, &CircuitView::measure_edge);
+  connect(&workspace.attention(), &AttentionState::changed, this, &CircuitView::measure_edge);
 }
 
 void CircuitView::connect_controls() {
@@ -159,6 +160,8 @@ void CircuitView::connect_canvas() {
         tr("move %1").arg(QString::fromStdString(graph_.shown().nodes[node].name)),
         [&](CircuitGraph& graph) { graph.pin(node, place); }, false);
   });
+  connect(canvas_, &GraphCanvas::node_menu_wanted, this, &CircuitView::show_node_menu);
+  connect(canvas_, &GraphCanvas::edge_menu_wanted, this, &CircuitView::show_edge_menu);
   connect(canvas_, &GraphCanvas::node_activated, this, [this](std::size_t node) {
     if (graph_.is_group(node)) {
       edit(tr("ungroup"), [node](CircuitGraph& graph) { graph.ungroup(node); });
@@ -239,7 +242,7 @@ void CircuitView::read_file(const std::string& path, const std::string& name) {
 }
 
 void CircuitView::take(Loaded loaded) {
-  controls_->save_edits->setEnabled(loaded_.startsWith(graph_prefix));
+  controls_->save_edits->setEnabled(!loaded_.startsWith(score_prefix));
   if (loaded.edits_error) workspace().report(tr("The changes of the graph were not read"), *loaded.edits_error);
   curve_ = std::move(loaded.curve);
   whole_.reset();
@@ -259,9 +262,9 @@ void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
   redraw(false);
 }
 
-void CircuitView::add_found(const QString& path, const QString& title) {
+void CircuitView::add_found(const QString& path, const QString& title, const Origin& made_of) {
   found_.push_back({path, title});
-  found_of_[path] = workspace().origin({false});
+  found_of_[path] = made_of;
   update_sources();
   controls_->choose(found_prefix + path);
 }
@@ -401,11 +404,19 @@ private:
 
 void CircuitView::edit(const QString& what, const std::function<void(CircuitGraph&)>& change, bool redraw_now) {
   GraphEdits before = graph_.edits();
+  std::vector<NodeSet> selected;
+  for (const std::size_t node : canvas_->selected())
+    selected.push_back(graph_.members(node));
   change(graph_);
   if (graph_.edits() == before) return;
   workspace().undo().push(
       new EditStep(this, graph_.id(), std::move(before), graph_.edits(), what)); // the stack owns it
-  if (redraw_now) redraw(true);
+  if (!redraw_now) return;
+  redraw(true);
+  std::vector<std::size_t> again; // what is still there stays selected
+  for (std::size_t node = 0; node < graph_.shown().nodes.size(); ++node)
+    if (std::ranges::find(selected, graph_.members(node)) != selected.end()) again.push_back(node);
+  if (!again.empty()) canvas_->set_selected(again);
 }
 
 bool CircuitView::apply_edits(std::uint64_t graph, const GraphEdits& edits) {
@@ -435,7 +446,12 @@ void CircuitView::annotate_selected(const QString& text) {
 }
 
 void CircuitView::save_edits() {
-  if (graph_.empty() || !workspace().result() || !loaded_.startsWith(graph_prefix)) return;
+  if (graph_.empty()) return;
+  if (loaded_.startsWith(found_prefix)) {
+    const QString path = ask_for_file(tr("Keep the circuit with what was changed"));
+    return path.isEmpty() ? void() : save_found(path);
+  }
+  if (!workspace().result() || !loaded_.startsWith(graph_prefix)) return;
   const CircuitGraph& of = whole_ ? *whole_ : graph_; // a circuit built of it has no file
   const std::string path = edits_path(workspace().result()->path, of.base().name);
   workspace().files().post<bool>(
@@ -482,12 +498,16 @@ bool CircuitView::find_node(const QString& text) {
   }
   if (!canvas_->node_shown(*node)) controls_->show_all->setChecked(true);
   show_count(graph_.count(threshold_));
-  canvas_->set_selected({*node});
-  take_selection();
-  canvas_->bring_node_into_view(*node);
-  details_->setText(node_text(*node).replace(QLatin1Char('\n'), QStringLiteral(" · ")));
-  details_->setForegroundRole(QPalette::WindowText);
+  go_to_node(*node);
   return true;
+}
+
+void CircuitView::go_to_node(std::size_t node) {
+  canvas_->set_selected({node});
+  take_selection();
+  canvas_->bring_node_into_view(node);
+  details_->setText(node_text(node).replace(QLatin1Char('\n'), QStringLiteral(" · ")));
+  details_->setForegroundRole(QPalette::WindowText);
 }
 
 // ---- Selection
@@ -600,14 +620,42 @@ void CircuitView::patch_source() {
 
 // ---- Files
 
+QString CircuitView::ask_for_file(const QString& title) {
+  QString path = QFileDialog::getSaveFileName(
+      this, title, QString::fromStdString(graph_.base().name) + QStringLiteral(".h5"), tr("Result files (*.h5)"));
+  if (!path.isEmpty() && QFileInfo(path).suffix().isEmpty()) path += QStringLiteral(".h5");
+  return path;
+}
+
 void CircuitView::ask_to_save() {
   if (graph_.empty()) return;
-  QString path = QFileDialog::getSaveFileName(this, tr("Save the graph that is shown"),
-                                              QString::fromStdString(graph_.base().name) + QStringLiteral(".h5"),
-                                              tr("Result files (*.h5)"));
-  if (path.isEmpty()) return;
-  if (QFileInfo(path).suffix().isEmpty()) path += QStringLiteral(".h5");
-  save_graph(path, true); // the dialog has asked
+  const QString path = ask_for_file(tr("Save the graph that is shown"));
+  if (!path.isEmpty()) save_graph(path, true); // the dialog has asked
+}
+
+// The file is a copy of what the method wrote, with its curve and how it came about; from then on the circuit is of it.
+void CircuitView::save_found(const QString& path) {
+  if (!loaded_.startsWith(found_prefix)) return;
+  const QString from = loaded_.mid(found_prefix.size());
+  const CircuitGraph& of = whole_ ? *whole_ : graph_;
+  workspace().files().post<bool>({{}, tr("Saving the circuit")}, this,
+                                 [from = from.toStdString(), to = path.toStdString(), edits = of.edits(),
+                                  graph = of.base()](FileState& state, const JobContext<bool>&) -> Result<bool> {
+                                   HS_TRY(copy_result(state, from, to));
+                                   HS_TRY(write_edits(edits, graph, edits_path(to, graph.name)));
+                                   return true;
+                                 },
+                                 {[this, from, path](const Result<bool>& saved) {
+                                   if (!saved.ok())
+                                     return workspace().report(tr("The circuit was not saved"), saved.error());
+                                   Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
+                                   found_of_[path] = found_of_[from];
+                                   for (Found& found : found_)
+                                     if (found.path == from) found.path = path;
+                                   const bool shown = loaded_ == found_prefix + from;
+                                   update_sources();
+                                   if (shown) controls_->choose(found_prefix + path);
+                                 }});
 }
 
 void CircuitView::save_graph(const QString& path, bool overwrite) {
@@ -619,8 +667,11 @@ void CircuitView::save_graph(const QString& path, bool overwrite) {
   if (workspace().result()) file.model = workspace().result()->model;
   workspace().files().post<bool>(
       {{}, tr("Saving the graph")}, this,
-      [graph = graph_.strongest(threshold_), file](FileState& state, const JobContext<bool>&) -> Result<bool> {
+      [graph = graph_.strongest(threshold_), whole = graph_.base(), edits = graph_.edits(),
+       file](FileState& state, const JobContext<bool>&) -> Result<bool> {
         HS_TRY(write_graph(state, graph, file));
+        if (!edits.empty())
+          HS_TRY(write_edits(edits_of_part(edits, whole, graph), graph, edits_path(file.path, graph.name)));
         return true;
       },
       {[this, path](const Result<bool>& saved) {

@@ -43,11 +43,14 @@ public:
   void group_selected(const QString& name);
   void hide_selected();
   void annotate_selected(const QString& text);
-  // What was changed, as a JSON file beside the open result; a job.
+  // What was changed, as a JSON file beside the result of the graph; a job. Where the graph has no file yet, asks for
+  // one first.
   void save_edits();
+  // Keeps a circuit that was found without a file, whole and with what was changed; a job.
+  void save_found(const QString& path);
   // "12.3", "mlp 5" or a part of a name: selects that node and brings it into view. False: there is none.
   bool find_node(const QString& text);
-  // Writes what is shown as a result file of its own; a job.
+  // Writes what is shown as a result file of its own, with what was changed beside it; a job.
   void save_graph(const QString& path, bool overwrite);
 
 protected:
@@ -72,7 +75,7 @@ private:
   void read_file(const std::string& path, const std::string& name);
   void take(Loaded loaded);
   void take_graph(CircuitGraph graph, std::size_t edges);
-  void add_found(const QString& path, const QString& title);
+  void add_found(const QString& path, const QString& title, const Origin& made_of);
   void rebuild(bool on);
   double shown_share() const; // of all edges
   void redraw(bool keep_view);
@@ -81,9 +84,14 @@ private:
   void select_nodes();
   void take_selection();
   void show_edge(int edge);
-  void measure_edge(); // on the pair of the patching view
+  void show_node_menu(std::size_t node, const QPoint& place);
+  void show_edge_menu(int edge, const QPoint& place);
+  void go_to_node(std::size_t node);
+  QString edge_command(std::size_t edge) const; // that patches it; empty: none does
+  void measure_edge();                          // on the pair of the patching view
   void patch_source();
   void ask_to_save();
+  QString ask_for_file(const QString& title);
   QString node_text(std::size_t node) const;
   QString edge_text(std::size_t edge) const;
   std::optional<EdgeRef> edge_ref(std::size_t edge) const; // of the model's graph; unset for a group's

@@ -166,7 +166,7 @@ QString DiscoverBar::why_not() const {
 // ---- Running
 
 MethodRequest DiscoverBar::request() const {
-  MethodRequest request = form_.request(command_model(workspace_.model()));
+  MethodRequest request = form_.request(command_model(workspace_));
   request.out = file_->text().trimmed().toStdString();
   request.replace = !request.out.empty() && request.out == replaceable_.toStdString();
   return request;
@@ -195,17 +195,17 @@ void DiscoverBar::run() {
     request.out = folder_.filePath(QStringLiteral("circuit-%1.h5").arg(++next_)).toStdString();
     request.replace = true;
   }
-  job_ = workspace_.engine().post<MethodAnswer>(JobSpec::lengthy(QStringLiteral("discover"), tr("Finding a circuit")),
-                                                this,
-                                                [request](EngineState& state, const JobContext<MethodAnswer>& job) {
-                                                  return run_method(state, request, job.control);
-                                                },
-                                                {[this, request](Result<MethodAnswer> answer) {
-                                                  MethodAnswer failed;
-                                                  failed.request = request;
-                                                  if (!answer.ok()) failed.error = answer.error();
-                                                  take_answer(answer.ok() ? *answer : failed);
-                                                }});
+  job_ = workspace_.engine().post<MethodAnswer>(
+      JobSpec::lengthy(QStringLiteral("discover"), tr("Finding a circuit")), this,
+      [request](EngineState& state, const JobContext<MethodAnswer>& job) {
+        return run_method(state, request, job.control);
+      },
+      {[this, request, made_of = workspace_.origin({false})](Result<MethodAnswer> answer) {
+        MethodAnswer failed;
+        failed.request = request;
+        if (!answer.ok()) failed.error = answer.error();
+        take_answer(answer.ok() ? *answer : failed, made_of);
+      }});
   show_state();
 }
 
@@ -218,7 +218,7 @@ QString DiscoverBar::title_of(const MethodRequest& request) const {
   return tr("Found: %1, %2").arg(value("method"), task.isEmpty() ? tr("the pair") : task);
 }
 
-void DiscoverBar::take_answer(const MethodAnswer& answer) {
+void DiscoverBar::take_answer(const MethodAnswer& answer, const Origin& made_of) {
   job_ = 0;
   show_state();
   QStringList said;
@@ -230,7 +230,7 @@ void DiscoverBar::take_answer(const MethodAnswer& answer) {
   if (answer.file.empty()) return;
   const QString path = QString::fromStdString(answer.file);
   if (path.startsWith(folder_.path()))
-    Q_EMIT found(path, title_of(answer.request));
+    Q_EMIT found(path, title_of(answer.request), made_of);
   else
     Q_EMIT kept(path);
 }

@@ -31,8 +31,9 @@ public:
   void cancel();
 
 Q_SIGNALS:
-  void found(const QString& path, const QString& title); // a result file that holds the circuit
-  void kept(const QString& path);                        // the same, where the user asked for the file
+  void found(const QString& path, const QString& title,
+             const headscope::gui::Origin& made_of); // a result file that holds the circuit
+  void kept(const QString& path);                    // the same, where the user asked for the file
 
 private:
   void make_rows();
@@ -40,7 +41,7 @@ private:
   void add_field(QBoxLayout& row, const char* name, const QString& label);
   void make_keep(QBoxLayout& row);
   void fill_pairs();
-  void take_answer(const MethodAnswer& answer);
+  void take_answer(const MethodAnswer& answer, const Origin& made_of);
   void show_state();
   void show_progress();
   bool of_pair() const;

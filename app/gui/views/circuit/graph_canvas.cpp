@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QContextMenuEvent>
 #include <QHelpEvent>
 #include <QMouseEvent>
 #include <QPainter>
@@ -48,7 +49,8 @@ GraphCanvas::GraphCanvas(QWidget* parent)
   viewport()->setCursor(Qt::ArrowCursor);
   viewport()->setMouseTracking(true);
   setAccessibleName(tr("Circuit graph"));
-  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole graph, N and P go to the next edge and the one before"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole graph, N and P go to the next edge and the one before, "
+                     "the Menu key or Shift+F10 opens the menu of that edge, or of the selected node"));
   slice_.setInterval(0);
   connect(&slice_, &QTimer::timeout, this, &GraphCanvas::draw_edges);
   connect(&scene_, &QGraphicsScene::selectionChanged, this, [this] {
@@ -369,6 +371,7 @@ int GraphCanvas::edge_at(QPoint place) const {
 }
 
 void GraphCanvas::mousePressEvent(QMouseEvent* event) {
+  if (event->button() == Qt::RightButton) return event->accept(); // its menu keeps what is selected
   pressed_ = event->pos();
   const NodeItem* node = node_at(event->pos());
   item_pressed_ = node ? node->pos() : QPointF();
@@ -379,6 +382,7 @@ void GraphCanvas::mousePressEvent(QMouseEvent* event) {
 }
 
 void GraphCanvas::mouseReleaseEvent(QMouseEvent* event) {
+  if (event->button() == Qt::RightButton) return event->accept();
   const std::vector<std::size_t> before = selected();
   const bool left = event->button() == Qt::LeftButton;
   const bool click = left && (event->pos() - pressed_).manhattanLength() <= click_slack;
@@ -464,6 +468,21 @@ void GraphCanvas::resizeEvent(QResizeEvent* event) {
 void GraphCanvas::showEvent(QShowEvent* event) {
   QGraphicsView::showEvent(event);
   if (fitted_) fit();
+}
+
+void GraphCanvas::contextMenuEvent(QContextMenuEvent* event) {
+  if (event->reason() == QContextMenuEvent::Mouse) {
+    if (const NodeItem* node = node_at(event->pos()))
+      Q_EMIT node_menu_wanted(node->index(), event->globalPos());
+    else if (const int edge = edge_at(event->pos()); edge >= 0)
+      Q_EMIT edge_menu_wanted(edge, event->globalPos());
+    return;
+  }
+  const auto on_screen = [this](QPointF place) { return viewport()->mapToGlobal(mapFromScene(place)); };
+  if (current_edge_ >= 0)
+    return Q_EMIT edge_menu_wanted(current_edge_, on_screen(edge_middle(static_cast<std::size_t>(current_edge_))));
+  if (const auto nodes = selected(); !nodes.empty())
+    Q_EMIT node_menu_wanted(nodes.back(), on_screen(node_rect(nodes.back()).center()));
 }
 
 bool GraphCanvas::viewportEvent(QEvent* event) {

@@ -62,6 +62,9 @@ Q_SIGNALS:
   void background_clicked();
   void node_moved(std::size_t node, QPointF place);
   void node_activated(std::size_t node); // double click
+  // By the keyboard of the current edge, or else of the last node that is selected.
+  void node_menu_wanted(std::size_t node, const QPoint& global);
+  void edge_menu_wanted(int edge, const QPoint& global);
 
 protected:
   void drawBackground(QPainter* painter, const QRectF& rect) override;
@@ -77,6 +80,7 @@ protected:
   void showEvent(QShowEvent* event) override;
   void leaveEvent(QEvent* event) override;
   bool viewportEvent(QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   friend class NodeItem;

@@ -121,6 +121,29 @@ std::string edits_path(const std::string& result, const std::string& graph) {
   return path.string() + "." + graph + ".graph-edits.json";
 }
 
+GraphEdits edits_of_part(const GraphEdits& edits, const store::Graph& whole, const store::Graph& part) {
+  std::unordered_map<std::string, std::size_t> by_name;
+  for (std::size_t i = 0; i < part.nodes.size(); ++i)
+    by_name.emplace(part.nodes[i].name, i);
+  const auto kept = [&](const auto& nodes) {
+    NodeSet out;
+    for (const std::size_t node : nodes)
+      if (const auto found = by_name.find(whole.nodes[node].name); found != by_name.end()) out.push_back(found->second);
+    std::sort(out.begin(), out.end());
+    return out;
+  };
+  GraphEdits out;
+  for (const auto& [name, nodes] : edits.groups)
+    if (NodeSet left = kept(nodes); left.size() > 1) out.groups.emplace_back(name, std::move(left));
+  for (const auto& [of, place] : edits.pins)
+    if (NodeSet left = kept(of.second); !left.empty()) out.pins[{of.first, std::move(left)}] = place;
+  const NodeSet hidden = kept(edits.hidden);
+  out.hidden.insert(hidden.begin(), hidden.end());
+  for (const auto& [nodes, text] : edits.notes)
+    if (NodeSet left = kept(nodes); !left.empty()) out.notes[std::move(left)] = text;
+  return out;
+}
+
 Status write_edits(const GraphEdits& edits, const store::Graph& graph, const std::string& path) {
   Json json = {{"format", format_name}, {"version", format_version}, {"graph", graph.name},   {"groups", Json::array()},
                {"pins", Json::array()}, {"hidden", Json::array()},   {"notes", Json::array()}};

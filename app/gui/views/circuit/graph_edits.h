@@ -31,6 +31,9 @@ struct GraphEdits {
 // "results/circuit.h5" and "ioi": "results/circuit.ioi.graph-edits.json".
 std::string edits_path(const std::string& result, const std::string& graph);
 
+// What of them is about nodes that `part` has, by name; `whole` is the graph that they are of.
+GraphEdits edits_of_part(const GraphEdits& edits, const store::Graph& whole, const store::Graph& part);
+
 // Replaces what is there.
 Status write_edits(const GraphEdits& edits, const store::Graph& graph, const std::string& path);
 // Empty where there is no such file. corrupt, naming the field, for what does not fit the graph.

@@ -291,6 +291,11 @@ void DetectorsView::take(DetectorAnswer answer) {
   scores.threshold = result.threshold;
   scores.source = "live";
   scores.model_sha256 = answer.model_sha256;
+  scores.origin = Origin{};
+  scores.origin->model_sha256 = answer.model_sha256;
+  scores.origin->attention = answer.plan;
+  if (!answer.plan.empty())
+    scores.description += tr(" · under the attention plan %1").arg(QString::fromStdString(answer.plan)).toStdString();
   const HeadScores main = scores;
   answers_[id] = std::move(answer);
   const DetectorResult& kept = *answers_[id].result;
@@ -422,7 +427,7 @@ void DetectorsView::show_chosen() {
     show_cumulative(*cumulative_->chart(), {});
     return;
   }
-  Origin made_of;
+  Origin made_of = scores->origin.value_or(Origin{});
   made_of.model_sha256 = scores->model_sha256;
   mark_->set_origin(scores->model_sha256.empty() ? std::nullopt : std::optional(made_of));
   heads_->set_scores(*scores, {});

@@ -41,6 +41,7 @@ GridView::GridView(Workspace& workspace, QWidget* parent)
   column->addWidget(splitter_, 1);
   add_grid();
   connect(&workspace.prompt(), &PromptState::changed, this, &GridView::score_prompt);
+  connect(&workspace.attention(), &AttentionState::changed, this, &GridView::score_prompt);
   connect(&workspace, &Workspace::model_changed, this, [this] {
     scored_.clear();
     apply_filter(); // groups of heads are the model's
@@ -192,10 +193,12 @@ void GridView::showEvent(QShowEvent* event) {
 
 void GridView::score_prompt() {
   std::vector<std::int64_t> tokens = workspace().prompt().ids();
+  if (workspace().attention().plan() != scored_under_) scored_.clear();
   if (tokens != scored_) scored_.clear(); // the job of the prompt before is dropped, whether this one is scored or not
   if (!watched() || !workspace().live()) return;
   if (tokens == scored_ || tokens.size() > longest_scored) return;
   scored_ = tokens;
+  scored_under_ = workspace().attention().plan();
   workspace().engine().post<LiveScores>(JobSpec::view(QStringLiteral("live-scores"), tr("Scoring heads on the prompt")),
                                         this,
                                         [tokens](EngineState& state, const JobContext<LiveScores>& job) {

@@ -53,6 +53,7 @@ private:
   QToolButton* list_ = nullptr;
   SweepBar* sweep_ = nullptr;
   std::vector<std::int64_t> scored_; // the tokens that the live scores are of
+  std::string scored_under_;         // and the attention plan
 };
 
 } // namespace headscope::gui

@@ -16,7 +16,8 @@ HeadGrid::HeadGrid(QWidget* parent) : QWidget(parent) {
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Map of heads"));
-  set_keys(*this, tr("Layers from top to bottom, heads from left to right; arrow keys move, Enter isolates"));
+  set_keys(*this, tr("Layers from top to bottom, heads from left to right; arrow keys move, Enter isolates, the Menu "
+                     "key or Shift+F10 opens the menu of the head"));
 }
 
 QSize HeadGrid::minimumSizeHint() const { return {fontMetrics().height() * 10, fontMetrics().height() * 10}; }
@@ -49,6 +50,11 @@ void HeadGrid::set_selected(std::vector<HeadId> heads, bool isolated) {
 
 void HeadGrid::set_ablated(std::vector<HeadId> heads) {
   ablated_ = std::move(heads);
+  update();
+}
+
+void HeadGrid::set_planned(std::vector<HeadId> heads) {
+  planned_ = std::move(heads);
   update();
 }
 
@@ -127,6 +133,16 @@ void HeadGrid::paint_marks(QPainter& painter) const {
       }
   }
   const auto fits = [&](HeadId head) { return head.layer < scores_.n_layers && head.head < scores_.n_heads; };
+  for (const HeadId head : planned_) {
+    if (!fits(head)) continue;
+    const QRect rect = cell_rect(head);
+    const int side = std::clamp(std::min(rect.width(), rect.height()) / 3, 3, 8);
+    const QPoint corner = rect.topRight() - QPoint(1, 0);
+    painter.setPen(QPen(inks().page, 1));
+    painter.setBrush(inks().accent);
+    painter.drawPolygon(QPolygon({corner, corner - QPoint(side, 0), corner + QPoint(0, side)}));
+  }
+  painter.setBrush(Qt::NoBrush);
   for (const HeadId head : ablated_) {
     if (!fits(head)) continue;
     const QRect rect = cell_rect(head).adjusted(1, 1, -2, -2);

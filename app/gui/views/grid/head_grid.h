@@ -23,6 +23,7 @@ public:
   void clear();
   void set_selected(std::vector<HeadId> heads, bool isolated);
   void set_ablated(std::vector<HeadId> heads);
+  void set_planned(std::vector<HeadId> heads); // that a mechanism computes: with a mark in a corner
 
   const HeadScores& scores() const { return scores_; }
   const figures::ResolvedScale& scale() const { return scale_; }
@@ -62,7 +63,7 @@ private:
   std::vector<QString> labels_; // of the values, where cells are large enough
   figures::ResolvedScale scale_;
   int group_size_ = 1;
-  std::vector<HeadId> selected_, ablated_;
+  std::vector<HeadId> selected_, ablated_, planned_;
   bool isolated_ = false;
   std::optional<HeadId> hovered_;
   QRect cells_, bar_;

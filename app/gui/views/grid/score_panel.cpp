@@ -23,6 +23,7 @@
 #include "app/gui/models/score_owner.h"
 #include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/head_grid.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 
 namespace headscope::gui {
@@ -80,20 +81,18 @@ ScorePanel::ScorePanel(Workspace& workspace, QWidget* parent)
   });
   connect(table_, &QTableView::activated, this,
           [this](const QModelIndex& index) { click(list_->head_at(index.row()), Qt::NoModifier); });
-  connect(grid_, &HeadGrid::menu_wanted, this, [this](HeadId head, const QPoint& place) {
-    auto* menu = head_menu(head);
-    menu->setAttribute(Qt::WA_DeleteOnClose);
-    menu->popup(place);
-  });
+  connect(grid_, &HeadGrid::menu_wanted, this,
+          [this](HeadId head, const QPoint& place) { show_menu(head_menu(head), place); });
   table_->setContextMenuPolicy(Qt::CustomContextMenu);
   connect(table_, &QTableView::customContextMenuRequested, this, [this](const QPoint& place) {
-    const QModelIndex index = table_->indexAt(place);
+    const QModelIndex index = table_->indexAt(place); // by the keyboard the place is that of the current row
     if (index.isValid()) Q_EMIT grid_->menu_wanted(list_->head_at(index.row()), table_->viewport()->mapToGlobal(place));
   });
   connect(&workspace_, &Workspace::model_changed, this, &ScorePanel::take_up_scores);
   connect(&workspace_.scores(), &ScoreBoard::changed, this, &ScorePanel::take_up_scores);
   connect(&workspace_.selection(), &Selection::heads_changed, this, &ScorePanel::show_selection);
   connect(&workspace_.ablation(), &AblationState::changed, this, &ScorePanel::show_ablated);
+  connect(&workspace_.attention(), &AttentionState::changed, this, &ScorePanel::show_ablated);
   take_up_scores();
   show_ablated();
 }
@@ -185,6 +184,7 @@ void ScorePanel::show_ablated() {
   for (const AblatedHead& head : workspace_.ablation().heads())
     heads.push_back(head.head);
   grid_->set_ablated(std::move(heads));
+  grid_->set_planned(workspace_.attention().heads());
   list_->set_ablated(workspace_.ablation().heads());
 }
 
@@ -208,32 +208,16 @@ void ScorePanel::show_value(std::optional<HeadId> head) {
 
 QMenu* ScorePanel::head_menu(HeadId head) {
   auto* menu = new QMenu(this);
-  const QString name = QString::fromStdString(head_name(head));
-  const bool model = workspace_.model().has_value();
-  menu->addSection(tr("Head %1").arg(name));
-  const bool ablated = workspace_.ablation().find(head) != nullptr;
-  menu->addAction(ablated ? tr("Put back") : tr("Ablate"), this, [this, head] { workspace_.ablation().toggle(head); })
-      ->setEnabled(model);
-  menu->addAction(tr("Show its attention"), this, [this, head] {
-    workspace_.selection().set_head(head);
-    Q_EMIT workspace_.view_wanted(QStringLiteral("attention"));
-  });
-  menu->addAction(tr("Patch z of every head"), this,
-                  [this, head] {
-                    workspace_.want_patch({"z", PatchAxes::layer_head, head.layer, static_cast<int>(head.head)});
-                  })
-      ->setEnabled(model);
+  add_head_actions(*menu, workspace_, head);
   menu->addSeparator();
   menu->addAction(tr("Only layer %1").arg(head.layer), this,
                   [this, head] { Q_EMIT layer_wanted(QStringLiteral("%1.").arg(head.layer)); });
   add_kinds(*menu, head);
   menu->addSeparator();
-  menu->addAction(tr("Copy the name"), this, [name] { QGuiApplication::clipboard()->setText(name); });
   QAction* copy = menu->addAction(tr("Copy the score as command"), this,
                                   [text = command()] { QGuiApplication::clipboard()->setText(text); });
   copy->setEnabled(!command().isEmpty());
   copy->setToolTip(why_no_command());
-  menu->setToolTipsVisible(true);
   return menu;
 }
 

@@ -55,6 +55,7 @@ SweepBar::SweepBar(Workspace& workspace, QWidget* parent)
   connect(run_, &QToolButton::clicked, this, &SweepBar::sweep);
   connect(cancel_, &QToolButton::clicked, this, &SweepBar::cancel);
   connect(&workspace.prompt(), &PromptState::changed, this, &SweepBar::show_state);
+  connect(&workspace.attention(), &AttentionState::changed, this, &SweepBar::show_state);
   connect(&workspace, &Workspace::model_changed, this, [this] {
     said_.clear();
     show_state();
@@ -70,6 +71,7 @@ void SweepBar::make_menu() {
   resume_->setToolTip(tr("Measure all heads again, also those that an interrupted sweep has measured"));
   menu_->addMenu(make_choices(tr("Metric"), names_and_help<MetricKind>(), &Settings::metric));
   menu_->addMenu(make_choices(tr("A head gives instead"), names_and_help<AblationMethod>(), &Settings::method));
+  make_references(*menu_);
   make_sources(*menu_);
   make_answers(*menu_);
   menu_->addSeparator();
@@ -98,6 +100,38 @@ QMenu* SweepBar::make_choices(const QString& title, const std::vector<std::pair<
       action->setChecked(action->data().toString().toStdString() == settings_.*chosen);
   });
   return menu;
+}
+
+void SweepBar::make_references(QMenu& menu) {
+  auto* references = menu.addMenu(tr("Mean and resample take activations from"));
+  references->setToolTipsVisible(true);
+  auto* group = new QActionGroup(references);
+  const auto add = [&](const QString& title, const QString& help, Reference reference) {
+    QAction* action = references->addAction(title, this, [this, reference] {
+      Settings next = settings_;
+      next.reference = reference;
+      if (reference == Reference::file) {
+        const QString file =
+            QFileDialog::getOpenFileName(this, tr("Reference texts"), {}, tr("Texts (*.txt *.csv *.jsonl *.json)"));
+        if (file.isEmpty()) return show_state();
+        next.reference_file = file.toStdString();
+      }
+      set_settings(std::move(next));
+    });
+    action->setToolTip(help);
+    action->setCheckable(true);
+    group->addAction(action);
+    connect(references, &QMenu::aboutToShow, action,
+            [this, action, reference] { action->setChecked(settings_.reference == reference); });
+  };
+  add(tr("The prompts themselves"), tr("Of a single prompt that leaves little to take"), Reference::prompts);
+  add(tr("The reference texts of the view Ablation"), tr("One text a line, written there"), Reference::texts);
+  add(tr("A file…"), tr(".txt with a text a line, .csv, .jsonl or .json"), Reference::file);
+  connect(&menu, &QMenu::aboutToShow, references, [this, references] {
+    const bool takes =
+        settings_.method == to_string(AblationMethod::mean) || settings_.method == to_string(AblationMethod::resample);
+    references->menuAction()->setEnabled(takes);
+  });
 }
 
 void SweepBar::make_sources(QMenu& menu) {
@@ -163,7 +197,7 @@ void SweepBar::set_settings(Settings settings) {
 
 SweepRequest SweepBar::request() const {
   SweepRequest request;
-  request.model = command_model(workspace_.model());
+  request.model = command_model(workspace_);
   std::map<std::string, std::string> values;
   if (settings_.source == Source::prompt) {
     values = prompt_values(workspace_.prompt());
@@ -176,6 +210,12 @@ SweepRequest SweepBar::request() const {
   }
   values["metric"] = settings_.metric;
   values["method"] = settings_.method;
+  if (settings_.reference == Reference::texts) {
+    std::string& lines = values["reference"]; // one a line
+    for (const std::string& text : workspace_.ablation().reference())
+      lines.append(lines.empty() ? "" : "\n").append(text);
+  }
+  if (settings_.reference == Reference::file) values["reference_file"] = settings_.reference_file;
   if (auto filled = filled_request("ablate", values, request.model); filled.ok()) request.method = std::move(*filled);
   return request;
 }
@@ -224,7 +264,7 @@ void SweepBar::post(SweepRequest request) {
   const std::string id = sweep_id(request);
   const QString prompts = prompts_title();
   const std::optional<Origin> origin =
-      request.tokens.empty() ? std::nullopt : std::optional(workspace_.origin({true, false, true}));
+      request.tokens.empty() ? workspace_.origin({false}) : workspace_.origin({true, false, true});
   said_.clear();
   Q_EMIT score_wanted(QString::fromStdString(id));
   job_ = workspace_.engine().post<HeadSweep>(
@@ -279,14 +319,14 @@ void SweepBar::attribute() {
         return run_attribution(state, request, job.control);
       },
       {[this, prompt, values = prompt_values(workspace_.prompt()), model = workspace_.model(),
-        origin = workspace_.origin({true, false, true})](Result<AttributionMap> map) {
+        said = command_model(workspace_), origin = workspace_.origin({true, false, true})](Result<AttributionMap> map) {
         if (!map.ok()) return workspace_.report(tr("Logits were not attributed"), map.error());
         const auto& now = workspace_.model();
         if (!now || now->sha256 != model->sha256) return;
         HeadScores scores = attribution_scores(*map, prompt);
         scores.origin = origin;
         scores.model_sha256 = model->sha256;
-        scores.command = attribution_command(*map, values, command_model(model));
+        scores.command = attribution_command(*map, values, said);
         const QString id = QString::fromStdString(scores.id);
         Q_EMIT score_wanted(id);
         workspace_.scores().put(std::move(scores));

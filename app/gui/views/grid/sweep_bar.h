@@ -26,10 +26,15 @@ public:
 
   // Where prompts come from.
   enum class Source { prompt, task, file };
+  // Where mean and resample take activations from: the swept prompts themselves, the texts of the view Ablation, a
+  // file.
+  enum class Reference { prompts, texts, file };
   struct Settings {
     std::string metric, method; // empty: the default of `ablate`
     Source source = Source::prompt;
     std::string from; // the task's name, or the file
+    Reference reference = Reference::prompts;
+    std::string reference_file = {};
   };
   const Settings& settings() const { return settings_; }
   void set_settings(Settings settings);
@@ -51,6 +56,7 @@ private:
   QMenu* make_choices(const QString& title, const std::vector<std::pair<std::string, QString>>& names,
                       std::string Settings::*chosen);
   void make_sources(QMenu& menu);
+  void make_references(QMenu& menu);
   void make_answers(QMenu& menu);
   SweepRequest request() const;
   QString prompts_title() const;

@@ -12,6 +12,7 @@
 #include "app/gui/style/keys.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/map/map_figure.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 
@@ -132,9 +133,23 @@ void HierarchyView::listen() {
   connect(grid_, &MapGrid::cell_clicked, this, [this](const MapCanvas::Cell& cell, Qt::KeyboardModifiers modifiers) {
     click(static_cast<std::size_t>(cell.query), static_cast<std::size_t>(cell.key), modifiers);
   });
+  connect(grid_, &MapGrid::menu_wanted, this,
+          [this](std::size_t, const MapCanvas::Cell& cell, const QPoint& place) { show_unit_menu(cell, place); });
   connect(grid_, &MapGrid::label_clicked, this, [this](Qt::Orientation, qint64 index, Qt::KeyboardModifiers modifiers) {
     click(static_cast<std::size_t>(index), static_cast<std::size_t>(index), modifiers);
   });
+}
+
+// Of a pair of units.
+void HierarchyView::show_unit_menu(const MapCanvas::Cell& cell, const QPoint& place) {
+  const auto query = static_cast<std::size_t>(cell.query), key = static_cast<std::size_t>(cell.key);
+  auto* menu = new QMenu(this);
+  menu->addSection(tr("Query unit %1, key unit %2").arg(query).arg(key));
+  menu->addAction(tr("Expand both"), this, [this, query, key] { expand(query, key); });
+  menu->addAction(tr("Collapse the key unit"), this, [this, key] { collapse(key); });
+  menu->addAction(tr("Collapse the query unit"), this, [this, query] { collapse(query); });
+  if (const auto head = workspace().selection().head()) add_head_actions(*menu, workspace(), *head);
+  show_menu(menu, place);
 }
 
 void HierarchyView::showEvent(QShowEvent*) { refresh_later(); }

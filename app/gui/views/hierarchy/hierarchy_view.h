@@ -53,6 +53,7 @@ private:
   void show_header();
   void show_pins();
   void click(std::size_t query_unit, std::size_t key_unit, Qt::KeyboardModifiers modifiers);
+  void show_unit_menu(const MapCanvas::Cell& cell, const QPoint& place);
   void step(int by);                          // to the next unit or the one before
   std::optional<std::size_t> current() const; // the unit of the pinned query
   QString unit_text(const Unit& unit, std::size_t max_length) const;

@@ -4,12 +4,15 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QClipboard>
+#include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QVBoxLayout>
 
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/lens/layer_bars.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
 #include "core/vocabulary/head_id.h"
@@ -58,6 +61,7 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
   };
   connect(&workspace, &Workspace::model_changed, this, stale);
   connect(&workspace.prompt(), &PromptState::changed, this, stale);
+  connect(&workspace.attention(), &AttentionState::changed, this, stale);
   connect(tabs_, &QTabWidget::currentChanged, this, stale);
   connect(follow_, &QLineEdit::textEdited, this, [this] { wait_.start(); });
   share_answers(workspace.answers(), *answer_, *wrong_);
@@ -68,6 +72,12 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
   connect(color_, &QComboBox::currentIndexChanged, this, &LensView::show_lens);
   connect(map_, &CellMap::cell_clicked, this, &LensView::click_lens);
   connect(heads_, &CellMap::cell_clicked, this, &LensView::click_head);
+  connect(map_, &CellMap::menu_wanted, this, &LensView::show_lens_menu);
+  connect(heads_, &CellMap::menu_wanted, this, [this](Cell cell, const QPoint& place) {
+    auto* menu = new QMenu(this);
+    add_head_actions(*menu, this->workspace(), {cell.row, cell.col});
+    show_menu(menu, place);
+  });
   connect(bars_, &LayerBars::layer_clicked, this, [this](int layer) {
     const auto head = this->workspace().selection().head();
     this->workspace().selection().set_head({layer, head ? head->head : 0});
@@ -294,6 +304,29 @@ void LensView::click_lens(Cell cell) {
   const int layer = std::min(cell.row, workspace().n_layers() - 1);
   if (const auto head = selection.head()) selection.set_head({layer, head->head});
   map_->set_current(cell);
+}
+
+void LensView::show_lens_menu(Cell cell, const QPoint& place) {
+  if (!lens_) return;
+  const std::size_t at = static_cast<std::size_t>(cell.row * lens_->n_positions + cell.col) * LensMap::top;
+  const std::string likeliest = lens_->tokens.at(lens_->top_ids[at]).text;
+  const int layer = std::min(cell.row, workspace().n_layers() - 1);
+  auto* menu = new QMenu(this);
+  menu->addSection(tr("%1, position %2")
+                       .arg(QString::fromStdString(lens_->rows[static_cast<std::size_t>(cell.row)]))
+                       .arg(lens_->first_position + cell.col));
+  menu->addAction(tr("Follow %1").arg(token_text(likeliest)), this, [this, text = QString::fromStdString(likeliest)] {
+    follow_->setText(text);
+    wait_.start();
+  });
+  menu->addAction(tr("Select this position and layer"), this, [this, cell] { click_lens(cell); });
+  menu->addAction(tr("Patch the residual stream here"), this, [this, cell, layer] {
+    click_lens(cell);
+    workspace().want_patch({"resid_pre", PatchAxes::layer_position, layer, std::nullopt});
+  });
+  menu->addAction(tr("Copy what is written here"), this,
+                  [text = lens_tip(cell)] { QGuiApplication::clipboard()->setText(text); });
+  show_menu(menu, place);
 }
 
 // ---- Attribution

@@ -48,6 +48,7 @@ private:
   void show_attribution();
   void click_lens(Cell cell);
   void click_head(Cell cell);
+  void show_lens_menu(Cell cell, const QPoint& place);
   void mark_selection();
   double lens_value(int row, int position) const;
   figures::ColorScale lens_scale() const;

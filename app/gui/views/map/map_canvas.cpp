@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QContextMenuEvent>
 #include <QGestureEvent>
 #include <QNativeGestureEvent>
 #include <QStyleHints>
@@ -26,7 +27,8 @@ MapCanvas::MapCanvas(QWidget* parent) : QWidget(parent) {
   setMouseTracking(true);
   setFocusPolicy(Qt::StrongFocus);
   setAccessibleName(tr("Attention map"));
-  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole map, Shift and an arrow move it, Escape unpins"));
+  set_keys(*this, tr("Plus and minus zoom, 0 shows the whole map, Shift and an arrow move it, Escape unpins, "
+                     "the Menu key or Shift+F10 opens the menu of the pinned weight"));
   grabGesture(Qt::PinchGesture);
 }
 
@@ -249,6 +251,18 @@ void MapCanvas::set_hovered(std::optional<Cell> cell) {
   hovered_ = cell;
   if (cell || changed) update(); // the tag follows the pointer
   if (changed) Q_EMIT hover_changed();
+}
+
+void MapCanvas::contextMenuEvent(QContextMenuEvent* event) {
+  std::optional<Cell> cell = cell_at(event->pos());
+  QPoint place = event->globalPos();
+  if (event->reason() == QContextMenuEvent::Keyboard && map()) {
+    cell = Cell{std::min(pinned_query_.value_or(0), map()->shape().n_query - 1),
+                std::min(pinned_key_.value_or(0), map()->shape().n_key - 1)};
+    place = mapToGlobal(cell_rect(*cell).intersected(rect()).center().toPoint());
+  }
+  if (!cell) return event->ignore();
+  Q_EMIT menu_wanted(*cell, place);
 }
 
 void MapCanvas::keyPressEvent(QKeyEvent* event) {

@@ -59,6 +59,8 @@ Q_SIGNALS:
   void cell_clicked(const headscope::gui::MapCanvas::Cell& cell, Qt::KeyboardModifiers modifiers);
   void label_clicked(Qt::Orientation axis, qint64 index, Qt::KeyboardModifiers modifiers); // vertical: a query
   void pin_cleared();
+  // Of the cell under the pointer, or by the keyboard of the pinned one.
+  void menu_wanted(const headscope::gui::MapCanvas::Cell& cell, const QPoint& global);
   void place_changed(); // by the user
 
 protected:
@@ -73,6 +75,7 @@ protected:
   void leaveEvent(QEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   bool event(QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   void layout_axes();

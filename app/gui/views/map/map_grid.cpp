@@ -39,6 +39,10 @@ void MapGrid::add_panel() {
   connect(canvas, &MapCanvas::cell_clicked, this, &MapGrid::cell_clicked);
   connect(canvas, &MapCanvas::label_clicked, this, &MapGrid::label_clicked);
   connect(canvas, &MapCanvas::pin_cleared, this, &MapGrid::pin_cleared);
+  connect(canvas, &MapCanvas::menu_wanted, this,
+          [this, at = panels_.size()](const MapCanvas::Cell& cell, const QPoint& place) {
+            Q_EMIT menu_wanted(at, cell, place);
+          });
   panel.canvas->set_labels(labels_);
   panels_.push_back(panel);
 }

@@ -44,6 +44,8 @@ Q_SIGNALS:
   void cell_clicked(const headscope::gui::MapCanvas::Cell& cell, Qt::KeyboardModifiers modifiers);
   void label_clicked(Qt::Orientation axis, qint64 index, Qt::KeyboardModifiers modifiers);
   void pin_cleared();
+  // `item`: whose map it is, an index of items().
+  void menu_wanted(std::size_t item, const headscope::gui::MapCanvas::Cell& cell, const QPoint& global);
 
 private:
   struct Panel {

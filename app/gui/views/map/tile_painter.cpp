@@ -23,7 +23,8 @@ QRgb color_of(const figures::ResolvedScale& scale, const std::array<QRgb, 256>& 
 
 QImage colored(const Tile& tile, const figures::ResolvedScale& scale, Pooling pooling) {
   std::array<QRgb, 256> table;
-  const auto& colors = scale.kind == figures::ScaleKind::diverging ? figures::vik_data : figures::viridis_data;
+  const auto& colors =
+      scale.kind == figures::ScaleKind::diverging ? figures::vik_data : figures::colors_of(value_colors());
   std::transform(colors.begin(), colors.end(), table.begin(), [](std::uint32_t rgb) { return 0xff000000U | rgb; });
   // Unknown cells of an unfinished tile are transparent, so that the coarser tile below is visible.
   const QRgb nan = tile.complete ? inks().nan.rgb() : qRgba(0, 0, 0, 0);

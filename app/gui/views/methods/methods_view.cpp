@@ -47,6 +47,7 @@ MethodsView::MethodsView(Workspace& workspace, QWidget* parent)
     show_state();
   });
   connect(&workspace.prompt(), &PromptState::changed, this, &MethodsView::offer_prompt);
+  connect(&workspace.attention(), &AttentionState::changed, this, &MethodsView::show_state);
   connect(&workspace.engine(), &JobQueue::changed, this, &MethodsView::show_progress);
   auto* run_keys = new QShortcut(QKeySequence(Qt::CTRL | Qt::Key_Return), this, this, &MethodsView::run,
                                  Qt::WidgetWithChildrenShortcut);
@@ -190,7 +191,7 @@ void MethodsView::look_for_journal() {
   const QString lane = QStringLiteral("journal");
   workspace().files().drop_lane(lane);
   page().unfinished.reset();
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   if (!request.resumable || request.out.empty() || !workspace().model()) return;
   using Found = std::optional<methods::Unfinished>;
   workspace().files().post<Found>(
@@ -212,7 +213,7 @@ void MethodsView::offer_prompt() {
 }
 
 QString MethodsView::command() const {
-  return QString::fromStdString(page().form->command(command_model(workspace().model())));
+  return QString::fromStdString(page().form->command(command_model(workspace())));
 }
 QString MethodsView::estimate() const { return estimate_->text(); }
 
@@ -234,8 +235,12 @@ QString MethodsView::stale_text() const {
   const std::optional<MethodAnswer>& answer = page().answer;
   if (!answer) return {};
   const auto& model = workspace().model();
-  const AnsweredModel now = model ? AnsweredModel{model->sha256, model->dtype, model->device} : AnsweredModel{};
+  const AnsweredModel now =
+      model ? AnsweredModel{model->sha256, model->dtype, model->device, answer->model.plan} : AnsweredModel{};
   if (!answer->model.sha256.empty() && answer->model != now) return tr("This is the result of another model.");
+  const bool own_plans = page().form->field("attention"); // whatever is in force
+  if (!answer->model.sha256.empty() && !own_plans && answer->model.plan != workspace().attention().plan())
+    return tr("This is the result under another attention plan.");
   if (answer->request.values != page().form->request({}).values)
     return tr("This is the result of other values than those in the form.");
   return {};
@@ -294,7 +299,7 @@ JobSpec spec_of(const std::string& id) {
 
 void MethodsView::run() {
   if (!why_not().isEmpty() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   job_ = workspace().engine().post<MethodAnswer>(spec_of(request.id), this,
                                                  [request](EngineState& state, const JobContext<MethodAnswer>& job) {
                                                    return run_method(state, request, job.control);
@@ -329,7 +334,7 @@ bool MethodsView::say_at_field(const Page& asked, const Error& error) {
 
 void MethodsView::estimate_cost() {
   if (!count_->isEnabled() || !page().panel->check()) return;
-  const MethodRequest request = page().form->request(command_model(workspace().model()));
+  const MethodRequest request = page().form->request(command_model(workspace()));
   job_ = workspace().engine().post<MethodEstimate>(
       {QStringLiteral("method"), tr("Estimating %1").arg(QString::fromStdString(request.id))}, this,
       [request](EngineState& state, const JobContext<MethodEstimate>& job) {

@@ -18,6 +18,7 @@
 #include "app/gui/style/is_wide.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/patching/pair_editor.h"
 #include "app/gui/views/patching/token_rows.h"
@@ -99,6 +100,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
     if (shown_ && !shown_->by_head()) click({map_->current() ? map_->current()->row : 0, position});
   });
   connect(map_, &CellMap::cell_clicked, this, &PatchingView::click);
+  connect(map_, &CellMap::menu_wanted, this, &PatchingView::show_cell_menu);
   connect(map_, &CellMap::cell_hovered, this, [this](std::optional<Cell> cell) {
     if (cell) show_message(cell_text(*cell), false);
   });
@@ -113,6 +115,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
     pages_->setCurrentIndex(this->workspace().model() || stored_->count() > 1 ? 1 : 0);
   });
   connect(&workspace.prompt(), &PromptState::changed, this, stale);
+  connect(&workspace.attention(), &AttentionState::changed, this, stale); // the likeliest answers may be others
   connect(&workspace, &Workspace::patch_wanted, this, &PatchingView::take_wish);
   connect(&workspace.selection(), &Selection::heads_changed, this, &PatchingView::mark_selection);
   connect(&workspace.selection(), &Selection::tokens_changed, this, &PatchingView::mark_selection);
@@ -222,7 +225,7 @@ void PatchingView::start(const PatchSettings& settings) {
                    ? tr("Estimating what patching %1 would restore …").arg(QString::fromStdString(settings.site))
                    : tr("Patching %1 …").arg(QString::fromStdString(settings.site)),
                false);
-  const std::string command = patch_command(pair_prompts_, *pair_, settings, command_model(workspace().model()));
+  const std::string command = patch_command(pair_prompts_, *pair_, settings, command_model(workspace()));
   const auto take = [this, command, made_of = workspace().origin({false})](PatchMap map) {
     map.command = command;
     mark_->set_origin(made_of);
@@ -250,7 +253,10 @@ void PatchingView::start(const PatchSettings& settings) {
 void PatchingView::keep_as_score() {
   const auto& model = workspace().model();
   if (model && mark_->origin() && mark_->origin()->model_sha256 == model->sha256) // no other was opened meanwhile
-    if (auto scores = patch_scores(*shown_, *model)) workspace().scores().put(std::move(*scores));
+    if (auto scores = patch_scores(*shown_, *model)) {
+      scores->origin = mark_->origin();
+      workspace().scores().put(std::move(*scores));
+    }
 }
 
 // ---- Heads at a position
@@ -471,9 +477,7 @@ void PatchingView::click(Cell cell) {
   if (!shown_) return;
   Selection& selection = workspace().selection();
   if (shown_->by_head()) {
-    // Maps a K/V head to the first query head that reads it.
-    const int shared = shown_->n_columns > 0 ? std::max(1, workspace().n_heads() / shown_->n_columns) : 1;
-    selection.set_head({cell.row, cell.col * shared});
+    selection.set_head(head_of(cell));
   } else {
     const auto& tokens = workspace().prompt().tokens();
     if (same_tokens(tokens, shown_->clean) || same_tokens(tokens, shown_->corrupt))
@@ -484,6 +488,39 @@ void PatchingView::click(Cell cell) {
   map_->set_current(cell);
   offer_heads();
   show_message(cell_text(cell), false);
+}
+
+HeadId PatchingView::head_of(Cell cell) const {
+  const int shared = shown_->n_columns > 0 ? std::max(1, workspace().n_heads() / shown_->n_columns) : 1;
+  return {cell.row, cell.col * shared};
+}
+
+void PatchingView::show_cell_menu(Cell cell, const QPoint& place) {
+  if (!shown_) return;
+  map_->set_current(cell);
+  offer_heads();
+  auto* menu = new QMenu(this);
+  menu->addSection(tr("Layer %1, %2").arg(cell.row).arg(column_name(cell.col)));
+  if (shown_->by_head()) {
+    add_head_actions(*menu, workspace(), head_of(cell));
+  } else {
+    const bool can = !heads_->isHidden();
+    menu->addAction(tr("Patch the heads of this layer here"), this,
+                    [this, cell] { patch_heads_at(cell.col, cell.row); })
+        ->setEnabled(can);
+    menu->addAction(tr("Patch the heads of all layers here"), this,
+                    [this, cell] { patch_heads_at(cell.col, std::nullopt); })
+        ->setEnabled(can);
+    menu->addAction(tr("Select this position and layer"), this, [this, cell] { click(cell); });
+  }
+  menu->addSeparator();
+  menu->addAction(tr("Copy what it restores"), this,
+                  [text = cell_text(cell)] { QGuiApplication::clipboard()->setText(text); });
+  QAction* copy = menu->addAction(tr("Copy the map as command"), this,
+                                  [text = command()] { QGuiApplication::clipboard()->setText(text); });
+  copy->setEnabled(copy_->isEnabled());
+  copy->setToolTip(copy_->toolTip());
+  show_menu(menu, place);
 }
 
 void PatchingView::mark_selection() {

@@ -55,6 +55,8 @@ private:
   void show_map(PatchMap map);
   void show_message(const QString& text, bool warning);
   void click(Cell cell);
+  void show_cell_menu(Cell cell, const QPoint& place);
+  HeadId head_of(Cell cell) const; // of a map by head; of a K/V head the first query head that reads it
   void mark_selection();
   QString cell_text(Cell cell) const;
   QString map_text() const;

@@ -15,6 +15,7 @@
 #include "app/gui/models/head_list_model.h"
 #include "app/gui/style/follow_font.h"
 #include "app/gui/views/grid/head_grid.h"
+#include "app/gui/views/menus/head_menu.h"
 
 namespace headscope::gui {
 namespace {
@@ -68,6 +69,11 @@ ComparePanel::ComparePanel(Workspace& workspace, QWidget* parent)
   connect(grid_, &HeadGrid::clicked, this, [this](HeadId head) { workspace_.selection().set_head(head); });
   connect(table_, &QTableView::clicked, this,
           [this](const QModelIndex& index) { workspace_.selection().set_head(heads_->head_at(index.row())); });
+  connect(grid_, &HeadGrid::menu_wanted, this, [this](HeadId head, const QPoint& place) {
+    auto* menu = new QMenu(this);
+    add_head_actions(*menu, workspace_, head);
+    show_menu(menu, place);
+  });
   connect(&workspace_.selection(), &Selection::heads_changed, this,
           [this] { grid_->set_selected(workspace_.selection().heads(), false); });
   show_difference();
@@ -142,6 +148,20 @@ void ComparePanel::show_difference() {
   const QString correlation =
       std::isnan(difference_->correlation) ? tr("not defined") : QString::number(difference_->correlation, 'f', 3);
   summary_->setText(tr("A − B over %1 heads; rank correlation %2").arg(difference_->compared).arg(correlation));
+  keep_as_score();
+}
+
+// The difference is a score of the head grid, too.
+void ComparePanel::keep_as_score() {
+  HeadScores scores = difference_->difference;
+  scores.id = "comparison/" + score_->currentData().toString().toStdString();
+  scores.title = tr("%1: %2 − %3").arg(score_->currentText(), a_->currentText(), b_->currentText()).toStdString();
+  scores.description = tr("Run A less run B. %1").arg(summary_->text()).toStdString();
+  scores.source = "comparison";
+  const HeadScores* b = scores_of(scores_b_, score_->currentData().toString().toStdString());
+  if (b && b->model_sha256 != scores.model_sha256)
+    scores.description += tr("; the runs are of two models").toStdString();
+  workspace_.scores().put(std::move(scores));
 }
 
 } // namespace headscope::gui

@@ -31,6 +31,7 @@ private:
   void load();
   void show_scores();
   void show_difference();
+  void keep_as_score();
 
   Workspace& workspace_;
   QComboBox *a_, *b_, *score_;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <QContextMenuEvent>
 #include <QHelpEvent>
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -188,6 +189,18 @@ void ThumbnailSheet::keyPressEvent(QKeyEvent* event) {
   case Qt::Key_Enter: Q_EMIT opened(); return;
   default: QAbstractScrollArea::keyPressEvent(event);
   }
+}
+
+// By the keyboard it is the menu of the selected head.
+void ThumbnailSheet::contextMenuEvent(QContextMenuEvent* event) {
+  std::optional<HeadId> head = head_at(event->pos());
+  QPoint place = event->globalPos();
+  if (event->reason() == QContextMenuEvent::Keyboard) {
+    head = selected_.empty() ? std::nullopt : std::optional(selected_.back());
+    if (head) place = viewport()->mapToGlobal(map_rect(*head).center());
+  }
+  if (!head || head->layer >= layers() || head->head >= n_heads_) return event->ignore();
+  Q_EMIT menu_wanted(*head, place);
 }
 
 bool ThumbnailSheet::viewportEvent(QEvent* event) {

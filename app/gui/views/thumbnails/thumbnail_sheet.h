@@ -37,8 +37,9 @@ public:
 Q_SIGNALS:
   void scrolled(); // other layers are seen
   void clicked(headscope::HeadId head);
-  void stepped(int layers, int heads); // arrow keys
-  void opened();                       // Enter
+  void stepped(int layers, int heads);                            // arrow keys
+  void opened();                                                  // Enter
+  void menu_wanted(headscope::HeadId head, const QPoint& global); // of this head, or of the selected one
 
 protected:
   void paintEvent(QPaintEvent* event) override;
@@ -48,6 +49,7 @@ protected:
   void mousePressEvent(QMouseEvent* event) override;
   void keyPressEvent(QKeyEvent* event) override;
   bool viewportEvent(QEvent* event) override;
+  void contextMenuEvent(QContextMenuEvent* event) override;
 
 private:
   void arrange();

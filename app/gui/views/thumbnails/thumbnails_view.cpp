@@ -10,6 +10,7 @@
 
 #include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
+#include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/thumbnails/thumbnail_sheet.h"
 #include "app/gui/views/view_list.h"
 
@@ -36,6 +37,36 @@ QImage image_of(const Tile& tile) {
   return image;
 }
 
+// A page with room for the maps of all heads, `side` cells each with a cell between them. All ticks of a map say its
+// layer and head, so that those are right for which there is room.
+figures::HeatmapFigure mosaic(const ModelInfo& model, std::int64_t side) {
+  figures::HeatmapFigure page;
+  page.title = ThumbnailsView::tr("Attention of all heads").toStdString();
+  page.rows = model.n_layers * (side + 1) - 1;
+  page.cols = model.n_heads * (side + 1) - 1;
+  page.values.assign(static_cast<std::size_t>(page.rows * page.cols), 0.0F);
+  page.y_axis = ThumbnailsView::tr("layer (in each map: query token)").toStdString();
+  page.x_axis = ThumbnailsView::tr("head (in each map: key token)").toStdString();
+  for (std::int64_t row = 0; row < page.rows; ++row)
+    page.y_ticks.push_back(std::to_string(row / (side + 1)));
+  for (std::int64_t col = 0; col < page.cols; ++col)
+    page.x_ticks.push_back(std::to_string(col / (side + 1)));
+  page.scale.low = lowest_weight;
+  page.scale.high = 1.0;
+  page.scale.log = true;
+  page.scale.label = ThumbnailsView::tr("attention weight, largest of each cell").toStdString();
+  return page;
+}
+
+void put_map(figures::HeatmapFigure& page, const Tile& map, int layer, int head) {
+  for (std::int64_t row = 0; row < map.rows; ++row)
+    for (std::int64_t col = 0; col < map.cols; ++col) {
+      const float weight = map.at(row, col, Pooling::max);
+      const std::int64_t to_row = layer * (map.rows + 1) + row, to_col = head * (map.cols + 1) + col;
+      page.values[static_cast<std::size_t>(to_row * page.cols + to_col)] = weight == masked_weight ? 0.0F : weight;
+    }
+}
+
 } // namespace
 
 ThumbnailsView::ThumbnailsView(Workspace& workspace, QWidget* parent)
@@ -60,6 +91,11 @@ ThumbnailsView::ThumbnailsView(Workspace& workspace, QWidget* parent)
   connect(sheet_, &ThumbnailSheet::clicked, this, &ThumbnailsView::open);
   connect(sheet_, &ThumbnailSheet::opened, this, [this] {
     if (const auto head = this->workspace().selection().head()) open(*head);
+  });
+  connect(sheet_, &ThumbnailSheet::menu_wanted, this, [this](HeadId head, const QPoint& place) {
+    auto* menu = new QMenu(this);
+    add_head_actions(*menu, this->workspace(), head);
+    show_menu(menu, place);
   });
   connect(sheet_, &ThumbnailSheet::stepped, this, [this](int layers, int heads) {
     const HeadId from = this->workspace().selection().head().value_or(HeadId{});
@@ -100,6 +136,7 @@ void ThumbnailsView::stop() {
   workspace().engine().drop_lane(lane);
   fetching_ = -1;
   tokens_.reset();
+  layers_.clear();
   sheet_->drop_maps();
 }
 
@@ -141,7 +178,24 @@ void ThumbnailsView::take(const LayerThumbnails& layer) {
   for (const Tile& tile : layer.heads)
     images.push_back(image_of(tile));
   sheet_->set_maps(layer.layer, std::move(images));
+  layers_[layer.layer] = layer;
   fetch_next();
+}
+
+std::optional<ViewExport> ThumbnailsView::exported() const {
+  if (layers_.empty()) return std::nullopt;
+  const Tile& first = layers_.begin()->second.heads.front();
+  const ModelInfo& model = *workspace().model();
+  std::string subtitle = model.name + ", " + workspace().prompt().beginning().toStdString();
+  if (std::ssize(layers_) < model.n_layers)
+    subtitle += tr("; %1 of %2 layers").arg(layers_.size()).arg(model.n_layers).toStdString();
+  ViewExport out{QStringLiteral("all-heads"), mosaic(model, first.rows), std::nullopt};
+  auto& page = std::get<figures::HeatmapFigure>(out.figure);
+  page.subtitle = std::move(subtitle);
+  for (const auto& [layer, maps] : layers_)
+    for (std::size_t head = 0; head < maps.heads.size(); ++head)
+      put_map(page, maps.heads[head], layer, static_cast<int>(head));
+  return out;
 }
 
 View* make_thumbnails_view(Workspace& workspace, QWidget* parent) { return new ThumbnailsView(workspace, parent); }

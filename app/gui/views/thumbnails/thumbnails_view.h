@@ -3,6 +3,7 @@
 // and dropped when the view is hidden.
 #pragma once
 
+#include <map>
 #include <memory>
 
 #include "app/gui/engine/thumbnail_job.h"
@@ -18,6 +19,8 @@ public:
   ThumbnailsView(Workspace& workspace, QWidget* parent);
 
   ThumbnailSheet& sheet() { return *sheet_; }
+  // All maps on one page; of layers that were not seen there are none.
+  std::optional<ViewExport> exported() const override;
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -32,6 +35,7 @@ private:
   void open(HeadId head);
 
   ThumbnailSheet* sheet_;
+  std::map<int, LayerThumbnails> layers_;
   std::shared_ptr<const std::vector<std::int64_t>> tokens_; // of the maps that are shown
   int fetching_ = -1;                                       // the layer; -1: none
 };
