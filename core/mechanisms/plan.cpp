@@ -11,8 +11,10 @@
 namespace headscope::mechanisms {
 namespace {
 
-constexpr std::int64_t tile_bytes = std::int64_t{32} << 20; // of the scores of a tile
-constexpr std::int64_t most_rows = 256;                     // of a tile, so that windows stay cheap
+// Of the scores of a tile: on the CPU what a cache holds some of, on a GPU enough to fill it.
+std::int64_t tile_bytes(const at::Tensor& q) { return std::int64_t{q.is_cuda() ? 512 : 32} << 20; }
+// Of a tile, so that windows stay cheap.
+std::int64_t most_rows(const at::Tensor& q) { return q.is_cuda() ? 1024 : 256; }
 
 at::Tensor index_of(const std::vector<std::int64_t>& values, const at::Device& device) {
   return at::tensor(values, at::kLong).to(device);
@@ -169,7 +171,7 @@ OpenPart::OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int
 
 void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {
   const std::int64_t row_bytes = row.text.heads() * row.text.keys() * 4;
-  const std::int64_t step = std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, most_rows);
+  const std::int64_t step = std::clamp<std::int64_t>(tile_bytes(row.text.q) / row_bytes, 1, most_rows(row.text.q));
   const std::int64_t end = row.first + row.count;
   for (std::int64_t begin = row.first; begin < end; begin += step)
     tile({begin, std::min(begin + step, end)});
@@ -362,7 +364,7 @@ at::Tensor AttentionPlan::run_seen(const AttentionInput& in, const AttentionRows
   const at::Tensor values = layer.values();
   const bool whole = in.need_scores || in.need_pattern; // edits see every query
   const std::int64_t row_bytes = in.q.size(0) * heads * in.k.size(1) * 4;
-  const std::int64_t step = whole ? count : std::clamp<std::int64_t>(tile_bytes / row_bytes, 1, count);
+  const std::int64_t step = whole ? count : std::clamp<std::int64_t>(tile_bytes(in.q) / row_bytes, 1, count);
   std::vector<at::Tensor> z;
   for (std::int64_t begin = 0; begin < count; begin += step) {
     const Range queries{begin, std::min(begin + step, count)};

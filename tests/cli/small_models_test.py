@@ -104,6 +104,22 @@ class Generate(Case):
             self.assertEqual(got["text"], text[:6])
             self.assertEqual(got["ended_by"], "stop")
 
+    def test_heads_scaled_by_a_file(self):
+        """Factors of 0 are a zero ablation, factors of 1 nothing, and a file of another model is refused."""
+        text, zeros = self.folder / "text.txt", self.folder / "zeros.h5"
+        text.write_text(text_of(self.reference["prompt"]) * 4, newline="")
+        # No singular value is above the largest, so that every head's state has rank 0.
+        self.good("traits", "--model", self.small_model(), "--text-file", text, "--length", 16, "--tolerance", 1, "--out", zeros)
+        call = ("generate", "--model", self.small_model(), "--prompt", text_of(self.reference["prompt"]), "-n", 8)
+        for phase in ("both", "decode"):
+            scaled = self.good(*call, "--scale-from", zeros, "--scale-array", "/traits/state_rank", "--scale-phase", phase)
+            if phase == "both":
+                self.assertEqual(scaled["ids"], self.good(*call, "--ablate", "all:zero")["ids"])
+            self.assertNotEqual(scaled["ids"], self.good(*call)["ids"], phase)
+        self.assertEqual(self.bad("mismatch", *call, "--scale-from", zeros, "--scale-array", "/traits/surprise")["field"], "--scale-array")
+        other = ("generate", "--model", self.small_model("gpt2"), "--prompt", text_of(self.reference["prompt"]), "-n", 1)
+        self.assertIn("another model", self.bad("mismatch", *other, "--scale-from", zeros, "--scale-array", "/traits/state_rank")["message"])
+
     def test_ablated_heads_change_it(self):
         call = ("generate", "--model", self.small_model(), "--prompt", text_of(self.reference["prompt"]), "-n", 20, "--ablate")
         self.assertNotEqual(self.good(*call, "0,1:zero")["ids"], self.reference["tokens"])

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/engine/attention_plan.h"
 
-#include <type_traits>
+#include <array>
+#include <charconv>
 #include <variant>
 
 #include "app/gui/engine/engine_state.h"
@@ -11,25 +12,21 @@
 namespace headscope::gui {
 namespace {
 
-template <typename T> std::string text_of(const T& value) {
-  if constexpr (std::is_convertible_v<T, std::string>) {
-    return value;
-  } else if constexpr (std::is_integral_v<T>) {
-    return std::to_string(value);
-  } else if constexpr (std::is_floating_point_v<T>) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%g", value);
-    return text;
-  } else {
-    return std::visit([](const auto& each) { return text_of(each); }, value);
+struct AsText {
+  std::string operator()(std::int64_t value) const { return std::to_string(value); }
+  std::string operator()(double value) const {
+    std::array<char, 32> text{};
+    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
   }
-}
+  std::string operator()(const std::string& value) const { return value; }
+};
 
-template <typename Option> MechanismField field_of(const Option& option) {
-  MechanismField field{option.name, text_of(option.value), option.help, {}};
+MechanismField field_of(const mechanisms::MechanismOption& option) {
+  MechanismField field{option.name, std::visit(AsText(), option.value), option.help, {}};
   for (const char* choice : option.choices)
     field.choices.emplace_back(choice);
-  if (!field.choices.empty()) field.standard = field.choices[std::stoul(field.standard)];
+  if (!field.choices.empty())
+    field.standard = field.choices[static_cast<std::size_t>(std::get<std::int64_t>(option.value))];
   return field;
 }
 

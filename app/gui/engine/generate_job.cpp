@@ -26,7 +26,7 @@ Continuation continuation_of(const Tokenizer& tokenizer, const std::vector<std::
 Result<Continuation> generate_text(EngineState& state, const GenerateRequest& request, const RunControl& control,
                                    const std::function<void(Continuation)>& step) {
   HS_ASSIGN(const auto engine, open_engine(state));
-  const std::int64_t room = engine->config().n_ctx - static_cast<std::int64_t>(request.tokens.size());
+  const std::int64_t room = engine->longest_text() - static_cast<std::int64_t>(request.tokens.size());
   if (room <= 0)
     return make_error(ErrorCode::mismatch, "the prompt fills the model's context; shorten it to generate text");
   GenerateOptions options;
