@@ -174,7 +174,7 @@ VisitedKeys visited_keys(const std::vector<std::vector<kernels::KeyRun>>& runs, 
   const auto blocks = std::ssize(runs);
   const at::Tensor offsets = at::tensor(offset, at::kLong).to(device).view({1, 1, -1});
   VisitedKeys keys;
-  keys.runs = at::tensor(flat, at::kInt).view({-1, 2}).to(device);
+  keys.runs = at::tensor(flat, at::kInt).view({offset.back(), 2}).to(device);
   keys.first = offsets.narrow(2, 0, blocks), keys.last = offsets.narrow(2, 1, blocks);
   keys.block_q = block_q;
   return keys;
