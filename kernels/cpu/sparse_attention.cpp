@@ -60,7 +60,9 @@ private:
     count_ = 0;
     panels_ = (piece.end - piece.begin + panel_queries - 1) / panel_queries;
     std::fill(z_.begin(), z_.end(), 0.0f);
-    for (std::int64_t row = 0; row < panels_ * panel_queries; ++row) {
+    single_ = piece.end - piece.begin == 1;
+    if (single_) copy(scores_.q, piece.head.query_at(scores_, piece.begin), q_.data());
+    for (std::int64_t row = 0; row < panels_ * panel_queries && !single_; ++row) {
       const std::int64_t query = std::min(piece.begin + row, piece.end - 1); // lanes past the last one repeat it
       slots_[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(slot(query));
       float* const panel = q_.data() + row / panel_queries * panel_queries * d_ + row % panel_queries;
@@ -94,11 +96,11 @@ private:
     return static_cast<std::int32_t>(least);
   }
 
-  // Values are read where they are, once for each panel, if they are floats.
-  const float* value_row(std::int64_t at, std::int64_t place) {
-    if (scores_.element == Element::f32) return static_cast<const float*>(problem_.v) + at;
-    copy(problem_.v, at, v_.data() + place * d_);
-    return v_.data() + place * d_;
+  // A row where it is, if it consists of floats, else a copy.
+  const float* as_floats(const void* data, std::int64_t at, float* room) const {
+    if (scores_.element == Element::f32) return static_cast<const float*>(data) + at;
+    copy(data, at, room);
+    return room;
   }
 
   void add_tile(const Piece& piece) {
@@ -106,11 +108,16 @@ private:
     for (std::int64_t i = 0; i < count_; ++i) {
       const auto at = static_cast<std::size_t>(i);
       const std::int64_t key = keys_[at];
-      copy(scores_.k, piece.head.key_at(scores_, key), k_.data() + i * d_);
-      v_rows_[at] = value_row(piece.value_at(problem_, key), i);
+      const std::int64_t k_at = piece.head.key_at(scores_, key);
+      if (single_)
+        k_rows_[at] = as_floats(scores_.k, k_at, k_.data() + i * d_);
+      else
+        copy(scores_.k, k_at, k_.data() + i * d_); // side by side, which leaves registers for sums
+      v_rows_[at] = as_floats(problem_.v, piece.value_at(problem_, key), v_.data() + i * d_);
       least_end = std::min(least_end, key + reach_[at]);
     }
-    for (std::int64_t panel = 0; panel < panels_; ++panel) {
+    if (single_) add_to_single(slot(piece.begin));
+    for (std::int64_t panel = 0; panel < panels_ && !single_; ++panel) {
       const std::int32_t* const slots = slots_.data() + panel * panel_queries;
       const std::int64_t first = slots[0], last = slots[panel_queries - 1];
       if (keys_[0] > last) continue;
@@ -118,6 +125,16 @@ private:
       add_to_panel(panel, slots, whole);
     }
     count_ = 0;
+  }
+
+  void add_to_single(std::int64_t at) {
+    avx2::row_scores(q_.data(), d_, k_rows_, count_, static_cast<float>(scores_.variant.scale), tile_.data());
+    if (scores_.variant.softcap > 0.0)
+      avx2::soft_cap(tile_.data(), count_, static_cast<float>(scores_.variant.softcap));
+    for (std::int64_t i = 0; i < count_; ++i) // runs are cut to what it sees, but for one that begins with sinks
+      if (at - keys_[i] >= reach_[i]) tile_[static_cast<std::size_t>(i)] = avx2::hidden_score;
+    avx2::absorb_row(tile_.data(), count_, running_[0]);
+    avx2::add_row_values(tile_.data(), v_rows_, count_, d_, running_[0].factor[0], z_.data());
   }
 
   void add_to_panel(std::int64_t panel, const std::int32_t* slots, bool whole) {
@@ -154,7 +171,8 @@ private:
   std::vector<std::int32_t> slots_;
   std::vector<avx2::RunningSoftmax> running_;
   std::int32_t keys_[tile_keys], reach_[tile_keys];
-  const float* v_rows_[tile_keys];
+  const float *k_rows_[tile_keys], *v_rows_[tile_keys];
+  bool single_ = false; // the piece has one query
 };
 
 } // namespace

@@ -92,6 +92,41 @@ void values_of(const float* weights, const float* const* values, std::int64_t co
     sum[row].store(z + row * stride + column);
 }
 
+float sum_lanes(__m256 v) {
+  __m128 half = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+  half = _mm_add_ps(half, _mm_movehl_ps(half, half));
+  return _mm_cvtss_f32(_mm_add_ss(half, _mm_movehdup_ps(half)));
+}
+
+template <int keys>
+void row_scores_of(const float* q, std::int64_t d, const float* const* rows, float scale, float* out) {
+  __m256 sum[keys];
+  for (int key = 0; key < keys; ++key)
+    sum[key] = _mm256_setzero_ps();
+  for (std::int64_t i = 0; i < d; i += 8) {
+    const __m256 x = avx2::load(q + i, d - i, 0.0f);
+    for (int key = 0; key < keys; ++key)
+      sum[key] = _mm256_fmadd_ps(x, avx2::load(rows[key] + i, d - i, 0.0f), sum[key]);
+  }
+  for (int key = 0; key < keys; ++key)
+    out[key] = scale * sum_lanes(sum[key]);
+}
+
+template <int vectors>
+void row_values_of(const float* weights, const float* const* values, std::int64_t column, std::int64_t count,
+                   float factor, float* z) {
+  Sixteen sum[vectors];
+  for (int n = 0; n < vectors; ++n)
+    sum[n] = Sixteen::load(z + column + 16 * n).times(Sixteen::all(factor));
+  for (std::int64_t key = 0; key < count; ++key) {
+    const Sixteen weight = Sixteen::all(weights[key]);
+    for (int n = 0; n < vectors; ++n)
+      sum[n].add_product(weight, Sixteen::load(values[key] + column + 16 * n));
+  }
+  for (int n = 0; n < vectors; ++n)
+    sum[n].store(z + column + 16 * n);
+}
+
 } // namespace
 
 void key_scores(const float* panel, std::int64_t d, const float* keys, std::int64_t count, float scale, float* out) {
@@ -133,6 +168,44 @@ void add_values(const float* weights, const float* const* values, std::int64_t c
     for (; d - column >= 16; column += 16)
       values_of<true>(weights + row, values, column, 16, count, factor + row, to, stride);
     if (column < d) values_of<false>(weights + row, values, column, d - column, count, factor + row, to, stride);
+  }
+}
+
+void row_scores(const float* q, std::int64_t d, const float* const* keys, std::int64_t count, float scale, float* out) {
+  for (; count >= 4; count -= 4, keys += 4, out += 4)
+    row_scores_of<4>(q, d, keys, scale, out);
+  for (; count > 0; --count, ++keys, ++out)
+    row_scores_of<1>(q, d, keys, scale, out);
+}
+
+void absorb_row(float* scores, std::int64_t count, RunningSoftmax& running) {
+  const float before = running.largest[0];
+  float top = before;
+  for (std::int64_t i = 0; i < count; ++i)
+    top = scores[i] > top ? scores[i] : top;
+  const __m256 shift = _mm256_set1_ps(top);
+  __m256 sum = _mm256_setzero_ps();
+  for (std::int64_t i = 0; i < count; i += 8) {
+    const __m256 weight = exponential(_mm256_sub_ps(avx2::load(scores + i, count - i, hidden_score), shift));
+    sum = _mm256_add_ps(sum, weight);
+    store(scores + i, count - i, weight);
+  }
+  running.factor[0] = _mm256_cvtss_f32(exponential(_mm256_set1_ps(before - top)));
+  running.sum[0] = running.sum[0] * running.factor[0] + sum_lanes(sum);
+  running.largest[0] = top;
+}
+
+void add_row_values(const float* weights, const float* const* values, std::int64_t count, std::int64_t d, float factor,
+                    float* z) {
+  std::int64_t column = 0;
+  for (; d - column >= 64; column += 64)
+    row_values_of<4>(weights, values, column, count, factor, z);
+  for (; d - column >= 16; column += 16)
+    row_values_of<1>(weights, values, column, count, factor, z);
+  for (; column < d; ++column) {
+    z[column] *= factor;
+    for (std::int64_t key = 0; key < count; ++key)
+      z[column] += weights[key] * values[key][column];
   }
 }
 

@@ -35,6 +35,12 @@ void absorb(float* scores, std::int64_t count, RunningSoftmax& running);
 void add_values(const float* weights, const float* const* values, std::int64_t count, std::int64_t d,
                 const float* factor, float* z, std::int64_t stride);
 
+// The same for one query, whose elements lie side by side: of the others' lanes nothing could be made.
+void row_scores(const float* q, std::int64_t d, const float* const* keys, std::int64_t count, float scale, float* out);
+void absorb_row(float* scores, std::int64_t count, RunningSoftmax& running); // its first lane
+void add_row_values(const float* weights, const float* const* values, std::int64_t count, std::int64_t d, float factor,
+                    float* z);
+
 // The largest score of each key over all lanes: out[key].
 void largest_of_lanes(const float* scores, std::int64_t count, float* out);
 
