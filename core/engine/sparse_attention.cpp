@@ -2,7 +2,9 @@
 #include "core/engine/sparse_attention.h"
 
 #include <algorithm>
-#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
@@ -10,6 +12,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "core/base/log.h"
+#include "core/base/workers.h"
 #include "core/engine/cuda_module.h"
 #include "kernels/cpu/hip_keys.h"
 #include "kernels/cpu/sparse_attention.h"
@@ -80,13 +83,19 @@ struct Job {
   kernels::SparseProblem problem;
 };
 
-// Calls work(begin, end) for all numbers below `count`, each thread taking the next few when it is done.
-template <typename Work> void in_parallel(std::int64_t count, const Work& work) {
-  std::atomic<std::int64_t> next = 0;
-  at::parallel_for(0, at::get_num_threads(), 1, [&](std::int64_t begin, std::int64_t end) {
-    for (; begin < end; ++begin)
-      for (std::int64_t at = next.fetch_add(pieces_at_once); at < count; at = next.fetch_add(pieces_at_once))
-        work(at, std::min(at + pieces_at_once, count));
+// Calls work(begin, end) for all numbers below `count`, each thread taking the next few when it is done: as many
+// threads as torch uses, but not torch's own, which are only for code that is compiled for OpenMP.
+void in_parallel(std::int64_t count, const std::function<void(std::int64_t begin, std::int64_t end)>& work) {
+  static std::mutex one_at_a_time;
+  static std::unique_ptr<Workers> workers;
+  static int wanted = 0;
+  const std::unique_lock<std::mutex> lock(one_at_a_time, std::try_to_lock);
+  const int threads = at::get_num_threads();
+  if (!lock || threads == 1 || count <= pieces_at_once) return work(0, count);
+  if (threads != wanted) workers = std::make_unique<Workers>(wanted = threads);
+  workers->run(static_cast<std::uint64_t>(kernels::blocks_of(count, pieces_at_once)), [&](std::uint64_t part) {
+    const std::int64_t begin = static_cast<std::int64_t>(part) * pieces_at_once;
+    work(begin, std::min(begin + pieces_at_once, count));
   });
 }
 
@@ -165,7 +174,7 @@ VisitedKeys visited_keys(const std::vector<std::vector<kernels::KeyRun>>& runs, 
   const auto blocks = std::ssize(runs);
   const at::Tensor offsets = at::tensor(offset, at::kLong).to(device).view({1, 1, -1});
   VisitedKeys keys;
-  keys.runs = at::tensor(flat, at::kInt).view({-1, 2}).to(device);
+  keys.runs = at::tensor(flat, at::kInt).view({offset.back(), 2}).to(device);
   keys.first = offsets.narrow(2, 0, blocks), keys.last = offsets.narrow(2, 1, blocks);
   keys.block_q = block_q;
   return keys;

@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "kernels/cpu/hip_rows.h"
-#include "kernels/cpu/sparse_attention_avx2.h"
+#include "kernels/cpu/sparse_avx2.h"
 #endif
 
 namespace headscope::kernels {
@@ -14,8 +14,7 @@ namespace headscope::kernels {
 namespace {
 
 using avx2::panel_queries;
-
-constexpr std::int64_t tile_keys = 64;
+using avx2::tile_keys;
 
 // Sorts by falling score, then by rising place in the list.
 std::uint64_t sort_key(float score, std::size_t place) {
@@ -28,8 +27,7 @@ class HipPass {
 public:
   HipPass(const AttentionProblem& problem, const HipOptions& options)
       : problem_(problem), options_(options), d_(problem.d_head), nodes_(static_cast<std::size_t>(options.nodes())),
-        tile_(floats(tile_keys * panel_queries)),
-        copies_(floats(problem.element == Element::f32 ? 0 : tile_keys * d_)) {
+        tile_(floats(tile_keys * panel_queries)), k_(floats(tile_keys * d_)) {
     const std::int64_t queries = (options.block_q + 1) / 2;
     panels_ = (queries + panel_queries - 1) / panel_queries;
     q_ = floats(panels_ * panel_queries * d_);
@@ -85,14 +83,10 @@ private:
       for (std::int64_t key = wanted_[i] * options_.block_k; key < (wanted_[i] + 1) * options_.block_k; ++key) {
         if (key >= block.end_slot) break;
         const std::int64_t at = block.head.key_at(problem_, key);
-        if (problem_.element == Element::f32) {
-          rows_[count] = static_cast<const float*>(problem_.k) + at;
-        } else {
-          float* const copy = copies_.data() + count * d_;
-          for (std::int64_t n = 0; n < d_; ++n)
-            copy[n] = element_at(problem_.k, problem_.element, at + n);
-          rows_[count] = copy;
-        }
+        float* const copy = k_.data() + count * d_;
+        if (problem_.element == Element::f32) std::copy_n(static_cast<const float*>(problem_.k) + at, d_, copy);
+        for (std::int64_t n = 0; problem_.element != Element::f32 && n < d_; ++n)
+          copy[n] = element_at(problem_.k, problem_.element, at + n);
         keys_[count] = static_cast<std::int32_t>(key), owner_[count] = i;
         if (++count == tile_keys) score_tile(count), count = 0;
       }
@@ -106,7 +100,7 @@ private:
                 window > 0 ? static_cast<std::int32_t>(std::min<std::int64_t>(window, 1 << 30)) : 1 << 30);
     const bool whole = window == 0 && *std::max_element(keys_, keys_ + count) <= slots_[0];
     for (std::int64_t panel = 0; panel < panels_; ++panel) {
-      avx2::key_scores(q_.data() + panel * panel_queries * d_, d_, rows_, count, 1.0f, tile_.data());
+      avx2::key_scores(q_.data() + panel * panel_queries * d_, d_, k_.data(), count, 1.0f, tile_.data());
       if (!whole) avx2::hide(tile_.data(), keys_, reach, count, slots_.data() + panel * panel_queries);
       float best[tile_keys];
       avx2::largest_of_lanes(tile_.data(), count, best);
@@ -146,13 +140,12 @@ private:
   const HipOptions& options_;
   std::int64_t d_, panels_ = 0;
   std::size_t nodes_;
-  std::vector<float> q_, tile_, copies_, scores_, found_;
+  std::vector<float> q_, tile_, k_, scores_, found_;
   std::vector<std::int32_t> slots_;
   std::vector<Run> runs_;
   std::vector<std::int64_t> wanted_;
   std::vector<std::uint64_t> firsts_, seconds_;
   std::vector<std::size_t> parents_;
-  const float* rows_[tile_keys];
   std::int32_t keys_[tile_keys];
   std::size_t owner_[tile_keys];
 };

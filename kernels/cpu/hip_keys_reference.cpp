@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "kernels/cpu/hip_keys.h"
 
-#include <numeric>
-
 #include "kernels/cpu/hip_rows.h"
 
 namespace headscope::kernels {
@@ -38,9 +36,9 @@ std::vector<std::int64_t> choose(const AttentionProblem& problem, const HipOptio
   for (std::int64_t node = 0; node < nodes; ++node)
     runs.push_back({blocks * node / nodes, blocks * (node + 1) / nodes - blocks * node / nodes, 0.0});
   while (std::any_of(runs.begin(), runs.end(), [](const Run& run) { return run.count > 1; })) {
-    std::vector<Run> halves;
-    for (const Run& run : runs)
-      halves.push_back({run.begin, (run.count + 1) / 2, 0.0});
+    std::vector<Run> halves = runs;
+    for (Run& half : halves)
+      half.count = (half.count + 1) / 2;
     for (const Run& run : runs)
       if (run.count > 1) halves.push_back({run.begin + (run.count + 1) / 2, run.count / 2, 0.0});
     for (Run& half : halves)
@@ -49,9 +47,8 @@ std::vector<std::int64_t> choose(const AttentionProblem& problem, const HipOptio
     halves.resize(static_cast<std::size_t>(nodes));
     runs = halves;
   }
-  std::vector<std::int64_t> chosen;
-  for (const Run& run : runs)
-    chosen.push_back(run.begin);
+  std::vector<std::int64_t> chosen(runs.size());
+  std::transform(runs.begin(), runs.end(), chosen.begin(), [](const Run& run) { return run.begin; });
   std::sort(chosen.begin(), chosen.end());
   return chosen;
 }

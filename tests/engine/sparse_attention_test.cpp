@@ -4,6 +4,7 @@
 #include "core/engine/sparse_attention.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
 #include "tests/engine/golden.h"
@@ -102,6 +103,27 @@ TEST_P(SparseAttentionTensors, SaysWhatItCannotDo) {
   EXPECT_FALSE(sparse_attention(in, keys));
   in.v = in.v.detach().to(at::kDouble);
   EXPECT_FALSE(sparse_attention(in, keys));
+}
+
+TEST_P(SparseAttentionTensors, NoKeysAreZeros) {
+  const auto out = sparse_attention(input(40, 0), visited_keys({{}, {}}, 32, device_));
+  ASSERT_TRUE(out);
+  EXPECT_TRUE(out->z.eq(0).all().item<bool>());
+  EXPECT_TRUE(out->log_sum_exp.eq(-INFINITY).all().item<bool>());
+}
+
+// Pieces are independent, so that the number of threads changes no bit.
+TEST_P(SparseAttentionTensors, ThreadsChangeNothing) {
+  const SparseAttentionInput in = input(600, 0);
+  const int before = at::get_num_threads();
+  std::vector<at::Tensor> results;
+  for (const int threads : {1, 3, 2}) {
+    at::set_num_threads(threads);
+    results.push_back(sparse_attention(in, *hip_keys(in, {32, 32, 32, 2, 0}))->z);
+  }
+  at::set_num_threads(before);
+  EXPECT_TRUE(at::equal(results[0], results[1]));
+  EXPECT_TRUE(at::equal(results[0], results[2]));
 }
 
 INSTANTIATE_TEST_SUITE_P(Types, SparseAttentionTensors, testing::Values(at::kFloat, at::kBFloat16, at::kHalf),

@@ -59,6 +59,20 @@ double pairs_of(const VisitedKeys& keys) {
   return (ends(keys.last) - ends(keys.first)).sum().to(at::kDouble).item<double>() * static_cast<double>(keys.block_q);
 }
 
+// Eight of the earlier chunks of 64 keys, others for each query.
+VisitedKeys chunks_of_each(std::int64_t tokens) {
+  std::vector<std::vector<kernels::KeyRun>> runs;
+  for (std::int64_t query = 0; query < tokens; ++query) {
+    const auto chunks = static_cast<std::int32_t>(query / 64 + 1);
+    std::vector<kernels::KeyRun>& mine = runs.emplace_back();
+    for (std::int32_t i = 0; i < std::min(chunks, 8); ++i) {
+      const std::int32_t chunk = i * chunks / std::min(chunks, 8);
+      mine.push_back({64 * chunk, 64 * chunk + 64});
+    }
+  }
+  return visited_keys(runs, 1, at::kCPU);
+}
+
 void bench(std::int64_t tokens) {
   const auto random = [&](std::int64_t n) { return at::randn({1, tokens, n, d_head}).transpose(1, 2); };
   SparseAttentionInput in;
@@ -74,6 +88,9 @@ void bench(std::int64_t tokens) {
   const double recent = std::min(t, 1024.0);
   report("streaming 4 + 1020", tokens, times_of([&] { (void)sparse_attention(in, streaming); }),
          heads * (recent * (recent + 1) / 2 + (t - recent) * recent));
+  const VisitedKeys chunks = chunks_of_each(tokens);
+  report("8 chunks of 64 keys, others for each query", tokens, times_of([&] { (void)sparse_attention(in, chunks); }),
+         heads * pairs_of(chunks));
   for (const kernels::HipOptions& options : {kernels::HipOptions{512, 128, 32, 2, 0}, {1024, 256, 32, 2, 0}}) {
     const VisitedKeys keys = *hip_keys(in, options);
     const double pairs = pairs_of(keys);

@@ -29,6 +29,7 @@ inline std::vector<Case> table() {
       {{"pieces, blocks of 200", 1, 2, 1, 64, 450, 0}, Pattern::pieces, 200},
       {{"pieces, blocks of 16", 2, 2, 1, 96, 100, 0}, Pattern::pieces, 16},
       {{"a block for each query", 1, 4, 2, 64, 70, 0}, Pattern::pieces, 1},
+      {{"a block for each query, both windows, head dim 40", 1, 2, 1, 40, 120, 0, 50, 20.0}, Pattern::window, 1, 3, 30},
       {{"pairs as HiP's, head dim 80", 1, 2, 1, 80, 900, 0}, Pattern::pairs, 32},
       {{"runs of one key", 1, 4, 4, 128, 500, 0}, Pattern::singles, 64},
       {{"runs of one key, head dim 96", 1, 2, 1, 96, 201, 0}, Pattern::singles, 32},

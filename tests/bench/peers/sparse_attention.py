@@ -50,19 +50,16 @@ class Ours:
         self.tokens = q.shape[1]
         self.z = torch.empty_like(q)
 
-    def number(self, x):
-        return ctypes.c_int64(x)
-
-    def check(self, error, what):
+    def call(self, function, *arguments):
+        """Tensors become pointers, numbers int64; the last argument is the stream."""
+        plain = [pointer(x) if torch.is_tensor(x) else ctypes.c_int64(x) for x in arguments]
+        error = function(*plain, ctypes.c_void_p(torch.cuda.current_stream().cuda_stream))
         if error != 0:
-            sys.exit(f"{what}: CUDA error {error}")
+            sys.exit(f"CUDA error {error}")
 
     def attend(self, runs, first, last, shared, block_q, sinks=0, window=0):
-        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        n = self.number
-        self.check(self.library.sparse(pointer(self.q), pointer(self.k), pointer(self.v), pointer(self.z), n(self.tokens),
-                                       n(HEADS), n(D), pointer(runs), pointer(first), pointer(last),
-                                       ctypes.c_int(shared), n(block_q), n(sinks), n(window), stream), "sparse")
+        self.call(self.library.sparse, self.q, self.k, self.v, self.z, self.tokens, HEADS, D, runs, first, last, shared,
+                  block_q, sinks, window)
 
     def hip_room(self, kept):
         blocks = HEADS * ((self.tokens + 31) // 32)
@@ -71,11 +68,8 @@ class Ours:
         self.last = torch.empty_like(self.first)
 
     def choose(self, kept, window):
-        stream = ctypes.c_void_p(torch.cuda.current_stream().cuda_stream)
-        n = self.number
-        self.check(self.library.hip(pointer(self.q), pointer(self.k), n(self.tokens), n(HEADS), n(D), n(kept), n(window),
-                                    n(32), n(2), pointer(self.runs), pointer(self.first), pointer(self.last), stream),
-                   "hip")
+        self.call(self.library.hip, self.q, self.k, self.tokens, HEADS, D, kept, window, 32, 2, self.runs, self.first,
+                  self.last)
 
 
 def heads_first(x):
@@ -83,7 +77,7 @@ def heads_first(x):
 
 
 def difference(ours, other):
-    """The largest difference, and of the differences' norms, a head at a time."""
+    """The largest difference of a result from ours, a head at a time to spare memory."""
     largest = max((heads_first(ours.z)[0, h].float() - other[0, h].float()).abs().max().item() for h in range(HEADS))
     return {"largest difference": round(largest, 5)}
 
