@@ -22,10 +22,23 @@ constexpr const char* folder_of_pictures = "HEADSCOPE_PICTURES";
 
 class Pictures : public RealTask {
 protected:
-  void fill_views() {
+  void SetUp() override {
+    if (!qEnvironmentVariableIsSet(folder_of_pictures)) GTEST_SKIP() << "no folder was named";
+    open_window();
+  }
+  static QDir folder() { return QDir(qEnvironmentVariable(folder_of_pictures)); }
+  void show_window(QSize size, double font, Theme theme) {
+    in_window([&] {
+      window().showNormal();
+      window().resize(size);
+      window().set_look(theme, font);
+    });
+    settle();
+  }
+  void fill_views(const QString& prompt) {
     in_window([this] { window().open_path(QStringLiteral("smollm2")); });
     until("the model", [this] { return workspace().model().has_value(); });
-    type_prompt(QStringLiteral("When Mary and John went to the store, John gave a drink to"));
+    type_prompt(prompt);
     in_window([this] {
       workspace().selection().set_head({18, 6});
       workspace().ablation().toggle({18, 6});
@@ -59,23 +72,36 @@ protected:
 };
 
 TEST_F(Pictures, OfEveryView) {
-  const QDir folder(qEnvironmentVariable(folder_of_pictures));
-  if (!qEnvironmentVariableIsSet(folder_of_pictures)) GTEST_SKIP() << "no folder was named";
-  open_window();
-  fill_views();
+  fill_views(QStringLiteral("When Mary and John went to the store, John gave a drink to"));
   for (const auto& [size, font] :
        {std::pair(QSize(1600, 1000), 1.0), {QSize(1024, 700), 1.5}, {QSize(3840, 2160), 1.0}})
-    for (const Theme theme : {Theme::light, Theme::dark}) {
-      in_window([&, size = size, font = font] {
-        window().showNormal();
-        window().resize(size);
-        window().set_look(theme, font);
-      });
-      settle();
-      shoot(folder.filePath(QStringLiteral("%1-%2")
-                                .arg(size.width())
-                                .arg(theme == Theme::dark ? QStringLiteral("dark") : QStringLiteral("light"))));
+    for (const auto& [theme, name] : {std::pair(Theme::light, "light"), {Theme::dark, "dark"}}) {
+      show_window(size, font, theme);
+      shoot(folder().filePath(QStringLiteral("%1-%2").arg(size.width()).arg(QString::fromLatin1(name))));
     }
+}
+
+TEST_F(Pictures, OfTheDocumentation) {
+  const auto save = [this](QWidget& of, const char* name) {
+    settle();
+    in_window([&] {
+      must(of.grab().save(folder().filePath(QString::fromLatin1(name) + QStringLiteral(".png"))), folder().path());
+    });
+  };
+  fill_views(QStringLiteral("The wolf met a fox near Oslo. The wolf met a fox near"));
+  show_window({1600, 1000}, 1.0, Theme::light);
+  in_window([this] {
+    workspace().answers().set({" Oslo", " the"});
+    for (const char* view : {"grid", "attention", "ablation"})
+      window().raise_view(QString::fromLatin1(view));
+  });
+  save(window(), "window");
+  show_window({1100, 1020}, 1.0, Theme::light);
+  for (const char* name : {"attention", "ablation", "lens", "circuit"}) {
+    View* view = in_window([&] { return window().view(QString::fromLatin1(name)); });
+    in_window([&] { window().show_only(view->id()); });
+    save(*view, name);
+  }
 }
 
 } // namespace

@@ -16,7 +16,7 @@ namespace {
 
 constexpr double least_longest = 0.05; // a probability that is never shown as a full bar
 
-QString percent(double p) { return QString::number(100.0 * p, 'f', 1) + QStringLiteral(" %"); }
+QString percent(double p) { return QString::number(100.0 * p, 'f', 1) + QStringLiteral("%"); }
 
 // In the colour of what got less or more likely.
 QString change(const PredictedToken& token) {
