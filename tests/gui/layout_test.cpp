@@ -2,6 +2,7 @@
 // Every view fits its dock: nothing has to be scrolled sideways, in a large window, in a small one, and with large
 // text.
 #include <QDockWidget>
+#include <QPlainTextEdit>
 #include <QScrollArea>
 #include <QScrollBar>
 #include <QTemporaryDir>
@@ -113,6 +114,18 @@ private Q_SLOTS:
     QTRY_VERIFY(grid->titleBarWidget() && grid->titleBarWidget()->height() == 0);
     window.show_only(QStringLiteral("grid"));
     QTRY_VERIFY(!grid->titleBarWidget()); // alone it has no tab
+  }
+
+  // What is two lines high stays that with other text.
+  void sizes_follow_the_text() {
+    MainWindow window({});
+    auto* edit = window.view(QStringLiteral("patching"))->findChild<QPlainTextEdit*>();
+    for (const double scale : {1.0, 1.5, 1.0}) {
+      window.set_look(Theme::light, scale);
+      QApplication::processEvents();
+      const int lines = edit->height() / edit->fontMetrics().lineSpacing();
+      QVERIFY2(lines == 2, qPrintable(QStringLiteral("%1 at %2").arg(lines).arg(scale)));
+    }
   }
 
   void the_window_is_never_larger_than_the_screen() {

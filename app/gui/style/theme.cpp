@@ -50,10 +50,15 @@ QPalette palette_of(bool dark) {
   return palette;
 }
 
-// Fusion outlines tick boxes darker than the window, which is invisible on a dark one.
-class TickStyle : public QProxyStyle {
+// Fusion with what it lacks: it outlines tick boxes darker than the window, which is invisible on a dark one.
+class WindowStyle : public QProxyStyle {
 public:
-  TickStyle() : QProxyStyle(QStringLiteral("Fusion")) {}
+  WindowStyle() : QProxyStyle(QStringLiteral("Fusion")) {}
+  // A narrow window has a tab for each view, whose names are to be read.
+  int pixelMetric(PixelMetric metric, const QStyleOption* option, const QWidget* widget) const override {
+    const int pixels = QProxyStyle::pixelMetric(metric, option, widget);
+    return metric == PM_TabBarTabHSpace ? pixels / 2 : pixels;
+  }
   void drawPrimitive(PrimitiveElement element, const QStyleOption* option, QPainter* painter,
                      const QWidget* widget) const override {
     QProxyStyle::drawPrimitive(element, option, painter, widget);
@@ -76,7 +81,7 @@ double system_point_size() {
 void apply_theme(Theme theme, double font_scale) {
   static const bool system_dark = QApplication::palette().color(QPalette::Window).lightness() < 128;
   dark_now = theme == Theme::dark || (theme == Theme::system && system_dark);
-  QApplication::setStyle(new TickStyle);
+  QApplication::setStyle(new WindowStyle);
   QApplication::setPalette(palette_of(dark_now));
   QFont font = QApplication::font();
   font.setPointSizeF(system_point_size() * font_scale);

@@ -20,6 +20,7 @@
 #include <QValueAxis>
 
 #include "app/figures/graph_look.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -69,7 +70,8 @@ ChartView::ChartView(const QString& accessible_name, QWidget* parent) : QChartVi
   setRenderHint(QPainter::Antialiasing);
   setAccessibleName(accessible_name);
   setFrameShape(QFrame::NoFrame);
-  setMinimumSize(160, 120);
+  // Less height, and Qt Charts leaves the labels of the axes out.
+  follow_font(*this, [this] { setMinimumSize(160, 11 * fontMetrics().height()); });
   dress(*chart());
 }
 

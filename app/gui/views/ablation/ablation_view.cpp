@@ -273,6 +273,12 @@ void AblationView::show_texts() {
   ablated_box_->setPlaceholderText(compare ? tr("generating…") : tr("no head is ablated"));
 }
 
+// The colours of what differs are in the texts.
+void AblationView::changeEvent(QEvent* event) {
+  View::changeEvent(event);
+  if (event->type() == QEvent::PaletteChange && clean_box_) show_texts();
+}
+
 std::optional<ViewExport> AblationView::exported() const {
   if (!prediction_) return std::nullopt;
   figures::BarFigure figure;

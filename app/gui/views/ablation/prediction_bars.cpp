@@ -16,7 +16,7 @@ namespace {
 
 constexpr double least_longest = 0.05; // a probability that is never shown as a full bar
 
-QString percent(double p) { return QString::number(100.0 * p, 'f', 1) + QStringLiteral(" %"); }
+QString percent(double p) { return QString::number(100.0 * p, 'f', 1) + QStringLiteral("%"); }
 
 // In the colour of what got less or more likely.
 QString change(const PredictedToken& token) {
@@ -34,7 +34,7 @@ PredictionBars::PredictionBars(QWidget* parent)
       second_(tr("ablated")) {
   setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
   setMinimumSize(0, 0);
-  chart()->setMargins(QMargins(0, 0, 0, 0));
+  chart()->setMargins(QMargins(0, 0, 2, 0)); // the last figure would be cut off
   chart()->layout()->setContentsMargins(0, 0, 0, 0);
 }
 
@@ -57,8 +57,7 @@ void PredictionBars::refill() {
   for (const PredictedToken& token : tokens_) {
     const QString name = token_text(token.token.text, 16);
     pairs.names.append(name);
-    pairs.notes.append(compare_ ? percent(token.ablated) + QStringLiteral("&nbsp; ") + change(token)
-                                : percent(token.clean));
+    pairs.notes.append(compare_ ? percent(token.ablated) + QStringLiteral(" ") + change(token) : percent(token.clean));
     pairs.first_values.push_back(token.clean);
     if (compare_) pairs.second_values.push_back(token.ablated);
     pairs.longest = std::max({pairs.longest, token.clean, compare_ ? token.ablated : 0.0});

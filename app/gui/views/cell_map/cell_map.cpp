@@ -18,6 +18,8 @@
 namespace headscope::gui {
 namespace {
 
+constexpr int title_padding =
+    4; // above and below the columns' name, over which a mark of where the map is from may lie
 constexpr int text_characters = 7; // that a cell with texts has room for
 constexpr double most_cell = 6.0;  // text heights that a cell without texts is high at most
 constexpr int longest_label = 12;  // characters of a column's name
@@ -69,7 +71,8 @@ void CellMap::arrange() {
   const QFontMetrics metrics = fontMetrics();
   const int high = metrics.height(), wide = metrics.averageCharWidth();
   left_ = widest(content_.row_labels, content_.rows, metrics) + high + 3 * wide;
-  top_ = std::min(widest(content_.col_labels, content_.cols, metrics), longest_label * wide + wide) + high + wide;
+  top_ = std::min(widest(content_.col_labels, content_.cols, metrics), longest_label * wide + wide) + title_height() +
+         wide;
   right_ = metrics.horizontalAdvance(QStringLiteral("−0.0001")) + high + 2 * wide;
   const bool texts = !content_.texts.isEmpty();
   const double least_width = texts ? text_characters * wide : std::max(4.0, high * 0.6);
@@ -84,6 +87,8 @@ void CellMap::arrange() {
   verticalScrollBar()->setRange(0, std::max(0, static_cast<int>(std::ceil(cell_height_ * content_.rows - room_y))));
   verticalScrollBar()->setSingleStep(static_cast<int>(cell_height_));
 }
+
+int CellMap::title_height() const { return fontMetrics().height() + 2 * title_padding; }
 
 QRectF CellMap::cell_rect(Cell cell) const {
   return {left_ + cell.col * cell_width_ - horizontalScrollBar()->value(),
@@ -190,9 +195,9 @@ void CellMap::paint_columns(QPainter& painter) const {
   const int right = viewport()->width() - right_;
   painter.setPen(inks().muted);
   const double extent = std::min(cell_width_ * content_.cols, static_cast<double>(right - left_));
-  painter.drawText(QRectF(left_, 0, extent, high), Qt::AlignCenter, content_.col_axis);
+  painter.drawText(QRectF(left_, 0, extent, title_height()), Qt::AlignCenter, content_.col_axis);
   const int step = std::max(1, static_cast<int>(std::ceil(high / cell_width_)));
-  const int room = top_ - high - wide / 2;
+  const int room = top_ - title_height() - wide / 2;
   // Labels are upright where all fit, otherwise turned.
   const bool upright = widest(content_.col_labels, content_.cols, metrics) < cell_width_ - wide;
   for (int col = 0; col < content_.cols; col += step) {

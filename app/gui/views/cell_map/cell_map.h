@@ -62,6 +62,7 @@ protected:
 
 private:
   void arrange();
+  int title_height() const; // of what columns are
   void show_cell(Cell cell);
   std::optional<Cell> cell_at(QPointF place) const;
   double value(Cell cell) const {

@@ -20,7 +20,6 @@
 
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/graph_file.h"
-#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/charts.h"
 #include "app/gui/views/circuit/ablation_graph.h"
@@ -70,7 +69,6 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   splitter_->addWidget(curve_chart_);
   splitter_->setCollapsible(0, false);
   curve_chart_->chart()->layout()->setContentsMargins(0, 0, 0, 0);
-  follow_font(*curve_chart_, [this] { curve_chart_->setMinimumHeight(curve_chart_->fontMetrics().height() * 11); });
   curve_chart_->hide();
   column->addWidget(splitter_, 1);
   auto* foot = new QHBoxLayout;

@@ -88,10 +88,13 @@ void GraphCanvas::set_figure(figures::GraphFigure figure, bool keep_view) {
   }
 }
 
-// The names of the layers and the legend have the room that they need beside the graph.
+// The names of the layers and the legend have the room that they need beside the graph, and a mark of where it is from
+// above it.
 void GraphCanvas::place_margins() {
   const int across = ruler_->extent(), below = legend_->height_for(viewport()->width());
-  const QMargins margins = figure_.rightwards ? QMargins(0, across, 0, below) : QMargins(across, 0, 0, below);
+  const int above = fontMetrics().height() + 10;
+  const QMargins margins =
+      figure_.rightwards ? QMargins(0, above + across, 0, below) : QMargins(across, above, 0, below);
   if (margins != viewportMargins()) setViewportMargins(margins);
   const QRect page = viewport()->geometry();
   if (figure_.rightwards)

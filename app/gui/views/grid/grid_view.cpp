@@ -7,7 +7,6 @@
 #include <QCheckBox>
 #include <QClipboard>
 #include <QDoubleSpinBox>
-#include <QGridLayout>
 #include <QGuiApplication>
 #include <QLineEdit>
 #include <QMenu>
@@ -17,6 +16,7 @@
 #include <QVBoxLayout>
 
 #include "app/gui/models/score_difference.h"
+#include "app/gui/style/folding_row.h"
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/grid/score_figure.h"
 #include "app/gui/views/grid/score_panel.h"
@@ -80,17 +80,24 @@ QWidget* GridView::make_bar() {
   add->setText(tr("Add grid"));
   add->setToolTip(tr("Another score beside this one"));
   auto* bar = new QWidget;
-  auto* rows = new QGridLayout(bar); // two rows, since the grid is in a narrow column of the window
+  auto* first = new QHBoxLayout;
+  first->addWidget(text_, 1);
+  first->addWidget(list_);
+  first->addWidget(add);
+  auto* second = new QHBoxLayout;
+  second->addWidget(top_, 1);
+  second->addWidget(minimum_, 1);
+  second->addWidget(above_);
+  auto* filters = new FoldingRow;
+  filters->parts().setSpacing(4);
+  filters->parts().addLayout(first, 1);
+  filters->parts().addLayout(second, 1);
+  sweep_ = new SweepBar(workspace());
+  auto* rows = new QVBoxLayout(bar);
   rows->setContentsMargins(4, 2, 4, 0);
   rows->setSpacing(4);
-  rows->addWidget(text_, 0, 0, 1, 2);
-  rows->addWidget(list_, 0, 2);
-  rows->addWidget(add, 0, 3);
-  rows->addWidget(top_, 1, 0);
-  rows->addWidget(minimum_, 1, 1);
-  rows->addWidget(above_, 1, 2, 1, 2);
-  sweep_ = new SweepBar(workspace());
-  rows->addWidget(sweep_, 2, 0, 1, 4);
+  rows->addWidget(filters);
+  rows->addWidget(sweep_);
   connect(sweep_, &SweepBar::score_wanted, this, [this](const QString& id) { panels_.front()->choose(id); });
   add_to_menu(sweep_->menu());
   connect(text_, &QLineEdit::textChanged, this, &GridView::apply_filter);

@@ -71,7 +71,7 @@ void HeadGrid::place() {
       room.height() < scores_.n_layers)
     return;
   const int height = room.height() / scores_.n_layers;
-  const int width = std::min(room.width() / scores_.n_heads, std::max(height * 3, metrics.height() * 2));
+  const int width = std::min(room.width() / scores_.n_heads, std::max(height * 3, metrics.height() * 5));
   cells_ = QRect(room.left(), room.top(), width * scores_.n_heads, height * scores_.n_layers);
   bar_ = QRect(cells_.right() + line, cells_.top(), line * 3 / 4, std::min(cells_.height(), line * 16));
   write_values_ = height >= line && width >= metrics.horizontalAdvance(QStringLiteral("-0.00")) + 4;

@@ -9,8 +9,6 @@
 #include <QMouseEvent>
 #include <QToolTip>
 
-#include "app/gui/style/follow_font.h"
-
 namespace headscope::gui {
 namespace {
 
@@ -18,9 +16,7 @@ QString number(double value) { return QString::number(value, 'g', 3).replace(QLa
 
 } // namespace
 
-LayerBars::LayerBars(QWidget* parent) : ChartView(tr("Direct logit attribution of each layer"), parent) {
-  follow_font(*this, [this] { setMinimumHeight(fontMetrics().height() * 9); });
-}
+LayerBars::LayerBars(QWidget* parent) : ChartView(tr("Direct logit attribution of each layer"), parent) {}
 
 void LayerBars::set_map(const AttributionMap& map) {
   map_ = map;

@@ -47,8 +47,7 @@ LensView::LensView(Workspace& workspace, QWidget* parent)
   QWidget *lens_page = make_lens_page(), *attribution_page = make_attribution_page();
   tabs_->addTab(lens_page, tr("&Lens"));
   tabs_->addTab(attribution_page, tr("&Direct logit attribution"));
-  lens_mark_ = new OriginMark(workspace, lens_page);
-  attribution_mark_ = new OriginMark(workspace, attribution_page);
+  lens_mark_ = new OriginMark(workspace, map_);
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
   pages_->addWidget(tabs_);
@@ -132,8 +131,13 @@ QWidget* LensView::make_attribution_page() {
   auto* column = new QVBoxLayout(page);
   column->addLayout(row);
   column->addWidget(attribution_note_);
-  column->addWidget(bars_, 1);
-  column->addWidget(heads_, 2);
+  auto* maps = new QWidget; // the mark lies over these, and not over the fields
+  auto* both = new QVBoxLayout(maps);
+  both->setContentsMargins(0, 0, 0, 0);
+  both->addWidget(bars_, 1);
+  both->addWidget(heads_, 2);
+  column->addWidget(maps, 1);
+  attribution_mark_ = new OriginMark(workspace(), maps);
   return page;
 }
 
@@ -262,11 +266,11 @@ void LensView::show_lens() {
   if (!scale.ok()) return lens_note_->setText(QString::fromStdString(scale.error().message));
   content.scale = *scale;
   for (const std::string& row : lens_->rows)
-    content.row_labels.append(QString::fromStdString(row));
+    content.row_labels.append(QString::fromStdString(row).remove(QStringLiteral("resid_")));
   for (int position = 0; position < content.cols; ++position)
     content.col_labels.append(
         token_text(lens_tokens_[static_cast<std::size_t>(lens_->first_position + position)].text));
-  content.row_axis = tr("residual stream");
+  content.row_axis = tr("resid_pre, resid_post");
   content.col_axis = tr("position");
   map_->set_content(std::move(content));
   QString text = tr("The token that each place of the residual stream would predict next.");

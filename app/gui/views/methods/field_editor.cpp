@@ -68,6 +68,7 @@ FieldEditor::FieldEditor(const FormField& field, QWidget* parent)
   editor_->setAccessibleName(as_qt(field.label));
   editor_->setAccessibleDescription(help_);
   setFocusProxy(editor_);
+  setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum); // a tall window has no gaps between fields
   problem_->setWordWrap(true);
   problem_->setForegroundRole(QPalette::BrightText); // the theme's colour of warnings
   problem_->setVisible(false);

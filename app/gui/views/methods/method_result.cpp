@@ -10,6 +10,8 @@
 #include <QPushButton>
 #include <QVBoxLayout>
 
+#include "app/gui/style/follow_font.h"
+
 namespace headscope::gui {
 namespace {
 
@@ -59,7 +61,11 @@ MethodResult::MethodResult(QWidget* parent)
   notes_->setForegroundRole(QPalette::PlaceholderText);
   text_->setReadOnly(true);
   text_->setLineWrapMode(QPlainTextEdit::NoWrap); // tables
-  text_->setFont(QFontDatabase::systemFont(QFontDatabase::FixedFont));
+  follow_font(*this, [this] {
+    QFont fixed = QFontDatabase::systemFont(QFontDatabase::FixedFont);
+    fixed.setPointSizeF(font().pointSizeF());
+    text_->setFont(fixed);
+  });
   text_->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
   text_->setTabChangesFocus(true);
   text_->setAccessibleName(tr("Result"));

@@ -5,8 +5,8 @@
 #include <QKeyEvent>
 #include <QMenu>
 
+#include "app/gui/style/folding_row.h"
 #include "app/gui/style/follow_font.h"
-#include "app/gui/style/is_wide.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/patching/token_rows.h"
 #include "core/engine/hook.h"
@@ -121,23 +121,12 @@ void PairEditor::make_choices(QGridLayout& grid) {
   below->addStretch(1);
   below->addWidget(estimate_);
   below->addWidget(run_);
-  choices_ = new QBoxLayout(QBoxLayout::TopToBottom);
-  choices_->addLayout(row, 1);
-  choices_->addLayout(below);
-  grid.addLayout(choices_, 4, 0, 1, 2);
+  auto* choices = new FoldingRow;
+  choices->parts().addLayout(row, 1);
+  choices->parts().addLayout(below);
+  grid.addWidget(choices, 4, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
   connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
-}
-
-void PairEditor::resizeEvent(QResizeEvent* event) {
-  QWidget::resizeEvent(event);
-  choices_->setDirection(is_wide(*this) ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
-}
-
-// The two rows need no more than the wider one, however they stand now.
-QSize PairEditor::minimumSizeHint() const {
-  const int wider = std::max(choices_->itemAt(0)->minimumSize().width(), choices_->itemAt(1)->minimumSize().width());
-  return {wider, QWidget::minimumSizeHint().height()};
 }
 
 void PairEditor::make_tasks() {

@@ -2,7 +2,6 @@
 // Edits the pair of prompts, the answers, and what is patched.
 #pragma once
 
-#include <QBoxLayout>
 #include <QCheckBox>
 #include <QComboBox>
 #include <QLabel>
@@ -38,7 +37,6 @@ public:
   void set_live(bool live); // a model is open
   void set_runnable(bool runnable) { run_->setEnabled(runnable); }
   TokenRows& tokens() { return *tokens_; }
-  QSize minimumSizeHint() const override;
 
 Q_SIGNALS:
   void edited();
@@ -47,7 +45,6 @@ Q_SIGNALS:
 
 protected:
   bool eventFilter(QObject* watched, QEvent* event) override;
-  void resizeEvent(QResizeEvent* event) override;
 
 private:
   void make_prompts(class QGridLayout& grid);
@@ -62,7 +59,6 @@ private:
   QCheckBox* estimate_;
   QPushButton* run_;
   TokenRows* tokens_;
-  QBoxLayout* choices_ = nullptr; // two rows, or one where the view is wide
   bool touched_ = false, quiet_ = false;
 };
 

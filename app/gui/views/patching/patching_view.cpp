@@ -15,7 +15,7 @@
 #include "app/gui/files/patching_file.h"
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
-#include "app/gui/style/is_wide.h"
+#include "app/gui/style/folding_row.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/menus/head_menu.h"
@@ -74,10 +74,10 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   auto* column = new QVBoxLayout(page);
   column->addWidget(editor_);
   column->addWidget(stored_);
-  said_ = new QBoxLayout(QBoxLayout::TopToBottom);
-  said_->addWidget(message_, 1);
-  said_->addWidget(make_tools()); // above the map, so that a small window has them in sight
-  column->addLayout(said_);
+  auto* above = new FoldingRow; // the map, so that a small window has it in sight
+  above->parts().addWidget(message_, 1);
+  above->parts().addWidget(make_tools());
+  column->addWidget(above);
   column->addWidget(map_, 1);
   mark_ = new OriginMark(workspace, map_);
   pages_ = new QStackedLayout(this);
@@ -127,11 +127,6 @@ void PatchingView::showEvent(QShowEvent* event) {
   View::showEvent(event);
   if (stale_) refresh();
   if (stored_->currentIndex() > 0 && !shown_) load_stored();
-}
-
-void PatchingView::resizeEvent(QResizeEvent* event) {
-  View::resizeEvent(event);
-  said_->setDirection(is_wide(*this) ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
 }
 
 void PatchingView::refresh() {

@@ -38,7 +38,6 @@ public:
 
 protected:
   void showEvent(QShowEvent* event) override;
-  void resizeEvent(QResizeEvent* event) override;
 
 private:
   void refresh(); // what was put off while hidden
@@ -68,7 +67,6 @@ private:
   QComboBox* stored_;
   QLabel *message_, *empty_;
   QStackedLayout* pages_;
-  QBoxLayout* said_; // what is said of the map, and what can be done with it: one row where the view is wide
   QToolButton *heads_ = nullptr, *back_ = nullptr, *copy_ = nullptr;
   QTimer wait_; // until typing pauses
   std::optional<PatchPairInfo> pair_;

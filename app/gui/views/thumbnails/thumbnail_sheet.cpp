@@ -17,7 +17,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int gap = 3;                                // between maps
-constexpr int smallest_side = 16, largest_side = 140; // of a map
+constexpr int smallest_side = 10, largest_side = 140; // of a map
 
 } // namespace
 
@@ -88,6 +88,9 @@ void ThumbnailSheet::arrange() {
   }
 }
 
+// Every how many rows or columns have their number, where it is of that size.
+int ThumbnailSheet::numbered(int size) const { return std::max(1, (size + side_ + gap - 1) / (side_ + gap)); }
+
 QRect ThumbnailSheet::map_rect(HeadId head) const {
   return {left_ + static_cast<int>(head.head) * (side_ + gap) - horizontalScrollBar()->value(),
           top_ + head.layer * (side_ + gap) - verticalScrollBar()->value(), side_, side_};
@@ -144,8 +147,10 @@ void ThumbnailSheet::paintEvent(QPaintEvent*) {
     painter.drawText(viewport()->rect().adjusted(8, 8, -8, -8), Qt::AlignCenter | Qt::TextWordWrap, hint_);
     return;
   }
-  for (int head = 0; head < n_heads_; ++head)
-    painter.drawText(QRect(map_rect({0, head}).left(), 0, side_, top_ - gap), Qt::AlignCenter, QString::number(head));
+  const int heads_a_number = numbered(fontMetrics().horizontalAdvance(QStringLiteral("00")));
+  for (int head = 0; head < n_heads_; head += heads_a_number)
+    painter.drawText(QRect(map_rect({0, head}).left(), 0, side_, top_ - gap), Qt::AlignCenter | Qt::TextDontClip,
+                     QString::number(head));
   painter.setClipRect(0, top_, viewport()->width(), viewport()->height() - top_);
   for (const int layer : layers_seen())
     paint_layer(painter, layer);
@@ -158,8 +163,9 @@ void ThumbnailSheet::paintEvent(QPaintEvent*) {
 void ThumbnailSheet::paint_layer(QPainter& painter, int layer) const {
   const QRect row = map_rect({layer, 0});
   painter.setPen(inks().muted);
-  painter.drawText(QRect(0, row.top(), left_ - 2 * gap, side_), Qt::AlignRight | Qt::AlignVCenter,
-                   QString::number(layer));
+  if (layer % numbered(fontMetrics().height()) == 0)
+    painter.drawText(QRect(0, row.top(), left_ - 2 * gap, side_), Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip,
+                     QString::number(layer));
   for (int head = 0; head < n_heads_; ++head) {
     const QRect rect = map_rect({layer, head});
     const QImage image = map({layer, head});

@@ -53,6 +53,7 @@ protected:
 
 private:
   void arrange();
+  int numbered(int size) const;
   void paint_layer(QPainter& painter, int layer) const;
 
   bool fit_ = true;
