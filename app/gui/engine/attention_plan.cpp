@@ -25,12 +25,19 @@ template <typename T> std::string text_of(const T& value) {
   }
 }
 
+// Files and what is no drop-in are said by mechanisms that have such.
 template <typename Option> MechanismField field_of(const Option& option) {
-  MechanismField field{option.name, text_of(option.value), option.help, {}};
+  MechanismField field{option.name, text_of(option.value), option.help, {}, false};
+  if constexpr (requires { option.is_file; }) field.is_file = option.is_file;
   for (const char* choice : option.choices)
     field.choices.emplace_back(choice);
   if (!field.choices.empty()) field.standard = field.choices[std::stoul(field.standard)];
   return field;
+}
+
+template <typename Info> bool is_drop_in(const Info& info) {
+  if constexpr (requires { info.drop_in; }) return info.drop_in;
+  return true;
 }
 
 Result<std::shared_ptr<const mechanisms::AttentionPlan>> parse(const std::string& text, const ModelConfig& config) {
@@ -98,7 +105,8 @@ std::vector<MechanismCard> list_mechanisms() {
   for (const mechanisms::MechanismDefinition* each : mechanisms::all_mechanisms()) {
     const mechanisms::MechanismInfo& info = each->info;
     if (std::string_view(info.id) == "full") continue;
-    MechanismCard card{info.id, info.title, info.what, info.cost, info.reference, info.equals_full, info.training, {}};
+    MechanismCard card{info.id,          info.title,    info.what,        info.cost, info.reference,
+                       info.equals_full, info.training, is_drop_in(info), {}};
     for (const auto& option : info.options)
       card.options.push_back(field_of(option));
     cards.push_back(std::move(card));
