@@ -219,12 +219,25 @@ TEST(AttentionMap, UnderAnAttentionPlan) {
   EXPECT_TRUE(state.plan.empty());
 }
 
-// The whole pattern of a layer is kept, which is refused where that is too much, and never made up.
+// The whole pattern of a layer is kept, that of one head where that is too much, and none is made up.
 TEST(AttentionMap, UnderAPlanThatCannotBeShown) {
   EngineState state;
   state.engine = std::make_shared<const Engine>(load_golden("llama"));
   AttentionRequest request = request_of({1, 2, 3, 4}, {{1, 0}});
   request.plan = "window:window=2";
+  // Four heads of 4 x 4 weights do not fit, one does.
+  const Tile whole = attention_tile(state, request, {}, {}, {}).value();
+  clear_cache(state);
+  state.attention_bytes = 64;
+  EXPECT_EQ(attention_tile(state, request, {}, {}, {}).value().max, whole.max);
+  EXPECT_EQ(state.attention.back()->only_head, 0);
+  request.heads = {{1, 2}};
+  const Tile other = attention_tile(state, request, {}, {}, {}).value();
+  EXPECT_NE(other.max, whole.max);
+  state.attention_bytes = standard_cache_bytes;
+  clear_cache(state);
+  EXPECT_EQ(attention_tile(state, request, {}, {}, {}).value().max, other.max);
+  clear_cache(state);
   state.attention_bytes = 10;
   EXPECT_EQ(attention_tile(state, request, {}, {}, {}).error().code, ErrorCode::out_of_memory);
   request.plan = "window:window=2@layers=99";

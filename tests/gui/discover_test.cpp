@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Circuits that the window finds, on a small random model, against core: the bar, its answers, the curve, and circuits
 // built of the edges that are shown.
+#include <QClipboard>
+#include <QGuiApplication>
+#include <QLabel>
 #include <QSignalSpy>
 #include <QTemporaryDir>
 
@@ -16,6 +19,8 @@
 #include "app/methods/methods.h"
 #include "core/circuits/edge_scores.h"
 #include "core/circuits/scored_circuit.h"
+#include "tests/gui/copied_command.h"
+#include "tests/gui/menus.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model_folder.h"
 
@@ -194,6 +199,26 @@ private Q_SLOTS:
     QTRY_VERIFY(!again.graph().empty() && other.settled());
     QVERIFY(again.graph().edits() == made);
     QVERIFY(again.curve().has_value());
+  }
+
+  // The command of an edge's menu comes to the number that the window shows.
+  void an_edge_is_patched_as_its_command_does() {
+    Opened opened(folder_.path());
+    opened.run();
+    GraphCanvas& canvas = opened.view.canvas();
+    QTest::keyClick(&canvas, Qt::Key_N);
+    auto* details = opened.view.findChild<QLabel*>(QStringLiteral("details"));
+    QTRY_VERIFY2(details->text().contains(QStringLiteral("Patched, it takes")), qPrintable(details->text()));
+    QVERIFY(test::use_menu(canvas, QStringLiteral("Copy its patch as command")));
+    const QJsonObject effects =
+        test::run_copied(QGuiApplication::clipboard()->text())[QStringLiteral("effects")].toObject();
+    QCOMPARE(effects.size(), 1);
+    const QString effect = QString::number(effects.begin().value().toDouble(), 'g', 4).replace(u'-', QChar(0x2212));
+    QVERIFY2(details->text().endsWith(QStringLiteral("(%1)").arg(effect)),
+             qPrintable(details->text() + QLatin1Char(' ') + effect));
+    details->setText(QString());
+    QVERIFY(test::use_menu(canvas, QStringLiteral("Patch this edge")));
+    QTRY_VERIFY(details->text().endsWith(QStringLiteral("(%1)").arg(effect)));
   }
 
   void what_makes_no_sense_is_said() {

@@ -15,11 +15,11 @@ struct Part {
   int head = 0;
 };
 
-Result<std::shared_ptr<LayerAttention>> layer_of(EngineState& state, const AttentionRequest& request, int layer,
+Result<std::shared_ptr<LayerAttention>> layer_of(EngineState& state, const AttentionRequest& request, HeadId head,
                                                  const AblationInput& ablation, const std::string& plan,
                                                  const RunControl& control) {
   const std::shared_ptr<void> planned = under_plan(state, plan);
-  return layer_attention(state, *request.tokens, layer, ablation, control);
+  return layer_attention(state, *request.tokens, head.layer, static_cast<int>(head.head), ablation, control);
 }
 
 Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& request, const RunControl& control) {
@@ -27,15 +27,13 @@ Result<std::vector<Part>> parts_of(EngineState& state, const AttentionRequest& r
   std::vector<Part> parts;
   for (const HeadId& head : request.heads) {
     Part part;
-    HS_ASSIGN(part.layer, layer_of(state, request, head.layer, request.ablation, request.plan, control));
+    HS_ASSIGN(part.layer, layer_of(state, request, head, request.ablation, request.plan, control));
     if (request.less == AttentionRequest::Less::clean) {
-      HS_ASSIGN(part.less, layer_of(state, request, head.layer, {}, request.plan, control));
+      HS_ASSIGN(part.less, layer_of(state, request, head, {}, request.plan, control));
     }
     if (request.less == AttentionRequest::Less::full) {
-      HS_ASSIGN(part.less, layer_of(state, request, head.layer, request.ablation, {}, control));
+      HS_ASSIGN(part.less, layer_of(state, request, head, request.ablation, {}, control));
     }
-    if (head.head < 0 || head.head >= part.layer->n_heads())
-      return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name(head));
     part.head = static_cast<int>(head.head);
     parts.push_back(std::move(part));
   }

@@ -22,7 +22,7 @@ struct AsText {
 };
 
 MechanismField field_of(const mechanisms::MechanismOption& option) {
-  MechanismField field{option.name, std::visit(AsText(), option.value), option.help, {}};
+  MechanismField field{option.name, std::visit(AsText(), option.value), option.help, {}, option.is_file};
   for (const char* choice : option.choices)
     field.choices.emplace_back(choice);
   if (!field.choices.empty())
@@ -95,7 +95,8 @@ std::vector<MechanismCard> list_mechanisms() {
   for (const mechanisms::MechanismDefinition* each : mechanisms::all_mechanisms()) {
     const mechanisms::MechanismInfo& info = each->info;
     if (std::string_view(info.id) == "full") continue;
-    MechanismCard card{info.id, info.title, info.what, info.cost, info.reference, info.equals_full, info.training, {}};
+    MechanismCard card{info.id,          info.title,    info.what,    info.cost, info.reference,
+                       info.equals_full, info.training, info.drop_in, {}};
     for (const auto& option : info.options)
       card.options.push_back(field_of(option));
     cards.push_back(std::move(card));

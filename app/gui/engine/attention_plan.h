@@ -18,11 +18,13 @@ struct EngineState;
 struct MechanismField {
   std::string name, standard, help;
   std::vector<std::string> choices; // empty: a text or a number
+  bool is_file = false;             // it names one
 };
 
 struct MechanismCard {
   std::string id, title, what, cost, reference, equals_full;
   std::string training; // what the original needs; empty: nothing
+  bool drop_in = true;  // false: a trained model does not survive it
   std::vector<MechanismField> options;
 };
 

@@ -83,11 +83,12 @@ Result<std::vector<RowGroup>> start_of(EngineState& state, const std::vector<std
   return std::vector<RowGroup>();
 }
 
-std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer,
+std::shared_ptr<LayerAttention> find(EngineState& state, const std::vector<std::int64_t>& tokens, int layer, int head,
                                      const AblationInput& ablation) {
   auto& kept = state.attention;
   const auto found = std::find_if(kept.begin(), kept.end(), [&](const auto& x) {
-    return x->layer == layer && x->plan == state.plan && x->tokens == tokens && x->ablation == ablation;
+    return x->layer == layer && (x->only_head < 0 || x->only_head == head) && x->plan == state.plan &&
+           x->tokens == tokens && x->ablation == ablation;
   });
   if (found == kept.end()) return nullptr;
   std::rotate(found, found + 1, kept.end()); // the newest are last
@@ -147,27 +148,32 @@ namespace {
 
 // The pattern of a layer under a plan, as it is computed there: a mechanism may have no q and k that would give it.
 Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                      int layer, const AblationInput& before,
+                                                      int layer, int head, const AblationInput& before,
                                                       const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
   const std::int64_t n = std::ssize(tokens), n_heads = engine->config().n_heads;
-  if (static_cast<std::size_t>(n_heads * n * n) * sizeof(float) > state.attention_bytes)
-    return make_error(ErrorCode::out_of_memory, "the maps of a layer under '" + state.plan +
-                                                    "' take more memory than preferences allow for kept "
-                                                    "layers; allow more, or take a shorter prompt");
+  const std::size_t of_head = static_cast<std::size_t>(n * n) * sizeof(float);
+  const bool one = of_head * static_cast<std::size_t>(n_heads) > state.attention_bytes;
+  if (of_head > state.attention_bytes)
+    return make_error(ErrorCode::out_of_memory,
+                      "the map of a head under '" + state.plan +
+                          "' takes more memory than preferences allow for kept layers; allow more, or take a shorter "
+                          "prompt");
   LayerAttention kept;
   kept.tokens = tokens;
   kept.plan = state.plan;
   kept.ablation = before;
   kept.layer = layer;
+  if (one) kept.only_head = head;
   AttentionObserver observer;
   observer.wants = [&](int each) {
     control.report("running the model", each, layer + 1);
     return each == layer;
   };
   observer.tile = [&](const PatternTile& tile) {
-    const at::Tensor rows = tile.pattern.select(0, 0).to(at::kFloat);
-    if (!kept.pattern.defined()) kept.pattern = at::zeros({n_heads, n, n}, rows.options());
+    at::Tensor rows = tile.pattern.select(0, 0).to(at::kFloat);
+    if (one) rows = rows.narrow(0, head, 1);
+    if (!kept.pattern.defined()) kept.pattern = at::zeros({rows.size(0), n, n}, rows.options());
     kept.pattern.narrow(1, tile.query_begin, rows.size(1)).narrow(2, 0, rows.size(2)).copy_(rows);
   };
   RunRequest request;
@@ -190,18 +196,20 @@ Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const 
 } // namespace
 
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                        int layer, const AblationInput& ablation,
+                                                        int layer, int head, const AblationInput& ablation,
                                                         const RunControl& control) {
   HS_ASSIGN(auto engine, open_engine(state));
   if (layer < 0 || layer >= engine->config().n_layers)
     return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
+  if (head < 0 || head >= engine->config().n_heads)
+    return make_error(ErrorCode::invalid_argument, "the model has no head " + head_name({layer, head}));
   // Before the first layer that a plan changes, all is as without it.
   std::shared_ptr<void> full;
   if (!state.plan.empty() && layer < state.planned.first_layer) full = under_plan(state, {});
   HS_ASSIGN(engine, open_engine(state));
   const AblationInput before = ablation_before(ablation, layer);
-  if (auto found = find(state, tokens, layer, before)) return found;
-  if (!state.plan.empty()) return planned_layer(state, tokens, layer, before, control);
+  if (auto found = find(state, tokens, layer, head, before)) return found;
+  if (!state.plan.empty()) return planned_layer(state, tokens, layer, head, before, control);
   RunRequest request;
   request.batch = TokenBatch::single(tokens);
   HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
@@ -213,13 +221,16 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
   HS_ASSIGN(RunResult run, engine->run(request));
   if (tokens.size() > longest_clean_run && before.heads.empty())
     state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
-  return find(state, tokens, layer, before);
+  return find(state, tokens, layer, head, before);
 }
 
 at::Tensor head_weights(LayerAttention& layer, int head, std::int64_t q_begin, std::int64_t q_end, std::int64_t k_begin,
                         std::int64_t k_end) {
   if (layer.pattern.defined())
-    return layer.pattern.select(0, head).slice(0, q_begin, q_end).slice(1, k_begin, k_end).clone();
+    return layer.pattern.select(0, layer.only_head < 0 ? head : 0)
+        .slice(0, q_begin, q_end)
+        .slice(1, k_begin, k_end)
+        .clone();
   const at::Tensor sums = log_sums(layer, head, q_begin, q_end);
   return head_scores(layer, head, q_begin, q_end, k_begin, k_end).sub_(sums.unsqueeze(1)).exp_();
 }

@@ -24,9 +24,10 @@ struct LayerAttention {
   // The log of the sum of exp(score) over the keys that a query may see: [pos] for each head, undefined until a row of
   // the head is needed, NaN in rows not needed yet.
   std::vector<at::Tensor> log_sums;
-  at::Tensor pattern; // [head_index, query, key] float32 of a mechanism, which has no other q and k; else undefined
+  // [head_index, query, key] float32 of a mechanism, which has no q and k that give it; undefined under full attention.
+  at::Tensor pattern;
+  int only_head = -1; // the one that `pattern` is of; -1: all
 
-  std::int64_t n_heads() const { return pattern.defined() ? pattern.size(0) : q.size(0); }
   std::size_t bytes() const;
 };
 
@@ -34,9 +35,10 @@ struct LayerAttention {
 void drop_oldest(EngineState& state);
 
 // Takes a layer's attention from the state, or runs the model as far as this layer, under the state's plan. Of layers
-// from the first that the plan changes the whole pattern is kept; out_of_memory where that takes more than it may.
+// from the first that the plan changes the whole pattern is kept, or that of `head` alone where all take more than they
+// may; out_of_memory where that does, too.
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
-                                                        int layer, const AblationInput& ablation,
+                                                        int layer, int head, const AblationInput& ablation,
                                                         const RunControl& control);
 
 // The weights [q_begin, q_end) x [k_begin, k_end) of a head, as in the model's pattern: 0 where a query may not see a

@@ -154,6 +154,7 @@ figures::Provenance provenance_of(const Workspace& workspace) {
     provenance.add("model_sha256", workspace.model()->sha256);
     provenance.add("dtype", workspace.model()->dtype);
     provenance.add("device", workspace.model()->device);
+    if (!workspace.attention().full()) provenance.add("attention", workspace.attention().plan());
   }
   if (workspace.result()) provenance.add("result_file", workspace.result()->path);
   provenance.add("exported", QDateTime::currentDateTimeUtc().toString(Qt::ISODate).toStdString());

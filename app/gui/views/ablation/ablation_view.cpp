@@ -260,6 +260,9 @@ void AblationView::show_prediction() {
     if (!text->empty()) meant.append(token_text(*text, 16));
   meant_->setText(tr("Use %1").arg(meant.join(tr(" and "))));
   meant_->setVisible(!meant.isEmpty());
+  if (!workspace().attention().full())
+    numbers_->setText(numbers_->text() +
+                      tr("\nUnder the attention plan %1").arg(QString::fromStdString(workspace().attention().plan())));
   if (!prediction_->note.empty())
     numbers_->setText(numbers_->text() + QLatin1Char('\n') + QString::fromStdString(prediction_->note));
 }

@@ -27,6 +27,7 @@ FormField form_field(const MechanismField& option) {
   field.standard = option.standard;
   for (const std::string& choice : option.choices)
     field.choices.push_back({choice, {}});
+  field.reads_file = option.is_file;
   field.kind = option.choices.empty() ? FieldKind::line : FieldKind::choice;
   return field;
 }
@@ -40,6 +41,9 @@ QString about(const MechanismCard& card) {
   add(MechanismForm::tr("Cost"), card.cost);
   add(MechanismForm::tr("Full attention at"), card.equals_full);
   add(MechanismForm::tr("Training"), card.training);
+  if (!card.drop_in)
+    add(MechanismForm::tr("An analysis"),
+        MechanismForm::tr("it breaks a model that was not trained for it").toStdString());
   add(MechanismForm::tr("Reference"), card.reference);
   return lines.join(QStringLiteral("<br>"));
 }
