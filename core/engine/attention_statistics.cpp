@@ -5,12 +5,12 @@
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "core/base/log.h"
 #include "core/engine/attention.h"
 #include "core/engine/cuda_module.h"
+#include "core/engine/in_parallel.h"
 #include "core/engine/tile_statistics.h"
 #include "kernels/cpu/attention_statistics.h"
 
@@ -106,7 +106,7 @@ private:
 };
 
 void run_on_cpu(const Job& job) {
-  at::parallel_for(0, job.problem.batch * job.problem.heads, 1, [&](std::int64_t begin, std::int64_t end) {
+  in_parallel(job.problem.batch * job.problem.heads, 1, [&](std::int64_t begin, std::int64_t end) {
     kernels::attention_statistics(job.problem, job.out, begin, end);
   });
 }

@@ -2,18 +2,15 @@
 #include "core/engine/sparse_attention.h"
 
 #include <algorithm>
-#include <functional>
 #include <memory>
-#include <mutex>
 
 #include <ATen/ATen.h>
-#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "core/base/log.h"
-#include "core/base/workers.h"
 #include "core/engine/cuda_module.h"
+#include "core/engine/in_parallel.h"
 #include "kernels/cpu/hip_keys.h"
 #include "kernels/cpu/sparse_attention.h"
 
@@ -83,22 +80,6 @@ struct Job {
   kernels::SparseProblem problem;
 };
 
-// Calls work(begin, end) for all numbers below `count`, each thread taking the next few when it is done: as many
-// threads as torch uses, but not torch's own, which are only for code that is compiled for OpenMP.
-void in_parallel(std::int64_t count, const std::function<void(std::int64_t begin, std::int64_t end)>& work) {
-  static std::mutex one_at_a_time;
-  static std::unique_ptr<Workers> workers;
-  static int wanted = 0;
-  const std::unique_lock<std::mutex> lock(one_at_a_time, std::try_to_lock);
-  const int threads = at::get_num_threads();
-  if (!lock || threads == 1 || count <= pieces_at_once) return work(0, count);
-  if (threads != wanted) workers = std::make_unique<Workers>(wanted = threads);
-  workers->run(static_cast<std::uint64_t>(kernels::blocks_of(count, pieces_at_once)), [&](std::uint64_t part) {
-    const std::int64_t begin = static_cast<std::int64_t>(part) * pieces_at_once;
-    work(begin, std::min(begin + pieces_at_once, count));
-  });
-}
-
 // Calls work(module, stream) on the GPU of x, which returns an error number, or nullopt where the module has no kernel.
 // Returns whether it was done.
 template <typename Work> bool on_gpu(const at::Tensor& x, const char* what, const Work& work) {
@@ -128,7 +109,7 @@ std::optional<SparseAttentionOutput> sparse_attention(const SparseAttentionInput
   const kernels::SparseOutput out{
       z.mutable_data_ptr(), {z.stride(0), z.stride(1), z.stride(2)}, result.log_sum_exp.mutable_data_ptr<float>()};
   if (in.q.is_cpu()) {
-    in_parallel(job.problem.pieces(),
+    in_parallel(job.problem.pieces(), pieces_at_once,
                 [&](std::int64_t begin, std::int64_t end) { kernels::sparse_attention(job.problem, out, begin, end); });
     return result;
   }
@@ -152,7 +133,7 @@ std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernel
   const kernels::HipKeys out{reinterpret_cast<kernels::KeyRun*>(keys.runs.mutable_data_ptr<std::int32_t>()),
                              keys.first.mutable_data_ptr<std::int64_t>(), keys.last.mutable_data_ptr<std::int64_t>()};
   if (in.q.is_cpu()) {
-    in_parallel(p.batch * p.heads * blocks,
+    in_parallel(p.batch * p.heads * blocks, pieces_at_once,
                 [&](std::int64_t begin, std::int64_t end) { kernels::hip_keys(p, options, out, begin, end); });
     return keys;
   }
