@@ -320,7 +320,9 @@ void LabView::show_prediction() {
   bars_->setVisible(prediction_.has_value());
   if (!prediction_) return numbers_->setText(tr("Type a prompt to see its next token before and after."));
   bars_->set_prediction(prediction_->top, planned);
-  const auto number = [](double value) { return QString::number(value, 'f', 3); };
+  const auto number = [](double value) {
+    return QString::number(value, 'f', 3).replace(QLatin1Char('-'), QChar(0x2212));
+  };
   const QString pair =
       QStringLiteral("%1 − %2").arg(token_text(prediction_->answer.text, 16), token_text(prediction_->wrong.text, 16));
   if (planned)
