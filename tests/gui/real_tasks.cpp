@@ -68,11 +68,11 @@ void RealTask::open_window(const QString& session) {
     window_->resize(screen.size());
     window_->fit_into(screen);
     window_->show();
-    stall_ = std::make_unique<EventStall>();
   });
   until("the window to be active", [this] { return window_->isActiveWindow(); });
   until("the window to be wholly on the screen",
         [this] { return window_->screen()->geometry().contains(window_->frameGeometry()); });
+  in_window([this] { stall_ = std::make_unique<EventStall>(); }); // from when a user can do something
 }
 
 // A dialog of a test that has failed still runs its own loop: the window goes when that has ended.

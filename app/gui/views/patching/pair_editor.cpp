@@ -58,17 +58,22 @@ PairEditor::PairEditor(QWidget* parent)
   grid->setColumnStretch(0, 1);
   grid->setColumnStretch(1, 1);
   make_prompts(*grid);
-  grid->addWidget(tokens_, 3, 0, 1, 2);
+  grid->addWidget(tokens_, 2, 0, 1, 2);
   make_choices(*grid);
   limit_axes();
 }
 
+// Beside the name of a prompt is the token that is its answer.
 void PairEditor::make_prompts(QGridLayout& grid) {
   int column = 0;
-  for (const auto& [edit, title] : {std::pair(clean_, tr("&Clean prompt")), {corrupt_, tr("C&orrupt prompt")}}) {
+  for (const auto& [edit, title, answer] :
+       {std::tuple(clean_, tr("&Clean prompt"), answer_), {corrupt_, tr("C&orrupt prompt"), wrong_}}) {
     auto* label = new QLabel(title);
     label->setBuddy(edit);
-    grid.addWidget(label, 0, column);
+    auto* row = new QHBoxLayout;
+    row->addWidget(label);
+    row->addWidget(answer, 1);
+    grid.addLayout(row, 0, column);
     grid.addWidget(edit, 1, column++);
     edit->installEventFilter(this);
     connect(edit, &QPlainTextEdit::textChanged, this, [this] {
@@ -77,16 +82,17 @@ void PairEditor::make_prompts(QGridLayout& grid) {
       Q_EMIT edited();
     });
   }
-  column = 0;
   for (QLineEdit* edit : {answer_, wrong_}) {
     edit->setAccessibleName(edit == answer_ ? tr("Answer") : tr("Wrong answer"));
     edit->setToolTip(edit == answer_
                          ? tr("The right next token of the clean prompt, with its space; empty: the likeliest")
                          : tr("The wrong one, with its space; empty: the likeliest of the corrupt prompt"));
     edit->setPlaceholderText(edit == answer_ ? tr("Answer") : tr("Wrong answer"));
-    grid.addWidget(edit, 2, column++);
     connect(edit, &QLineEdit::returnPressed, this, &PairEditor::run_wanted);
   }
+  setTabOrder(clean_, corrupt_);
+  setTabOrder(corrupt_, answer_);
+  setTabOrder(answer_, wrong_);
 }
 
 void PairEditor::make_choices(QGridLayout& grid) {
@@ -124,7 +130,7 @@ void PairEditor::make_choices(QGridLayout& grid) {
   auto* choices = new FoldingRow;
   choices->parts().addLayout(row, 1);
   choices->parts().addLayout(below);
-  grid.addWidget(choices, 4, 0, 1, 2);
+  grid.addWidget(choices, 3, 0, 1, 2);
   connect(site_, &QComboBox::currentIndexChanged, this, &PairEditor::limit_axes);
   connect(run_, &QPushButton::clicked, this, &PairEditor::run_wanted);
 }
