@@ -132,10 +132,10 @@ TEST_P(Mechanisms, LeavesOtherHeadsAlone) {
   if (one->parts(0).empty()) return; // full
   const at::Tensor full = default_attention().run(layer.input), z = one->run_rows(layer.input, layer.rows);
   if (!GetParam().starts_with("moh")) { // whose heads compete
-    EXPECT_LT(largest_difference(z.select(2, 2), all->run_rows(layer.input, layer.rows).select(2, 2)), 1e-6);
+    EXPECT_LT(largest_difference(z.select(2, 2), all->run_rows(layer.input, layer.rows).select(2, 2)), 1e-5);
   }
   for (const std::int64_t head : {0, 1, 3})
-    EXPECT_LT(largest_difference(z.select(2, head), full.select(2, head)), 1e-6);
+    EXPECT_LT(largest_difference(z.select(2, head), full.select(2, head)), 1e-5);
 }
 
 // CAB's causality test: z_i of the whole input is z_i of the input cut after i. HiP chooses keys for whole blocks of
