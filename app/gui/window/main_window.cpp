@@ -41,10 +41,16 @@ bool is_result(const QString& path) {
          path.endsWith(QStringLiteral(".hdf5"), Qt::CaseInsensitive);
 }
 
+// Before anything is made, so that all that is made has its sizes by that text.
+Session look_of(Session session) {
+  apply_theme(session.theme, session.font_scale);
+  return session;
+}
+
 } // namespace
 
 MainWindow::MainWindow(const QString& session_file, QWidget* parent)
-    : QMainWindow(parent), session_(session_file.isEmpty() ? Session{} : read_session(session_file)),
+    : QMainWindow(parent), session_(look_of(session_file.isEmpty() ? Session{} : read_session(session_file))),
       session_file_(session_file), layout_(new DockLayout(*this)), messages_(new MessageBar), start_(new StartScreen) {
   setWindowTitle(tr("Headscope"));
   setAcceptDrops(true);
@@ -85,7 +91,6 @@ MainWindow::MainWindow(const QString& session_file, QWidget* parent)
   save_timer_.setSingleShot(true);
   save_timer_.setInterval(save_after_ms);
   connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
-  set_look(session_.theme, session_.font_scale);
   resize(1280, 800);
   reset_layout();
   if (!session_.geometry.isEmpty()) restoreGeometry(session_.geometry);
