@@ -42,14 +42,20 @@ bool is_result(const QString& path) {
          path.endsWith(QStringLiteral(".hdf5"), Qt::CaseInsensitive);
 }
 
+// Before anything is made, so that all that is made has its sizes by that text.
+Session look_of(Session session) {
+  apply_theme(session.theme, session.font_scale);
+  return session;
+}
+
 } // namespace
 
 MainWindow::MainWindow(const QString& session_file, QWidget* parent)
     : MainWindow(session_file.isEmpty() ? Session{} : read_session(session_file), session_file, parent) {}
 
 MainWindow::MainWindow(Session session, const QString& session_file, QWidget* parent)
-    : QMainWindow(parent), session_(std::move(session)), session_file_(session_file), layout_(new DockLayout(*this)),
-      messages_(new MessageBar), start_(new StartScreen) {
+    : QMainWindow(parent), session_(look_of(std::move(session))), session_file_(session_file),
+      layout_(new DockLayout(*this)), messages_(new MessageBar), start_(new StartScreen) {
   setWindowTitle(tr("Headscope"));
   setAcceptDrops(true);
   setDockNestingEnabled(true);
@@ -90,7 +96,6 @@ MainWindow::MainWindow(Session session, const QString& session_file, QWidget* pa
   save_timer_.setSingleShot(true);
   save_timer_.setInterval(save_after_ms);
   connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
-  set_look(session_.theme, session_.font_scale);
   set_colors(session_.colors);
   if (session_.cache_mib != Session{}.cache_mib) set_cache(session_.cache_mib);
   resize(1280, 800);
