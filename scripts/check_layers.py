@@ -24,7 +24,7 @@ ALLOWED = {
     "core/store": {"core/base", "core/vocabulary", "core/store"},
     "core/model": {"core/base", "core/vocabulary", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "kernels"},
-    "core/mechanisms": ENGINE | {"core/mechanisms"},
+    "core/mechanisms": ENGINE | {"core/io", "core/mechanisms"},
     "core/prompts": {"core/base", "core/vocabulary", "core/text", "core/prompts"},
     "core/scoring": ENGINE | {"core/prompts", "core/scoring"},
     "core/sweeps": ENGINE | {"core/prompts", "core/scoring", "core/sweeps"},
