@@ -140,20 +140,21 @@ Result<std::shared_ptr<const Mechanism>> make_graph(const OptionValues& values) 
 } // namespace
 
 extern const MechanismDefinition graph = {
-    .info =
-        {.id = "graph",
-         .title = "graph masks",
-         .what = "tokens of a node see tokens of no node, of their own node and of nodes at most `hops` edges away, "
+    .info = {.id = "graph",
+             .title = "graph masks",
+             .what =
+                 "tokens of a node see tokens of no node, of their own node and of nodes at most `hops` edges away, "
                  "edges taken both ways; tokens of no node see everything. far=penalised: scores of other nodes get "
                  "`penalty`; far=hidden: they are not visited",
-         .cost = "O(T²); hidden pairs are computed too",
-         .reference = "LLM4Exploration, which adds -6000 and trains with windows of 1 to 4 hops",
-         .equals_full = "hops at least the diameter of a connected graph",
-         .training = "the original trains with intermediate windows",
-         .options = {{.name = "file", .value = "", .help = "a TOML file of [[nodes]]", .is_file = true},
-                     {.name = "hops", .value = 1, .least = 0, .help = "edges that are followed"},
-                     {.name = "far", .value = 0, .help = "what other nodes are", .choices = {"penalised", "hidden"}},
-                     {.name = "penalty", .value = -6000.0, .most = 0.0, .help = "added to their scores"}}},
+             .cost = "O(T²); hidden pairs are computed too",
+             .reference = "LLM4Exploration, which adds -6000 and trains with windows of 1 to 4 hops",
+             .equals_full = "hops at least the diameter of a connected graph",
+             .training = "the original trains with intermediate windows",
+             .options =
+                 {{.name = "file", .value = "", .help = "a TOML file of [[nodes]]", .is_file = true},
+                  {.name = "hops", .value = 1, .least = 0, .help = "edges that are followed"},
+                  {.name = "far", .value = 0, .help = "what other nodes are", .choices = {"penalised", "hidden"}},
+                  {.name = "penalty", .value = -6000.0, .least = -1e30, .most = 0.0, .help = "added to their scores"}}},
     .make = make_graph};
 
 } // namespace headscope::mechanisms
