@@ -19,6 +19,10 @@ Result<std::shared_ptr<const AttentionPlan>> plan_of(const std::string& spec, co
   if (spec.find('@') != std::string::npos || spec.find(';') != std::string::npos)
     return make_error(ErrorCode::invalid_argument, "a candidate names no place; the route finds it (in '" + spec + "')",
                       {}, "candidates");
+  if (spec.substr(0, spec.find(':')) == "moh")
+    return make_error(ErrorCode::invalid_argument,
+                      "heads of moh depend on each other, so none can be tried alone (in '" + spec + "')", {},
+                      "candidates");
   auto plan = AttentionPlan::parse(spec, config);
   if (!plan.ok()) return make_error(plan.error().code, plan.error().message, {}, "candidates");
   if ((*plan)->parts(0).empty())

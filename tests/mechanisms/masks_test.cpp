@@ -101,6 +101,15 @@ TEST_F(MaskFiles, FirstRuleThatFitsWins) {
   EXPECT_FALSE(mask->sees(0, 0, 9, 1));
 }
 
+// A chain of 1,500 nodes: adding a hop at a time to a table of all pairs would take hours.
+TEST_F(MaskFiles, OfLargeGraphsTakeNoTime) {
+  std::string text;
+  for (int node = 0; node < 1500; ++node)
+    text += "[[nodes]]\nname = 'n" + std::to_string(node) + "'\ntokens = '" + std::to_string(node) + "'\n" +
+            (node > 0 ? "to = ['n" + std::to_string(node - 1) + "']\n" : "");
+  EXPECT_TRUE(parse_specs("graph:hops=1000000000000,file=" + write("graph.toml", text)).ok());
+}
+
 TEST_F(MaskFiles, AreRefusedWithTheirPlace) {
   const std::string kind = "[[segments]]\nkind = 'a'\nevery = 4\n", rule = "[[rules]]\nquery = 'a'\nkey = 'a'\n";
   const std::vector<std::pair<std::string, std::string>> faults = {

@@ -232,16 +232,18 @@ TEST_P(EqualsFull, WhereItSaysSo) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    All, EqualsFull,
-    testing::Values("window:window=60", "streaming:sinks=4,window=56", "streaming:sinks=4,window=56,positions=cache",
-                    "halo:block=64,halo=0", "halo:block=8,halo=60", "strided:stride=1", "topk:k=60",
-                    "hip:k=20,window=40", "landmark:block=10,top=4", "landmark:block=60,top=0",
-                    "landmark:block=30,top=3,gate=grouped", "longheads:begin=60", "longheads:chunk=15,chunks=4,begin=0",
-                    "boost:spans=3-9,alpha=0", "act:beta=1", "act:theta=1", "moh:shared=2,top=2",
-                    "moh:router=oracle,top=4", "hcam:chunk=60", "lowrank:rank=16", "routing:clusters=1,keys=60",
-                    "hyper:exact=60", "hyper:exact=4,block=60", "conv:last=0", "strided:stride=0,distances=0-59",
-                    "halo:block=8,width=8", "graph:hops=4,file=" HEADSCOPE_MECHANISM_EXAMPLES "/example_graph.toml"));
+INSTANTIATE_TEST_SUITE_P(All, EqualsFull,
+                         testing::Values("window:window=60", "streaming:sinks=4,window=56",
+                                         "streaming:sinks=4,window=56,positions=cache", "halo:block=64,halo=0",
+                                         "halo:block=8,halo=60", "strided:stride=1", "topk:k=60", "hip:k=20,window=40",
+                                         "landmark:block=10,top=4", "landmark:block=60,top=0",
+                                         "landmark:block=30,top=3,gate=grouped", "longheads:begin=60",
+                                         "longheads:chunk=1000000000,begin=0", "longheads:chunk=15,chunks=4,begin=0",
+                                         "boost:spans=3-9,alpha=0", "act:beta=1", "act:theta=1", "moh:shared=2,top=2",
+                                         "moh:router=oracle,top=4", "hcam:chunk=60", "lowrank:rank=16",
+                                         "routing:clusters=1,keys=60", "hyper:exact=60", "hyper:exact=4,block=60",
+                                         "conv:last=0", "strided:stride=0,distances=0-59", "halo:block=8,width=8",
+                                         "graph:hops=4,file=" HEADSCOPE_MECHANISM_EXAMPLES "/example_graph.toml"));
 
 // And is another just below those parameters.
 TEST(EqualsFull, NotBelow) {

@@ -77,7 +77,7 @@ TEST(Routes, KeepToTheirBudget) {
 TEST(Routes, RefuseWhatIsNoCandidate) {
   const Engine engine(tiny_model("llama"));
   RouteTask task = task_of(1.0);
-  for (const char* spec : {"full", "window@layers=0", "window;topk"}) {
+  for (const char* spec : {"full", "window@layers=0", "window;topk", "moh:top=1"}) {
     task.candidates = {spec};
     EXPECT_EQ(find_route(engine, task, {}).error().field, "candidates") << spec;
   }

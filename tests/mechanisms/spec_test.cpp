@@ -66,6 +66,11 @@ TEST(Specs, SayWhatIsWrong) {
   EXPECT_EQ(field_of("act:beta=1.5"), "beta");
   EXPECT_EQ(field_of("act:theta=-0.1"), "theta");
   EXPECT_EQ(field_of("hyper:projections=17"), "projections");
+  EXPECT_EQ(field_of("hyper:sample=65537"), "sample");
+  EXPECT_EQ(field_of("boost:alpha=1e39"), "alpha"); // more than a float32 holds
+  EXPECT_EQ(field_of("boost:beta=-1e39"), "beta");
+  EXPECT_EQ(field_of("longheads:chunk=1099511627776"), "chunk");
+  EXPECT_EQ(field_of("longheads:chunks=1099511627776"), "chunks");
   EXPECT_EQ(field_of("blocks"), "file");
   EXPECT_EQ(field_of("window@layers=1;topk@heads=1.1"), "heads");
 }

@@ -88,11 +88,12 @@ extern const MechanismDefinition boost = {
                           "layers 2-31",
              .equals_full = "alpha = beta = 0, or no spans",
              .training = "none",
-             .options = {{.name = "spans", .value = "", .help = "positions, e.g. 10-20+35: both ends are in"},
-                         {.name = "alpha", .value = 0.5, .help = "share of |s| that is added"},
-                         {.name = "other", .value = "", .help = "positions with another share"},
-                         {.name = "beta", .value = 0.0, .help = "their share"},
-                         {.name = "from", .value = 0, .least = 0, .help = "first query that is changed"}}},
+             .options =
+                 {{.name = "spans", .value = "", .help = "positions, e.g. 10-20+35: both ends are in"},
+                  {.name = "alpha", .value = 0.5, .least = -1e30, .most = 1e30, .help = "share of |s| that is added"},
+                  {.name = "other", .value = "", .help = "positions with another share"},
+                  {.name = "beta", .value = 0.0, .least = -1e30, .most = 1e30, .help = "their share"},
+                  {.name = "from", .value = 0, .least = 0, .help = "first query that is changed"}}},
     .make = make_boost};
 
 } // namespace headscope::mechanisms

@@ -2,6 +2,7 @@
 // Graph masks: tokens of a node see those of nodes within k edges.
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include <ATen/ATen.h>
 
@@ -25,18 +26,24 @@ struct NodeGraph {
   }
 };
 
-// Pairs of nodes that at most `hops` edges lie between, either way.
-std::vector<std::vector<bool>> within(std::vector<std::vector<bool>> edges, std::int64_t hops) {
+// Pairs of nodes that at most `hops` edges lie between: from each node outwards, so that a large graph with many hops
+// takes no longer than its edges, once for each node.
+std::vector<std::vector<bool>> within(const std::vector<std::set<std::size_t>>& edges, std::int64_t hops) {
   const std::size_t n = edges.size();
-  for (std::size_t i = 0; i < n; ++i)
-    edges[i][i] = true;
-  std::vector<std::vector<bool>> near = edges;
-  for (std::int64_t hop = 1; hop < std::min<std::int64_t>(hops, static_cast<std::int64_t>(n)); ++hop) {
-    const std::vector<std::vector<bool>> before = near;
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t j = 0; j < n; ++j)
-        for (std::size_t m = 0; m < n && before[i][j]; ++m)
-          if (edges[j][m]) near[i][m] = true;
+  std::vector<std::vector<bool>> near(n, std::vector<bool>(n));
+  for (std::size_t from = 0; from < n; ++from) {
+    near[from][from] = true;
+    std::vector<std::size_t> border = {from};
+    for (std::int64_t hop = 0; hop < hops && !border.empty(); ++hop) {
+      std::vector<std::size_t> next;
+      for (const std::size_t node : border)
+        for (const std::size_t to : edges[node]) {
+          if (near[from][to]) continue;
+          near[from][to] = true;
+          next.push_back(to);
+        }
+      border = std::move(next);
+    }
   }
   return near;
 }
@@ -65,15 +72,16 @@ Result<NodeGraph> read_graph(const std::string& path, std::int64_t hops) {
   }
   HS_TRY(file.done());
   if (ends.empty()) return file.error_at("nodes", ErrorCode::invalid_argument, "are missing; write [[nodes]]");
-  std::vector<std::vector<bool>> edges(ends.size(), std::vector<bool>(ends.size()));
+  std::vector<std::set<std::size_t>> edges(ends.size());
   for (std::size_t from = 0; from < ends.size(); ++from)
     for (const std::string& to : ends[from].second) {
       const auto found = index.find(to);
       if (found == index.end())
         return ends[from].first.error_at("to", ErrorCode::invalid_argument, "no node is called '" + to + "'");
-      edges[from][found->second] = edges[found->second][from] = true;
+      edges[from].insert(found->second);
+      edges[found->second].insert(from);
     }
-  graph.near = within(std::move(edges), hops);
+  graph.near = within(edges, hops);
   return graph;
 }
 
@@ -87,9 +95,9 @@ public:
       nodes.push_back(graph_.node_of(token));
     const auto count = static_cast<std::int64_t>(graph_.near.size());
     at::Tensor near = at::empty({count, count}, at::kBool);
-    for (std::int64_t i = 0; i < count; ++i)
-      for (std::int64_t j = 0; j < count; ++j)
-        near[i][j] = static_cast<bool>(graph_.near[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)]);
+    bool* to = near.data_ptr<bool>(); // setting elements of a tensor one by one takes seconds for a thousand nodes
+    for (const std::vector<bool>& row : graph_.near)
+      to = std::copy(row.begin(), row.end(), to);
     const at::Tensor node = at::tensor(nodes, at::kLong).to(text.q.device());
     return [&text, this, node, near = near.to(text.q.device())](Range queries) {
       Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
@@ -132,20 +140,21 @@ Result<std::shared_ptr<const Mechanism>> make_graph(const OptionValues& values) 
 } // namespace
 
 extern const MechanismDefinition graph = {
-    .info =
-        {.id = "graph",
-         .title = "graph masks",
-         .what = "tokens of a node see tokens of no node, of their own node and of nodes at most `hops` edges away, "
+    .info = {.id = "graph",
+             .title = "graph masks",
+             .what =
+                 "tokens of a node see tokens of no node, of their own node and of nodes at most `hops` edges away, "
                  "edges taken both ways; tokens of no node see everything. far=penalised: scores of other nodes get "
                  "`penalty`; far=hidden: they are not visited",
-         .cost = "O(T²); hidden pairs are computed too",
-         .reference = "LLM4Exploration, which adds -6000 and trains with windows of 1 to 4 hops",
-         .equals_full = "hops at least the diameter of a connected graph",
-         .training = "the original trains with intermediate windows",
-         .options = {{.name = "file", .value = "", .help = "a TOML file of [[nodes]]", .is_file = true},
-                     {.name = "hops", .value = 1, .least = 0, .help = "edges that are followed"},
-                     {.name = "far", .value = 0, .help = "what other nodes are", .choices = {"penalised", "hidden"}},
-                     {.name = "penalty", .value = -6000.0, .most = 0.0, .help = "added to their scores"}}},
+             .cost = "O(T²); hidden pairs are computed too",
+             .reference = "LLM4Exploration, which adds -6000 and trains with windows of 1 to 4 hops",
+             .equals_full = "hops at least the diameter of a connected graph",
+             .training = "the original trains with intermediate windows",
+             .options =
+                 {{.name = "file", .value = "", .help = "a TOML file of [[nodes]]", .is_file = true},
+                  {.name = "hops", .value = 1, .least = 0, .help = "edges that are followed"},
+                  {.name = "far", .value = 0, .help = "what other nodes are", .choices = {"penalised", "hidden"}},
+                  {.name = "penalty", .value = -6000.0, .least = -1e30, .most = 0.0, .help = "added to their scores"}}},
     .make = make_graph};
 
 } // namespace headscope::mechanisms

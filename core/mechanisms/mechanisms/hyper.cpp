@@ -254,11 +254,12 @@ extern const MechanismDefinition hyper = {
                          "single decode steps; here a step is the last query of the text up to it",
              .queries = QueryScope::beside,
              .drop_in = false,
-             .options = {{.name = "exact", .value = 4096, .least = 1, .help = "longest text that is attended fully"},
-                         {.name = "block", .value = 256, .least = 1, .help = "keys of a block"},
-                         {.name = "sample", .value = 256, .least = 0, .help = "keys that are drawn; 0: none"},
-                         {.name = "projections", .value = 7, .least = 1, .most = 16, .help = "signs of the hash"},
-                         {.name = "seed", .value = 0, .least = 0, .help = "of projections and samples"}}},
+             .options =
+                 {{.name = "exact", .value = 4096, .least = 1, .help = "longest text that is attended fully"},
+                  {.name = "block", .value = 256, .least = 1, .help = "keys of a block"},
+                  {.name = "sample", .value = 256, .least = 0, .most = 65536, .help = "keys that are drawn; 0: none"},
+                  {.name = "projections", .value = 7, .least = 1, .most = 16, .help = "signs of the hash"},
+                  {.name = "seed", .value = 0, .least = 0, .help = "of projections and samples"}}},
     .make = make<Hyper>};
 
 } // namespace headscope::mechanisms

@@ -14,6 +14,8 @@ struct LongHeadsOptions {
   std::int64_t chunk, chunks, begin;
 };
 
+constexpr double most = 1 << 30; // of chunks and of their tokens, so that the product is a number
+
 // ---- The form that runs
 
 at::Tensor within_chunk(const at::Tensor& like, std::int64_t count, std::int64_t chunk) {
@@ -165,9 +167,11 @@ public:
       : options_{values.at("chunk"), values.at("chunks"), values.at("begin")} {}
 
   TileFunction open(const Text& text) const override {
-    const at::Tensor by_place = keys_by_place(text, options_.chunk);
-    const at::Tensor summaries = chunk_keys(text, by_place, options_.chunk).detach();
-    return [&text, options = options_, by_place, summaries](Range queries) {
+    LongHeadsOptions options = options_;
+    options.chunk = std::min(options.chunk, text.keys() + 1); // no more is in it, and memory grows with its square
+    const at::Tensor by_place = keys_by_place(text, options.chunk);
+    const at::Tensor summaries = chunk_keys(text, by_place, options.chunk).detach();
+    return [&text, options, by_place, summaries](Range queries) {
       const Range keys{0, queries.end};
       const at::Tensor full = full_scores(text, queries, keys);
       if (queries.end <= options.begin) return Tile{full, {keys}};
@@ -209,8 +213,8 @@ extern const MechanismDefinition longheads = {
              .equals_full = "T ≤ begin, or T ≤ chunk chunks",
              .training = "none",
              .queries = QueryScope::earlier,
-             .options = {{.name = "chunk", .value = 64, .least = 1, .help = "tokens of a chunk"},
-                         {.name = "chunks", .value = 6, .least = 3, .help = "chunks a query sees"},
+             .options = {{.name = "chunk", .value = 64, .least = 1, .most = most, .help = "tokens of a chunk"},
+                         {.name = "chunks", .value = 6, .least = 3, .most = most, .help = "chunks a query sees"},
                          {.name = "begin", .value = 384, .least = 0, .help = "first queries, which see everything"}}},
     .make = make<LongHeads>};
 
