@@ -5,8 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "core/io/toml_table.h"
 #include "app/methods/base/method.h"
+#include "core/io/toml_table.h"
 
 namespace headscope::experiments {
 

@@ -12,12 +12,13 @@
 namespace headscope::methods {
 
 struct HeadFactors {
-  std::string file;                                       // empty: no factors
+  std::string file;                                   // empty: no factors
   std::string array = "/detectors/vision/vhr_factor"; // [layer, head]
   Phase phase = Phase::decode;
 };
 
-// Returns one intervention for each head whose factor is not 1. Returns mismatch for an array of another model or shape.
+// Returns one intervention for each head whose factor is not 1. Returns mismatch for an array of another model or
+// shape.
 Result<std::vector<Intervention>> scale_by(const HeadFactors& factors, const Model& model);
 
 } // namespace headscope::methods
