@@ -32,6 +32,7 @@ Result<at::Tensor> log_probabilities(const Engine& engine, const TextRun& run, R
   request.batch.tokens = at::zeros({1, positions.count()}, at::kLong);
   const at::Tensor resid = run.resid.narrow(0, positions.begin, positions.count()).unsqueeze(0);
   request.rows = {RowGroup::from_residual(static_cast<int>(engine.config().n_layers), resid)};
+  request.beyond_context = true; // the run that these residuals are of may have been
   request.cancel = cancel;
   HS_ASSIGN(const RunResult result, engine.run(request));
   HS_TRY(check_finite(result.logits, engine.model()));

@@ -204,6 +204,12 @@ TEST(Comparison, OfFullWithItselfIsNothing) {
     nll -= log_p[i][tokens[static_cast<std::size_t>(i + 1)]].item<double>() / 29.0;
   EXPECT_NEAR(found->nll, nll, 1e-6);
   EXPECT_EQ(compare_predictions(run.engine, tokens, *full, *same, 39, {}).error().field, "skip");
+  // A text beyond the context, whose predictions fit into one piece.
+  const std::vector<std::int64_t> longer = test::tiny_tokens(run.engine.config().n_ctx + 20, 1);
+  const auto beyond = run_text(run.engine, longer, nullptr, {});
+  ASSERT_TRUE(beyond.ok()) << beyond.error().to_string();
+  const auto measured = compare_predictions(run.engine, longer, *beyond, *beyond, 0, {});
+  EXPECT_TRUE(measured.ok()) << measured.error().to_string();
 }
 
 TEST(Comparison, MeasuresTheHeadsOfThePlan) {
