@@ -155,6 +155,15 @@ Result<int> read_kind(TomlTable& table, const char* key, const std::vector<Segme
   return bad(table, key, "must be " + or_list(names) + (name.empty() ? "" : ", not '" + name + "'"));
 }
 
+// Reads a list of layers or heads; without the key, all.
+Status read_indices(TomlTable& table, const char* key, std::vector<std::int64_t>& indices) {
+  table.read(key, indices);
+  const bool none = table.has(key) && indices.empty();
+  if (none || std::any_of(indices.begin(), indices.end(), [](std::int64_t index) { return index < 0; }))
+    return bad(table, key, "must be a list like [0, 2]");
+  return {};
+}
+
 Result<MaskRule> read_rule(TomlTable& table, const std::vector<SegmentKind>& kinds) {
   MaskRule rule;
   HS_ASSIGN(rule.query, read_kind(table, "query", kinds));
@@ -167,14 +176,14 @@ Result<MaskRule> read_rule(TomlTable& table, const std::vector<SegmentKind>& kin
   rule.which = static_cast<WhichSegment>(found - names.begin());
   table.read("within", rule.within);
   if (table.is_list("layers")) {
-    table.read("layers", rule.layers);
+    HS_TRY(read_indices(table, "layers", rule.layers));
   } else if (table.has("layers")) {
     std::string parity;
     table.read("layers", parity);
     if (parity != "even" && parity != "odd") return bad(table, "layers", "must be a list like [0, 2], even or odd");
     rule.layer_parity = parity == "odd";
   }
-  table.read("heads", rule.heads);
+  HS_TRY(read_indices(table, "heads", rule.heads));
   table.read("sees", rule.sees);
   HS_TRY(table.done());
   return rule;

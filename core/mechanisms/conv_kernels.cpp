@@ -24,6 +24,7 @@ Result<ConvKernels> read_conv_kernels(const std::string& path) {
   std::istringstream lines(text);
   std::string line;
   for (int number = 1; std::getline(lines, line); ++number) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
     if (number == 1 && line == "part,channel,w0,w1,w2") continue;
     if (line.empty()) continue;
     std::istringstream fields(line);

@@ -6,6 +6,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/engine/finite_logits.h"
 #include "core/mechanisms/comparison.h"
 #include "core/model/guard.h"
 
@@ -74,6 +75,7 @@ private:
     request.rows = {RowGroup::from_residual(static_cast<int>(engine_.config().n_layers), resid)};
     request.cancel = cancel;
     HS_ASSIGN(const RunResult result, engine_.run(request));
+    HS_TRY(check_finite(result.logits, engine_.model()));
     return result.logits.to(at::kFloat).log_softmax(-1);
   }
 

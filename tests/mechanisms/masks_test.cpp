@@ -118,6 +118,8 @@ TEST_F(MaskFiles, AreRefusedWithTheirPlace) {
       {kind + "[[rules]]\nquery = 'b'\nkey = 'a'\n", "must be any or a, not 'b'"},
       {kind + rule + "which = 'next'\n", "must be any, same, previous or other, not 'next'"},
       {kind + rule + "layers = 'prime'\n", "even or odd"},
+      {kind + rule + "layers = []\n", "must be a list"},
+      {kind + rule + "heads = [-1]\n", "must be a list"},
       {kind + rule + "colour = 1\n", "colour"},
       {"[[segments]]\nkind = 'a'\n" + rule, "every, spans and grid"},
       {"[[segments]]\nkind = 'a'\nevery = 0\n" + rule, "at least 1"},

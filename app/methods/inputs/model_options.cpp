@@ -91,7 +91,13 @@ Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& mode
     return std::shared_ptr<const AttentionBackend>(std::move(*plan));
   }
   auto found = plugin::PluginHost::load().attention(options.attention);
-  if (!found.ok()) return make_error(found.error().code, found.error().message, found.error().file, "--attention");
+  if (!found.ok()) {
+    const bool unknown = found.error().code == ErrorCode::not_found;
+    return make_error(found.error().code,
+                      found.error().message +
+                          (unknown ? ", and 'headscope mechanisms' lists no such way to attend" : ""),
+                      found.error().file, "--attention");
+  }
   if (const Status fits = (*found)->check(model); !fits.ok())
     return make_error(fits.error().code, fits.error().message, model.identity.path, "--attention");
   return std::shared_ptr<const AttentionBackend>(std::move(*found));

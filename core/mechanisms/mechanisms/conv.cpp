@@ -89,21 +89,26 @@ Result<std::shared_ptr<const Mechanism>> make_conv(const OptionValues& values) {
 } // namespace
 
 extern const MechanismDefinition conv = {
-    .info =
-        {.id = "conv",
-         .title = "depth-wise convolution on q, k and v",
-         .what = "full attention of q, k and v that are mixed with those of the two positions before, channel by "
+    .info = {.id = "conv",
+             .title = "depth-wise convolution on q, k and v",
+             .what =
+                 "full attention of q, k and v that are mixed with those of the two positions before, channel by "
                  "channel: `before_last`, `last` and 1 - both of itself, or the kernels of a file. Before the rotary "
                  "step",
-         .cost = "O(T²)",
-         .reference = "hermansh-id/rcmha, whose relative positions are not part of this",
-         .equals_full = "last = before_last = 0",
-         .training = "kernels are trained with the model",
-         .queries = QueryScope::earlier,
-         .drop_in = false,
-         .options = {{.name = "last", .value = 0.1, .help = "weight of the position before"},
-                     {.name = "before_last", .value = 0.0, .help = "weight of the one before that"},
-                     {.name = "file", .value = "", .help = "kernels as CSV: part,channel,w0,w1,w2", .is_file = true}}},
+             .cost = "O(T²)",
+             .reference = "hermansh-id/rcmha, whose relative positions are not part of this",
+             .equals_full = "last = before_last = 0",
+             .training = "kernels are trained with the model",
+             .queries = QueryScope::earlier,
+             .drop_in = false,
+             .options =
+                 {{.name = "last", .value = 0.1, .least = -1e3, .most = 1e3, .help = "weight of the position before"},
+                  {.name = "before_last",
+                   .value = 0.0,
+                   .least = -1e3,
+                   .most = 1e3,
+                   .help = "weight of the one before that"},
+                  {.name = "file", .value = "", .help = "kernels as CSV: part,channel,w0,w1,w2", .is_file = true}}},
     .make = make_conv};
 
 } // namespace headscope::mechanisms

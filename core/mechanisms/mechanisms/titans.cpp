@@ -130,7 +130,7 @@ extern const MechanismDefinition titans = {
              .training = "the original's rates come from trained projections of each token; here they are constants",
              .weights = Weights::signed_,
              .drop_in = false,
-             .options = {{.name = "theta", .value = 0.25, .least = 0.0, .help = "size of a step"},
+             .options = {{.name = "theta", .value = 0.25, .least = 0.0, .most = 1.0, .help = "size of a step"},
                          {.name = "eta", .value = 0.0, .least = 0.0, .most = 1.0, .help = "momentum"},
                          {.name = "alpha", .value = 0.0, .least = 0.0, .most = 1.0, .help = "forgetting"},
                          {.name = "keys", .value = 0, .help = "length of k and q", .choices = {"normed", "plain"}}}},
