@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/engine/attention_plan.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <variant>
@@ -101,6 +102,8 @@ std::vector<MechanismCard> list_mechanisms() {
       card.options.push_back(field_of(option));
     cards.push_back(std::move(card));
   }
+  // What a trained model survives comes first.
+  std::stable_partition(cards.begin(), cards.end(), [](const MechanismCard& card) { return card.drop_in; });
   return cards;
 }
 

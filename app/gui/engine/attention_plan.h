@@ -28,7 +28,7 @@ struct MechanismCard {
   std::vector<MechanismField> options;
 };
 
-// All but full attention.
+// All but full attention, drop-ins first.
 std::vector<MechanismCard> list_mechanisms();
 
 struct PlanInfo {
