@@ -84,7 +84,7 @@ class Command(harness.Case):
             a, b = (next(iter(file["attention"].values()))["pattern"][...] for file in (own, double))
             self.assertClose(b, a, 1e-5)
             self.assertFalse((a == b).all(), "the backend was not asked")
-        error = self.bad("not_found", "logits", "--model", self.small_model(), "--prompt", "a", "--attention", "none",
+        error = self.bad("not_found", "logits", "--model", self.small_model(), "--prompt", "a", "--attention", "nothing",
                          field="--attention", env=env_of("backends"))
         self.assertIn("there are double", error["message"])
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// What heads could be replaced by: a map of heads for each number, and the traces.
+#include "app/result_figures/parts/head_maps.h"
+
+namespace headscope {
+namespace {
+
+using namespace parts;
+
+const HeadGroup& group() {
+  static const HeadGroup group = {.prefix = "traits",
+                                  .maps = {"state_rank", "decay", "decay_r2", "query_r2", "score_rank", "keys"},
+                                  .as_found = {"surprise", "recall"}};
+  return group;
+}
+
+Result<ResultItems> list(const ResultPart& self, const store::ResultReader& reader) {
+  return head_items(group(), self, reader);
+}
+
+Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
+  return head_figure(group(), reader, item);
+}
+
+} // namespace
+
+extern const ResultPart traits_part;
+const ResultPart traits_part = {"traits", "what heads could be replaced by", "/traits", list, figure};
+
+} // namespace headscope
