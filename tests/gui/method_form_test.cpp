@@ -94,7 +94,10 @@ struct ParsedMethod {
 };
 
 std::string other_number(const FormField& field) {
-  if (!field.whole) return number_text(field.most ? (*field.least + *field.most) / 4.0 : 0.37);
+  if (!field.whole) {
+    const std::string text = number_text(field.most ? (*field.least + *field.most) / 4.0 : 0.37);
+    return text == field.standard ? number_text(*field.least) : text;
+  }
   const double value = field.least ? *field.least + 5.0 : -3.0;
   return number_text(number_text(value) == field.standard ? value + 1.0 : value);
 }
