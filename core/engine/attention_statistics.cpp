@@ -5,12 +5,10 @@
 #include <optional>
 
 #include <ATen/ATen.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "core/base/log.h"
 #include "core/engine/attention.h"
-#include "core/engine/cuda_module.h"
 #include "core/engine/in_parallel.h"
+#include "core/engine/kernel_problem.h"
 #include "core/engine/tile_statistics.h"
 #include "kernels/cpu/attention_statistics.h"
 
@@ -19,46 +17,14 @@ namespace {
 
 using kernels::blocks_of;
 
-std::optional<kernels::Element> element_of(at::ScalarType type) {
-  if (type == at::kFloat) return kernels::Element::f32;
-  if (type == at::kBFloat16) return kernels::Element::bf16;
-  if (type == at::kHalf) return kernels::Element::f16;
-  return std::nullopt;
-}
-
-// Lays x out as the kernels need it: last axis contiguous, everything at multiples of 16 bytes.
-at::Tensor aligned(const at::Tensor& x) {
-  const std::int64_t per_step = 16 / static_cast<std::int64_t>(x.element_size());
-  const bool whole = x.stride(0) % per_step == 0 && x.stride(1) % per_step == 0 && x.stride(2) % per_step == 0 &&
-                     reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
-  return x.stride(3) == 1 && whole ? x : x.contiguous();
-}
-
-kernels::HeadStrides strides_of(const at::Tensor& x) { return {x.stride(0), x.stride(1), x.stride(2)}; }
-
 // The kernels' problem and outputs, with the tensors that their pointers refer to.
-struct Job {
-  Job(const AttentionInput& in, const AttentionStatisticsRequest& request) {
-    q = aligned(in.q.detach());
-    k = aligned(in.k.detach());
-    problem.q = q.const_data_ptr(), problem.k = k.const_data_ptr();
-    problem.q_strides = strides_of(q), problem.k_strides = strides_of(k);
-    problem.element = *element_of(q.scalar_type());
-    problem.batch = q.size(0), problem.heads = q.size(2), problem.kv_heads = k.size(2), problem.d_head = q.size(3);
-    problem.queries = q.size(1), problem.keys = k.size(1);
-    problem.variant.scale = in.scale;
-    problem.variant.softcap = in.softcap.value_or(0.0);
-    problem.variant.window = in.mask.window.value_or(0);
-    problem.variant.query_offset = in.mask.query_offset;
-    if (!in.mask.key_begin.empty()) {
-      key_begin = at::tensor(in.mask.key_begin, at::kLong).to(q.device());
-      problem.key_begin = key_begin.const_data_ptr<std::int64_t>();
-    }
+struct Job : KernelScores {
+  Job(const AttentionInput& in, const AttentionStatisticsRequest& request)
+      : KernelScores(in.q, in.k, {in.scale, in.softcap.value_or(0.0), in.mask.window.value_or(0), in.mask.query_offset},
+                     in.mask.key_begin) {
     make_outputs(request);
   }
 
-  at::Tensor q, k, key_begin;
-  kernels::AttentionProblem problem;
   kernels::AttentionStatistics out;
   AttentionStatistics result;
 
@@ -136,21 +102,15 @@ int first_pass(const kernels::cuda::Module& module, const Job& job, const Attent
 // Returns false where the module cannot do it; the caller then does it another way. Sets `z` where attention
 // is computed on the way.
 bool run_on_gpu(const Job& job, const AttentionInput& in, at::Tensor& z) {
-  const kernels::cuda::Module* module = cuda_module();
-  if (!module || !module->can_run(job.problem, job.out)) return false;
-  const at::Device device = job.q.device();
-  const c10::impl::VirtualGuardImpl guard(device.type());
-  void* const stream = guard.getStreamNativeHandle(guard.getStream(device));
-  FirstPass first;
-  int error = module->use_device(device.index());
-  if (error == 0) error = first_pass(*module, job, in, stream, first, z);
-  if (error == 0)
-    error = module->attention_statistics(job.problem, first.lse.const_data_ptr<float>(),
-                                         first.bound.defined() ? first.bound.const_data_ptr<float>() : nullptr, job.out,
-                                         stream);
-  if (error != 0)
-    log::warning(std::string("attention statistics go a slower way, the GPU refused: ") + module->describe(error));
-  return error == 0;
+  return on_gpu(job.q, "attention statistics go", [&](const auto& module, void* stream) -> std::optional<int> {
+    if (!module.can_run(job.problem, job.out)) return std::nullopt;
+    FirstPass first;
+    const int error = first_pass(module, job, in, stream, first, z);
+    if (error != 0) return error;
+    return module.attention_statistics(job.problem, first.lse.const_data_ptr<float>(),
+                                       first.bound.defined() ? first.bound.const_data_ptr<float>() : nullptr, job.out,
+                                       stream);
+  });
 }
 
 // Leaves `z` undefined where attention is not computed on the way.

@@ -6,11 +6,9 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/GradMode.h>
-#include <c10/core/impl/VirtualGuardImpl.h>
 
-#include "core/base/log.h"
-#include "core/engine/cuda_module.h"
 #include "core/engine/in_parallel.h"
+#include "core/engine/kernel_problem.h"
 #include "kernels/cpu/hip_keys.h"
 #include "kernels/cpu/sparse_attention.h"
 
@@ -19,13 +17,6 @@ namespace {
 
 constexpr std::int64_t pieces_at_once = 4; // that a thread takes: they differ in cost, so few
 constexpr std::int64_t streaming_block = 128;
-
-std::optional<kernels::Element> element_of(at::ScalarType type) {
-  if (type == at::kFloat) return kernels::Element::f32;
-  if (type == at::kBFloat16) return kernels::Element::bf16;
-  if (type == at::kHalf) return kernels::Element::f16;
-  return std::nullopt;
-}
 
 bool wants_gradient(const SparseAttentionInput& in) {
   return c10::GradMode::is_enabled() && (in.q.requires_grad() || in.k.requires_grad() || in.v.requires_grad());
@@ -37,32 +28,23 @@ bool readable(const SparseAttentionInput& in) {
   return same && element_of(in.q.scalar_type()) && !wants_gradient(in) && (in.q.is_cpu() || in.q.is_cuda());
 }
 
-// [batch, head, pos, d_head] as the kernels need it: last axis contiguous, everything at multiples of 16 bytes.
-at::Tensor aligned(const at::Tensor& x) {
-  const std::int64_t per_step = 16 / static_cast<std::int64_t>(x.element_size());
-  const bool whole = x.stride(0) % per_step == 0 && x.stride(1) % per_step == 0 && x.stride(2) % per_step == 0 &&
-                     reinterpret_cast<std::uintptr_t>(x.const_data_ptr()) % 16 == 0;
-  return x.stride(3) == 1 && whole ? x : x.contiguous();
-}
+// The kernels have the heads behind the positions.
+at::Tensor positions_first(const at::Tensor& x) { return x.transpose(1, 2); }
 
-kernels::HeadStrides strides_of(const at::Tensor& x) { return {x.stride(0), x.stride(2), x.stride(1)}; }
+KernelScores scores_of(const SparseAttentionInput& in) {
+  return {positions_first(in.q),
+          positions_first(in.k),
+          {in.scale, in.softcap.value_or(0.0), in.window.value_or(0), in.query_offset},
+          in.key_begin};
+}
 
 // The kernels' problem, with the tensors that its pointers refer to.
 struct Job {
-  explicit Job(const SparseAttentionInput& in) : q(aligned(in.q.detach())), k(aligned(in.k.detach())) {
-    kernels::AttentionProblem& p = problem.scores;
-    p.q = q.const_data_ptr(), p.k = k.const_data_ptr();
-    p.q_strides = strides_of(q), p.k_strides = strides_of(k);
-    p.element = *element_of(q.scalar_type());
-    p.batch = q.size(0), p.heads = q.size(1), p.kv_heads = k.size(1), p.d_head = q.size(3);
-    p.queries = q.size(2), p.keys = k.size(2);
-    p.variant.scale = in.scale;
-    p.variant.softcap = in.softcap.value_or(0.0);
-    p.variant.window = in.window.value_or(0);
-    p.variant.query_offset = in.query_offset;
-    if (in.key_begin.empty()) return;
-    key_begin = at::tensor(in.key_begin, at::kLong).to(q.device());
-    p.key_begin = key_begin.const_data_ptr<std::int64_t>();
+  Job(const SparseAttentionInput& in, const VisitedKeys& keys)
+      : scores(scores_of(in)), v(aligned(positions_first(in.v.detach()))) {
+    problem.scores = scores.problem;
+    problem.v = v.const_data_ptr(), problem.v_strides = {v.stride(0), v.stride(1), v.stride(2)};
+    set_keys(keys);
   }
 
   void set_keys(const VisitedKeys& keys) {
@@ -76,32 +58,16 @@ struct Job {
     to.row_step = first.size(0) > 1 ? first.size(1) * first.size(2) : 0;
   }
 
-  at::Tensor q, k, v, key_begin, runs, first, last;
+  KernelScores scores;
+  at::Tensor v, runs, first, last;
   kernels::SparseProblem problem;
 };
-
-// Calls work(module, stream) on the GPU of x, which returns an error number, or nullopt where the module has no kernel.
-// Returns whether it was done.
-template <typename Work> bool on_gpu(const at::Tensor& x, const char* what, const Work& work) {
-  const kernels::cuda::Module* module = cuda_module();
-  if (!module) return false;
-  const c10::impl::VirtualGuardImpl guard(x.device().type());
-  void* const stream = guard.getStreamNativeHandle(guard.getStream(x.device()));
-  std::optional<int> error = module->use_device(x.device().index());
-  if (*error == 0) error = work(*module, stream);
-  if (error.value_or(0) != 0)
-    log::warning(std::string(what) + " goes a slower way, the GPU refused: " + module->describe(*error));
-  return error == 0;
-}
 
 } // namespace
 
 std::optional<SparseAttentionOutput> sparse_attention(const SparseAttentionInput& in, const VisitedKeys& keys) {
   if (!readable(in)) return std::nullopt;
-  Job job(in);
-  job.v = aligned(in.v.detach());
-  job.problem.v = job.v.const_data_ptr(), job.problem.v_strides = strides_of(job.v);
-  job.set_keys(keys);
+  const Job job(in, keys);
   const kernels::AttentionProblem& p = job.problem.scores;
   const auto options = in.q.options().requires_grad(false);
   const at::Tensor z = at::empty({p.batch, p.queries, p.heads, p.d_head}, options);
@@ -113,7 +79,7 @@ std::optional<SparseAttentionOutput> sparse_attention(const SparseAttentionInput
                 [&](std::int64_t begin, std::int64_t end) { kernels::sparse_attention(job.problem, out, begin, end); });
     return result;
   }
-  const bool done = on_gpu(in.q, "attention over chosen keys", [&](const auto& module, void* stream) {
+  const bool done = on_gpu(in.q, "attention over chosen keys goes", [&](const auto& module, void* stream) {
     return module.can_run_sparse(job.problem, out) ? std::optional(module.sparse_attention(job.problem, out, stream))
                                                    : std::nullopt;
   });
@@ -122,8 +88,8 @@ std::optional<SparseAttentionOutput> sparse_attention(const SparseAttentionInput
 
 std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernels::HipOptions& options) {
   if (!readable(in) || !in.key_begin.empty()) return std::nullopt;
-  const Job job(in);
-  const kernels::AttentionProblem& p = job.problem.scores;
+  const KernelScores scores = scores_of(in);
+  const kernels::AttentionProblem& p = scores.problem;
   const std::int64_t blocks = kernels::blocks_of(p.queries, options.block_q);
   const auto integers = in.q.options().requires_grad(false).dtype(at::kLong);
   VisitedKeys keys;
@@ -137,7 +103,7 @@ std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernel
                 [&](std::int64_t begin, std::int64_t end) { kernels::hip_keys(p, options, out, begin, end); });
     return keys;
   }
-  const bool done = on_gpu(in.q, "HiP's choice of keys", [&](const auto& module, void* stream) {
+  const bool done = on_gpu(in.q, "HiP's choice of keys goes", [&](const auto& module, void* stream) {
     return module.can_run_hip(p, options) ? std::optional(module.hip_keys(p, options, out, stream)) : std::nullopt;
   });
   return done ? std::optional(keys) : std::nullopt;

@@ -45,6 +45,10 @@ bool BlockMask::sees(std::int64_t layer, std::int64_t head, std::int64_t query, 
   return otherwise_;
 }
 
+bool BlockMask::differs_by_head() const {
+  return std::any_of(rules_.begin(), rules_.end(), [](const MaskRule& rule) { return !rule.heads.empty(); });
+}
+
 at::Tensor BlockMask::fits(const MaskRule& rule, Range queries) const {
   const auto numbers = [&](int kind, Range tokens) {
     std::vector<std::int64_t> out;

@@ -41,6 +41,8 @@ public:
   bool sees(std::int64_t layer, std::int64_t head, std::int64_t query, std::int64_t key) const;
   // The same for some queries and keys [0, queries.end) on a device: bool [query, key].
   at::Tensor sees(std::int64_t layer, std::int64_t head, Range queries, const at::Device& device) const;
+  // Whether heads may see different things: some rule is for some of them alone.
+  bool differs_by_head() const;
 
 private:
   at::Tensor fits(const MaskRule& rule, Range queries) const;

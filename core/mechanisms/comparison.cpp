@@ -28,15 +28,9 @@ RunRequest whole_text(const Engine& engine, const std::vector<std::int64_t>& tok
 // The log-probabilities after positions [begin, end), [position, d_vocab] in double precision.
 Result<at::Tensor> log_probabilities(const Engine& engine, const TextRun& run, Range positions,
                                      const CancelToken& cancel) {
-  RunRequest request;
-  request.batch.tokens = at::zeros({1, positions.count()}, at::kLong);
   const at::Tensor resid = run.resid.narrow(0, positions.begin, positions.count()).unsqueeze(0);
-  request.rows = {RowGroup::from_residual(static_cast<int>(engine.config().n_layers), resid)};
-  request.beyond_context = true; // the run that these residuals are of may have been
-  request.cancel = cancel;
-  HS_ASSIGN(const RunResult result, engine.run(request));
-  HS_TRY(check_finite(result.logits, engine.model()));
-  return result.logits[0].to(at::kDouble).log_softmax(-1);
+  HS_ASSIGN(const at::Tensor logits, logits_after(engine, resid, cancel));
+  return logits[0].to(at::kDouble).log_softmax(-1);
 }
 
 // The tokens that predictions at these positions are of, [position, 1].
@@ -46,6 +40,17 @@ at::Tensor next_tokens(const std::vector<std::int64_t>& tokens, Range positions,
 }
 
 } // namespace
+
+Result<at::Tensor> logits_after(const Engine& engine, const at::Tensor& resid, const CancelToken& cancel) {
+  RunRequest request;
+  request.beyond_context = true; // the run that these residuals are of may have been
+  request.batch.tokens = at::zeros({resid.size(0), resid.size(1)}, at::kLong);
+  request.rows = {RowGroup::from_residual(static_cast<int>(engine.config().n_layers), resid)};
+  request.cancel = cancel;
+  HS_ASSIGN(const RunResult result, engine.run(request));
+  HS_TRY(check_finite(result.logits, engine.model()));
+  return result.logits;
+}
 
 Result<TextRun> run_text(const Engine& engine, const std::vector<std::int64_t>& tokens,
                          const AttentionBackend* attention, const RunControl& control) {

@@ -34,6 +34,10 @@ Result<PredictionMeasures> compare_predictions(const Engine& engine, const std::
                                                const TextRun& full, const TextRun& other, std::int64_t skip,
                                                const RunControl& control);
 
+// Returns the logits that follow residuals [row, pos, d_model] before the final norm: [row, pos, d_vocab]. Refuses
+// those that are not finite.
+Result<at::Tensor> logits_after(const Engine& engine, const at::Tensor& resid, const CancelToken& cancel);
+
 // Returns the mean loss of a run's last `count` predictions, nats: of the tokens from tokens.size() - count on.
 Result<double> loss_of_last(const Engine& engine, const std::vector<std::int64_t>& tokens, const TextRun& run,
                             std::int64_t count, const RunControl& control);

@@ -33,6 +33,11 @@ struct MechanismOption {
   }
 };
 
+// A number in as few characters as give it back, e.g. 0.25, 4096, 1e+30.
+std::string number_text(double value);
+// The default as a spec gives it: of a choice its name.
+std::string default_text(const MechanismOption& option);
+
 // The values of all options of a mechanism by name.
 class OptionValues {
 public:

@@ -28,17 +28,21 @@ Vector softmax(const Vector& scores) {
   return weights;
 }
 
-Rows softmax_over(const PlainHead& head, const std::function<bool(std::int64_t, std::int64_t)>& visits) {
+Rows softmax_of(const PlainHead& head, const std::function<double(std::int64_t, std::int64_t)>& score) {
   Rows pattern;
   for (std::int64_t query = 0; query < head.tokens(); ++query) {
     Vector scores;
-    for (std::int64_t key = 0; key < head.tokens(); ++key) {
-      const bool seen = !head.hides(query, key) && visits(query, key);
-      scores.push_back(seen ? head.score(query, key) : -std::numeric_limits<double>::infinity());
-    }
+    for (std::int64_t key = 0; key < head.tokens(); ++key)
+      scores.push_back(head.hides(query, key) ? -std::numeric_limits<double>::infinity() : score(query, key));
     pattern.push_back(softmax(scores));
   }
   return pattern;
+}
+
+Rows softmax_over(const PlainHead& head, const std::function<bool(std::int64_t, std::int64_t)>& visits) {
+  return softmax_of(head, [&](std::int64_t query, std::int64_t key) {
+    return visits(query, key) ? head.score(query, key) : -std::numeric_limits<double>::infinity();
+  });
 }
 
 std::vector<std::int64_t> largest(const Vector& values, std::int64_t n) {

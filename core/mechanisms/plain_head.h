@@ -39,6 +39,9 @@ struct PlainHead {
 Vector softmax(const Vector& scores);
 // Returns the pattern [query][key] of a mechanism that visits some keys and weighs them by a plain softmax.
 Rows softmax_over(const PlainHead& head, const std::function<bool(std::int64_t query, std::int64_t key)>& visits);
+// Returns the pattern of a softmax over scores of its own; asked only for keys that the model shows the query. -inf:
+// not visited.
+Rows softmax_of(const PlainHead& head, const std::function<double(std::int64_t query, std::int64_t key)>& score);
 // Returns the indices of the n largest values; among equals the first.
 std::vector<std::int64_t> largest(const Vector& values, std::int64_t n);
 

@@ -6,7 +6,6 @@
 
 #include <ATen/ATen.h>
 
-#include "core/engine/finite_logits.h"
 #include "core/mechanisms/comparison.h"
 #include "core/model/guard.h"
 
@@ -42,7 +41,6 @@ public:
     HS_ASSIGN(full_, run_text(engine_, tokens_, nullptr, control));
     return {};
   }
-  const TextRun& full() const { return full_; }
 
   // Mean KL(full || own) of rows that end in residuals [row, pos, d_model].
   Result<std::vector<double>> kl(const at::Tensor& resid, const CancelToken& cancel) const {
@@ -70,13 +68,8 @@ public:
 
 private:
   Result<at::Tensor> log_probabilities(const at::Tensor& resid, const CancelToken& cancel) const {
-    RunRequest request;
-    request.batch.tokens = at::zeros({resid.size(0), resid.size(1)}, at::kLong);
-    request.rows = {RowGroup::from_residual(static_cast<int>(engine_.config().n_layers), resid)};
-    request.cancel = cancel;
-    HS_ASSIGN(const RunResult result, engine_.run(request));
-    HS_TRY(check_finite(result.logits, engine_.model()));
-    return result.logits.to(at::kFloat).log_softmax(-1);
+    HS_ASSIGN(const at::Tensor logits, logits_after(engine_, resid, cancel));
+    return logits.to(at::kFloat).log_softmax(-1);
   }
 
   const Engine& engine_;

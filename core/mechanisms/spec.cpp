@@ -2,7 +2,6 @@
 #include "core/mechanisms/spec.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <set>
@@ -35,13 +34,6 @@ Result<OptionValue> parse_choice(const MechanismOption& option, const std::strin
   return bad("must be " + or_list(names) + ", not '" + text + "'", option.name);
 }
 
-std::string bound_text(double bound) {
-  const auto whole = static_cast<std::int64_t>(bound);
-  if (static_cast<double>(whole) == bound) return std::to_string(whole);
-  std::array<char, 32> text{};
-  return {text.data(), std::to_chars(text.data(), text.data() + text.size(), bound).ptr};
-}
-
 template <typename Number> Result<OptionValue> parse_number(const MechanismOption& option, const std::string& text) {
   constexpr bool whole = std::is_integral_v<Number>;
   Number value = 0;
@@ -50,8 +42,8 @@ template <typename Number> Result<OptionValue> parse_number(const MechanismOptio
       !std::isfinite(static_cast<double>(value)))
     return bad(std::string("must be a ") + (whole ? "whole number" : "number") + ", not '" + text + "'", option.name);
   const double least = option.least, top = whole ? std::min(option.most, static_cast<double>(most)) : option.most;
-  if (static_cast<double>(value) < least) return bad("must be at least " + bound_text(least), option.name);
-  if (static_cast<double>(value) > top) return bad("must be at most " + bound_text(top), option.name);
+  if (static_cast<double>(value) < least) return bad("must be at least " + number_text(least), option.name);
+  if (static_cast<double>(value) > top) return bad("must be at most " + number_text(top), option.name);
   return OptionValue(value);
 }
 

@@ -92,4 +92,8 @@ at::Tensor full_scores(const Text& text, Range queries, Range keys) {
   return full_scores(text, queries, std::vector<Range>{keys}).scores;
 }
 
+Tile scores_of_all(const Text& text, Range queries) {
+  return full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+}
+
 } // namespace headscope::mechanisms

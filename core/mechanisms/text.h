@@ -64,6 +64,8 @@ Tile gated(Tile tile, const at::Tensor& v);
 // causal order and the model's window.
 at::Tensor full_scores(const Text& text, Range queries, Range keys);
 Tile full_scores(const Text& text, Range queries, const std::vector<Range>& keys);
+// The same over all keys that any of the queries may see.
+Tile scores_of_all(const Text& text, Range queries);
 // Returns q·k of any vectors [head, query, d] and [head, key, d], scaled and capped as the model's: float32.
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k);
 

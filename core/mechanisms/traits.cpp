@@ -24,14 +24,10 @@ at::Tensor explained(const at::Tensor& wanted, const at::Tensor& found) {
 }
 
 // The whole pattern of a mechanism on a text, [head, query, key].
-at::Tensor pattern_by(const Mechanism& mechanism, const Text& text) {
-  const Tile tile = mechanism.open(text)({0, text.keys()});
+at::Tensor pattern_by(const std::string& spec, const Text& text) {
+  const auto mechanism = parse_specs(spec).value().front().mechanism;
+  const Tile tile = mechanism->open(text)({0, text.keys()});
   return over_all_keys(weights_of(tile), tile, text.keys(), 0.0);
-}
-
-const Mechanism& of_spec(const std::string& spec, std::shared_ptr<const Mechanism>& keeps) {
-  keeps = parse_specs(spec).value().front().mechanism;
-  return *keeps;
 }
 
 // Attends fully, and measures what passes.
@@ -58,10 +54,9 @@ public:
 
 private:
   void add(const Text& text) const {
-    std::shared_ptr<const Mechanism> keeps;
     const auto queries = [&](const at::Tensor& x) { return x.narrow(1, options_.skip, x.size(1) - options_.skip); };
     const at::Tensor v = text.v.to(at::kFloat);
-    const at::Tensor pattern = pattern_by(of_spec("full", keeps), text), z = queries(at::matmul(pattern, v));
+    const at::Tensor pattern = pattern_by("full", text), z = queries(at::matmul(pattern, v));
     const auto append = [](std::vector<double>& to, const at::Tensor& values) {
       const at::Tensor flat = values.to(at::kCPU, at::kDouble).contiguous().flatten();
       to.insert(to.end(), flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel());
@@ -71,7 +66,7 @@ private:
     append(out_.decay, decay.gamma);
     append(out_.decay_r2, decay.r2);
     append(out_.keys, keys_holding(queries(pattern), options_.keep));
-    append(out_.query_r2, explained(z, queries(at::matmul(pattern_by(of_spec("aaren", keeps), text), v))));
+    append(out_.query_r2, explained(z, queries(at::matmul(pattern_by("aaren", text), v))));
     append(out_.score_rank, score_rank(text, z, v));
     const Learned learned = learn(text, options_.theta);
     append(out_.surprise, learned.surprise);
@@ -86,8 +81,7 @@ private:
     const auto at_rank = [&](std::int64_t rank) -> const std::vector<double>& {
       std::vector<double>& known = error[static_cast<std::size_t>(rank)];
       if (!known.empty()) return known;
-      std::shared_ptr<const Mechanism> keeps;
-      const at::Tensor own = at::matmul(pattern_by(of_spec("lowrank:rank=" + std::to_string(rank), keeps), text), v);
+      const at::Tensor own = at::matmul(pattern_by("lowrank:rank=" + std::to_string(rank), text), v);
       const at::Tensor off = own.narrow(1, options_.skip, z.size(1)) - z;
       const at::Tensor share = on_cpu(off.norm(2, {1, 2}) / z.norm(2, {1, 2}).clamp_min(1e-30)).contiguous();
       known.assign(share.const_data_ptr<double>(), share.const_data_ptr<double>() + heads);
@@ -190,7 +184,6 @@ Result<HeadTraits> measure_traits(const Engine& engine, const std::vector<std::i
   request.attention = &measure;
   request.cancel = control.cancel;
   std::int64_t done = 0;
-  request.hooks = {};
   for (int layer = 0; layer < static_cast<int>(layers); ++layer)
     request.hooks.push_back({{HookPoint::z, layer}, [&](HookSite, at::Tensor z) {
                                control.report("measuring heads", ++done, layers);

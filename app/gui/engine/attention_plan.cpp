@@ -2,9 +2,6 @@
 #include "app/gui/engine/attention_plan.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
-#include <variant>
 
 #include "app/gui/engine/engine_state.h"
 #include "core/mechanisms/mechanism.h"
@@ -13,21 +10,10 @@
 namespace headscope::gui {
 namespace {
 
-struct AsText {
-  std::string operator()(std::int64_t value) const { return std::to_string(value); }
-  std::string operator()(double value) const {
-    std::array<char, 32> text{};
-    return {text.data(), std::to_chars(text.data(), text.data() + text.size(), value).ptr};
-  }
-  std::string operator()(const std::string& value) const { return value; }
-};
-
 MechanismField field_of(const mechanisms::MechanismOption& option) {
-  MechanismField field{option.name, std::visit(AsText(), option.value), option.help, {}, option.is_file};
+  MechanismField field{option.name, mechanisms::default_text(option), option.help, {}, option.is_file};
   for (const char* choice : option.choices)
     field.choices.emplace_back(choice);
-  if (!field.choices.empty())
-    field.standard = field.choices[static_cast<std::size_t>(std::get<std::int64_t>(option.value))];
   return field;
 }
 

@@ -2,6 +2,7 @@
 #include "app/gui/engine/layer_attention.h"
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -146,6 +147,23 @@ std::size_t LayerAttention::bytes() const { return pattern.defined() ? pattern.n
 
 namespace {
 
+// Runs the prompt through a layer with what `watches` puts into the request; a long clean run is kept to go on from.
+Status run_through(EngineState& state, const std::vector<std::int64_t>& tokens, int layer, const AblationInput& before,
+                   const RunControl& control, const std::function<void(RunRequest&)>& watches) {
+  HS_ASSIGN(const auto engine, open_engine(state));
+  RunRequest request;
+  request.batch = TokenBatch::single(tokens);
+  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
+  request.until = BeforeLayer{layer + 1};
+  request.cancel = control.cancel;
+  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, control));
+  watches(request);
+  HS_ASSIGN(RunResult run, engine->run(request));
+  if (tokens.size() > longest_clean_run && before.heads.empty())
+    state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  return {};
+}
+
 // The pattern of a layer under a plan, as it is computed there: a mechanism may have no q and k that would give it.
 Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                       int layer, int head, const AblationInput& before,
@@ -176,16 +194,8 @@ Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const 
     if (!kept.pattern.defined()) kept.pattern = at::zeros({rows.size(0), n, n}, rows.options());
     kept.pattern.narrow(1, tile.query_begin, rows.size(1)).narrow(2, 0, rows.size(2)).copy_(rows);
   };
-  RunRequest request;
-  request.batch = TokenBatch::single(tokens);
-  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
-  request.until = BeforeLayer{layer + 1};
-  request.cancel = control.cancel;
-  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, control));
-  request.observer = &observer;
-  HS_ASSIGN(RunResult run, engine->run(request));
-  if (tokens.size() > longest_clean_run && before.heads.empty())
-    state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  HS_TRY(
+      run_through(state, tokens, layer, before, control, [&](RunRequest& request) { request.observer = &observer; }));
   if (!kept.pattern.defined())
     return make_error(ErrorCode::unsupported,
                       "'" + state.plan + "' shows no weights of layer " + std::to_string(layer));
@@ -198,7 +208,7 @@ Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const 
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, int head, const AblationInput& ablation,
                                                         const RunControl& control) {
-  HS_ASSIGN(auto engine, open_engine(state));
+  HS_ASSIGN(const auto engine, open_engine(state));
   if (layer < 0 || layer >= engine->config().n_layers)
     return make_error(ErrorCode::invalid_argument, "the model has no layer " + std::to_string(layer));
   if (head < 0 || head >= engine->config().n_heads)
@@ -206,21 +216,12 @@ Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, cons
   // Before the first layer that a plan changes, all is as without it.
   std::shared_ptr<void> full;
   if (!state.plan.empty() && layer < state.planned.first_layer) full = under_plan(state, {});
-  HS_ASSIGN(engine, open_engine(state));
   const AblationInput before = ablation_before(ablation, layer);
   if (auto found = find(state, tokens, layer, head, before)) return found;
   if (!state.plan.empty()) return planned_layer(state, tokens, layer, head, before, control);
-  RunRequest request;
-  request.batch = TokenBatch::single(tokens);
-  HS_ASSIGN(request.rows, start_of(state, tokens, layer, before, control));
-  request.until = BeforeLayer{layer + 1};
-  request.cancel = control.cancel;
-  HS_ASSIGN(request.interventions, prompt_interventions(state, tokens, before, control));
   const KeepingAttention attention(state, tokens, before, layer, control);
-  request.attention = &attention;
-  HS_ASSIGN(RunResult run, engine->run(request));
-  if (tokens.size() > longest_clean_run && before.heads.empty())
-    state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
+  HS_TRY(
+      run_through(state, tokens, layer, before, control, [&](RunRequest& request) { request.attention = &attention; }));
   return find(state, tokens, layer, head, before);
 }
 

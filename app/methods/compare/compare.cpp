@@ -4,9 +4,8 @@
 
 #include "app/methods/base/method.h"
 #include "app/methods/compare/compare_report.h"
-#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/text_input.h"
 #include "app/runs/result_parts.h"
-#include "core/base/text_file.h"
 #include "core/mechanisms/spec.h"
 
 namespace headscope::methods {
@@ -25,10 +24,10 @@ public:
   }
 
   void inputs(OptionList& list) override {
-    list.add("text_file", file_, "The text").from("0.2").reads_file().must();
-    list.add("no_bos", no_bos_, "Add no BOS and no EOS").from("0.2");
+    input_.list_file(list, "The text");
+    input_.list_no_bos(list);
   }
-  store::Attributes recorded_inputs() const override { return {{"text_file", file_}, {"no_bos", no_bos_}}; }
+  store::Attributes recorded_inputs() const override { return input_.recorded(); }
 
   void options(OptionList& list) override {
     list.add("attention", specs_,
@@ -52,11 +51,7 @@ public:
     list.add("no_heads", no_heads_, "Leaves out what is measured of every head, which takes another run").from("0.2");
   }
 
-  Status check_inputs() override {
-    if (file_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--text-file");
-    HS_ASSIGN(text_, read_text_file(file_));
-    return {};
-  }
+  Status check_inputs() override { return input_.read(); }
 
   Status check_options() override {
     if (specs_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--attention");
@@ -111,35 +106,35 @@ private:
 
   // Fills in the tokens, cut to the longest length, and the lengths.
   Status read_text(const Model& model, CompareTask& task) const {
-    HS_ASSIGN(task.ids, model.tokenizer->encode(text_, {!no_bos_, true}));
+    HS_ASSIGN(task.ids, input_.encode(model, input_.text));
     const std::int64_t tokens = std::ssize(task.ids);
     task.lengths = lengths_.empty() ? std::vector{tokens} : lengths_;
     std::sort(task.lengths.begin(), task.lengths.end());
     task.lengths.erase(std::unique(task.lengths.begin(), task.lengths.end()), task.lengths.end());
     if (task.lengths.back() > tokens)
-      return make_error(ErrorCode::invalid_argument, "the text has only " + std::to_string(tokens) + " tokens", file_,
-                        "--lengths");
+      return make_error(ErrorCode::invalid_argument, "the text has only " + std::to_string(tokens) + " tokens",
+                        input_.file, "--lengths");
     const std::int64_t n_ctx = model.config.n_ctx;
     if (task.lengths.back() > n_ctx && model.config.positions == PositionKind::learned)
       return make_error(ErrorCode::mismatch,
                         "has " + std::to_string(task.lengths.back()) + " tokens, and the model has learned " +
                             std::to_string(n_ctx) + " positions; --lengths takes the first ones",
-                        file_, "--text-file");
+                        input_.file, "--text-file");
     if (task.lengths.back() > n_ctx && lengths_.empty())
       return make_error(ErrorCode::mismatch,
                         "has " + std::to_string(task.lengths.back()) + " tokens, the model's context " +
                             std::to_string(n_ctx) + "; --lengths takes the first ones, or names a length beyond it",
-                        file_, "--text-file");
+                        input_.file, "--text-file");
     if (task.lengths.front() < skip_ + 2)
       return make_error(ErrorCode::invalid_argument,
-                        "the text's " + std::to_string(task.lengths.front()) + " tokens leave no prediction", file_,
-                        "--skip");
+                        "the text's " + std::to_string(task.lengths.front()) + " tokens leave no prediction",
+                        input_.file, "--skip");
     task.ids.resize(static_cast<std::size_t>(task.lengths.back()));
     return {};
   }
 
-  std::string file_, text_;
-  bool no_bos_ = false, no_heads_ = false;
+  TextInput input_;
+  bool no_heads_ = false;
   std::vector<std::string> specs_;
   std::vector<std::int64_t> lengths_;
   std::string needle_, question_, answer_;

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/text_input.h"
 #include "app/methods/route/route_report.h"
 #include "app/runs/result_parts.h"
 #include "core/base/partial_file.h"
@@ -26,15 +26,15 @@ public:
   }
 
   void inputs(OptionList& list) override {
-    list.add("text_file", file_, "The text by which heads are chosen").from("0.2").reads_file().must();
+    input_.list_file(list, "The text by which heads are chosen");
     list.add("held_out_file", held_out_file_,
              "The text on which the plan is checked; default: the part of the first behind what is used of it")
         .from("0.2")
         .reads_file();
-    list.add("no_bos", no_bos_, "Add no BOS and no EOS").from("0.2");
+    input_.list_no_bos(list);
   }
   store::Attributes recorded_inputs() const override {
-    return {{"text_file", file_}, {"held_out_file", held_out_file_}, {"no_bos", no_bos_}};
+    return {{"text_file", input_.file}, {"held_out_file", held_out_file_}, {"no_bos", input_.no_bos}};
   }
 
   void options(OptionList& list) override {
@@ -55,8 +55,7 @@ public:
   }
 
   Status check_inputs() override {
-    if (file_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--text-file");
-    HS_ASSIGN(text_, read_text_file(file_));
+    HS_TRY(input_.read());
     if (!held_out_file_.empty()) {
       HS_ASSIGN(held_out_, read_text_file(held_out_file_));
     }
@@ -100,7 +99,7 @@ private:
   // Cuts the first tokens of a text; what is behind them is `rest`.
   Result<std::vector<std::int64_t>> first_tokens(const Model& model, const std::string& text, const std::string& file,
                                                  const char* flag, std::vector<std::int64_t>* rest) const {
-    HS_ASSIGN(std::vector<std::int64_t> ids, model.tokenizer->encode(text, {!no_bos_, true}));
+    HS_ASSIGN(std::vector<std::int64_t> ids, input_.encode(model, text));
     if (length_ > model.config.n_ctx)
       return make_error(ErrorCode::mismatch, "is beyond the model's context of " + std::to_string(model.config.n_ctx),
                         {}, "--length");
@@ -114,7 +113,7 @@ private:
 
   Status read_texts(const Model& model) {
     std::vector<std::int64_t> rest;
-    HS_ASSIGN(task_.tokens, first_tokens(model, text_, file_, "--text-file", &rest));
+    HS_ASSIGN(task_.tokens, first_tokens(model, input_.text, input_.file, "--text-file", &rest));
     if (!held_out_file_.empty()) {
       HS_ASSIGN(task_.held_out, first_tokens(model, held_out_, held_out_file_, "--held-out-file", nullptr));
       return {};
@@ -123,7 +122,7 @@ private:
       return make_error(ErrorCode::invalid_argument,
                         "has only " + std::to_string(rest.size()) + " tokens behind the first " +
                             std::to_string(length_) + " to check the plan on; --held-out-file names another text",
-                        file_, "--text-file");
+                        input_.file, "--text-file");
     rest.resize(static_cast<std::size_t>(length_));
     task_.held_out = std::move(rest);
     return {};
@@ -133,8 +132,9 @@ private:
     return path.empty() ? Status{} : write_file(path, text, replace_);
   }
 
-  std::string file_, held_out_file_, text_, held_out_, plan_out_, duo_out_;
-  bool no_bos_ = false, replace_ = false;
+  TextInput input_;
+  std::string held_out_file_, held_out_, plan_out_, duo_out_;
+  bool replace_ = false;
   std::int64_t length_ = 512;
   mechanisms::RouteTask task_;
 };

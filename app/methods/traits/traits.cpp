@@ -2,9 +2,8 @@
 #include "app/methods/traits/traits.h"
 
 #include "app/methods/base/values.h"
-#include "app/methods/inputs/model_options.h"
+#include "app/methods/inputs/text_input.h"
 #include "app/runs/result_parts.h"
-#include "core/base/text_file.h"
 #include "core/mechanisms/traits.h"
 
 namespace headscope::methods {
@@ -39,10 +38,10 @@ public:
   }
 
   void inputs(OptionList& list) override {
-    list.add("text_file", file_, "The text").from("0.2").reads_file().must();
-    list.add("no_bos", no_bos_, "Add no BOS and no EOS").from("0.2");
+    input_.list_file(list, "The text");
+    input_.list_no_bos(list);
   }
-  store::Attributes recorded_inputs() const override { return {{"text_file", file_}, {"no_bos", no_bos_}}; }
+  store::Attributes recorded_inputs() const override { return input_.recorded(); }
 
   void options(OptionList& list) override {
     list.add("length", length_, "First tokens of the text").in("token").from("0.2").at_least(8);
@@ -59,18 +58,14 @@ public:
     list.add("theta", how_.theta, "Size of the memory's steps, with keys of length 1").from("0.2").between(0, 1);
   }
 
-  Status check_inputs() override {
-    if (file_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--text-file");
-    HS_ASSIGN(text_, read_text_file(file_));
-    return {};
-  }
+  Status check_inputs() override { return input_.read(); }
 
   Result<Report> run(const Work& work) override {
     const Model& model = work.engine.model();
-    HS_ASSIGN(std::vector<std::int64_t> ids, model.tokenizer->encode(text_, {!no_bos_, true}));
+    HS_ASSIGN(std::vector<std::int64_t> ids, input_.encode(model, input_.text));
     ids.resize(static_cast<std::size_t>(std::min(std::ssize(ids), length_)));
     if (std::ssize(ids) < how_.skip + 8)
-      return make_error(ErrorCode::invalid_argument, "has only " + std::to_string(ids.size()) + " tokens", file_,
+      return make_error(ErrorCode::invalid_argument, "has only " + std::to_string(ids.size()) + " tokens", input_.file,
                         "--text-file");
     HS_TRY(work.engine.check_length(std::ssize(ids), "the text", "--length"));
     auto found = mechanisms::measure_traits(work.engine, ids, how_, work.context.control());
@@ -131,8 +126,7 @@ private:
     return Report{json, aligned(lines)};
   }
 
-  std::string file_, text_;
-  bool no_bos_ = false;
+  TextInput input_;
   std::int64_t length_ = 256;
   mechanisms::TraitOptions how_;
 };

@@ -16,17 +16,9 @@ const HeadGroup& group() {
   return group;
 }
 
-Result<ResultItems> list(const ResultPart& self, const store::ResultReader& reader) {
-  return head_items(group(), self, reader);
-}
-
-Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return head_figure(group(), reader, item);
-}
-
 } // namespace
 
 extern const ResultPart comparison_part;
-const ResultPart comparison_part = {"comparison", "mechanisms of attention", "/comparison", list, figure};
+constinit const ResultPart comparison_part = head_part<group>("comparison", "mechanisms of attention", "/comparison");
 
 } // namespace headscope

@@ -20,4 +20,12 @@ struct HeadGroup {
 Result<ResultItems> head_items(const HeadGroup& group, const ResultPart& self, const store::ResultReader& reader);
 Result<ResultFigure> head_figure(const HeadGroup& group, const store::ResultReader& reader, const ResultItem& item);
 
+// The part that is such a group.
+template <const HeadGroup& (*group)()>
+constexpr ResultPart head_part(const char* name, const char* what, const char* path) {
+  return {name, what, path,
+          [](const ResultPart& self, const store::ResultReader& reader) { return head_items(group(), self, reader); },
+          [](const store::ResultReader& reader, const ResultItem& item) { return head_figure(group(), reader, item); }};
+}
+
 } // namespace headscope::parts

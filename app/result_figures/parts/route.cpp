@@ -12,17 +12,9 @@ const HeadGroup& group() {
   return group;
 }
 
-Result<ResultItems> list(const ResultPart& self, const store::ResultReader& reader) {
-  return head_items(group(), self, reader);
-}
-
-Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return head_figure(group(), reader, item);
-}
-
 } // namespace
 
 extern const ResultPart route_part;
-const ResultPart route_part = {"route", "the cheapest mechanism a head", "/route", list, figure};
+constinit const ResultPart route_part = head_part<group>("route", "the cheapest mechanism a head", "/route");
 
 } // namespace headscope

@@ -14,17 +14,9 @@ const HeadGroup& group() {
   return group;
 }
 
-Result<ResultItems> list(const ResultPart& self, const store::ResultReader& reader) {
-  return head_items(group(), self, reader);
-}
-
-Result<ResultFigure> figure(const store::ResultReader& reader, const ResultItem& item) {
-  return head_figure(group(), reader, item);
-}
-
 } // namespace
 
 extern const ResultPart traits_part;
-const ResultPart traits_part = {"traits", "what heads could be replaced by", "/traits", list, figure};
+constinit const ResultPart traits_part = head_part<group>("traits", "what heads could be replaced by", "/traits");
 
 } // namespace headscope

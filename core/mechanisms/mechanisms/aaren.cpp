@@ -14,7 +14,7 @@ public:
   TileFunction open(const Text& text) const override {
     const at::Tensor q = (turned_ ? text.unrotated_q : text.q).mean(1, true); // [head, 1, d_head]
     return [&text, this, q](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       at::Tensor own = q.expand({q.size(0), queries.count(), q.size(2)});
       if (turned_) own = text.rotate(own.contiguous(), query_positions(text, queries).squeeze(1));
       const at::Tensor scores = raw_scores(text, own, take_keys(text.k, tile.keys));
@@ -56,15 +56,12 @@ public:
     for (const Vector& q : queries)
       for (std::size_t e = 0; e < mean.size(); ++e)
         mean[e] += q[e] / static_cast<double>(queries.size());
-    Rows pattern;
-    for (std::int64_t i = 0; i < head.tokens(); ++i) {
-      const Vector q = turned_ ? head.rotate(mean, i) : mean;
-      Vector scores(static_cast<std::size_t>(head.tokens()), not_visited);
-      for (std::int64_t j = 0; j <= i; ++j)
-        if (!head.hides(i, j)) scores[static_cast<std::size_t>(j)] = head.capped(dot(q, PlainHead::at(head.k, j)));
-      pattern.push_back(softmax(scores));
-    }
-    return pattern;
+    Rows asked;
+    for (std::int64_t i = 0; i < head.tokens(); ++i)
+      asked.push_back(turned_ ? head.rotate(mean, i) : mean);
+    return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
+      return head.capped(dot(PlainHead::at(asked, i), PlainHead::at(head.k, j)));
+    });
   }
 
   bool before_rotary() const override { return turned_; }

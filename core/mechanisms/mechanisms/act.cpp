@@ -15,7 +15,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, this, sinks = sinks_of(text)](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor full = tile.scores.softmax(-1);
       const at::Tensor sink = sinks.narrow(1, 0, queries.end).unsqueeze(1); // [head, 1, key]
       const at::Tensor others = full.masked_fill(sink, 0.0), rest = others.sum(-1, true);

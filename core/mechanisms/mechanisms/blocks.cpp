@@ -15,10 +15,11 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, this](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
-      std::vector<at::Tensor> seen; // [query, key] a head
+      Tile tile = scores_of_all(text, queries);
+      std::vector<at::Tensor> seen; // [query, key] a head, or one for all
       for (const std::int64_t head : text.heads_are)
-        seen.push_back(mask_.sees(text.layer, head, queries, text.q.device()));
+        if (seen.empty() || mask_.differs_by_head())
+          seen.push_back(mask_.sees(text.layer, head, queries, text.q.device()));
       at::Tensor visited = at::stack(seen).logical_and(tile.scores != not_visited);
       const at::Tensor itself = query_positions(text, queries) == key_positions(text, tile.keys);
       visited = visited.logical_or(visited.any(-1, true).logical_not().logical_and(itself));

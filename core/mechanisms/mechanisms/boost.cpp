@@ -35,7 +35,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, this](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor raised = tile.scores + tile.scores.abs() * factors(queries.end, options_, tile.scores.options());
       const at::Tensor changes =
           (query_positions(text, queries) >= options_.from).logical_and(tile.scores != not_visited);
@@ -45,20 +45,11 @@ public:
   }
 
   Rows reference(const PlainHead& head) const override {
-    Rows pattern;
-    for (std::int64_t i = 0; i < head.tokens(); ++i) {
-      Vector scores(static_cast<std::size_t>(head.tokens()), not_visited);
-      for (std::int64_t j = 0; j <= i; ++j) {
-        if (head.hides(i, j)) continue;
-        const double s = head.score(i, j);
-        const double factor = holds(options_.spans, j)   ? options_.alpha
-                              : holds(options_.other, j) ? options_.beta
-                                                         : 0.0;
-        scores[static_cast<std::size_t>(j)] = i < options_.from ? s : s + factor * std::abs(s);
-      }
-      pattern.push_back(softmax(scores));
-    }
-    return pattern;
+    return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
+      const double s = head.score(i, j);
+      const double factor = holds(options_.spans, j) ? options_.alpha : holds(options_.other, j) ? options_.beta : 0.0;
+      return i < options_.from ? s : s + factor * std::abs(s);
+    });
   }
 
 private:

@@ -47,7 +47,7 @@ public:
   }
 
   TileFunction open(const Text& text) const override {
-    return [&text](Range queries) { return full_scores(text, queries, std::vector<Range>{{0, queries.end}}); };
+    return [&text](Range queries) { return scores_of_all(text, queries); };
   }
 
   // The pattern is applied to the mixed values, so each of their weights goes back to the positions they come from;

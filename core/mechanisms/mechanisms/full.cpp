@@ -11,7 +11,7 @@ public:
   explicit Full(const OptionValues&) {}
 
   TileFunction open(const Text& text) const override {
-    return [&text](Range queries) { return full_scores(text, queries, std::vector<Range>{{0, queries.end}}); };
+    return [&text](Range queries) { return scores_of_all(text, queries); };
   }
 
   Rows reference(const PlainHead& head) const override {

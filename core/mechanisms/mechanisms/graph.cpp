@@ -100,7 +100,7 @@ public:
       to = std::copy(row.begin(), row.end(), to);
     const at::Tensor node = at::tensor(nodes, at::kLong).to(text.q.device());
     return [&text, this, node, near = near.to(text.q.device())](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor q = node.narrow(0, queries.begin, queries.count()), k = node.narrow(0, 0, queries.end);
       const at::Tensor linked = near.index_select(0, q.clamp_min(0)).index_select(1, k.clamp_min(0));
       const at::Tensor far = (q >= 0).unsqueeze(1).logical_and((k >= 0).unsqueeze(0)).logical_and(linked.logical_not());
@@ -110,19 +110,12 @@ public:
   }
 
   Rows reference(const PlainHead& head) const override {
-    Rows pattern;
-    for (std::int64_t i = 0; i < head.tokens(); ++i) {
-      Vector scores(static_cast<std::size_t>(head.tokens()), not_visited);
-      const std::int64_t q = graph_.node_of(i);
-      for (std::int64_t j = 0; j <= i; ++j) {
-        if (head.hides(i, j)) continue;
-        const std::int64_t k = graph_.node_of(j);
-        const bool far = q >= 0 && k >= 0 && !graph_.near[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)];
-        if (!far || penalty_) scores[static_cast<std::size_t>(j)] = head.score(i, j) + (far ? *penalty_ : 0.0);
-      }
-      pattern.push_back(softmax(scores));
-    }
-    return pattern;
+    return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
+      const std::int64_t q = graph_.node_of(i), k = graph_.node_of(j);
+      const bool far = q >= 0 && k >= 0 && !graph_.near[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)];
+      if (far && !penalty_) return not_visited;
+      return head.score(i, j) + (far ? *penalty_ : 0.0);
+    });
   }
 
 private:

@@ -18,7 +18,7 @@ public:
     // Running sums of keys, so that the chunk of a query is summed up to the query itself.
     const at::Tensor sums = at::constant_pad_nd(text.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
     return [&text, this, sums](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const std::int64_t count = (queries.end + chunk_ - 1) / chunk_;
       const at::Tensor chunk_score = scores_of_chunks(text, sums, queries, count);
       const at::Tensor shift = chunk_score - sums_within(tile.scores, count); // [head, query, chunk]

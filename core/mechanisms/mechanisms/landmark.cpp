@@ -116,7 +116,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, options = options_, means = mean_keys(text, options_.block)](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const Blocks blocks = blocks_of(text, means, queries, options);
       const at::Tensor visited = blocks.chosen.logical_or(blocks.own).index_select(-1, blocks.of_key);
       if (options.grouped) tile.scores = grouped(tile.scores, blocks, options.block);

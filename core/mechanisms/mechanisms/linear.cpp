@@ -23,7 +23,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor q = features(take_queries(text, text.q, queries));
       const at::Tensor products = at::matmul(q, features(take_keys(text.k, tile.keys)).transpose(1, 2));
       const at::Tensor weights = products.masked_fill(tile.scores == not_visited, 0.0);

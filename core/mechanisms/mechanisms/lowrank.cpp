@@ -57,7 +57,7 @@ public:
     const at::Tensor basis = vectors.narrow(2, d - rank, rank);
     const at::Tensor projected = at::matmul(at::matmul(k, basis), basis.transpose(1, 2)).to(text.k.scalar_type());
     return [&text, projected](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor scores = raw_scores(text, take_queries(text, text.q, queries), take_keys(projected, tile.keys));
       tile.scores = scores.masked_fill(tile.scores == not_visited, not_visited);
       return tile;
@@ -80,17 +80,14 @@ public:
           out[r] += x[e] * vectors[e][r];
       return out;
     };
-    Rows k, pattern;
+    Rows q, k;
+    for (const Vector& query : head.q)
+      q.push_back(coordinates(query));
     for (const Vector& key : head.k)
       k.push_back(coordinates(key));
-    for (std::int64_t i = 0; i < head.tokens(); ++i) {
-      const Vector q = coordinates(PlainHead::at(head.q, i));
-      Vector scores(static_cast<std::size_t>(head.tokens()), not_visited);
-      for (std::int64_t j = 0; j <= i; ++j)
-        if (!head.hides(i, j)) scores[static_cast<std::size_t>(j)] = head.capped(dot(q, PlainHead::at(k, j)));
-      pattern.push_back(softmax(scores));
-    }
-    return pattern;
+    return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
+      return head.capped(dot(PlainHead::at(q, i), PlainHead::at(k, j)));
+    });
   }
 
 private:

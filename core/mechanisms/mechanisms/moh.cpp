@@ -17,7 +17,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, this](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       tile.gate = [&text, this, queries](const at::Tensor& z) {
         if (!oracle_) return chosen(take_queries(text, text.q, queries).to(at::kFloat).norm(2, {-1}));
         return chosen(at::matmul(z.to(at::kFloat), text.w_o.to(at::kFloat)).norm(2, {-1}));

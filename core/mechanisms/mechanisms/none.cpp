@@ -13,7 +13,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       tile.scores = at::zeros_like(tile.scores);
       tile.are_weights = true;
       return tile;

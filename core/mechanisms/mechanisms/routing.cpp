@@ -90,7 +90,7 @@ public:
     const at::Tensor taken = std::get<1>(near.topk(std::min(options_.keys, text.keys()), -1));
     const at::Tensor holds = at::zeros_like(near, at::kBool).scatter(-1, taken, true);
     return [&text, q, centroids, holds](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor cluster = at::matmul(take_queries(text, q, queries), centroids.transpose(1, 2)).argmax(-1);
       const at::Tensor index = cluster.unsqueeze(-1).expand({cluster.size(0), cluster.size(1), holds.size(2)});
       const at::Tensor visited =

@@ -39,21 +39,14 @@ public:
   }
 
   Rows reference(const PlainHead& head) const override {
-    Rows pattern;
-    for (std::int64_t i = 0; i < head.tokens(); ++i) {
-      Vector scores(static_cast<std::size_t>(head.tokens()), not_visited);
-      const Vector q = in_cache_ ? head.rotate(PlainHead::at(head.unrotated_q, i), std::min(i, cache() - 1))
-                                 : PlainHead::at(head.q, i);
-      for (std::int64_t j = 0; j <= i; ++j) {
-        if (head.hides(i, j) || (j >= sinks_ && i - j >= window_)) continue;
-        // The place of a key in the cache: sinks first, then the last tokens.
-        const std::int64_t place = j < sinks_ || i < cache() ? j : j - (i + 1 - cache());
-        const Vector k = in_cache_ ? head.rotate(PlainHead::at(head.unrotated_k, j), place) : PlainHead::at(head.k, j);
-        scores[static_cast<std::size_t>(j)] = head.capped(dot(q, k));
-      }
-      pattern.push_back(softmax(scores));
-    }
-    return pattern;
+    return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
+      if (j >= sinks_ && i - j >= window_) return not_visited;
+      if (!in_cache_) return head.score(i, j);
+      // The place of a key in the cache: sinks first, then the last tokens.
+      const std::int64_t place = j < sinks_ || i < cache() ? j : j - (i + 1 - cache());
+      const Vector q = head.rotate(PlainHead::at(head.unrotated_q, i), std::min(i, cache() - 1));
+      return head.capped(dot(q, head.rotate(PlainHead::at(head.unrotated_k, j), place)));
+    });
   }
 
   bool before_rotary() const override { return in_cache_; }

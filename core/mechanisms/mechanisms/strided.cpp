@@ -15,7 +15,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, this](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       const at::Tensor key = key_positions(text, tile.keys), distance = query_positions(text, queries) - key;
       at::Tensor visited = (distance < window_).logical_or(key < sinks_);
       if (stride_ > 0) visited = visited.logical_or(distance.remainder(stride_) == 0);

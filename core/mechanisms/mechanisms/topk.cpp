@@ -12,7 +12,7 @@ public:
 
   TileFunction open(const Text& text) const override {
     return [&text, k = k_](Range queries) {
-      Tile tile = full_scores(text, queries, std::vector<Range>{{0, queries.end}});
+      Tile tile = scores_of_all(text, queries);
       if (k >= queries.end) return tile;
       const at::Tensor chosen = std::get<1>(tile.scores.detach().topk(k, -1));
       const at::Tensor dropped = at::ones_like(tile.scores, at::kBool).scatter(-1, chosen, false);
