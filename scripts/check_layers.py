@@ -25,6 +25,7 @@ ALLOWED = {
     "core/model": {"core/base", "core/vocabulary", "core/io", "core/text", "core/model", "kernels"},
     "core/engine": {"core/base", "core/vocabulary", "core/text", "core/model", "core/engine", "kernels"},
     "core/mechanisms": ENGINE | {"core/io", "core/mechanisms"},
+    "core/context_managers": ENGINE | {"core/mechanisms", "core/context_managers"},
     "core/prompts": {"core/base", "core/vocabulary", "core/text", "core/prompts"},
     "core/scoring": ENGINE | {"core/prompts", "core/scoring"},
     "core/sweeps": ENGINE | {"core/prompts", "core/scoring", "core/sweeps"},

@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "core/base/result.h"
+
 namespace headscope::mechanisms {
 
 // Of a choice: its index, a whole number.
@@ -50,5 +52,15 @@ public:
 private:
   std::map<std::string, OptionValue> values_;
 };
+
+// The parts of a text between the characters `at`; one at least.
+std::vector<std::string> split(const std::string& text, char at);
+
+// All options at their defaults.
+OptionValues defaults_of(const std::vector<MechanismOption>& options);
+// Reads "k=512,window=128", the options of what is called `id`; those that are not named stay at their defaults. Errors
+// name the option as their field.
+Result<OptionValues> parse_options(const std::string& id, const std::vector<MechanismOption>& options,
+                                   const std::string& text);
 
 } // namespace headscope::mechanisms

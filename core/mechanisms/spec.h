@@ -29,7 +29,4 @@ Result<std::vector<MechanismSpec>> parse_specs(const std::string& text);
 // The files that the options of a plan name, e.g. of masks; empty for what cannot be read.
 std::vector<std::string> files_of(const std::string& plan);
 
-// The options of a mechanism at their defaults.
-OptionValues defaults_of(const MechanismDefinition& definition);
-
 } // namespace headscope::mechanisms

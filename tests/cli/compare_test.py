@@ -10,7 +10,8 @@ from harness import ALPHABET, GOLDEN, Case, read_safetensors, text_of
 ONE_THREAD = ["--threads", "1"]
 
 
-class Compare(Case):
+class OnAText(Case):
+    """A text whose logits transformers gave."""
     def setUp(self):
         super().setUp()
         golden = read_safetensors(GOLDEN / "activations" / "llama.safetensors")
@@ -22,6 +23,8 @@ class Compare(Case):
         self.log_p = x - np.log(np.exp(x - x.max(-1, keepdims=True)).sum(-1, keepdims=True)) - x.max(-1, keepdims=True)
         self.loss = -self.log_p[np.arange(len(self.tokens) - 1), self.tokens[1:]]
 
+
+class Compare(OnAText):
     def call(self, *more):
         return ["compare", "--model", self.small_model("llama"), "--text-file", self.text, "--no-bos", *more, *ONE_THREAD]
 
@@ -49,6 +52,30 @@ class Compare(Case):
         self.assertEqual(one[1][0], 1)
         self.assertIsNone(one[0][0])
         self.assertIsNone(one[1][1])
+
+    def test_heads_that_survive(self):
+        out = self.folder / "survival.h5"
+        call = self.call("--attention", "full", "--attention", "none", "--no-heads", "--detectors", "induction", "--set", "induction.n=8", "--set",
+                         "induction.threshold=0.05", "--out", out)
+        kept, lost = (each["detectors"][0] for each in self.good(*call)["mechanisms"])
+        self.assertGreater(kept["named_by_full"], 0)
+        self.assertEqual((kept["kept"], kept["added"]), (kept["named_by_full"], 0))
+        self.assertEqual((lost["named_by_full"], lost["kept"], lost["added"]), (kept["named_by_full"], 0, 0))
+        # full attention's scores are those that `detect` finds
+        found = self.good("detect", "--model", self.small_model("llama"), "--detectors", "induction", "--set", "induction.n=8", "--set",
+                          "induction.threshold=0.05", *ONE_THREAD)["detectors"]["induction"]
+        self.assertEqual([each["head"] for each in kept["heads"]], found["heads"])
+        with h5py.File(out) as file:
+            table = file["comparison/survival"]
+            self.assertEqual(list(table["named_by_full"]), [1] * 2 * kept["named_by_full"])
+            self.assertEqual(list(table["named"]), [1] * kept["kept"] + [0] * kept["kept"])
+        self.bad("invalid_argument", *self.call("--attention", "full", "--set", "induction.n=8"), field="--set")
+
+    def test_dry_run(self):
+        got = self.good(*self.call("--attention", "window:window=3", "--attention", "topk:k=2", "--lengths", f"6,{len(self.tokens)}", "--dry-run"))
+        self.assertEqual(got["runs"], 2 * 3 + 1 + 2)
+        self.assertGreater(got["seconds"], 0)
+        self.bad("invalid_argument", *self.call("--attention", "topk:k=1@layers=77", "--dry-run"), field="--attention")
 
     def test_lengths_and_file(self):
         out, n = self.folder / "out.h5", len(self.tokens)
@@ -107,6 +134,42 @@ class Compare(Case):
             made = self.good("generate", *call, "--attention", spec, "--max-new-tokens", "1")
             first = self.good("logits", *call, "--attention", spec)["top"][0]["id"]
             self.assertEqual(made["ids"][:1], [first], spec)
+
+
+class Context(OnAText):
+    def call(self, *more):
+        return ["context", "--model", self.small_model("llama"), "--text-file", self.text, "--no-bos", *more, *ONE_THREAD]
+
+    def test_whole_text_and_one_segment(self):
+        got = self.good(*self.call("--manager", "hmt", "--manager", "hcam", "--manager", "titans", "--segment", 100))
+        for each in (got["whole"], got["alone"], *got["managers"]):
+            self.assertAlmostEqual(each["nll"], self.loss.mean(), delta=1e-4)
+            self.assertAlmostEqual(each["kl"], 0, delta=1e-6)
+
+    def test_segments_file_and_needle(self):
+        out, specs = self.folder / "context.h5", ["hmt:sensory=2,summary=mean", "titans:reads=2"]
+        got = self.good(*self.call("--manager", specs[0], "--manager", specs[1], "--segment", 8, "--length", 12, "--out", out, "--needle", "abc", "--question", "ab",
+                                   "--answer", "c", "--depths", "0,0.9"))
+        self.assertEqual(got["segments"], 2)
+        self.assertEqual([each["manager"] for each in got["managers"]], specs)
+        hmt, titans = got["managers"]
+        self.assertAlmostEqual(hmt["recall"][1][0], 1, delta=1e-6)  # the only one
+        self.assertEqual(len(titans["surprise"]), 12)
+        self.assertNotIn("surprise", hmt)
+        self.assertEqual([each["segment"] for each in hmt["needles"]], [0, 1])
+        self.assertTrue(all(each["rank"] in (1, 2) for each in hmt["needles"]))
+        self.assertIsNone(got["alone"]["needles"][0]["rank"])
+        with h5py.File(out) as file:
+            self.assertEqual(file["contexts/recall"].shape, (2, 2, 2))
+            np.testing.assert_allclose(file["contexts/surprise"][0], titans["surprise"], rtol=1e-6)
+            self.assertEqual([name.decode() for name in file["contexts/managers/manager"]], ["whole", "alone", *specs])
+
+    def test_errors_name_the_option(self):
+        self.bad("invalid_argument", *self.call("--manager", "htm"), field="--manager")
+        self.bad("invalid_argument", *self.call("--manager", "hmt:sensory=-1"), field="--manager")
+        self.bad("invalid_argument", *self.call(), field="--manager")
+        self.bad("invalid_argument", "context", "--model", self.small_model("llama"), "--manager", "hmt", field="--text-file")
+        self.assertEqual({each["id"] for each in self.good("context", "--list")}, {"alone", "hcam", "hmt", "titans"})
 
 
 class Route(Case):

@@ -52,6 +52,8 @@ class Parts(Case):
             "calibration": ["calibrate", "--model", self.planted(), "--task", "repeated", "--count", 2, *ONE_THREAD],
             "steering": ["steer", *model, *prompts, "--layers", 1, "--vector", self.vector(), "--coefficient", "1,2"],
             "comparison": ["compare", *model, "--text-file", self.corpus(), "--lengths", 24, "--attention", "topk:k=2", "--attention", "window:window=4"],
+            "contexts": ["context", *model, "--text-file", self.corpus(), "--length", 32, "--segment", 8, "--manager", "hmt:sensory=2", "--manager",
+                         "titans:reads=2"],
             "route": ["route", *model, "--text-file", self.corpus(), "--length", 12, "--candidate", "topk:k=2", "--candidate", "window:window=4"],
             "traits": ["traits", *model, "--text-file", self.corpus(), "--length", 24],
             "patching": ["patch", *model, *pairs],

@@ -3,7 +3,9 @@
 #include <algorithm>
 
 #include "app/methods/base/method.h"
+#include "app/methods/compare/compare_estimate.h"
 #include "app/methods/compare/compare_report.h"
+#include "app/methods/inputs/needle_input.h"
 #include "app/methods/inputs/text_input.h"
 #include "app/runs/result_parts.h"
 #include "core/mechanisms/spec.h"
@@ -42,13 +44,18 @@ public:
         .in("token")
         .from("0.2")
         .by_comma();
-    list.add("needle", needle_, "A fact that is put into the text, e.g. ' The pass key is 71432.'").from("0.2").prose();
-    list.add("question", question_, "What is asked at the end of the text, e.g. ' The pass key is'")
+    needle_.list(list);
+    list.add("detectors", detect_.detectors,
+             "Detectors, comma-separated, that are also run under each mechanism: which heads that they name survive "
+             "(headscope detect --list)")
         .from("0.2")
-        .prose();
-    list.add("answer", answer_, "The answer, of which the loss is measured, e.g. ' 71432'").from("0.2").prose();
-    list.add("depths", depths_, "Shares of the text before the needle").from("0.2").by_comma();
+        .by_comma();
+    list.add("set", detect_.set, "An option of a detector: NAME.OPTION=VALUE; may be repeated").from("0.2");
     list.add("no_heads", no_heads_, "Leaves out what is measured of every head, which takes another run").from("0.2");
+    list.add("dry_run", dry_run_, "Only say what it would cost: runs, time and memory, by short runs of full attention")
+        .from("0.2")
+        .unrecorded()
+        .only(Offered::command_line, "an experiment has its own, and the window its forms' estimates");
   }
 
   Status check_inputs() override { return input_.read(); }
@@ -58,12 +65,13 @@ public:
     for (const std::string& spec : specs_)
       if (const auto parsed = mechanisms::parse_specs(spec); !parsed.ok())
         return make_error(parsed.error().code, parsed.error().message, {}, "--attention");
-    if (needle_.empty() != answer_.empty() || question_.empty() != answer_.empty())
-      return make_error(ErrorCode::invalid_argument, "belong together; one is missing", {},
-                        "--needle, --question and --answer");
-    for (const double depth : depths_)
-      if (!(depth >= 0.0 && depth <= 1.0))
-        return make_error(ErrorCode::invalid_argument, "must be shares of 0 to 1", {}, "--depths");
+    HS_TRY(needle_.check());
+    if (detect_.detectors.empty() && !detect_.set.empty())
+      return make_error(ErrorCode::invalid_argument, "sets an option of a detector, and --detectors names none", {},
+                        "--set");
+    if (!detect_.detectors.empty()) {
+      HS_ASSIGN(task_detectors_, plan_detectors(detect_));
+    }
     for (const std::int64_t length : lengths_)
       if (length < skip_ + 2)
         return make_error(ErrorCode::invalid_argument,
@@ -72,13 +80,20 @@ public:
     return {};
   }
 
+  void place_files(const std::function<std::string(const std::string&)>& where) override {
+    place_option_files(detect_, where);
+  }
+  std::vector<std::int64_t> seeds() const override { return seeds_of(task_detectors_); }
+
   Result<Report> run(const Work& work) override {
     CompareTask task;
     HS_TRY(read_text(work.engine.model(), task));
-    HS_TRY(read_needle(*work.engine.model().tokenizer, task));
+    HS_ASSIGN(task.needle, needle_.encode(*work.engine.model().tokenizer, task.lengths.front()));
     task.attention = specs_;
     task.skip = skip_;
     task.heads = !no_heads_;
+    task.detectors = task_detectors_;
+    if (dry_run_) return estimate_comparison(work.engine, task, work.context);
     HS_ASSIGN(const Comparison comparison, run_comparison(work.engine, task, work.context));
     if (work.writer) {
       HS_TRY(work.writer->add_prompt(prompt_of(work.engine.model(), "text", task.ids)));
@@ -88,22 +103,6 @@ public:
   }
 
 private:
-  Status read_needle(const Tokenizer& tokenizer, CompareTask& task) const {
-    if (answer_.empty()) return {};
-    NeedleTask& needle = task.needle;
-    HS_ASSIGN(needle.needle, tokenizer.encode(needle_, {false, false}));
-    HS_ASSIGN(needle.question, tokenizer.encode(question_, {false, false}));
-    HS_ASSIGN(needle.answer, tokenizer.encode(answer_, {false, false}));
-    needle.depths = depths_;
-    const std::int64_t added = std::ssize(needle.needle) + std::ssize(needle.question) + std::ssize(needle.answer);
-    if (needle.answer.empty() || task.lengths.front() <= added)
-      return make_error(ErrorCode::invalid_argument,
-                        "with question and answer has " + std::to_string(added) + " tokens, and the shortest text " +
-                            std::to_string(task.lengths.front()),
-                        {}, "--needle");
-    return {};
-  }
-
   // Fills in the tokens, cut to the longest length, and the lengths.
   Status read_text(const Model& model, CompareTask& task) const {
     HS_ASSIGN(task.ids, input_.encode(model, input_.text));
@@ -137,8 +136,10 @@ private:
   bool no_heads_ = false;
   std::vector<std::string> specs_;
   std::vector<std::int64_t> lengths_;
-  std::string needle_, question_, answer_;
-  std::vector<double> depths_ = {0.1, 0.5, 0.9};
+  NeedleInput needle_;
+  DetectOptions detect_{.detectors = {}, .set = {}, .haystack = {}};
+  std::vector<DetectorPlan> task_detectors_; // of these options, once they are checked
+  bool dry_run_ = false;
   std::int64_t skip_ = 0;
 };
 

@@ -23,6 +23,23 @@ constexpr Measure measures[] = {
      &HeadMeasures::overlap},
     {"keys", "token", "keys attended by a query", &HeadMeasures::keys}};
 
+nlohmann::json to_json(const Survival& survival) {
+  nlohmann::json heads = nlohmann::json::array();
+  for (const Survival::Head& each : survival.heads)
+    heads.push_back({{"head", head_name(each.head)},
+                     {"full", number(each.full)},
+                     {"own", number(each.own)},
+                     {"named_by_full", each.named_by_full},
+                     {"named", each.named}});
+  nlohmann::json json = {{"detector", survival.detector},
+                         {"named_by_full", survival.named_by_full()},
+                         {"kept", survival.kept()},
+                         {"added", survival.added()},
+                         {"heads", heads}};
+  if (!survival.skipped.empty()) json["skipped"] = survival.skipped;
+  return json;
+}
+
 nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
   if (result.lengths.empty()) return nullptr; // interrupted before it
   const MechanismResult::AtLength& whole = result.lengths.back();
@@ -39,6 +56,8 @@ nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
     json["needles"].push_back({{"tokens", needle.tokens}, {"depth", needle.depth}, {"nll", number(needle.nll)}});
   if (result.efficiency_length) json["efficiency_length"] = number(*result.efficiency_length);
   if (result.index) json["compositional_index"] = number(*result.index);
+  for (const Survival& each : result.survival)
+    json["detectors"].push_back(to_json(each));
   if (result.heads.keys.empty()) return json;
   for (const Measure& measure : measures) {
     const std::vector<double>& values = result.heads.*measure.values;
@@ -70,6 +89,20 @@ std::string needles_text(const Comparison& comparison) {
   return "\n" + aligned(lines);
 }
 
+std::string survival_text(const Comparison& comparison) {
+  std::vector<std::vector<std::string>> lines = {{"attention", "detector", "named by full", "kept", "added", "lost"}};
+  for (const MechanismResult& each : comparison.mechanisms)
+    for (const Survival& survival : each.survival) {
+      std::string lost;
+      for (const Survival::Head& head : survival.heads)
+        if (head.named_by_full && !head.named) lost += (lost.empty() ? "" : " ") + head_name(head.head);
+      if (!survival.skipped.empty()) lost = survival.skipped;
+      lines.push_back({each.attention, survival.detector, std::to_string(survival.named_by_full()),
+                       std::to_string(survival.kept()), std::to_string(survival.added()), lost});
+    }
+  return lines.size() == 1 ? std::string() : "\n" + aligned(lines);
+}
+
 std::string summary_text(const Comparison& comparison) {
   std::string text;
   if (comparison.tokens > comparison.n_ctx)
@@ -95,7 +128,7 @@ std::string text_of(const Comparison& comparison) {
                        value_text(at.predictions.kl), mean_text(heads.mass_kept, 3), mean_text(heads.overlap, 3),
                        mean_text(heads.z_error, 3), mean_text(heads.keys, 1), fixed(at.seconds, 2)});
     }
-  return aligned(lines) + needles_text(comparison) + summary_text(comparison);
+  return aligned(lines) + needles_text(comparison) + survival_text(comparison) + summary_text(comparison);
 }
 
 store::Table table_of(const Comparison& comparison) {
@@ -133,6 +166,31 @@ store::Table needle_table(const Comparison& comparison) {
            {"tokens", tokens, "token", "length of the text with needle, question and answer"},
            {"depth", depth, "1", "share of the text before the needle"},
            {"nll", nll, "nat", "mean loss of the answer's tokens"}},
+          {}};
+}
+
+store::Table survival_table(const Comparison& comparison) {
+  std::vector<std::string> attention, detector, head;
+  std::vector<double> full, own;
+  std::vector<std::int64_t> named_by_full, named;
+  for (const MechanismResult& each : comparison.mechanisms)
+    for (const Survival& survival : each.survival)
+      for (const Survival::Head& one : survival.heads) {
+        attention.push_back(each.attention);
+        detector.push_back(survival.detector);
+        head.push_back(head_name(one.head));
+        full.push_back(one.full);
+        own.push_back(one.own);
+        named_by_full.push_back(one.named_by_full);
+        named.push_back(one.named);
+      }
+  return {{{"attention", attention, "", "the mechanism as given"},
+           {"detector", detector, "", "detector"},
+           {"head", head, "", "head that it names under full attention or under the mechanism"},
+           {"full", full, "", "its score under full attention"},
+           {"own", own, "", "its score under the mechanism"},
+           {"named_by_full", named_by_full, "1", "1: named under full attention"},
+           {"named", named, "1", "1: named under the mechanism"}},
           {}};
 }
 
@@ -182,6 +240,9 @@ Status store_comparison(store::ResultWriter& writer, const Comparison& compariso
   HS_TRY(writer.set_attributes("/comparison", {{"tokens", comparison.tokens}, {"skip", comparison.skip}}));
   HS_TRY(writer.add_table("/comparison/mechanisms", table_of(comparison)));
   if (!comparison.full.needles.empty()) HS_TRY(writer.add_table("/comparison/needles", needle_table(comparison)));
+  const auto& measured = comparison.mechanisms;
+  if (!measured.empty() && !measured.front().survival.empty())
+    HS_TRY(writer.add_table("/comparison/survival", survival_table(comparison)));
   return store_heads(writer, comparison);
 }
 

@@ -27,8 +27,7 @@ Result<Plan> plan_of(const std::string& spec, const ModelConfig& config) {
 // The first tokens of a text with the needle at a depth, and the question and answer behind it: `tokens` in all.
 std::vector<std::int64_t> with_needle(const CompareTask& task, std::int64_t tokens, double depth) {
   const NeedleTask& needle = task.needle;
-  const std::int64_t room =
-      tokens - std::ssize(needle.needle) - std::ssize(needle.question) - std::ssize(needle.answer);
+  const std::int64_t room = tokens - needle.size();
   const auto before = static_cast<std::int64_t>(std::lround(depth * static_cast<double>(room)));
   std::vector<std::int64_t> out(task.ids.begin(), task.ids.begin() + before);
   out.insert(out.end(), needle.needle.begin(), needle.needle.end());
@@ -41,11 +40,7 @@ std::vector<std::int64_t> with_needle(const CompareTask& task, std::int64_t toke
 class Runner {
 public:
   Runner(const Engine& engine, const CompareTask& task, const Context& context)
-      : engine_(engine), task_(task), control_(context.control()) {
-    const auto lengths = std::ssize(task.lengths), mechanisms = std::ssize(task.attention);
-    const auto needles = task.needle.answer.empty() ? 0 : lengths * std::ssize(task.needle.depths);
-    total_ = (lengths + needles) * (mechanisms + 1) + 1 + (task.heads ? mechanisms : 0);
-  }
+      : engine_(engine), task_(task), context_(context), control_(context.control()), total_(task.runs()) {}
 
   // Runs full attention at every length, which all mechanisms are compared with, and no attention at the longest.
   Status run_bounds(Comparison& out) {
@@ -56,6 +51,10 @@ public:
     }
     out.full.attention = "full";
     HS_TRY(find_needles(out.full, nullptr));
+    if (!task_.detectors.empty()) {
+      step();
+      HS_ASSIGN(detected_, detect_under(task_.detectors, engine_, nullptr, context_.silent()));
+    }
     out.floor.attention = "none";
     HS_ASSIGN(const Plan none, plan_of("none", engine_.config()));
     step();
@@ -75,6 +74,14 @@ public:
       HS_TRY(add_length(result, tokens, own));
     }
     HS_TRY(find_needles(result, plan.get()));
+    if (!task_.detectors.empty()) {
+      step();
+      DetectorOutcomes own = detected_;
+      if (plan) {
+        HS_ASSIGN(own, detect_under(task_.detectors, engine_, plan, context_.silent()));
+      }
+      result.survival = survival(detected_, own);
+    }
     if (!task_.heads) return result;
     step();
     if (plan) {
@@ -110,8 +117,10 @@ private:
 
   const Engine& engine_;
   const CompareTask& task_;
+  const Context& context_;
   RunControl control_;
   std::int64_t done_ = 0, total_ = 0;
+  DetectorOutcomes detected_;            // with full attention
   std::map<std::int64_t, TextRun> full_; // by length
 };
 
@@ -137,6 +146,18 @@ void summarise(Comparison& comparison, const std::vector<std::int64_t>& lengths)
 }
 
 } // namespace
+
+std::int64_t CompareTask::runs() const {
+  const auto counted = std::ssize(lengths), rows = std::ssize(attention);
+  const auto needles = needle.answer.empty() ? 0 : counted * std::ssize(needle.depths);
+  return (counted + needles + (detectors.empty() ? 0 : 1)) * (rows + 1) + 1 + (heads ? rows : 0);
+}
+
+Status check_plans(const Engine& engine, const CompareTask& task) {
+  for (const std::string& spec : task.attention)
+    HS_TRY(plan_of(spec, engine.config()));
+  return {};
+}
 
 Result<Comparison> run_comparison(const Engine& engine, const CompareTask& task, const Context& context) {
   Comparison comparison;

@@ -7,23 +7,22 @@
 #include <vector>
 
 #include "app/methods/base/context.h"
+#include "app/methods/compare/survival.h"
+#include "app/methods/inputs/needle_input.h"
 #include "core/mechanisms/comparison.h"
 
 namespace headscope::methods {
 
-// A fact that is put into the text, and a question at its end: does a mechanism still find it?
-struct NeedleTask {
-  std::vector<std::int64_t> needle, question, answer; // nothing is asked where `answer` is empty
-  std::vector<double> depths;                         // shares of the text before the needle, 0 to 1
-};
-
 struct CompareTask {
   std::vector<std::int64_t> ids; // the text
   NeedleTask needle;
-  std::vector<std::string> attention; // specs as given
-  std::vector<std::int64_t> lengths;  // ascending; the last is that of the text
-  std::int64_t skip = 0;              // predictions that are left out
-  bool heads = true;                  // whether every head is measured, at the full length
+  std::vector<std::string> attention;  // specs as given
+  std::vector<std::int64_t> lengths;   // ascending; the last is that of the text
+  std::int64_t skip = 0;               // predictions that are left out
+  bool heads = true;                   // whether every head is measured, at the full length
+  std::vector<DetectorPlan> detectors; // also run under each
+
+  std::int64_t runs() const; // of a text
 };
 
 struct MechanismResult {
@@ -41,6 +40,7 @@ struct MechanismResult {
   };
   std::vector<Needle> needles;             // by length and depth
   mechanisms::HeadMeasures heads;          // empty where not measured
+  std::vector<Survival> survival;          // by detector
   std::optional<double> efficiency_length; // from which full attention is slower, by the times at these lengths
   std::optional<double> index;             // compositional index over the compared mechanisms
 };
@@ -53,7 +53,9 @@ struct Comparison {
   bool complete = true;                    // false: cancelled
 };
 
-// Returns invalid_argument where a spec does not fit the model.
+// Returns invalid_argument, at --attention, where a spec does not fit the model.
+Status check_plans(const Engine& engine, const CompareTask& task);
+// As check_plans() where one does not fit.
 Result<Comparison> run_comparison(const Engine& engine, const CompareTask& task, const Context& context);
 
 } // namespace headscope::methods
