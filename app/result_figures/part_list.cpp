@@ -8,15 +8,15 @@ namespace headscope {
 // Each part is in the file of its name in parts/.
 extern const ResultPart scores_part, evidence_part, ablation_part, joint_part, patching_part, masking_part,
     attribution_part, lens_part, paths_part, adjustment_part, calibration_part, comparison_part, contexts_part,
-    steering_part, examples_part, route_part, traits_part, weights_part, circuit_part, attention_part, activations_part,
-    other_part;
+    steering_part, examples_part, route_part, spread_part, traits_part, weights_part, circuit_part, attention_part,
+    activations_part, other_part;
 
 std::span<const ResultPart> result_parts() {
   static const ResultPart parts[] = {scores_part,      evidence_part,    ablation_part, joint_part,    patching_part,
                                      masking_part,     attribution_part, lens_part,     paths_part,    adjustment_part,
                                      calibration_part, comparison_part,  contexts_part, steering_part, examples_part,
-                                     route_part,       traits_part,      weights_part,  circuit_part,  attention_part,
-                                     activations_part, other_part};
+                                     route_part,       spread_part,      traits_part,   weights_part,  circuit_part,
+                                     attention_part,   activations_part, other_part};
   return parts;
 }
 

@@ -55,6 +55,7 @@ class Parts(Case):
             "contexts": ["context", *model, "--text-file", self.corpus(), "--length", 32, "--segment", 8, "--manager", "hmt:sensory=2", "--manager",
                          "titans:reads=2"],
             "route": ["route", *model, "--text-file", self.corpus(), "--length", 12, "--candidate", "topk:k=2", "--candidate", "window:window=4"],
+            "spread": ["spread", *model, "--text-file", self.corpus(), "--length", 24, "--width", 6],
             "traits": ["traits", *model, "--text-file", self.corpus(), "--length", 24],
             "patching": ["patch", *model, *pairs],
             "attention": ["attention", *model, "--prompt", "abcabc", "--heads", "0.1,1.2"],

@@ -140,6 +140,7 @@ private:
         {"patch", pair},
         {"paths", with(pair, {{"senders", "0.1"}, {"receivers", "logits"}})},
         {"reproduce", {{"EXPERIMENT", "gu2025"}}},
+        {"spread", {{"text_file", path("corpus.txt")}, {"length", "12"}, {"out", path("spread.h5")}}},
         {"traits", {{"text_file", path("corpus.txt")}, {"length", "12"}, {"out", path("traits.h5")}}},
         {"route",
          {{"text_file", path("corpus.txt")},
