@@ -21,6 +21,7 @@ std::vector<std::unique_ptr<Detector>> builtin_detectors() {
   detectors.push_back(make_copy_suppression_detector());
   detectors.push_back(make_head_importance_detector());
   detectors.push_back(make_in_context_regression_detector());
+  detectors.push_back(make_graph_detector());
   return detectors;
 }
 

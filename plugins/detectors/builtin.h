@@ -25,5 +25,6 @@ std::unique_ptr<Detector> make_vision_detector();
 std::unique_ptr<Detector> make_copy_suppression_detector();
 std::unique_ptr<Detector> make_head_importance_detector();
 std::unique_ptr<Detector> make_in_context_regression_detector();
+std::unique_ptr<Detector> make_graph_detector();
 
 } // namespace headscope

@@ -8,7 +8,7 @@ import h5py
 
 from harness import SMOLLM2, Case, run
 
-NAMES = ["ioi", "greater_than", "gendered_pronoun", "docstring", "colored_objects", "multiple_choice", "successor", "agreement"]
+NAMES = ["ioi", "greater_than", "gendered_pronoun", "docstring", "colored_objects", "multiple_choice", "successor", "agreement", "graph"]
 
 
 @unittest.skipUnless(SMOLLM2.exists(), f"{SMOLLM2} is missing; run scripts/bootstrap")

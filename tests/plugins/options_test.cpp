@@ -105,7 +105,7 @@ TEST(Builtin, DetectorsDescribeThemselves) {
   EXPECT_THAT(ids, testing::ElementsAre("induction", "previous", "duplicate", "sink", "successor", "retrieval",
                                         "qrhead", "local", "global", "boundary", "name_mover", "negative_name_mover",
                                         "backup_name_mover", "s_inhibition", "correct_letter", "vision",
-                                        "copy_suppression", "head_importance", "in_context_regression"));
+                                        "copy_suppression", "head_importance", "in_context_regression", "graph"));
 }
 
 TEST(Builtin, StandardValuesAreAmongTheAllowedOnes) {

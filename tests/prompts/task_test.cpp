@@ -299,6 +299,39 @@ TEST(Tasks, Agreement) {
   }
 }
 
+TEST(Tasks, Graph) {
+  std::set<std::string> variants;
+  for (const TaskExample& example : examples("graph")) {
+    SCOPED_TRACE(example.clean);
+    variants.insert(example.variant);
+    // The two that are exchanged, and no other word, differ; each is the answer on its side.
+    const auto clean = words_of(example.clean), corrupted = words_of(example.corrupted);
+    const auto name = [](std::string word) {
+      while (!word.empty() && !std::isalpha(static_cast<unsigned char>(word.back())))
+        word.pop_back();
+      return " " + word;
+    };
+    for (const std::size_t at : changed(example)) {
+      EXPECT_THAT((std::vector{name(clean[at]), name(corrupted[at])}),
+                  testing::UnorderedElementsAre(example.answer[0], example.wrong[0]));
+    }
+    EXPECT_NE(example.answer, example.wrong);
+    if (example.variant != "edges") continue;
+    // "a - b;" one word before and behind each dash
+    std::map<std::string, std::set<std::string>> neighbours;
+    for (std::size_t i = 1; i + 1 < clean.size(); ++i)
+      if (clean[i] == "-") {
+        neighbours[name(clean[i - 1])].insert(name(clean[i + 1]));
+        neighbours[name(clean[i + 1])].insert(name(clean[i - 1]));
+      }
+    const auto from = name(clean[clean.size() - 4]), to = name(clean[clean.size() - 2]);
+    EXPECT_TRUE(neighbours[from].contains(example.answer[0]) && neighbours[to].contains(example.answer[0]));
+    EXPECT_FALSE(neighbours[from].contains(to));
+    EXPECT_FALSE(neighbours[from].contains(example.wrong[0]) && neighbours[to].contains(example.wrong[0]));
+  }
+  EXPECT_EQ(variants, (std::set<std::string>{"edges", "adjacency", "sentences"}));
+}
+
 TEST(Tasks, DependOnTheSeedOnly) {
   for (const TaskKind& kind : task_kinds()) {
     const auto texts = [&](std::uint64_t seed) {

@@ -30,6 +30,7 @@ Generator colored_objects();
 Generator multiple_choice();
 Generator successor();
 Generator agreement();
+Generator graph();
 
 // Replaces every {SLOT} of the text.
 std::string fill(std::string text, std::initializer_list<std::pair<const char*, std::string>> slots);

@@ -25,8 +25,9 @@ TaskKind ioi_kind() {
 }
 
 std::vector<Generator> generators() {
-  return {{ioi_kind(), nullptr},    tasks::greater_than(),    tasks::gendered_pronoun(), tasks::docstring(),
-          tasks::colored_objects(), tasks::multiple_choice(), tasks::successor(),        tasks::agreement()};
+  return {{ioi_kind(), nullptr}, tasks::greater_than(),    tasks::gendered_pronoun(),
+          tasks::docstring(),    tasks::colored_objects(), tasks::multiple_choice(),
+          tasks::successor(),    tasks::agreement(),       tasks::graph()};
 }
 
 bool ends_with(const std::string& text, const std::string& end) {
