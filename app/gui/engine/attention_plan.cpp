@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/gui/engine/engine_state.h"
+#include "app/runs/known_mechanisms.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/plan.h"
 
@@ -18,7 +19,7 @@ MechanismField field_of(const mechanisms::MechanismOption& option) {
 }
 
 Result<std::shared_ptr<const mechanisms::AttentionPlan>> parse(const std::string& text, const ModelConfig& config) {
-  return mechanisms::AttentionPlan::parse(text, config);
+  return mechanisms::AttentionPlan::parse(text, config, mechanisms_for(text));
 }
 
 // Each plan finds the clean runs of its own; beside those of full attention only the last plan's are kept.
@@ -49,7 +50,7 @@ void take_plan(EngineState& state) {
     made = {};
     auto plan = parse(state.plan, state.full->config());
     if (!plan.ok()) {
-      state.plan_error = make_error(plan.error().code, plan.error().message, {}, "attention");
+      state.plan_error = make_error(plan.error().code, plan.error().message, plan.error().file, "attention");
       state.engine.reset();
       return;
     }
@@ -79,7 +80,7 @@ struct Scope {
 
 std::vector<MechanismCard> list_mechanisms() {
   std::vector<MechanismCard> cards;
-  for (const mechanisms::MechanismDefinition* each : mechanisms::all_mechanisms()) {
+  for (const mechanisms::SharedDefinition& each : loaded_plugins().mechanisms().all()) {
     const mechanisms::MechanismInfo& info = each->info;
     if (std::string_view(info.id) == "full") continue;
     MechanismCard card{info.id,          info.title,    info.what,    info.cost, info.reference,
