@@ -76,12 +76,13 @@ TEST(Specs, SayWhatIsWrong) {
 }
 
 TEST(Specs, EveryMechanismRunsAtItsDefaults) {
-  for (const SharedDefinition& each : MechanismList::built_in().all()) {
+  const MechanismList list = MechanismList::built_in();
+  for (const SharedDefinition& each : list.all()) {
     const auto parsed = parse_specs(each->info.id, MechanismList::built_in());
     // A mask has no default: it is in a file.
     EXPECT_EQ(parsed.ok(), std::string(each->info.id) != "blocks" && std::string(each->info.id) != "graph");
   }
-  EXPECT_STREQ(MechanismList::built_in().all().front()->info.id, "full");
+  EXPECT_STREQ(list.all().front()->info.id, "full");
   EXPECT_EQ(ids_of("mine:x=1@heads=1.1;window@layers=2;topk"), (std::vector<std::string>{"mine", "window", "topk"}));
 }
 
