@@ -154,6 +154,8 @@ task = "pairs"
                                                         "--attention", attention, env=env, **where)
         error = run("invalid_argument", "odd:width=10", field="--attention")
         self.assertIn("width must be at most 9 (in 'odd:width=10')", error["message"])
+        self.bad("invalid_argument", "logits", "--model", "none.gguf", "--prompt", "a", "--attention", "odd:width=x",
+                 env=env, field="--attention")  # before the model is loaded
         error = run("mismatch", "odd:fail=nan", file=str(PLUGINS / "modules/odd/odd.so"))
         self.assertIn("the mechanism odd gives scores or weights that are NaN", error["message"])
         error = run("invalid_argument", "clash", field="--attention")
