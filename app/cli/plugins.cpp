@@ -48,7 +48,7 @@ Status list(bool fresh, const Console& console) {
 // Sends whatever the module prints to standard error, so that only the answers go to standard output.
 Status probe(const std::string& file, const Console& console) {
   HS_ASSIGN(const plugin::Manifest manifest, plugin::read_manifest(file));
-  HS_TRY(plugin::check_versions(manifest));
+  HS_TRY(plugin::check_toolchain(manifest));
   std::fflush(stdout);
   std::FILE* answers = ::fdopen(::dup(1), "w");
   if (!answers || ::dup2(2, 1) < 0) return make_error(ErrorCode::io, "cannot be duplicated", "standard output");
@@ -60,7 +60,7 @@ Status probe(const std::string& file, const Console& console) {
 } // namespace
 
 void add_plugins(CLI::App& app, Commands& commands) {
-  CLI::App* command = app.add_subcommand("plugins", "Detectors and attention backends that are loaded at run time");
+  CLI::App* command = app.add_subcommand("plugins", "Detectors and mechanisms of attention that are loaded at run time");
   command->require_subcommand(1);
   CLI::App* listing = add_command(*command, commands, "list", "Every plugin, whether it is loaded, and why not",
                                   "HEADSCOPE_PLUGINS=my_plugins headscope plugins list");

@@ -2,7 +2,9 @@
 #include "app/methods/run.h"
 
 #include "app/methods/resumable.h"
+#include "app/runs/known_mechanisms.h"
 #include "app/runs/result_parts.h"
+#include "core/mechanisms/spec.h"
 
 namespace headscope::methods {
 namespace {
@@ -29,6 +31,14 @@ Status run_opened(Method& method, const Engine& engine, const ModelOptions& mode
   HS_TRY(finish_output(writer, output, context, report.complete));
   if (report.failed) return *report.failed;
   return {};
+}
+
+// Reads the plan, whose mistakes then cost no loading of a model.
+Status check_attention(const ModelOptions& model) {
+  if (model.attention == "default") return {};
+  const auto specs = mechanisms::parse_specs(model.attention, mechanisms_for(model.attention));
+  if (specs.ok()) return {};
+  return make_error(specs.error().code, specs.error().message, specs.error().file, "--attention");
 }
 
 // Shows the method's answer without a model, and returns whether there was one.
@@ -72,6 +82,7 @@ Status run_method(Method& method, const ModelOptions& model, const OutputOptions
   if (model.model.empty())
     return make_error(ErrorCode::invalid_argument,
                       "is required; see headscope " + std::string(method.info().id) + " --help", {}, "--model");
+  HS_TRY(check_attention(model));
   HS_ASSIGN(auto writer, open_result(method, output, context));
   HS_ASSIGN(const auto loaded, load(model, context, method.info().needs_tokenizer));
   HS_ASSIGN(const Engine engine, open_engine(loaded, model));

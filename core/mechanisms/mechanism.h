@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// A mechanism: another way for heads to attend, in place of full attention over all earlier tokens. One file of
-// core/mechanisms/mechanisms each, named after the mechanism and found by its name, with what it is, its options, a
-// reference in plain double-precision loops and the form that runs.
+// A mechanism: another way for heads to attend, in place of full attention over all earlier tokens. It says what it is,
+// and has options, a reference in plain double-precision loops and the form that runs. Those of Headscope are one file
+// of core/mechanisms/mechanisms each, found by its name; plugins offer others by the same interface
+// (docs/plugin-guide.md).
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -16,6 +16,10 @@
 #include "core/mechanisms/options.h"
 #include "core/mechanisms/plain_head.h"
 #include "core/mechanisms/text.h"
+
+namespace headscope {
+struct ModelConfig;
+}
 
 namespace headscope::mechanisms {
 
@@ -40,6 +44,9 @@ struct MechanismInfo {
   // Whether it is a drop-in that a trained model survives. What is none is there as an analysis and for trained
   // weights.
   bool drop_in = true;
+  // Whether z of a head depends on which other heads are computed with it, so that none can be tried alone.
+  bool heads_compete = false;
+  bool differentiable = true; // by q, k and v, for whoever takes gradients through it
   std::vector<MechanismOption> options = {};
 };
 
@@ -68,6 +75,8 @@ public:
       patterns.push_back(reference(head));
     return patterns;
   }
+  // Returns unsupported, with the reason, where it cannot compute heads of this model. Asked when a plan is built.
+  virtual Status fits(const ModelConfig&) const { return {}; }
   // As LayerNeeds has them.
   virtual bool before_rotary() const { return false; }
   virtual std::optional<std::int64_t> reach() const { return std::nullopt; }
@@ -76,13 +85,9 @@ public:
 struct MechanismDefinition {
   MechanismInfo info;
   // Returns invalid_argument, at the option, where options do not go together. Bounds were checked before.
-  Result<std::shared_ptr<const Mechanism>> (*make)(const OptionValues& options);
+  std::function<Result<std::shared_ptr<const Mechanism>>(const OptionValues& options)> make;
+  std::string module = {}; // the file of the plugin that it comes from, which the host fills in; empty: Headscope's own
 };
-
-// All mechanisms, `full` first, then by name.
-std::span<const MechanismDefinition* const> all_mechanisms();
-// Finds one by its id, or null.
-const MechanismDefinition* find_mechanism(const std::string& id);
 
 // Makes a mechanism that checks nothing beyond the bounds of its options.
 template <typename M> Result<std::shared_ptr<const Mechanism>> make(const OptionValues& options) {

@@ -177,24 +177,36 @@ void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {
     tile({begin, std::min(begin + step, end)});
 }
 
-Result<std::shared_ptr<const AttentionPlan>> AttentionPlan::parse(const std::string& text, const ModelConfig& config) {
-  HS_ASSIGN(const std::vector<MechanismSpec> specs, parse_specs(text));
+namespace {
+
+// Adds a head to the parts of its layer, in the part of its mechanism.
+void add_head(std::vector<PlanPart>& layer, const MechanismSpec& spec, std::int64_t head) {
+  if (layer.empty() || layer.back().mechanism != spec.mechanism)
+    layer.push_back({{spec.definition, &spec.definition->info}, spec.mechanism, {}});
+  layer.back().heads.push_back(head);
+}
+
+} // namespace
+
+Result<std::shared_ptr<const AttentionPlan>> AttentionPlan::parse(const std::string& text, const ModelConfig& config,
+                                                                  const MechanismList& list) {
+  HS_ASSIGN(const std::vector<MechanismSpec> specs, parse_specs(text, list));
   std::vector<std::vector<PlanPart>> parts(static_cast<std::size_t>(config.n_layers));
   std::vector<HeadId> named;
   for (const MechanismSpec& spec : specs) {
+    const std::string in = " (in '" + spec.text + "')";
     auto heads = parse_heads(spec.where, config.n_layers, config.n_heads);
-    if (!heads.ok())
-      return make_error(heads.error().code, heads.error().message + " (in '" + spec.text + "')", {}, "heads");
+    if (!heads.ok()) return make_error(heads.error().code, heads.error().message + in, {}, "heads");
+    if (const Status fits = spec.mechanism->fits(config); !fits.ok())
+      return make_error(fits.error().code, spec.definition->info.id + (" " + fits.error().message) + in,
+                        fits.error().file, fits.error().field);
     for (const HeadId& head : *heads) {
       if (std::find(named.begin(), named.end(), head) != named.end())
         return make_error(ErrorCode::invalid_argument,
                           "head " + head_name(head) + " has two mechanisms (in '" + text + "')", {}, "heads");
       named.push_back(head);
-      if (std::string("full") == spec.definition->info.id) continue;
-      std::vector<PlanPart>& layer = parts[static_cast<std::size_t>(head.layer)];
-      if (layer.empty() || layer.back().mechanism != spec.mechanism)
-        layer.push_back({&spec.definition->info, spec.mechanism, {}});
-      layer.back().heads.push_back(head.head);
+      if (spec.definition->info.id != std::string("full"))
+        add_head(parts[static_cast<std::size_t>(head.layer)], spec, head.head);
     }
   }
   return std::make_shared<const AttentionPlan>(text, std::move(parts), config.n_heads);
@@ -208,11 +220,13 @@ LayerNeeds AttentionPlan::needs(int layer) const {
     const MechanismInfo& info = *part.info;
     const bool before_rotary = part.mechanism->before_rotary();
     const bool harder = info.queries > needs.queries || (before_rotary && !needs.before_rotary) ||
-                        (info.weights != Weights::softmax && needs.has_scores);
+                        (info.weights != Weights::softmax && needs.has_scores) ||
+                        (!info.differentiable && needs.differentiable);
     if (needs.mechanism.empty() || harder) needs.mechanism = info.id;
     needs.queries = std::max(needs.queries, info.queries);
     needs.before_rotary = needs.before_rotary || before_rotary;
     needs.has_scores = needs.has_scores && info.weights == Weights::softmax;
+    needs.differentiable = needs.differentiable && info.differentiable;
     needs.signed_pattern = needs.signed_pattern || info.weights == Weights::signed_;
     heads += std::ssize(part.heads);
     bounded = bounded && part.mechanism->reach();
@@ -357,8 +371,8 @@ at::Tensor AttentionPlan::run_seen(const AttentionInput& in, const AttentionRows
   const std::int64_t heads = in.q.size(2), count = in.q.size(1);
   std::vector<PlanPart> all = parts(in.layer);
   if (const std::vector<std::int64_t> others = other_heads(all, heads); !others.empty()) {
-    const MechanismDefinition& full = *find_mechanism("full");
-    all.push_back({&full.info, full.make({}).value(), others});
+    const MechanismDefinition& full = full_attention();
+    all.push_back({{std::shared_ptr<void>(), &full.info}, full.make({}).value(), others});
   }
   const SeenLayer layer(in, rows, std::move(all));
   const at::Tensor values = layer.values();

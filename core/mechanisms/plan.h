@@ -16,15 +16,17 @@ namespace headscope::mechanisms {
 
 // The heads of a layer that one mechanism computes.
 struct PlanPart {
-  const MechanismInfo* info = nullptr;
+  std::shared_ptr<const MechanismInfo> info;
   std::shared_ptr<const Mechanism> mechanism;
   std::vector<std::int64_t> heads;
 };
 
 class AttentionPlan : public LayeredAttention {
 public:
-  // Reads specs joined by ';'. Returns invalid_argument where one does not fit the model or two name the same head.
-  static Result<std::shared_ptr<const AttentionPlan>> parse(const std::string& text, const ModelConfig& config);
+  // Reads specs joined by ';'. Returns invalid_argument where one names no head of the model or two the same,
+  // unsupported where a mechanism cannot compute heads of this model.
+  static Result<std::shared_ptr<const AttentionPlan>> parse(const std::string& text, const ModelConfig& config,
+                                                            const MechanismList& list);
   // Makes a plan of parts by layer, e.g. for tests.
   AttentionPlan(std::string text, std::vector<std::vector<PlanPart>> parts, std::int64_t n_heads)
       : text_(std::move(text)), parts_(std::move(parts)), n_heads_(n_heads) {}

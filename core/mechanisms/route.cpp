@@ -15,19 +15,21 @@ namespace {
 constexpr std::int64_t rows_tokens_cpu = 4096, rows_tokens_gpu = 65536; // of variants that run together
 constexpr std::int64_t logit_bytes = std::int64_t{256} << 20;           // of the logits of one piece
 
-Result<std::shared_ptr<const AttentionPlan>> plan_of(const std::string& spec, const ModelConfig& config) {
+Result<std::shared_ptr<const AttentionPlan>> plan_of(const std::string& spec, const ModelConfig& config,
+                                                     const MechanismList& list) {
   if (spec.find('@') != std::string::npos || spec.find(';') != std::string::npos)
     return make_error(ErrorCode::invalid_argument, "a candidate names no place; the route finds it (in '" + spec + "')",
                       {}, "candidates");
-  if (spec.substr(0, spec.find(':')) == "moh")
-    return make_error(ErrorCode::invalid_argument,
-                      "heads of moh depend on each other, so none can be tried alone (in '" + spec + "')", {},
-                      "candidates");
-  auto plan = AttentionPlan::parse(spec, config);
-  if (!plan.ok()) return make_error(plan.error().code, plan.error().message, {}, "candidates");
+  auto plan = AttentionPlan::parse(spec, config, list);
+  if (!plan.ok()) return make_error(plan.error().code, plan.error().message, plan.error().file, "candidates");
   if ((*plan)->parts(0).empty())
     return make_error(ErrorCode::invalid_argument, "full attention is what is replaced, so it is no candidate", {},
                       "candidates");
+  if (const MechanismInfo& info = *(*plan)->parts(0).front().info; info.heads_compete)
+    return make_error(ErrorCode::invalid_argument,
+                      std::string("heads of ") + info.id + " depend on each other, so none can be tried alone (in '" +
+                          spec + "')",
+                      {}, "candidates");
   return plan;
 }
 
@@ -222,7 +224,7 @@ public:
       keys += chosen[i] < 0 ? 1.0 : route_.candidates[static_cast<std::size_t>(chosen[i])].keys[i];
     point.keys = keys / static_cast<double>(chosen.size());
     if (count > 0) {
-      HS_ASSIGN(const auto plan, AttentionPlan::parse(this->plan(count), engine_.config()));
+      HS_ASSIGN(const auto plan, AttentionPlan::parse(this->plan(count), engine_.config(), task_.mechanisms));
       HS_ASSIGN(point.kl, chosen_by_.kl_of(*plan, control_));
       HS_ASSIGN(point.held_out_kl, held_out_.kl_of(*plan, control_));
     }
@@ -296,7 +298,7 @@ Result<Route> find_route(const Engine& engine, const RouteTask& task, const RunC
   return guarded("finding a route", [&]() -> Result<Route> {
     std::vector<std::shared_ptr<const AttentionPlan>> plans;
     for (const std::string& spec : task.candidates) {
-      HS_ASSIGN(auto plan, plan_of(spec, engine.config()));
+      HS_ASSIGN(auto plan, plan_of(spec, engine.config(), task.mechanisms));
       plans.push_back(std::move(plan));
     }
     Reference chosen_by(engine, task.tokens, task.skip), held_out(engine, task.held_out, task.skip);

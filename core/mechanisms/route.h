@@ -14,10 +14,11 @@
 namespace headscope::mechanisms {
 
 struct RouteTask {
-  std::vector<std::int64_t> tokens, held_out; // texts; heads are chosen by the first and judged by both
-  std::vector<std::string> candidates;        // specs without a place
-  double budget = 0.05;                       // mean KL(full || plan) of the next token, nats
-  std::int64_t skip = 0;                      // first predictions that are left out
+  std::vector<std::int64_t> tokens, held_out;           // texts; heads are chosen by the first and judged by both
+  std::vector<std::string> candidates;                  // specs without a place
+  MechanismList mechanisms = MechanismList::built_in(); // that they may name
+  double budget = 0.05;                                 // mean KL(full || plan) of the next token, nats
+  std::int64_t skip = 0;                                // first predictions that are left out
 };
 
 // What a candidate does when one head uses it and all others attend fully.

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "core/base/or_list.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -28,24 +27,22 @@ Result<std::string> parse_where(const std::string& text) {
 // Makes the mechanism. A file that cannot be read is a fault of the option that names it.
 Result<std::shared_ptr<const Mechanism>> make_of(const MechanismDefinition& definition, const OptionValues& values) {
   auto made = definition.make(values);
-  if (made.ok() || !made.error().field.empty()) return made;
+  if (made.ok()) return made;
+  const Error& error = made.error();
   for (const MechanismOption& option : definition.info.options)
-    if (option.is_file) return bad(made.error().message, option.name);
+    if (option.is_file && (error.field.empty() || (!error.file.empty() && error.file == values.text(option.name))))
+      return make_error(ErrorCode::invalid_argument, (error.field.empty() ? "" : error.field + " ") + error.message,
+                        error.file, option.name);
   return made;
 }
 
-Result<MechanismSpec> parse_spec(const std::string& text) {
+Result<MechanismSpec> parse_spec(const std::string& text, const MechanismList& list) {
   MechanismSpec spec;
   spec.text = text;
   const std::size_t at = text.find('@');
   const std::string what = text.substr(0, at), id = what.substr(0, what.find(':'));
-  spec.definition = find_mechanism(id);
-  if (!spec.definition) {
-    std::vector<std::string> ids;
-    for (const MechanismDefinition* each : all_mechanisms())
-      ids.emplace_back(each->info.id);
-    return bad("'" + id + "' is no mechanism; there are " + or_list(ids));
-  }
+  spec.definition = list.find(id);
+  if (!spec.definition) return bad(list.why_missing(id));
   const std::vector<MechanismOption>& options = spec.definition->info.options;
   OptionValues values = defaults_of(options);
   if (what.size() > id.size()) {
@@ -63,24 +60,42 @@ Result<MechanismSpec> parse_spec(const std::string& text) {
 
 } // namespace
 
-std::vector<std::string> files_of(const std::string& plan) {
-  std::vector<std::string> files;
-  const auto specs = parse_specs(plan);
+std::string joined_specs(const std::vector<std::string>& specs) {
+  std::string text;
+  for (const std::string& spec : specs)
+    text += (text.empty() ? "" : ";") + spec;
+  return text;
+}
+
+std::vector<std::string> ids_of(const std::string& plan) {
+  std::vector<std::string> ids;
+  for (const std::string& spec : split(plan, ';'))
+    ids.push_back(spec.substr(0, spec.find_first_of(":@")));
+  return ids;
+}
+
+PlanFiles files_of(const std::string& plan, const MechanismList& list) {
+  PlanFiles files;
+  const auto specs = parse_specs(plan, list);
   if (!specs.ok()) return files;
-  for (const MechanismSpec& spec : *specs)
-    files.insert(files.end(), spec.files.begin(), spec.files.end());
+  for (const MechanismSpec& spec : *specs) {
+    files.options.insert(files.options.end(), spec.files.begin(), spec.files.end());
+    const std::string& module = spec.definition->module;
+    if (!module.empty() && std::find(files.modules.begin(), files.modules.end(), module) == files.modules.end())
+      files.modules.push_back(module);
+  }
   return files;
 }
 
-bool names_mechanism(const std::string& text) { return find_mechanism(text.substr(0, text.find_first_of(":@;"))); }
-
-Result<std::vector<MechanismSpec>> parse_specs(const std::string& text) {
+Result<std::vector<MechanismSpec>> parse_specs(const std::string& text, const MechanismList& list) {
   std::vector<MechanismSpec> specs;
   for (const std::string& part : split(text, ';')) {
-    auto spec = parse_spec(part);
+    auto spec = parse_spec(part, list);
     if (!spec.ok()) {
       const Error& error = spec.error();
-      return bad((error.field.empty() ? "" : error.field + " ") + error.message + " (in '" + part + "')", error.field);
+      return make_error(ErrorCode::invalid_argument,
+                        (error.field.empty() ? "" : error.field + " ") + error.message + " (in '" + part + "')",
+                        error.file, error.field);
     }
     specs.push_back(std::move(*spec));
   }

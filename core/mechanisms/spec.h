@@ -7,26 +7,35 @@
 #include <vector>
 
 #include "core/base/result.h"
-#include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/mechanism_list.h"
 #include "core/vocabulary/head_id.h"
 
 namespace headscope::mechanisms {
 
 struct MechanismSpec {
   std::string text; // as given
-  const MechanismDefinition* definition = nullptr;
+  SharedDefinition definition;
   std::shared_ptr<const Mechanism> mechanism;
   std::vector<std::string> files; // that its options name
   std::string where;              // the heads as parse_heads() reads them; "all" where the spec names none
 };
 
-// Whether the text begins with the name of a mechanism, so that it is no plugin's.
-bool names_mechanism(const std::string& text);
+// Several specs as one text, as a plan has them.
+std::string joined_specs(const std::vector<std::string>& specs);
 
-// Reads the specs of a plan. Errors name the option, "layers" or "heads" as their field.
-Result<std::vector<MechanismSpec>> parse_specs(const std::string& text);
+// The ids of the mechanisms that a plan names, known or not.
+std::vector<std::string> ids_of(const std::string& plan);
 
-// The files that the options of a plan name, e.g. of masks; empty for what cannot be read.
-std::vector<std::string> files_of(const std::string& plan);
+// Reads the specs of a plan. Errors name the option, "layers" or "heads" as their field, and the file that an option
+// names where the fault is in it.
+Result<std::vector<MechanismSpec>> parse_specs(const std::string& text, const MechanismList& list);
+
+// What results under a plan depend on beside its text.
+struct PlanFiles {
+  std::vector<std::string> options; // files that options name, e.g. of masks
+  std::vector<std::string> modules; // of plugins, each once
+};
+// Empty for a plan that cannot be read.
+PlanFiles files_of(const std::string& plan, const MechanismList& list);
 
 } // namespace headscope::mechanisms

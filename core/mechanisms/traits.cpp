@@ -7,7 +7,6 @@
 
 #include <ATen/ATen.h>
 
-#include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/plan.h"
 #include "core/mechanisms/spec.h"
 #include "core/model/guard.h"
@@ -25,7 +24,7 @@ at::Tensor explained(const at::Tensor& wanted, const at::Tensor& found) {
 
 // The whole pattern of a mechanism on a text, [head, query, key].
 at::Tensor pattern_by(const std::string& spec, const Text& text) {
-  const auto mechanism = parse_specs(spec).value().front().mechanism;
+  const auto mechanism = parse_specs(spec, MechanismList::built_in()).value().front().mechanism;
   const Tile tile = mechanism->open(text)({0, text.keys()});
   return over_all_keys(weights_of(tile), tile, text.keys(), 0.0);
 }

@@ -14,12 +14,23 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr int manifest_version = 1;
+constexpr std::int64_t first_python_sdk = 2; // from which on the exchange with Python files is the same
+
+// Returns mismatch for a plugin of another SDK. Python files see nothing of what changes from one to the next.
+Status check_sdk(std::int64_t sdk, const std::string& kind, const std::string& file) {
+  const bool python = kind == to_string(Kind::python_detector);
+  if (sdk == HEADSCOPE_SDK_VERSION || (python && sdk >= first_python_sdk && sdk < HEADSCOPE_SDK_VERSION)) return {};
+  return make_error(ErrorCode::mismatch,
+                    "was built for SDK " + std::to_string(sdk) + "; this Headscope has SDK " +
+                        std::to_string(HEADSCOPE_SDK_VERSION) + ": build the plugin again",
+                    file, "sdk");
+}
 
 Result<Kind> parse_kind(const std::string& text, const std::string& file) {
-  for (const Kind kind : {Kind::detector, Kind::attention_backend, Kind::python_detector})
+  for (const Kind kind : {Kind::detector, Kind::mechanism, Kind::python_detector})
     if (text == to_string(kind)) return kind;
-  return make_error(ErrorCode::corrupt, "must be detector, attention-backend or python-detector, not '" + text + "'",
-                    file, "kind");
+  return make_error(ErrorCode::corrupt, "must be detector, mechanism or python-detector, not '" + text + "'", file,
+                    "kind");
 }
 
 Result<std::string> module_path(const std::string& name, const std::string& file) {
@@ -38,7 +49,7 @@ Result<std::string> module_path(const std::string& name, const std::string& file
 const char* to_string(Kind kind) {
   switch (kind) {
   case Kind::detector: return "detector";
-  case Kind::attention_backend: return "attention-backend";
+  case Kind::mechanism: return "mechanism";
   case Kind::python_detector: return "python-detector";
   }
   return "";
@@ -62,9 +73,10 @@ Result<Manifest> read_manifest(const std::string& file) {
     return make_error(ErrorCode::corrupt, "must be of lower-case letters, digits, - and _, not '" + manifest.id + "'",
                       file, "id");
   HS_ASSIGN(const std::string kind, fields.text("kind"));
-  HS_ASSIGN(manifest.kind, parse_kind(kind, file));
   HS_ASSIGN(const std::string name, fields.text("module"));
-  HS_ASSIGN(manifest.sdk, fields.integer("sdk"));
+  HS_ASSIGN(const std::int64_t sdk, fields.integer("sdk"));
+  HS_TRY(check_sdk(sdk, kind, file)); // before the kind, which may be one of an older SDK
+  HS_ASSIGN(manifest.kind, parse_kind(kind, file));
   if (manifest.kind != Kind::python_detector) {
     HS_ASSIGN(const JsonFields abi, fields.object("abi"));
     HS_ASSIGN(manifest.abi.libtorch, abi.text("libtorch"));
@@ -75,12 +87,7 @@ Result<Manifest> read_manifest(const std::string& file) {
   return manifest;
 }
 
-Status check_versions(const Manifest& manifest, const AbiTag& own) {
-  if (manifest.sdk != HEADSCOPE_SDK_VERSION)
-    return make_error(ErrorCode::mismatch,
-                      "was built for SDK " + std::to_string(manifest.sdk) + "; this Headscope has SDK " +
-                          std::to_string(HEADSCOPE_SDK_VERSION) + ": build the plugin again",
-                      manifest.file, "sdk");
+Status check_toolchain(const Manifest& manifest, const AbiTag& own) {
   if (manifest.kind == Kind::python_detector) return {};
   const std::string differs = difference(manifest.abi, own);
   if (!differs.empty()) return make_error(ErrorCode::mismatch, differs, manifest.file, "abi");

@@ -10,23 +10,23 @@
 
 namespace headscope::plugin {
 
-enum class Kind : std::uint8_t { detector, attention_backend, python_detector };
-const char* to_string(Kind kind); // "detector", "attention-backend", "python-detector"
+enum class Kind : std::uint8_t { detector, mechanism, python_detector };
+const char* to_string(Kind kind); // "detector", "mechanism", "python-detector"
 
 struct Manifest {
   std::string file; // the manifest itself
   std::string id;
   Kind kind = Kind::detector;
   std::string module; // the shared module or the Python file, beside the manifest
-  std::int64_t sdk = 0;
-  AbiTag abi; // of modules
+  AbiTag abi;         // of modules
 };
 
-// Returns corrupt, naming the field, for a file that is not a manifest; not_found when the module is missing.
+// Returns corrupt, naming the field, for a file that is not a manifest; mismatch when the plugin was made for another
+// SDK, whose kinds and fields may be others; not_found when the module is missing.
 Result<Manifest> read_manifest(const std::string& file);
 
-// Returns mismatch when the module was made for another SDK or another toolchain.
-Status check_versions(const Manifest& manifest, const AbiTag& own = own_abi());
+// Returns mismatch when the module was made with another toolchain.
+Status check_toolchain(const Manifest& manifest, const AbiTag& own = own_abi());
 
 // Whether a text has only lower-case letters, digits, '-' and '_': ids become part of option names and of paths in
 // result files.

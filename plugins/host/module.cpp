@@ -5,7 +5,8 @@
 
 #include <dlfcn.h>
 
-#include "plugins/host/guards.h"
+#include "plugins/host/detector_guard.h"
+#include "plugins/host/mechanism_guard.h"
 #include "plugins/sdk/plugin.h"
 
 namespace headscope::plugin {
@@ -30,7 +31,7 @@ Result<const headscope_plugin_table*> table_of(const Manifest& manifest, const S
   void* symbol = dlsym(library, HEADSCOPE_PLUGIN_SYMBOL);
   if (!symbol)
     return refused(manifest, "has no function " HEADSCOPE_PLUGIN_SYMBOL
-                             "; it needs one HEADSCOPE_DETECTOR_PLUGIN or HEADSCOPE_ATTENTION_PLUGIN");
+                             "; it needs one HEADSCOPE_DETECTOR_PLUGIN or HEADSCOPE_MECHANISM_PLUGIN");
   stage("asking for its table");
   const headscope_plugin_table* table = reinterpret_cast<headscope_plugin_function>(symbol)();
   if (!table) return refused(manifest, "gives no table");
@@ -76,8 +77,8 @@ std::vector<std::string> ModuleObjects::ids() const {
   std::vector<std::string> list;
   for (const auto& detector : detectors)
     list.push_back(detector->id());
-  for (const auto& backend : attention)
-    list.emplace_back(backend->name());
+  for (const auto& mechanism : mechanisms)
+    list.emplace_back(mechanism->info.id);
   return list;
 }
 
@@ -85,20 +86,20 @@ Result<ModuleObjects> open_module(const Manifest& manifest, const StageFn& stage
   const StageFn say = stage ? stage : [](const char*) {};
   HS_ASSIGN(const headscope_plugin_table* table, table_of(manifest, say));
   ModuleObjects objects;
-  if (manifest.kind == Kind::attention_backend) {
-    HS_ASSIGN(auto made, make_objects<AttentionPlugin>(manifest, *table, say));
+  const auto keep = [&](auto& made, auto& kept) -> Status {
     say("asking its objects for their names");
-    for (auto& backend : made) {
-      HS_ASSIGN(auto kept, guard(std::move(backend), manifest.module));
-      objects.attention.push_back(std::move(kept));
+    for (auto& object : made) {
+      HS_ASSIGN(auto one, guard(std::move(object), manifest.module));
+      kept.push_back(std::move(one));
     }
-    return objects;
-  }
-  HS_ASSIGN(auto made, make_objects<Detector>(manifest, *table, say));
-  say("asking its objects for their names");
-  for (auto& detector : made) {
-    HS_ASSIGN(auto kept, guard(std::move(detector), manifest.module));
-    objects.detectors.push_back(std::move(kept));
+    return {};
+  };
+  if (manifest.kind == Kind::mechanism) {
+    HS_ASSIGN(auto made, make_objects<mechanisms::MechanismDefinition>(manifest, *table, say));
+    HS_TRY(keep(made, objects.mechanisms));
+  } else {
+    HS_ASSIGN(auto made, make_objects<Detector>(manifest, *table, say));
+    HS_TRY(keep(made, objects.detectors));
   }
   return objects;
 }

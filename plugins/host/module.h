@@ -8,16 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "core/mechanisms/mechanism_list.h"
 #include "plugins/host/manifest.h"
-#include "plugins/sdk/attention_plugin.h"
 #include "plugins/sdk/detector.h"
 
 namespace headscope::plugin {
 
-// A module's objects. Their functions never throw, and what they return fits the model (guards.h).
+// A module's objects, guarded (detector_guard.h, mechanism_guard.h).
 struct ModuleObjects {
   std::vector<std::shared_ptr<const Detector>> detectors;
-  std::vector<std::shared_ptr<const AttentionPlugin>> attention;
+  std::vector<mechanisms::SharedDefinition> mechanisms;
 
   std::vector<std::string> ids() const;
 };

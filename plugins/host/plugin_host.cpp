@@ -76,7 +76,10 @@ void PluginHost::add(const std::string& manifest, const HostOptions& options) {
   entry.manifest = manifest;
   const Status status = load_into(entry, options);
   entry.loaded = status.ok();
-  if (!status.ok()) entry.reason = reason_of(status.error());
+  if (!status.ok()) {
+    entry.reason = reason_of(status.error());
+    mechanisms_.refuse(entry.id, entry.reason);
+  }
   entries_.push_back(std::move(entry));
 }
 
@@ -88,47 +91,43 @@ Status PluginHost::load_into(PluginEntry& entry, const HostOptions& options) {
   for (const PluginEntry& other : entries_)
     if (other.id == manifest.id && other.loaded)
       return make_error(ErrorCode::already_exists, "is the id of " + other.manifest + " too", entry.manifest, "id");
-  HS_TRY(check_versions(manifest));
+  HS_TRY(check_toolchain(manifest));
   if (manifest.kind == Kind::python_detector) {
     HS_ASSIGN(std::shared_ptr<const Detector> detector, make_python_detector(manifest));
-    return take(entry, {std::move(detector)}, {});
+    return take(entry, {std::move(detector)});
   }
   const Verdict verdict = probe(manifest, options.probe);
   if (!verdict.good) return make_error(ErrorCode::unsupported, verdict.reason, manifest.module);
   HS_ASSIGN(ModuleObjects objects, open_module(manifest));
-  return take(entry, std::move(objects.detectors), std::move(objects.attention));
+  return manifest.kind == Kind::mechanism ? take(entry, objects.mechanisms) : take(entry, std::move(objects.detectors));
 }
 
-// Takes all of a plugin's objects or none.
-Status PluginHost::take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors,
-                        std::vector<std::shared_ptr<const AttentionPlugin>> attention) {
+// Takes all of a plugin's detectors or none.
+Status PluginHost::take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors) {
   std::vector<std::string> ids;
-  for (const auto& detector : detectors)
-    ids.push_back(detector->id());
-  for (const auto& backend : attention)
-    ids.emplace_back(backend->name());
-  for (auto id = ids.begin(); id != ids.end(); ++id) {
-    if (std::find(ids.begin(), id, *id) != id)
-      return make_error(ErrorCode::already_exists, "it has two objects with the id '" + *id + "'", entry.module);
+  for (const auto& detector : detectors) {
+    const std::string id = detector->id();
+    if (std::find(ids.begin(), ids.end(), id) != ids.end())
+      return make_error(ErrorCode::already_exists, "it has two objects with the id '" + id + "'", entry.module);
     for (const PluginEntry& other : entries_)
-      if (other.loaded && other.kind.ends_with("detector") == entry.kind.ends_with("detector") &&
-          std::find(other.provides.begin(), other.provides.end(), *id) != other.provides.end())
-        return make_error(ErrorCode::already_exists, "the id '" + *id + "' is taken by " + other.manifest,
-                          entry.module);
+      if (other.loaded && other.kind.ends_with("detector") &&
+          std::find(other.provides.begin(), other.provides.end(), id) != other.provides.end())
+        return make_error(ErrorCode::already_exists, "the id '" + id + "' is taken by " + other.manifest, entry.module);
+    ids.push_back(id);
   }
   entry.provides = ids;
   std::move(detectors.begin(), detectors.end(), std::back_inserter(detectors_));
-  std::move(attention.begin(), attention.end(), std::back_inserter(attention_));
   return {};
 }
 
-Error PluginHost::missing(const std::string& what, const std::string& id, const std::string& known) const {
-  for (const PluginEntry& entry : entries_)
-    if (entry.id == id && !entry.loaded)
-      return make_error(ErrorCode::not_found, "the plugin '" + id + "' was refused: " + entry.reason,
-                        entry.module.empty() ? entry.manifest : entry.module);
-  return make_error(ErrorCode::not_found,
-                    "there is no " + what + " '" + id + "'; there " + (known.empty() ? "is none" : "are " + known));
+Status PluginHost::take(PluginEntry& entry, const std::vector<mechanisms::SharedDefinition>& added) {
+  mechanisms::MechanismList with = mechanisms_;
+  for (const auto& mechanism : added) {
+    HS_TRY(with.add(mechanism));
+    entry.provides.emplace_back(mechanism->info.id);
+  }
+  mechanisms_ = std::move(with);
+  return {};
 }
 
 Result<std::shared_ptr<const Detector>> PluginHost::detector(const std::string& id) const {
@@ -137,16 +136,12 @@ Result<std::shared_ptr<const Detector>> PluginHost::detector(const std::string& 
     if (detector->id() == id) return detector;
     ids.push_back(detector->id());
   }
-  return missing("detector", id, joined(ids));
-}
-
-Result<std::shared_ptr<const AttentionPlugin>> PluginHost::attention(const std::string& id) const {
-  std::vector<std::string> ids;
-  for (const auto& backend : attention_) {
-    if (backend->name() == id) return backend;
-    ids.emplace_back(backend->name());
-  }
-  return missing("attention backend", id, joined(ids));
+  for (const PluginEntry& entry : entries_)
+    if (entry.id == id && !entry.loaded)
+      return make_error(ErrorCode::not_found, "the plugin '" + id + "' was refused: " + entry.reason,
+                        entry.module.empty() ? entry.manifest : entry.module);
+  return make_error(ErrorCode::not_found,
+                    "there is no detector '" + id + "'; there " + (ids.empty() ? "is none" : "are " + joined(ids)));
 }
 
 } // namespace headscope::plugin

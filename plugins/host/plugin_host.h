@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "core/mechanisms/mechanism_list.h"
 #include "plugins/host/plugin_entry.h"
 #include "plugins/host/probe.h"
-#include "plugins/sdk/attention_plugin.h"
 #include "plugins/sdk/detector.h"
 
 namespace headscope::plugin {
@@ -33,24 +33,23 @@ public:
 
   // All detectors in the order of the folders, those of one module in its own order.
   const std::vector<std::shared_ptr<const Detector>>& detectors() const { return detectors_; }
-  const std::vector<std::shared_ptr<const AttentionPlugin>>& attention() const { return attention_; }
+  // Headscope's own mechanisms and those of plugins, and why plugins were refused.
+  const mechanisms::MechanismList& mechanisms() const { return mechanisms_; }
 
   // Finds a detector. Returns not_found, with the reason when its plugin was refused, otherwise with the known names.
   Result<std::shared_ptr<const Detector>> detector(const std::string& id) const;
-  Result<std::shared_ptr<const AttentionPlugin>> attention(const std::string& id) const;
 
 private:
   void add_folder(const std::string& folder, const HostOptions& options);
   void add(const std::string& manifest, const HostOptions& options);
   Status load_into(PluginEntry& entry, const HostOptions& options);
-  Status take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors,
-              std::vector<std::shared_ptr<const AttentionPlugin>> attention);
-  Error missing(const std::string& what, const std::string& id, const std::string& known) const;
+  Status take(PluginEntry& entry, std::vector<std::shared_ptr<const Detector>> detectors);
+  Status take(PluginEntry& entry, const std::vector<mechanisms::SharedDefinition>& added);
 
   std::vector<std::string> folders_, warnings_;
   std::vector<PluginEntry> entries_;
   std::vector<std::shared_ptr<const Detector>> detectors_;
-  std::vector<std::shared_ptr<const AttentionPlugin>> attention_;
+  mechanisms::MechanismList mechanisms_ = mechanisms::MechanismList::built_in();
 };
 
 } // namespace headscope::plugin

@@ -4,6 +4,7 @@
 // (docs/plugin-guide.md).
 //
 // HEADSCOPE_DETECTOR_PLUGIN(std::make_unique<MyDetector>())
+// HEADSCOPE_MECHANISM_PLUGIN(my_mechanism)
 #pragma once
 
 #include <cstddef>
@@ -16,17 +17,20 @@
 
 namespace headscope {
 class Detector;
-class AttentionPlugin;
+namespace mechanisms {
+struct MechanismDefinition;
+}
 } // namespace headscope
 
 extern "C" {
 
 // Increased with every change of what a module sees: this file, plugins/sdk and the headers of core.
-#define HEADSCOPE_SDK_VERSION 2
+#define HEADSCOPE_SDK_VERSION 3
 
 struct headscope_plugin_table {
   std::uint32_t sdk; // HEADSCOPE_SDK_VERSION as the module was compiled
-  const char* kind;  // "detector": objects are headscope::Detector*; "attention-backend": headscope::AttentionPlugin*
+  // "detector": objects are headscope::Detector*; "mechanism": headscope::mechanisms::MechanismDefinition*
+  const char* kind;
   // Gives every object to `take`, which owns it from then on. Returns false, with the reason in `error`, when one
   // cannot be made.
   bool (*make)(void (*take)(void* host, void* object), void* host, char* error, std::size_t error_size);
@@ -46,6 +50,16 @@ template <typename Interface, typename T> std::vector<std::unique_ptr<Interface>
 }
 template <typename Interface>
 std::vector<std::unique_ptr<Interface>> objects(std::vector<std::unique_ptr<Interface>> list) {
+  return list;
+}
+// Of values, copies.
+template <typename Interface> std::vector<std::unique_ptr<Interface>> objects(const Interface& one) {
+  return objects<Interface>(std::make_unique<Interface>(one));
+}
+template <typename Interface> std::vector<std::unique_ptr<Interface>> objects(const std::vector<Interface>& values) {
+  std::vector<std::unique_ptr<Interface>> list;
+  for (const Interface& each : values)
+    list.push_back(std::make_unique<Interface>(each));
   return list;
 }
 
@@ -78,5 +92,6 @@ bool give(const Make& make, void (*take)(void*, void*), void* host, char* error,
 
 // Used once in a module, with an expression that makes a unique_ptr to one object, or a vector of unique_ptr.
 #define HEADSCOPE_DETECTOR_PLUGIN(...) HEADSCOPE_PLUGIN_OF(headscope::Detector, "detector", __VA_ARGS__)
-#define HEADSCOPE_ATTENTION_PLUGIN(...)                                                                                \
-  HEADSCOPE_PLUGIN_OF(headscope::AttentionPlugin, "attention-backend", __VA_ARGS__)
+// The same with a headscope::mechanisms::MechanismDefinition, or a vector of them (core/mechanisms/mechanism.h).
+#define HEADSCOPE_MECHANISM_PLUGIN(...)                                                                                \
+  HEADSCOPE_PLUGIN_OF(headscope::mechanisms::MechanismDefinition, "mechanism", __VA_ARGS__)

@@ -19,7 +19,7 @@ function(headscope_read_abi torch_root sdk_header)
   set(HEADSCOPE_SDK_VERSION "${sdk}" PARENT_SCOPE)
 endfunction()
 
-# headscope_plugin(TARGET ID id KIND detector|attention-backend SOURCES a.cpp ... [FOLDER dir]): the module ID.so and
+# headscope_plugin(TARGET ID id KIND detector|mechanism SOURCES a.cpp ... [FOLDER dir]): the module ID.so and
 # its manifest ID.json in FOLDER (plugins/ of the build folder). A module does not link the functions of Headscope and
 # LibTorch; the program that opens it provides them.
 function(headscope_plugin target)
@@ -39,4 +39,13 @@ function(headscope_plugin target)
   \"abi\": {\"libtorch\": \"${HEADSCOPE_ABI_LIBTORCH}\", \"cuda\": \"${HEADSCOPE_ABI_CUDA}\", \"compiler\": \"${HEADSCOPE_ABI_COMPILER}\"}
 }
 ")
+endfunction()
+
+# headscope_check_mechanisms(TARGET SPEC ...): a test for each spec, e.g. mine:width=5, that compares the mechanism's form
+# with its reference (headscope mechanisms SPEC --check).
+function(headscope_check_mechanisms target)
+  foreach(spec IN LISTS ARGN)
+    add_test(NAME "${spec}" COMMAND "${HEADSCOPE_PROGRAM}" mechanisms "${spec}" --check)
+    set_tests_properties("${spec}" PROPERTIES ENVIRONMENT "HEADSCOPE_PLUGINS=$<TARGET_FILE_DIR:${target}>")
+  endforeach()
 endfunction()

@@ -4,7 +4,7 @@
 # The libraries of Headscope that modules may call; all of them must be in the program, used there or not.
 set(HEADSCOPE_SDK_LIBRARIES
   headscope_base headscope_vocabulary headscope_io headscope_text headscope_prompts headscope_store headscope_model headscope_engine
-  headscope_scoring headscope_sweeps headscope_analysis headscope_graph headscope_circuits headscope_sdk)
+  headscope_mechanisms headscope_scoring headscope_sweeps headscope_analysis headscope_graph headscope_circuits headscope_sdk)
 set(HEADSCOPE_PLUGIN_FOLDER "${CMAKE_BINARY_DIR}/lib/headscope/plugins")
 set(HEADSCOPE_PYTHON_FOLDER "${CMAKE_BINARY_DIR}/lib/headscope/python")
 

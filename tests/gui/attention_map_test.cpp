@@ -185,7 +185,7 @@ TEST(AttentionMap, UnderAnAttentionPlan) {
   EngineState state;
   state.engine = std::make_shared<const Engine>(load_golden("llama"));
   const std::shared_ptr<const Engine> full = state.engine;
-  auto parsed = mechanisms::AttentionPlan::parse(plan, full->config());
+  auto parsed = mechanisms::AttentionPlan::parse(plan, full->config(), mechanisms::MechanismList::built_in());
   ASSERT_TRUE(parsed.ok());
   const Engine planned(load_golden("llama"), *parsed);
   const Tensors golden = read_golden("llama");

@@ -65,6 +65,7 @@ private:
 
 private Q_SLOTS:
   void initTestCase() {
+    qputenv("HEADSCOPE_PLUGINS", HEADSCOPE_BINARY_DIR "/tests/plugins/mechanisms");
     window_ = std::make_unique<MainWindow>(folder_.filePath(QStringLiteral("session.json")));
     window_->resize(1400, 900);
     window_->show();
@@ -103,6 +104,19 @@ private Q_SLOTS:
     lab().form().field("gate")->set_text(QStringLiteral("grouped"));
     lab().form().field("block")->set_text(QStringLiteral("8"));
     QCOMPARE(lab().form().spec(), std::string("landmark:block=8,gate=grouped"));
+  }
+
+  // One of a plugin is listed behind them once it is found, and computes heads as any other.
+  void mechanisms_of_plugins_are_listed_and_applied() {
+    auto* choice = lab().form().findChild<QComboBox*>(QStringLiteral("mechanism"));
+    QTRY_VERIFY(choice->findData(QStringLiteral("fade")) > 0);
+    QCOMPARE(choice->findData(QStringLiteral("fade")), choice->count() - 1);
+    lab().form().choose(QStringLiteral("fade"));
+    lab().form().field("slope")->set_text(QStringLiteral("0.5"));
+    click("apply-selected");
+    QTRY_COMPARE(plan(), std::string("fade:slope=0.5@heads=1.2"));
+    QCOMPARE(workspace().attention().heads(), (std::vector<HeadId>{{1, 2}}));
+    QVERIFY(lab().problem().isEmpty());
   }
 
   void a_mechanism_is_applied_to_heads_layers_and_all_and_taken_back() {

@@ -85,8 +85,11 @@ INSTANTIATE_TEST_SUITE_P(All, MaskExamples, testing::ValuesIn(examples),
 class MaskFiles : public test::FolderTest {
 protected:
   std::string error_of(const std::string& mechanism, const std::string& text) const {
-    const auto parsed = parse_specs(mechanism + ":file=" + write("mask.toml", text));
-    return parsed.ok() ? "" : parsed.error().to_string();
+    const auto parsed = parse_specs(mechanism + ":file=" + write("mask.toml", text), MechanismList::built_in());
+    if (parsed.ok()) return "";
+    EXPECT_EQ(parsed.error().file, (folder / "mask.toml").string()); // where the fault is
+    EXPECT_EQ(parsed.error().field, "file");                         // of the option
+    return parsed.error().to_string();
   }
 };
 
@@ -107,7 +110,8 @@ TEST_F(MaskFiles, OfLargeGraphsTakeNoTime) {
   for (int node = 0; node < 1500; ++node)
     text += "[[nodes]]\nname = 'n" + std::to_string(node) + "'\ntokens = '" + std::to_string(node) + "'\n" +
             (node > 0 ? "to = ['n" + std::to_string(node - 1) + "']\n" : "");
-  EXPECT_TRUE(parse_specs("graph:hops=1000000000000,file=" + write("graph.toml", text)).ok());
+  EXPECT_TRUE(
+      parse_specs("graph:hops=1000000000000,file=" + write("graph.toml", text), MechanismList::built_in()).ok());
 }
 
 TEST_F(MaskFiles, AreRefusedWithTheirPlace) {
@@ -138,8 +142,8 @@ TEST_F(MaskFiles, AreRefusedWithTheirPlace) {
   EXPECT_THAT(error_of("graph", "x = 1\n"), testing::HasSubstr("mask.toml"));
   EXPECT_THAT(error_of("conv", "part,channel,w0,w1,w2\nz,0,0,0,1\n"), testing::HasSubstr("line 2"));
   EXPECT_THAT(error_of("conv", "part,channel,w0,w1,w2\nq,0,0,0\n"), testing::HasSubstr("line 2"));
-  EXPECT_FALSE(parse_specs("blocks:file=/nowhere/mask.toml").ok());
-  EXPECT_FALSE(parse_specs("blocks").ok());
+  EXPECT_FALSE(parse_specs("blocks:file=/nowhere/mask.toml", MechanismList::built_in()).ok());
+  EXPECT_FALSE(parse_specs("blocks", MechanismList::built_in()).ok());
 }
 
 } // namespace

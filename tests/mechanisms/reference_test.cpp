@@ -78,10 +78,12 @@ void expect_as_reference(const Mechanism& mechanism, const Layer& layer, const S
 }
 
 TEST_P(Mechanisms, RunsAsItsReference) {
-  const auto parsed = parse_specs(GetParam());
+  const auto parsed = parse_specs(GetParam(), MechanismList::built_in());
   ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
-  const AttentionPlan plan(GetParam(), {{{&parsed->front().definition->info, parsed->front().mechanism, {0, 1, 2, 3}}}},
-                           test_heads);
+  const AttentionPlan plan(
+      GetParam(),
+      {{{{parsed->front().definition, &parsed->front().definition->info}, parsed->front().mechanism, {0, 1, 2, 3}}}},
+      test_heads);
   for (const Shape& shape : shapes) {
     const Layer layer = random_layer(shape);
     const at::Tensor z = plan.run_rows(layer.input, layer.rows);
@@ -91,7 +93,7 @@ TEST_P(Mechanisms, RunsAsItsReference) {
 }
 
 Weights weights_of_spec(const std::string& spec) {
-  return find_mechanism(spec.substr(0, spec.find(':')))->info.weights;
+  return MechanismList::built_in().find(spec.substr(0, spec.find(':')))->info.weights;
 }
 
 // Whoever reads the pattern gets the one that makes z, whatever the size of its tiles.
@@ -280,7 +282,7 @@ TEST(Titans, EqualsLinearAttentionOfOrthonormalKeys) {
   head.q = plain_rows(at::randn({16, 16}));
   head.k = plain_rows(at::eye(16));
   head.v = plain_rows(at::randn({16, 16}));
-  const auto titans = parse_specs("titans:theta=0.5,keys=plain");
+  const auto titans = parse_specs("titans:theta=0.5,keys=plain", MechanismList::built_in());
   const Rows pattern = titans->front().mechanism->reference(head);
   for (std::size_t i = 0; i < 16; ++i)
     for (std::size_t j = 0; j < 16; ++j)
@@ -293,7 +295,7 @@ TEST(Boost, RaisesTheSpanMonotonically) {
   const PlainHead head = plain_head(layer, {.tokens = 50}, 0, 1);
   double before = -1.0;
   for (const char* alpha : {"0", "0.3", "0.6", "1.5"}) {
-    const auto boost = parse_specs(std::string("boost:spans=10-14,alpha=") + alpha);
+    const auto boost = parse_specs(std::string("boost:spans=10-14,alpha=") + alpha, MechanismList::built_in());
     const Rows pattern = boost->front().mechanism->reference(head);
     double mass = 0.0;
     for (std::size_t key = 10; key < 15; ++key)

@@ -32,7 +32,7 @@ SparseAttentionInput row_of(const Layer& layer, const Shape& shape, std::int64_t
 }
 
 template <typename Keys> void expect_as_reference(const std::string& spec, const Keys& keys_of) {
-  const auto parsed = parse_specs(spec);
+  const auto parsed = parse_specs(spec, MechanismList::built_in());
   ASSERT_TRUE(parsed.ok()) << parsed.error().to_string();
   for (const Shape& shape : shapes) {
     const Layer layer = random_layer(shape);

@@ -14,7 +14,7 @@ ModelConfig small() {
 }
 
 std::string field_of(const std::string& spec) {
-  const auto plan = AttentionPlan::parse(spec, small());
+  const auto plan = AttentionPlan::parse(spec, small(), MechanismList::built_in());
   if (plan.ok()) return "none";
   EXPECT_NE(plan.error().message.find(spec.substr(0, spec.find(';'))), std::string::npos) << plan.error().message;
   return plan.error().field;
@@ -76,14 +76,14 @@ TEST(Specs, SayWhatIsWrong) {
 }
 
 TEST(Specs, EveryMechanismRunsAtItsDefaults) {
-  for (const MechanismDefinition* each : all_mechanisms()) {
-    const auto parsed = parse_specs(each->info.id);
+  const MechanismList list = MechanismList::built_in();
+  for (const SharedDefinition& each : list.all()) {
+    const auto parsed = parse_specs(each->info.id, MechanismList::built_in());
     // A mask has no default: it is in a file.
     EXPECT_EQ(parsed.ok(), std::string(each->info.id) != "blocks" && std::string(each->info.id) != "graph");
-    EXPECT_TRUE(names_mechanism(std::string(each->info.id) + ":x")) << each->info.id;
   }
-  EXPECT_FALSE(names_mechanism("double"));
-  EXPECT_STREQ(all_mechanisms().front()->info.id, "full");
+  EXPECT_STREQ(list.all().front()->info.id, "full");
+  EXPECT_EQ(ids_of("mine:x=1@heads=1.1;window@layers=2;topk"), (std::vector<std::string>{"mine", "window", "topk"}));
 }
 
 } // namespace

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 
 #include "core/base/child_process.h"
-#include "plugins/host/guards.h"
 #include "plugins/host/plugin_host.h"
 #include "tests/engine/tiny_model.h"
 
@@ -70,21 +69,6 @@ TEST(ChildProcess, IsCancelled) {
   later.join();
 }
 
-class OddBackend : public AttentionPlugin {
-public:
-  explicit OddBackend(bool throws) : throws_(throws) {}
-  const char* name() const override { return "odd"; }
-  std::string title() const override { return "Odd"; }
-  std::string description() const override { return "Wrong on purpose"; }
-  at::Tensor run(const AttentionInput& input) const override {
-    if (throws_) throw 7;
-    return input.q.narrow(1, 0, 1);
-  }
-
-private:
-  bool throws_;
-};
-
 Result<DetectorResult> run_good_module(const std::string& fail) {
   HostOptions options;
   options.folders = {HEADSCOPE_BINARY_DIR "/tests/plugins/modules/good"};
@@ -109,20 +93,6 @@ TEST(Guards, TurnWhatADetectorDoesWrongIntoErrors) {
               testing::AllOf(HasSubstr("good.so"), HasSubstr("unknown type")));
   EXPECT_THAT(run_good_module("shape").error().to_string(),
               testing::AllOf(HasSubstr("good.so"), HasSubstr("does not fit the model's 3 x 4 heads")));
-}
-
-TEST(Guards, TurnWhatABackendDoesWrongIntoErrors) {
-  RunRequest request;
-  request.batch = TokenBatch::single({1, 2, 3});
-  for (const bool throws : {false, true}) {
-    auto backend = guard(std::make_unique<OddBackend>(throws), "odd.so");
-    ASSERT_TRUE(backend.ok());
-    const Engine engine(test::tiny_model("llama"), *backend);
-    const auto result = engine.run(request);
-    ASSERT_FALSE(result.ok());
-    EXPECT_THAT(result.error().to_string(), HasSubstr("odd.so"));
-    EXPECT_THAT(result.error().to_string(), HasSubstr(throws ? "unknown type" : "shape"));
-  }
 }
 
 } // namespace

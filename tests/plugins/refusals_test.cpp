@@ -113,6 +113,11 @@ TEST_F(Refusals, OfWrongTagsComeBeforeTheModuleIsOpened) {
   manifest["sdk"] = 99;
   add("crash_on_open", manifest.dump());
   EXPECT_THAT(reason(), HasSubstr("sdk: was built for SDK 99"));
+  manifest["sdk"] = 2; // when plugins of attention were of another kind
+  manifest["kind"] = "attention-backend";
+  add("crash_on_open", manifest.dump());
+  EXPECT_THAT(reason(), AllOf(HasSubstr("sdk: was built for SDK 2; this Headscope has SDK "),
+                              HasSubstr("build the plugin again")));
 }
 
 TEST_F(Refusals, NameTheFieldOfABrokenManifest) {
@@ -172,7 +177,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(BadModule{"missing", {"cannot be opened", "undefined symbol", "no_such_function_of_headscope"}},
                     BadModule{"no_entry", {"has no function headscope_plugin"}},
                     BadModule{"old_table", {"was compiled for SDK", "whatever its manifest says"}},
-                    BadModule{"wrong_kind", {"holds plugins of kind detector", "attention-backend"}},
+                    BadModule{"wrong_kind", {"holds plugins of kind detector", "its manifest says mechanism"}},
                     BadModule{"empty", {"makes no object"}}, BadModule{"bad_id", {"'Bad Id'"}},
                     BadModule{"throw", {"cannot make its objects", "the calibration file is missing"}},
                     BadModule{"throw_other", {"cannot make its objects", "unknown type"}},
@@ -208,6 +213,33 @@ TEST_F(Refusals, OfIdsThatAreTaken) {
   EXPECT_THAT(host.entries()[1].reason, HasSubstr("the id 'good' is taken by"));
   EXPECT_THAT(host.entries()[2].reason, HasSubstr("id: is the id of"));
   EXPECT_EQ(host.detectors().size(), 1U);
+}
+
+TEST_F(Refusals, OfAMechanismWithTheNameOfOneOfHeadscopes) {
+  add("clash");
+  const PluginHost host = PluginHost::load(options_);
+  EXPECT_FALSE(host.entries().at(0).loaded);
+  EXPECT_THAT(host.entries()[0].reason, AllOf(HasSubstr("'window' (full attention that goes wrong)"),
+                                              HasSubstr("Headscope's own mechanism 'window' (sliding window)")));
+  EXPECT_EQ(host.mechanisms().all().size(), mechanisms::MechanismList::built_in().all().size());
+  EXPECT_TRUE(host.mechanisms().find("window")->module.empty());
+  EXPECT_THAT(host.mechanisms().why_missing("clash"), HasSubstr("the plugin 'clash' was refused: its mechanism"));
+}
+
+TEST_F(Refusals, OfTwoMechanismsOfOneName) {
+  add("odd");
+  json manifest = manifest_of("odd");
+  manifest["id"] = "other";
+  std::ofstream(file("other.json")) << manifest;
+  const PluginHost host = PluginHost::load(options_);
+  ASSERT_EQ(host.entries().size(), 2U);
+  EXPECT_TRUE(host.entries()[0].loaded) << host.entries()[0].reason;
+  EXPECT_THAT(host.entries()[1].reason, HasSubstr("has the name of the mechanism of " + file("odd.so").string()));
+}
+
+TEST_F(Refusals, OfAMechanismWhoseDefaultsAreOutsideTheirBounds) {
+  add("bad_options");
+  EXPECT_THAT(reason(), HasSubstr("its mechanism 'odd' has an option 'width' that has a default outside its bounds"));
 }
 
 TEST_F(Refusals, AreRememberedUntilTheModuleChanges) {

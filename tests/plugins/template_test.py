@@ -31,6 +31,7 @@ class Guide(harness.Case):
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertIn("Self-attending heads", result.stdout)
         self.assertIn("First-token heads", result.stdout)
+        self.assertIn("100% tests passed, 0 tests failed out of 2", result.stdout)  # the template's own
         self.assertNotIn("refused", result.stdout)
         self.check_plugins(env)
 
@@ -44,7 +45,7 @@ class Guide(harness.Case):
         env = {**env, "HEADSCOPE_PLUGINS": str(self.folder / "build/my_plugins")}
         plugins = self.program(env, "plugins", "list")["plugins"]
         self.assertEqual({p["id"]: p["state"] for p in plugins},
-                         {"detectors": "loaded", "my_id": "loaded", "double": "loaded", "first_token": "loaded"})
+                         {"detectors": "loaded", "my_id": "loaded", "fade": "loaded", "first_token": "loaded"})
         # All of them from the installed tree or the user's folder, none from where this was built.
         self.assertTrue(all(pathlib.Path(p["module"]).is_relative_to(self.folder) for p in plugins), plugins)
         # The template's scores are those of the maps that the program of the build stores.

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "app/gui/engine/engine_state.h"
+#include "app/runs/known_mechanisms.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/plan.h"
 
@@ -17,8 +18,22 @@ MechanismField field_of(const mechanisms::MechanismOption& option) {
   return field;
 }
 
+std::vector<MechanismCard> cards_of(const mechanisms::MechanismList& list) {
+  std::vector<MechanismCard> cards;
+  for (const mechanisms::SharedDefinition& each : list.all()) {
+    const mechanisms::MechanismInfo& info = each->info;
+    if (std::string_view(info.id) == "full") continue;
+    MechanismCard card{info.id,          info.title,    info.what,    info.cost, info.reference,
+                       info.equals_full, info.training, info.drop_in, {},        each->module};
+    for (const auto& option : info.options)
+      card.options.push_back(field_of(option));
+    cards.push_back(std::move(card));
+  }
+  return cards;
+}
+
 Result<std::shared_ptr<const mechanisms::AttentionPlan>> parse(const std::string& text, const ModelConfig& config) {
-  return mechanisms::AttentionPlan::parse(text, config);
+  return mechanisms::AttentionPlan::parse(text, config, mechanisms_for(text));
 }
 
 // Each plan finds the clean runs of its own; beside those of full attention only the last plan's are kept.
@@ -49,7 +64,7 @@ void take_plan(EngineState& state) {
     made = {};
     auto plan = parse(state.plan, state.full->config());
     if (!plan.ok()) {
-      state.plan_error = make_error(plan.error().code, plan.error().message, {}, "attention");
+      state.plan_error = make_error(plan.error().code, plan.error().message, plan.error().file, "attention");
       state.engine.reset();
       return;
     }
@@ -78,18 +93,15 @@ struct Scope {
 } // namespace
 
 std::vector<MechanismCard> list_mechanisms() {
-  std::vector<MechanismCard> cards;
-  for (const mechanisms::MechanismDefinition* each : mechanisms::all_mechanisms()) {
-    const mechanisms::MechanismInfo& info = each->info;
-    if (std::string_view(info.id) == "full") continue;
-    MechanismCard card{info.id,          info.title,    info.what,    info.cost, info.reference,
-                       info.equals_full, info.training, info.drop_in, {}};
-    for (const auto& option : info.options)
-      card.options.push_back(field_of(option));
-    cards.push_back(std::move(card));
-  }
+  std::vector<MechanismCard> cards = cards_of(mechanisms::MechanismList::built_in());
   // What a trained model survives comes first.
   std::stable_partition(cards.begin(), cards.end(), [](const MechanismCard& card) { return card.drop_in; });
+  return cards;
+}
+
+std::vector<MechanismCard> list_plugin_mechanisms() {
+  std::vector<MechanismCard> cards = cards_of(loaded_plugins().mechanisms());
+  std::erase_if(cards, [](const MechanismCard& card) { return card.plugin.empty(); });
   return cards;
 }
 

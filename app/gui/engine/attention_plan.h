@@ -26,10 +26,13 @@ struct MechanismCard {
   std::string training; // what the original needs; empty: nothing
   bool drop_in = true;  // false: a trained model does not survive it
   std::vector<MechanismField> options;
+  std::string plugin; // the file that it is from; empty: Headscope's own
 };
 
-// All but full attention, drop-ins first.
+// Headscope's own, all but full attention, drop-ins first.
 std::vector<MechanismCard> list_mechanisms();
+// Those of plugins, which are looked for when they are first asked for: on another thread than the window's.
+std::vector<MechanismCard> list_plugin_mechanisms();
 
 struct PlanInfo {
   std::string text;

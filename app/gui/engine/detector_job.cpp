@@ -4,17 +4,11 @@
 #include <algorithm>
 
 #include "app/gui/engine/engine_state.h"
+#include "app/runs/known_mechanisms.h"
 #include "app/runs/result_parts.h"
-#include "plugins/host/plugin_host.h"
 
 namespace headscope::gui {
 namespace {
-
-// Plugins are read once; those added later appear after the next start.
-const plugin::PluginHost& plugins() {
-  static const plugin::PluginHost host = plugin::PluginHost::load();
-  return host;
-}
 
 Result<OptionSet> options_of(const Detector& detector, const DetectorRequest& request) {
   OptionSet options(detector.options());
@@ -35,11 +29,11 @@ std::vector<std::int64_t> seeds_of(const std::vector<OptionSet>& all) {
 
 } // namespace
 
-const std::vector<plugin::PluginEntry>& list_plugins() { return plugins().entries(); }
+const std::vector<plugin::PluginEntry>& list_plugins() { return loaded_plugins().entries(); }
 
 std::vector<DetectorInfo> list_detectors() {
   std::vector<DetectorInfo> list;
-  for (const auto& detector : plugins().detectors())
+  for (const auto& detector : loaded_plugins().detectors())
     list.push_back(
         {detector->id(), detector->title(), detector->description(), detector->reference(), detector->options()});
   return list;
@@ -47,7 +41,7 @@ std::vector<DetectorInfo> list_detectors() {
 
 Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& request, const RunControl& control) {
   HS_ASSIGN(const auto engine, open_engine(state));
-  HS_ASSIGN(const auto detector, plugins().detector(request.id));
+  HS_ASSIGN(const auto detector, loaded_plugins().detector(request.id));
   HS_ASSIGN(const OptionSet options, options_of(*detector, request));
   HS_TRY(detector->check(*engine));
   HS_ASSIGN(DetectorResult result, detector->run({*engine, options, request.haystack, control}));
@@ -68,7 +62,7 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
     if (answer.plan != request.answers.front().plan)
       return make_error(ErrorCode::mismatch, "ran under another attention plan than the others; run it again", {},
                         answer.request.id);
-    HS_ASSIGN(auto detector, plugins().detector(answer.request.id));
+    HS_ASSIGN(auto detector, loaded_plugins().detector(answer.request.id));
     HS_ASSIGN(OptionSet set, options_of(*detector, answer.request));
     detectors.push_back(std::move(detector));
     options.push_back(std::move(set));

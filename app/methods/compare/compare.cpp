@@ -7,6 +7,7 @@
 #include "app/methods/compare/compare_report.h"
 #include "app/methods/inputs/needle_input.h"
 #include "app/methods/inputs/text_input.h"
+#include "app/runs/known_mechanisms.h"
 #include "app/runs/result_parts.h"
 #include "core/mechanisms/spec.h"
 
@@ -29,7 +30,12 @@ public:
     input_.list_file(list, "The text");
     input_.list_no_bos(list);
   }
-  store::Attributes recorded_inputs() const override { return input_.recorded(); }
+  store::Attributes recorded_inputs() const override {
+    store::Attributes recorded = input_.recorded();
+    for (store::Attribute& each : plan_attributes(mechanisms::joined_specs(specs_)))
+      recorded.push_back(std::move(each));
+    return recorded;
+  }
 
   void options(OptionList& list) override {
     list.add("attention", specs_,
@@ -63,8 +69,8 @@ public:
   Status check_options() override {
     if (specs_.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--attention");
     for (const std::string& spec : specs_)
-      if (const auto parsed = mechanisms::parse_specs(spec); !parsed.ok())
-        return make_error(parsed.error().code, parsed.error().message, {}, "--attention");
+      if (const auto parsed = mechanisms::parse_specs(spec, mechanisms_for(spec)); !parsed.ok())
+        return make_error(parsed.error().code, parsed.error().message, parsed.error().file, "--attention");
     HS_TRY(needle_.check());
     if (detect_.detectors.empty() && !detect_.set.empty())
       return make_error(ErrorCode::invalid_argument, "sets an option of a detector, and --detectors names none", {},

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "app/runs/known_mechanisms.h"
 #include "core/mechanisms/summary.h"
 
 namespace headscope::methods {
@@ -17,8 +18,8 @@ using Plan = std::shared_ptr<const AttentionPlan>;
 
 // Null where the plan leaves everything at full attention.
 Result<Plan> plan_of(const std::string& spec, const ModelConfig& config) {
-  auto plan = AttentionPlan::parse(spec, config);
-  if (!plan.ok()) return make_error(plan.error().code, plan.error().message, {}, "--attention");
+  auto plan = AttentionPlan::parse(spec, config, mechanisms_for(spec));
+  if (!plan.ok()) return make_error(plan.error().code, plan.error().message, plan.error().file, "--attention");
   for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer)
     if (!(*plan)->parts(layer).empty()) return *plan;
   return Plan{};

@@ -6,14 +6,13 @@
 
 #include <ATen/Parallel.h>
 
+#include "app/runs/known_mechanisms.h"
 #include "core/base/text_file.h"
 #include "core/engine/device.h"
 #include "core/io/checkpoint.h"
 #include "core/mechanisms/plan.h"
 #include "core/model/dtype.h"
 #include "core/model/model_store.h"
-#include "core/prompts/haystack.h"
-#include "plugins/host/plugin_host.h"
 
 namespace headscope::methods {
 
@@ -42,10 +41,9 @@ void list_device_options(OptionList& list, ModelOptions& options) {
 void list_model_options(OptionList& list, ModelOptions& options) {
   list.add("model", options.model, "A folder, a .gguf file, smollm2 or gemma3-270m").flags({"-m"}).must();
   list_device_options(list, options);
-  list.add(
-      "attention", options.attention,
-      "What computes attention: default, mechanisms (docs/attention-lab.md) as window:window=256@layers=4-29, several "
-      "joined by ';', or a backend of plugins list");
+  list.add("attention", options.attention,
+           "What computes attention: default, or mechanisms of Headscope and of plugins (headscope mechanisms) as "
+           "window:window=256@layers=4-29, several joined by ';'");
   list.add("fold_ln", options.fold_ln, "Fold norm weights into the matrices that read them");
   list.add("center_writing_weights", options.center_writing_weights,
            "Remove the mean of what is written to the residual");
@@ -85,22 +83,9 @@ Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model) {
 
 Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options) {
   if (options.attention == "default") return std::shared_ptr<const AttentionBackend>{};
-  if (mechanisms::names_mechanism(options.attention)) {
-    auto plan = mechanisms::AttentionPlan::parse(options.attention, model.config);
-    if (!plan.ok()) return make_error(plan.error().code, plan.error().message, {}, "--attention");
-    return std::shared_ptr<const AttentionBackend>(std::move(*plan));
-  }
-  auto found = plugin::PluginHost::load().attention(options.attention);
-  if (!found.ok()) {
-    const bool unknown = found.error().code == ErrorCode::not_found;
-    return make_error(found.error().code,
-                      found.error().message +
-                          (unknown ? ", and 'headscope mechanisms' lists no such way to attend" : ""),
-                      found.error().file, "--attention");
-  }
-  if (const Status fits = (*found)->check(model); !fits.ok())
-    return make_error(fits.error().code, fits.error().message, model.identity.path, "--attention");
-  return std::shared_ptr<const AttentionBackend>(std::move(*found));
+  auto plan = mechanisms::AttentionPlan::parse(options.attention, model.config, mechanisms_for(options.attention));
+  if (!plan.ok()) return make_error(plan.error().code, plan.error().message, plan.error().file, "--attention");
+  return std::shared_ptr<const AttentionBackend>(std::move(*plan));
 }
 
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options) {
@@ -125,19 +110,16 @@ store::Attributes model_attributes(const ModelOptions& options) {
 } // namespace
 
 Result<std::vector<std::string>> attention_file_hashes(const ModelOptions& options) {
-  std::vector<std::string> hashes;
-  if (!mechanisms::names_mechanism(options.attention)) return hashes;
-  for (const std::string& file : mechanisms::files_of(options.attention)) {
-    HS_ASSIGN(std::string hash, haystack_sha256(file));
-    hashes.push_back(std::move(hash));
-  }
-  return hashes;
+  HS_ASSIGN(PlanHashes hashes, hashes_of_plan(options.attention));
+  std::vector<std::string> all = std::move(hashes.options);
+  all.insert(all.end(), hashes.modules.begin(), hashes.modules.end());
+  return all;
 }
 
 store::Attributes option_attributes(const ModelOptions& options) {
-  const auto hashes = attention_file_hashes(options);
   store::Attributes attributes = model_attributes(options);
-  if (hashes.ok() && !hashes->empty()) attributes.push_back({"attention_files", *hashes});
+  for (store::Attribute& each : plan_attributes(options.attention))
+    attributes.push_back(std::move(each));
   return attributes;
 }
 

@@ -36,14 +36,13 @@ Result<std::shared_ptr<const Model>> load(const ModelOptions& options, const Con
 // Opens the tokenizer alone, without reading weights.
 Result<std::unique_ptr<Tokenizer>> open_tokenizer(const std::string& model);
 
-// Makes the attention backend that was asked for; null: the default. Returns not_found, or unsupported when it does not
-// fit the model.
+// Reads the plan that was asked for; null: the default. Errors are those of AttentionPlan::parse().
 Result<std::shared_ptr<const AttentionBackend>> open_attention(const Model& model, const ModelOptions& options);
-// Opens an engine with that backend. Returns not_found, or unsupported when the backend does not fit the model.
+// Opens an engine with that attention.
 Result<Engine> open_engine(std::shared_ptr<const Model> model, const ModelOptions& options);
 
 store::Attributes option_attributes(const ModelOptions& options);
-// SHA-256 of the files that the attention's options name, which results depend on.
+// SHA-256 of the files that results depend on through attention: those that its options name, and its plugins.
 Result<std::vector<std::string>> attention_file_hashes(const ModelOptions& options);
 
 struct PromptOptions {

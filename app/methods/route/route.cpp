@@ -5,6 +5,7 @@
 
 #include "app/methods/inputs/text_input.h"
 #include "app/methods/route/route_report.h"
+#include "app/runs/known_mechanisms.h"
 #include "app/runs/result_parts.h"
 #include "core/base/partial_file.h"
 #include "core/base/text_file.h"
@@ -34,7 +35,11 @@ public:
     input_.list_no_bos(list);
   }
   store::Attributes recorded_inputs() const override {
-    return {{"text_file", input_.file}, {"held_out_file", held_out_file_}, {"no_bos", input_.no_bos}};
+    store::Attributes recorded = {
+        {"text_file", input_.file}, {"held_out_file", held_out_file_}, {"no_bos", input_.no_bos}};
+    for (store::Attribute& each : plan_attributes(mechanisms::joined_specs(task_.candidates)))
+      recorded.push_back(std::move(each));
+    return recorded;
   }
 
   void options(OptionList& list) override {
@@ -64,9 +69,10 @@ public:
 
   Status check_options() override {
     if (task_.candidates.empty()) return make_error(ErrorCode::invalid_argument, "is required", {}, "--candidate");
+    task_.mechanisms = mechanisms_for(mechanisms::joined_specs(task_.candidates));
     for (const std::string& spec : task_.candidates)
-      if (const auto parsed = mechanisms::parse_specs(spec); !parsed.ok())
-        return make_error(parsed.error().code, parsed.error().message, {}, "--candidate");
+      if (const auto parsed = mechanisms::parse_specs(spec, task_.mechanisms); !parsed.ok())
+        return make_error(parsed.error().code, parsed.error().message, parsed.error().file, "--candidate");
     for (const auto& [path, flag] : {std::pair{plan_out_, "--plan-out"}, std::pair{duo_out_, "--duo-out"}})
       if (!path.empty() && !replace_ && std::filesystem::exists(path))
         return make_error(ErrorCode::already_exists, "exists; --replace overwrites it", path, flag);
@@ -83,7 +89,8 @@ public:
     work.context.finish_progress();
     if (!route.ok()) {
       const bool candidate = route.error().field == "candidates" || route.error().field == "heads";
-      return make_error(route.error().code, route.error().message, {}, candidate ? "--candidate" : route.error().field);
+      return make_error(route.error().code, route.error().message, route.error().file,
+                        candidate ? "--candidate" : route.error().field);
     }
     if (work.writer) {
       HS_TRY(work.writer->add_prompt(prompt_of(model, "text", task_.tokens)));

@@ -85,6 +85,7 @@ extern const MechanismDefinition moh = {
                          "it is an analysis. oracle shows how many heads a token needs",
              .weights = Weights::positive,
              .drop_in = false,
+             .heads_compete = true,
              .options = {{.name = "router", .value = 0, .help = "what ranks heads", .choices = {"norm", "oracle"}},
                          {.name = "shared", .value = 0, .least = 0, .help = "first heads, which always attend"},
                          {.name = "top", .value = 4, .least = 0, .help = "others of a token"}}},

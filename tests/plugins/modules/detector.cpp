@@ -8,7 +8,6 @@
 
 #include <unistd.h>
 
-#include "plugins/sdk/attention_plugin.h"
 #include "plugins/sdk/detector.h"
 #include "plugins/sdk/plugin.h"
 

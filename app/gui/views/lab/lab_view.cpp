@@ -62,6 +62,19 @@ LabView::LabView(Workspace& workspace, QWidget* parent)
   show_problem({});
   show_plan();
   show_prediction();
+  read_plugins();
+}
+
+void LabView::read_plugins() {
+  workspace().files().post<std::vector<MechanismCard>>(
+      {QStringLiteral("mechanisms"), tr("Looking for plugins")}, this,
+      [](FileState&, const JobContext<std::vector<MechanismCard>>&) -> Result<std::vector<MechanismCard>> {
+        return list_plugin_mechanisms();
+      },
+      {[this](Result<std::vector<MechanismCard>> found) {
+        if (!found.ok()) return workspace().report(tr("Plugins were not found"), found.error());
+        form_->add(*found);
+      }});
 }
 
 QWidget* LabView::make_buttons() {

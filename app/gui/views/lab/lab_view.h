@@ -46,6 +46,7 @@ protected:
 private:
   QWidget* make_buttons();
   QWidget* make_plan();
+  void read_plugins();
   std::vector<HeadId> heads_of(Heads heads) const;
   void change(const std::vector<HeadId>& heads, const std::function<void(HeadPlan&, HeadId)>& change);
   void take(const std::string& plan);

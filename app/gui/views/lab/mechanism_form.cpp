@@ -45,21 +45,19 @@ QString about(const MechanismCard& card) {
     add(MechanismForm::tr("An analysis"),
         MechanismForm::tr("it breaks a model that was not trained for it").toStdString());
   add(MechanismForm::tr("Reference"), card.reference);
+  add(MechanismForm::tr("Plugin"), card.plugin);
   return lines.join(QStringLiteral("<br>"));
 }
 
 } // namespace
 
 MechanismForm::MechanismForm(QWidget* parent)
-    : QWidget(parent), cards_(list_mechanisms()), choice_(new QComboBox), about_(new QLabel), scroll_(new QScrollArea) {
+    : QWidget(parent), choice_(new QComboBox), about_(new QLabel), scroll_(new QScrollArea) {
   choice_->setObjectName(QStringLiteral("mechanism"));
   choice_->setAccessibleName(tr("Mechanism"));
   choice_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
   choice_->setMinimumContentsLength(12);
-  for (const MechanismCard& each : cards_) {
-    choice_->addItem(tr("%1 (%2)").arg(sentence_case(qt(each.title)), qt(each.id)), qt(each.id));
-    choice_->setItemData(choice_->count() - 1, qt(each.what), Qt::ToolTipRole);
-  }
+  add(list_mechanisms());
   about_->setWordWrap(true);
   about_->setTextFormat(Qt::RichText);
   about_->setTextInteractionFlags(Qt::TextSelectableByMouse);
@@ -78,6 +76,14 @@ MechanismForm::MechanismForm(QWidget* parent)
   scroll_->setWidget(inside);
   connect(choice_, &QComboBox::currentIndexChanged, this, &MechanismForm::show_chosen);
   show_chosen();
+}
+
+void MechanismForm::add(const std::vector<MechanismCard>& cards) {
+  for (const MechanismCard& each : cards) {
+    cards_.push_back(each);
+    choice_->addItem(tr("%1 (%2)").arg(sentence_case(qt(each.title)), qt(each.id)), qt(each.id));
+    choice_->setItemData(choice_->count() - 1, qt(each.what), Qt::ToolTipRole);
+  }
 }
 
 const MechanismCard& MechanismForm::card() const {

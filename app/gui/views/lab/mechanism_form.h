@@ -21,6 +21,8 @@ class MechanismForm : public QWidget {
 public:
   explicit MechanismForm(QWidget* parent = nullptr);
 
+  // Adds mechanisms behind those that are there.
+  void add(const std::vector<MechanismCard>& cards);
   void choose(const QString& id);
   // "hip:k=128", with the options that are not at their defaults.
   std::string spec() const;

@@ -1,31 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-#include "plugins/host/guards.h"
+#include "plugins/host/detector_guard.h"
 
 #include <set>
 
-#include <ATen/ATen.h>
-
-#include "core/model/guard.h"
 #include "core/store/part_name.h"
 #include "plugins/host/manifest.h"
+#include "plugins/host/walled.h"
 
 namespace headscope::plugin {
 namespace {
-
-// Like guarded(), for code that others wrote: it may throw anything, and that is not a defect of Headscope.
-template <typename Body> auto walled(const std::string& doing, Body&& body) -> std::invoke_result_t<Body> {
-  auto result = guarded(doing, [&]() -> std::invoke_result_t<Body> {
-    try {
-      return body();
-    } catch (const std::exception&) {
-      throw;
-    } catch (...) {
-      return make_error(ErrorCode::internal, doing + " failed: an exception of an unknown type");
-    }
-  });
-  if (result.ok() || result.error().code != ErrorCode::internal) return result;
-  return make_error(ErrorCode::unsupported, result.error().message, result.error().file, result.error().field);
-}
 
 Status check_id(const std::string& id, const std::string& module) {
   if (is_id(id)) return {};
@@ -117,36 +100,6 @@ private:
   std::unique_ptr<Detector> inner_;
 };
 
-class GuardedAttention : public AttentionPlugin {
-public:
-  GuardedAttention(std::unique_ptr<AttentionPlugin> inner, std::string module)
-      : name_(inner->name()), title_(inner->title()), description_(inner->description()), module_(std::move(module)),
-        inner_(std::move(inner)) {}
-
-  const char* name() const override { return name_.c_str(); }
-  std::string title() const override { return title_; }
-  std::string description() const override { return description_; }
-
-  Status check(const Model& model) const override {
-    return walled(name_ + " (" + module_ + "): check", [&] { return inner_->check(model); });
-  }
-
-  at::Tensor run(const AttentionInput& input) const override {
-    auto z = walled(name_ + " (" + module_ + ")", [&]() -> Result<at::Tensor> { return inner_->run(input); });
-    if (!z.ok()) throw ErrorException(z.error());
-    if (z->defined() && z->sizes() == input.q.sizes() && z->scalar_type() == input.q.scalar_type() &&
-        z->device() == input.q.device())
-      return *z;
-    throw ErrorException(make_error(
-        ErrorCode::mismatch,
-        "the attention backend " + name_ + " must return a tensor of the shape, type and device of q", module_));
-  }
-
-private:
-  std::string name_, title_, description_, module_;
-  std::unique_ptr<AttentionPlugin> inner_;
-};
-
 } // namespace
 
 Result<std::shared_ptr<const Detector>> guard(std::unique_ptr<Detector> detector, const std::string& module) {
@@ -154,15 +107,6 @@ Result<std::shared_ptr<const Detector>> guard(std::unique_ptr<Detector> detector
     auto guarded_one = std::make_shared<const GuardedDetector>(std::move(detector), module);
     HS_TRY(check_id(guarded_one->id(), module));
     return std::shared_ptr<const Detector>(guarded_one);
-  });
-}
-
-Result<std::shared_ptr<const AttentionPlugin>> guard(std::unique_ptr<AttentionPlugin> backend,
-                                                     const std::string& module) {
-  return walled(module + ": asking a backend for its name", [&]() -> Result<std::shared_ptr<const AttentionPlugin>> {
-    auto guarded_one = std::make_shared<const GuardedAttention>(std::move(backend), module);
-    HS_TRY(check_id(guarded_one->name(), module));
-    return std::shared_ptr<const AttentionPlugin>(guarded_one);
   });
 }
 
