@@ -57,6 +57,13 @@ at::Tensor with_padding(const at::Tensor& x, const at::Tensor& of_padding, std::
                  axis);
 }
 
+// Counts what mixing values by a pattern costs: all of the tile's are read, whatever their weight.
+void count_values(const Text& text, const at::Tensor& weights, const at::Tensor& v) {
+  if (!text.cost) return;
+  text.cost->attended += at::count_nonzero(weights).item<std::int64_t>();
+  text.cost->bytes += weights.numel() * v.size(2) * static_cast<std::int64_t>(v.element_size());
+}
+
 // z of one row for some heads, [head, query of the run, d_head].
 at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::int64_t row, const PlanPart& part) {
   const OpenPart open(in, rows, row, part);
@@ -72,7 +79,9 @@ at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::in
   for_each_tile(open.row, [&](Range queries) {
     const Tile tile = open.tile(queries);
     const at::Tensor v = values_of(tile, open.row.text.v);
-    at::Tensor z = at::matmul(weights_of(tile).to(v.scalar_type()), v);
+    const at::Tensor weights = weights_of(tile);
+    count_values(open.row.text, weights, v);
+    at::Tensor z = at::matmul(weights.to(v.scalar_type()), v);
     if (tile.gate) z = z * tile.gate(z).to(z.scalar_type()).unsqueeze(-1);
     tiles.push_back(std::move(z));
   });
@@ -147,6 +156,7 @@ RowText row_text(const AttentionInput& in, const AttentionRows& rows, std::int64
   text.scale = in.scale;
   text.softcap = in.softcap;
   text.window = in.mask.window;
+  text.cost = rows.cost;
   if (rows.w_o.defined())
     text.w_o =
         rows.w_o.view({rows.w_o.size(0), in.q.size(2), in.q.size(3)}).index_select(1, q_heads).permute({1, 2, 0});
@@ -166,7 +176,10 @@ OpenPart::OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int
   row.text.heads_are = part.heads;
   part.mechanism->prepare(row.text);
   output = part.mechanism->open_output(row.text);
-  tile = part.mechanism->open(row.text);
+  tile = [this, mechanism = part.mechanism, opened = TileFunction()](Range queries) mutable {
+    if (!opened) opened = mechanism->open(row.text); // not where `output` does all
+    return opened(queries);
+  };
 }
 
 void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {

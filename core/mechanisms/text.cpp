@@ -77,6 +77,10 @@ Tile gated(Tile tile, const at::Tensor& v) {
 
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k) {
   const at::Tensor scores = at::matmul(q, k.transpose(1, 2)).to(at::kFloat) * text.scale;
+  if (text.cost) {
+    text.cost->scored += scores.numel();
+    text.cost->bytes += scores.numel() * k.size(2) * static_cast<std::int64_t>(k.element_size());
+  }
   return text.softcap ? at::tanh(scores / *text.softcap) * *text.softcap : scores;
 }
 

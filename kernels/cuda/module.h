@@ -28,7 +28,7 @@ struct Module {
   decltype(&kernels::cuda::hip_keys) hip_keys;
 };
 
-constexpr int module_version = 4;
+constexpr int module_version = 5;
 
 // The one symbol to look up: a function without arguments that returns the module.
 constexpr const char* module_symbol = "headscope_cuda_module";

@@ -29,11 +29,12 @@ sparse_cases::Tolerance tolerance_of(Element element) {
 
 void run_on_gpu(const sparse_cases::Input& input, sparse_cases::Output& result) {
   const DeviceMemory q(input.qk.q), k(input.qk.k), v(input.v), key_begin(input.c.shape.key_begin), runs(input.runs),
-      first(input.first), last(input.last), z(result.z), lse(result.lse);
+      first(input.first), last(input.last), order(input.order), z(result.z), lse(result.lse);
   SparseProblem problem = input.problem;
   problem.scores.q = q.as<void>(), problem.scores.k = k.as<void>(), problem.v = v.as<void>();
   problem.scores.key_begin = input.c.shape.key_begin.empty() ? nullptr : key_begin.as<std::int64_t>();
   problem.keys.runs = runs.as<KeyRun>();
+  if (input.c.scattered) problem.order.list = order.as<std::int32_t>();
   problem.keys.first = first.as<std::int64_t>(), problem.keys.last = last.as<std::int64_t>();
   require(cuda::sparse_attention(problem, {z.as<void>(), result.strides, lse.as<float>()}, nullptr), "attention");
   require(cudaDeviceSynchronize(), "run");

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -25,6 +26,13 @@ public:
       const at::Tensor of_key = at::floor_divide(key_positions(text, tile.keys), chunk_).squeeze(0);
       tile.scores = tile.scores + shift.index_select(-1, of_key);
       return tile;
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, this](Range queries) {
+      const at::Tensor sums = at::constant_pad_nd(text.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
+      return by_ranges(text, queries, top_ + 1, [&](Range range) { return z_of_chosen(text, sums, range); });
     };
   }
 
@@ -55,6 +63,22 @@ private:
     const at::Tensor best = std::get<1>(older.topk(std::min(top_, count), -1));
     const at::Tensor kept = at::zeros_like(scores, at::kBool).scatter(-1, best, true).logical_or(chunk == own);
     return scores.masked_fill(kept.logical_not(), not_visited);
+  }
+
+  // z by the chunks that each query keeps.
+  at::Tensor z_of_chosen(const Text& text, const at::Tensor& sums, Range queries) const {
+    const std::int64_t count = (queries.end + chunk_ - 1) / chunk_;
+    const at::Tensor scores = scores_of_chunks(text, sums, queries, count);
+    const auto [score, best] = scores.topk(std::min(top_ + 1, count), -1);
+    const at::Tensor q = take_queries(text, text.q, queries).unsqueeze(2);
+    BlockChoice choice;
+    choice.block = best.masked_fill(score == not_visited, -1);
+    choice.q = q.expand({q.size(0), q.size(1), best.size(2), q.size(3)});
+    choice.k = text.k;
+    choice.size = chunk_;
+    const auto found = attend_blocks(text, queries, choice);
+    if (!found) return {};
+    return mixed_blocks(*found, score.masked_fill(found->log_sum_exp == not_visited, not_visited));
   }
 
   // log Σ exp of the scores of each chunk; 0 where none is seen.
@@ -111,7 +135,7 @@ extern const MechanismDefinition hcam = {
              .title = "HCAM: attention over chunks, then within them",
              .what = "its own chunk and the `top` earlier ones with the largest q · mean key; the weight of a chunk is "
                      "the softmax of these, the weight of a key a softmax within its chunk",
-             .cost = "O(T (T / chunk + top chunk)) keys attended; this form computes all scores",
+             .cost = "O(T T / chunk) for the choice, O(T top chunk) keys attended",
              .reference = "arXiv 2105.14039; deepmind's hierarchical_transformer_memory, a memory beside attention",
              .equals_full = "chunk ≥ T",
              .training = "the original trains queries and summaries of chunks; as a drop-in it breaks the model",

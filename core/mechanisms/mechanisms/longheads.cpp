@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -43,21 +45,31 @@ at::Tensor chunk_keys(const Text& text, const at::Tensor& by_place, std::int64_t
   return at::matmul(weights, k).view({heads, count, d});
 }
 
-// The place in the row of chosen chunks, [head, query, chunk] int64; -1: not chosen.
-at::Tensor places_of(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
+// The chunks that queries choose besides the first, their own and the one before: int64 [head, query, choice]. Queries
+// with fewer candidates than choices name others too.
+at::Tensor best_chunks(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
   const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
   const std::int64_t whole = std::min(count, summaries.size(1));
   const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).detach();
   const at::Tensor own = at::floor_divide(query_positions(text, queries), options.chunk);
+  const at::Tensor chunk = key_positions(text, {{0, whole}});
+  const at::Tensor products = at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2)).to(at::kFloat);
+  if (text.cost) {
+    text.cost->scored += products.numel();
+    text.cost->bytes += products.numel() * q.size(2) * static_cast<std::int64_t>(q.element_size());
+  }
+  const at::Tensor none = (chunk == 0).logical_or(chunk >= own - 1);
+  return std::get<1>(products.masked_fill(none, not_visited).topk(std::min(options.chunks - 3, whole), -1));
+}
+
+// The place in the row of chosen chunks, [head, query, chunk] int64; -1: not chosen.
+at::Tensor places_of(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
+  const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
+  const at::Tensor own = at::floor_divide(query_positions(text, queries), options.chunk);
   const at::Tensor chunk = key_positions(text, {{0, count}});
-  at::Tensor ranked = at::constant_pad_nd(at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2)).to(at::kFloat),
-                                          {0, count - whole}, not_visited);
-  const at::Tensor candidates = (chunk > 0).logical_and(chunk < own - 1);
-  ranked = ranked.masked_fill(candidates.logical_not(), not_visited);
-  const at::Tensor best = std::get<1>(ranked.topk(std::min(options.chunks - 3, count), -1));
-  const at::Tensor chosen = at::zeros_like(ranked, at::kBool)
-                                .scatter(-1, best, true)
-                                .logical_and(candidates)
+  const at::Tensor chosen = at::zeros({text.heads(), queries.count(), count}, chunk.options().dtype(at::kBool))
+                                .scatter(-1, best_chunks(text, summaries, queries, options), true)
+                                .logical_and(chunk < own - 1)
                                 .logical_or(chunk == 0)
                                 .logical_or(chunk >= own - 1)
                                 .logical_or(own < options.chunks)
@@ -85,6 +97,29 @@ at::Tensor placed_scores(const Text& text, const at::Tensor& by_place, const at:
                                 .view({heads, count, queries.count(), size})
                                 .masked_fill((places < 0).transpose(1, 2).unsqueeze(-1), not_visited);
   return scores.transpose(1, 2).reshape({heads, queries.count(), count * size}).narrow(2, 0, queries.end);
+}
+
+// ---- The form whose cost is that of the chunks seen
+
+// z of queries that see `chunks` of more chunks: one block of keys for each, multiplied with the query at its distance
+// from the first key of the chunk in the row.
+at::Tensor z_of_chosen(const Text& text, const at::Tensor& by_place, const at::Tensor& summaries, Range queries,
+                       const LongHeadsOptions& options) {
+  const at::Tensor position = query_positions(text, queries).squeeze(1);
+  const at::Tensor own = at::floor_divide(position, options.chunk).view({1, -1, 1});
+  const at::Tensor best = std::get<0>(best_chunks(text, summaries, queries, options).sort(-1));
+  const at::Tensor own_of_head = own.expand({best.size(0), best.size(1), 1});
+  BlockChoice choice;
+  choice.block = at::cat({at::zeros_like(own_of_head), best, own_of_head - 1, own_of_head}, -1);
+  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count());
+  std::vector<at::Tensor> turned;
+  for (std::int64_t behind = options.chunks - 1; behind >= 0; --behind) // chunks between this one and the query's
+    turned.push_back(text.rotate(q, position.remainder(options.chunk) + behind * options.chunk));
+  choice.q = at::stack(turned, 2);
+  choice.k = by_place;
+  choice.size = options.chunk;
+  const auto found = attend_blocks(text, queries, choice);
+  return found ? mixed_blocks(*found, found->log_sum_exp) : at::Tensor{};
 }
 
 // ---- The reference
@@ -182,6 +217,26 @@ public:
     };
   }
 
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, this](Range queries) -> at::Tensor {
+      const std::int64_t all = std::max(options_.begin, options_.chunks * options_.chunk); // so many see everything
+      std::vector<at::Tensor> z;
+      if (queries.begin < all) {
+        const SparseAttentionInput input = sparse_input(text, {queries.begin, std::min(queries.end, all)});
+        z.push_back(sparse_output(text, input, band_keys(input, text.keys(), 0)));
+        if (!z.back().defined()) return {};
+      }
+      if (queries.end > all) {
+        const at::Tensor by_place = keys_by_place(text, options_.chunk);
+        const at::Tensor summaries = chunk_keys(text, by_place, options_.chunk).detach();
+        const auto some = [&](Range range) { return z_of_chosen(text, by_place, summaries, range, options_); };
+        z.push_back(by_ranges(text, {std::max(queries.begin, all), queries.end}, options_.chunks, some));
+        if (!z.back().defined()) return {};
+      }
+      return z.size() == 1 ? z.front() : at::cat(z, 1);
+    };
+  }
+
   Rows reference(const PlainHead& head) const override {
     Rows summaries, pattern;
     for (std::int64_t chunk = 0; (chunk + 1) * options_.chunk <= head.tokens(); ++chunk)
@@ -208,7 +263,7 @@ extern const MechanismDefinition longheads = {
              .what =
                  "the first `begin` queries see everything; later ones the first chunk, their own, the one before and "
                  "the best others of earlier chunks, `chunks` in all, side by side at positions 0, 1, …",
-             .cost = "O(T chunks chunk) keys attended; this form computes all scores",
+             .cost = "O(T T / chunk) for the choice, O(T chunks chunk) keys attended",
              .reference = "arXiv 2402.10685; LuLuLuyi/LongHeads",
              .equals_full = "T ≤ begin, or T ≤ chunk chunks",
              .training = "none",
