@@ -9,6 +9,7 @@
 
 #include "core/engine/in_parallel.h"
 #include "core/engine/kernel_problem.h"
+#include "kernels/cpu/block_choice.h"
 #include "kernels/cpu/hip_keys.h"
 #include "kernels/cpu/sparse_attention.h"
 
@@ -131,6 +132,30 @@ std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& in, const kernel
     cost->bytes += sum * p.d_head * in.k.element_size();
   }
   return keys;
+}
+
+at::Tensor choose_blocks(const at::Tensor& scores, kernels::BlockScores options) {
+  const at::Tensor read = (element_of(scores.scalar_type()) ? scores : scores.to(at::kFloat)).detach().contiguous();
+  options.scores = read.const_data_ptr(), options.element = *element_of(read.scalar_type());
+  options.heads = read.size(0), options.queries = read.size(1), options.blocks = read.size(2);
+  const auto integers = read.options().dtype(at::kLong);
+  at::Tensor out = at::empty({options.heads, options.queries, options.choices}, integers);
+  const auto choose = [&](std::int64_t* to) {
+    in_parallel(options.heads * options.queries, 1024,
+                [&](std::int64_t begin, std::int64_t end) { kernels::choose_blocks(options, to, begin, end); });
+  };
+  const bool done =
+      read.is_cuda() && on_gpu(read, "the choice of blocks goes", [&](const auto& module, void* stream) {
+        return module.can_choose_blocks(options)
+                   ? std::optional(module.choose_blocks(options, out.mutable_data_ptr<std::int64_t>(), stream))
+                   : std::nullopt;
+      });
+  if (done) return out;
+  const at::Tensor host = read.cpu();
+  at::Tensor chosen = at::empty(out.sizes(), at::kLong);
+  options.scores = host.const_data_ptr();
+  choose(chosen.mutable_data_ptr<std::int64_t>());
+  return chosen.to(out.device());
 }
 
 VisitedKeys visited_keys(const std::vector<std::vector<kernels::KeyRun>>& runs, std::int64_t block_q,

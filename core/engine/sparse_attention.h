@@ -10,6 +10,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "core/engine/attention_cost.h"
+#include "kernels/block_choice.h"
 #include "kernels/hip_keys.h"
 #include "kernels/sparse_attention.h"
 
@@ -64,6 +65,10 @@ SparseAttentionOutput joined(const std::vector<SparseAttentionOutput>& parts);
 // What the choice costs is added to `cost`, where that is not null.
 std::optional<VisitedKeys> hip_keys(const SparseAttentionInput& input, const kernels::HipOptions& options,
                                     AttentionCost* cost = nullptr);
+
+// Which blocks of keys each query chooses by scores [head, query, block]: int64 [head, query, choice], ascending, -1
+// behind them where there are fewer candidates. `options` has all but the scores' sizes.
+at::Tensor choose_blocks(const at::Tensor& scores, kernels::BlockScores options);
 
 // The runs of each query block [query_block][run], shared by all heads; on `device`.
 VisitedKeys visited_keys(const std::vector<std::vector<kernels::KeyRun>>& runs, std::int64_t block_q,

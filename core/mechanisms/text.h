@@ -69,6 +69,8 @@ at::Tensor full_scores(const Text& text, Range queries, Range keys);
 Tile full_scores(const Text& text, Range queries, const std::vector<Range>& keys);
 // The same over all keys that any of the queries may see.
 Tile scores_of_all(const Text& text, Range queries);
+// Counts products [head, query, key] of q with keys of its type.
+void count_products(const Text& text, const at::Tensor& products, const at::Tensor& q);
 // Returns q·k of any vectors [head, query, d] and [head, key, d], scaled and capped as the model's: float32. Counts
 // them.
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k);

@@ -7,6 +7,7 @@
 
 #include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -62,16 +63,19 @@ at::Tensor grouped(const at::Tensor& scores, const Blocks& blocks, std::int64_t 
 
 // The same by the blocks that each query chooses: block 0, its own, and the best others.
 at::Tensor z_of_chosen(const Text& text, const at::Tensor& means, Range queries, const LandmarkOptions& options) {
-  const Blocks blocks = blocks_of(text, means, queries, options);
   const at::Tensor own = at::floor_divide(query_positions(text, queries), options.block); // [query, 1]
-  const at::Tensor &best = blocks.best, &score = blocks.best_score;
+  const at::Tensor asked = take_queries(text, text.q, queries);
+  const std::int64_t whole = std::min((queries.end + options.block - 1) / options.block, means.size(1));
+  const at::Tensor products = at::matmul(asked, means.narrow(1, 0, whole).transpose(1, 2));
+  count_products(text, products, asked);
+  kernels::BlockScores by;
+  by.position = queries.begin, by.size = options.block;
+  by.choices = std::min(options.top, whole);
+  const at::Tensor best = choose_blocks(products, by); // scale and soft cap keep the order
   const std::vector<std::int64_t> one = {text.heads(), queries.count(), 1};
   BlockChoice choice;
-  choice.block = at::cat({at::zeros(one, best.options()), own.masked_fill(own == 0, -1).expand(one),
-                          best.masked_fill(score == not_visited, -1)},
-                         -1);
-  const at::Tensor q = take_queries(text, text.q, queries).unsqueeze(2);
-  choice.q = q.expand({q.size(0), q.size(1), choice.block.size(2), q.size(3)});
+  choice.block = at::cat({at::zeros(one, best.options()), own.masked_fill(own == 0, -1).expand(one), best}, -1);
+  choice.q = asked.unsqueeze(2).expand({asked.size(0), asked.size(1), choice.block.size(2), asked.size(2)});
   choice.k = text.k;
   choice.size = options.block;
   const auto found = attend_blocks(text, queries, choice);
@@ -82,7 +86,9 @@ at::Tensor z_of_chosen(const Text& text, const at::Tensor& means, Range queries,
     const at::Tensor first = query_positions(text, queries) - (*text.window - 1); // that the model shows
     seen = (best + 1) * options.block - at::maximum(best * options.block, first.unsqueeze(0));
   }
-  const at::Tensor of_best = score + seen.clamp_min(0).to(at::kFloat).log();
+  at::Tensor score = products.gather(2, best.clamp_min(0)).to(at::kFloat) * text.scale;
+  if (text.softcap) score = at::tanh(score / *text.softcap) * *text.softcap;
+  const at::Tensor of_best = (score + seen.clamp_min(0).to(at::kFloat).log()).masked_fill(best < 0, not_visited);
   return mixed_blocks(*found, at::cat({found->log_sum_exp.narrow(2, 0, 2), of_best}, -1));
 }
 

@@ -45,21 +45,19 @@ at::Tensor chunk_keys(const Text& text, const at::Tensor& by_place, std::int64_t
   return at::matmul(weights, k).view({heads, count, d});
 }
 
-// The chunks that queries choose besides the first, their own and the one before: int64 [head, query, choice]. Queries
-// with fewer candidates than choices name others too.
+// The chunks that queries choose besides the first, their own and the one before: int64 [head, query, choice], in their
+// order; -1 where there are fewer.
 at::Tensor best_chunks(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
   const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
   const std::int64_t whole = std::min(count, summaries.size(1));
   const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).detach();
-  const at::Tensor own = at::floor_divide(query_positions(text, queries), options.chunk);
-  const at::Tensor chunk = key_positions(text, {{0, whole}});
-  const at::Tensor products = at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2)).to(at::kFloat);
-  if (text.cost) {
-    text.cost->scored += products.numel();
-    text.cost->bytes += products.numel() * q.size(2) * static_cast<std::int64_t>(q.element_size());
-  }
-  const at::Tensor none = (chunk == 0).logical_or(chunk >= own - 1);
-  return std::get<1>(products.masked_fill(none, not_visited).topk(std::min(options.chunks - 3, whole), -1));
+  const at::Tensor products = at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2));
+  count_products(text, products, q);
+  kernels::BlockScores choice;
+  choice.position = queries.begin, choice.size = options.chunk;
+  choice.first = 1, choice.behind = 1;
+  choice.choices = std::min(options.chunks - 3, whole);
+  return choose_blocks(products, choice);
 }
 
 // The place in the row of chosen chunks, [head, query, chunk] int64; -1: not chosen.
@@ -67,9 +65,9 @@ at::Tensor places_of(const Text& text, const at::Tensor& summaries, Range querie
   const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
   const at::Tensor own = at::floor_divide(query_positions(text, queries), options.chunk);
   const at::Tensor chunk = key_positions(text, {{0, count}});
+  const at::Tensor best = best_chunks(text, summaries, queries, options);
   const at::Tensor chosen = at::zeros({text.heads(), queries.count(), count}, chunk.options().dtype(at::kBool))
-                                .scatter(-1, best_chunks(text, summaries, queries, options), true)
-                                .logical_and(chunk < own - 1)
+                                .scatter(-1, best.clamp_min(0), true) // chunk 0 is chosen anyway
                                 .logical_or(chunk == 0)
                                 .logical_or(chunk >= own - 1)
                                 .logical_or(own < options.chunks)
@@ -107,7 +105,7 @@ at::Tensor z_of_chosen(const Text& text, const at::Tensor& by_place, const at::T
                        const LongHeadsOptions& options) {
   const at::Tensor position = query_positions(text, queries).squeeze(1);
   const at::Tensor own = at::floor_divide(position, options.chunk).view({1, -1, 1});
-  const at::Tensor best = std::get<0>(best_chunks(text, summaries, queries, options).sort(-1));
+  const at::Tensor best = best_chunks(text, summaries, queries, options);
   const at::Tensor own_of_head = own.expand({best.size(0), best.size(1), 1});
   BlockChoice choice;
   choice.block = at::cat({at::zeros_like(own_of_head), best, own_of_head - 1, own_of_head}, -1);
