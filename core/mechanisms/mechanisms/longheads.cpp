@@ -29,19 +29,36 @@ at::Tensor keys_by_place(const Text& text, std::int64_t chunk) {
   return text.rotate(text.unrotated_k, within_chunk(text.k, text.keys(), chunk));
 }
 
-// The summary of every whole chunk, [head, chunk, d_head]: the mean output of the chunk's attention to itself attends
-// to the chunk's keys, which are also the values.
+// The mean output of every whole chunk's attention to itself, [head, chunk, d_head], in the places within the chunk.
+at::Tensor mean_outputs(const Text& text, const at::Tensor& by_place, std::int64_t chunk) {
+  const std::int64_t heads = text.heads(), d = text.v.size(2), count = text.keys() / chunk;
+  const auto whole = [&](const at::Tensor& x) { return x.narrow(1, 0, count * chunk).detach(); };
+  const at::Tensor q = whole(text.rotate(text.unrotated_q, within_chunk(text.k, text.keys(), chunk)));
+  SparseAttentionInput input = sparse_input(text, {text.first, text.first + 1});
+  input.q = q.unsqueeze(0), input.k = whole(by_place).unsqueeze(0), input.v = whole(text.v).unsqueeze(0);
+  input.window = std::nullopt, input.query_offset = 0;
+  std::vector<std::vector<kernels::KeyRun>> runs;
+  for (std::int64_t begin = 0; begin < count * chunk; begin += chunk)
+    runs.push_back({{static_cast<std::int32_t>(begin), static_cast<std::int32_t>(begin + chunk)}});
+  const VisitedKeys keys = visited_keys(runs, chunk, q.device());
+  if (const auto out = count > 0 ? sparse_attention(input, keys) : std::nullopt) {
+    const AttentionCost cost = text.cost ? cost_of(input, keys) : AttentionCost{};
+    if (text.cost) text.cost->scored += cost.scored, text.cost->bytes += cost.bytes; // no query attends by this
+    return out->z.squeeze(0).reshape({heads, count, chunk, d}).mean(2);
+  }
+  const auto in_chunks = [&](const at::Tensor& x) { return whole(x).reshape({heads * count, chunk, d}); };
+  const at::Tensor hidden = at::ones({chunk, chunk}, q.options().dtype(at::kBool)).triu(1);
+  const at::Tensor scores = raw_scores(text, in_chunks(q), in_chunks(by_place)).masked_fill(hidden, not_visited);
+  return at::matmul(scores.softmax(-1).to(q.scalar_type()), in_chunks(text.v)).mean(1).view({heads, count, d});
+}
+
+// The summary of every whole chunk, [head, chunk, d_head]: that mean attends to the chunk's keys, which are also the
+// values.
 at::Tensor chunk_keys(const Text& text, const at::Tensor& by_place, std::int64_t chunk) {
   const std::int64_t heads = text.heads(), d = text.k.size(2), count = text.keys() / chunk;
-  const auto in_chunks = [&](const at::Tensor& x) {
-    return x.narrow(1, 0, count * chunk).reshape({heads * count, chunk, d});
-  };
-  const at::Tensor places = within_chunk(text.k, text.keys(), chunk);
-  const at::Tensor q = in_chunks(text.rotate(text.unrotated_q, places)), k = in_chunks(by_place), v = in_chunks(text.v);
-  const at::Tensor hidden = at::ones({chunk, chunk}, q.options().dtype(at::kBool)).triu(1);
-  const at::Tensor own = raw_scores(text, q, k).masked_fill(hidden, not_visited).softmax(-1).to(v.scalar_type());
-  const at::Tensor summary = at::matmul(own, v).mean(1, true);
-  const at::Tensor weights = raw_scores(text, summary, k).softmax(-1).to(k.scalar_type());
+  const at::Tensor k = by_place.narrow(1, 0, count * chunk).detach().reshape({heads * count, chunk, d});
+  const at::Tensor mean = mean_outputs(text, by_place, chunk).view({heads * count, 1, d});
+  const at::Tensor weights = raw_scores(text, mean, k).softmax(-1).to(k.scalar_type());
   return at::matmul(weights, k).view({heads, count, d});
 }
 
@@ -109,7 +126,7 @@ at::Tensor z_of_chosen(const Text& text, const at::Tensor& by_place, const at::T
   const at::Tensor own_of_head = own.expand({best.size(0), best.size(1), 1});
   BlockChoice choice;
   choice.block = at::cat({at::zeros_like(own_of_head), best, own_of_head - 1, own_of_head}, -1);
-  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count());
+  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).contiguous(); // turns faster
   std::vector<at::Tensor> turned;
   for (std::int64_t behind = options.chunks - 1; behind >= 0; --behind) // chunks between this one and the query's
     turned.push_back(text.rotate(q, position.remainder(options.chunk) + behind * options.chunk));
@@ -203,7 +220,7 @@ public:
     LongHeadsOptions options = options_;
     options.chunk = std::min(options.chunk, text.keys() + 1); // no more is in it, and memory grows with its square
     const at::Tensor by_place = keys_by_place(text, options.chunk);
-    const at::Tensor summaries = chunk_keys(text, by_place, options.chunk).detach();
+    const at::Tensor summaries = chunk_keys(text, by_place, options.chunk);
     return [&text, options, by_place, summaries](Range queries) {
       const Range keys{0, queries.end};
       const at::Tensor full = full_scores(text, queries, keys);
@@ -226,7 +243,7 @@ public:
       }
       if (queries.end > all) {
         const at::Tensor by_place = keys_by_place(text, options_.chunk);
-        const at::Tensor summaries = chunk_keys(text, by_place, options_.chunk).detach();
+        const at::Tensor summaries = chunk_keys(text, by_place, options_.chunk);
         const auto some = [&](Range range) { return z_of_chosen(text, by_place, summaries, range, options_); };
         z.push_back(by_ranges(text, {std::max(queries.begin, all), queries.end}, options_.chunks, some));
         if (!z.back().defined()) return {};
