@@ -14,7 +14,7 @@ import sys
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
 HEADS, D, PEAK, FLEX_BLOCK = 32, 128, 989.0, 128
 flex = torch.compile(flex_attention, dynamic=False)
@@ -146,7 +146,11 @@ def segments(ours, length, repeats):
     seen = torch.arange(t, device="cuda")
     pairs = HEADS * (seen - (seen // length - 1).clamp_min(0) * length + 1).sum().item()
     mask_mod = lambda b, h, i, j: (i >= j) & (i // length - j // length < 2)
-    mask = create_block_mask(mask_mod, None, None, t, t, device="cuda", BLOCK_SIZE=FLEX_BLOCK)
+    block = torch.arange(t // FLEX_BLOCK, device="cuda")
+    begin, end = block * FLEX_BLOCK // length, ((block + 1) * FLEX_BLOCK - 1) // length # segments of a block's first and last
+    dense = (block[:, None] >= block[None, :]) & (begin[:, None] - end[None, :] < 2)
+    full = (block[:, None] > block[None, :]) & (end[:, None] - begin[None, :] < 2)
+    mask = block_mask(dense[None], full[None], mask_mod)
     q, k, v = (heads_first(x) for x in (ours.q, ours.k, ours.v))
     other = flex(q, k, v, block_mask=mask)
     call = lambda: ours.attend(runs, first, last, 1, block_q, order=order)
