@@ -26,6 +26,8 @@ struct HipOptions {
 struct HipKeys {
   KeyRun* runs = nullptr;
   std::int64_t *first = nullptr, *last = nullptr;
+  std::int64_t* scored =
+      nullptr; // of each block, added to what is there: products of queries and keys; null: not wanted
 };
 
 } // namespace headscope::kernels

@@ -11,6 +11,7 @@
 
 #include "core/base/result.h"
 #include "core/engine/attention.h"
+#include "core/engine/attention_cost.h"
 
 namespace headscope {
 
@@ -52,6 +53,8 @@ struct AttentionRows {
   at::Tensor w_o; // the layer's output weights, [d_model, head_index * d_head]
   // Rotates x [head, pos, d_head] as the layer does at these positions [pos] (int64), for this row of the batch.
   std::function<at::Tensor(const at::Tensor& x, const at::Tensor& positions, std::int64_t row)> rotate;
+  // Where not null, what this call costs is added to it, of heads whose attention is not the default's.
+  AttentionCost* cost = nullptr;
 };
 
 class LayeredAttention : public AttentionBackend {

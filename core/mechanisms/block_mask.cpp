@@ -2,6 +2,7 @@
 #include "core/mechanisms/block_mask.h"
 
 #include <algorithm>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -73,6 +74,125 @@ at::Tensor BlockMask::sees(std::int64_t layer, std::int64_t head, Range queries,
   for (auto rule = rules_.rbegin(); rule != rules_.rend(); ++rule)
     if (rule->is_for(layer, head)) seen = seen.masked_fill(fits(*rule, queries), rule->sees);
   return seen.to(device);
+}
+
+namespace {
+
+using Ranges = std::vector<Range>; // ascending, without overlap, none empty
+
+Ranges sorted_and_joined(Ranges ranges) {
+  std::sort(ranges.begin(), ranges.end(), [](Range a, Range b) { return a.begin < b.begin; });
+  Ranges out;
+  for (const Range& range : ranges)
+    if (!out.empty() && range.begin <= out.back().end)
+      out.back().end = std::max(out.back().end, range.end);
+    else
+      out.push_back(range);
+  return out;
+}
+
+Ranges together(Ranges a, const Ranges& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return sorted_and_joined(std::move(a));
+}
+
+Ranges without(const Ranges& ranges, const Ranges& hidden) {
+  Ranges out;
+  auto hides = hidden.begin();
+  for (Range range : ranges) {
+    while (hides != hidden.end() && hides->end <= range.begin)
+      ++hides;
+    for (auto each = hides; each != hidden.end() && each->begin < range.end; ++each) {
+      if (each->begin > range.begin) out.push_back({range.begin, each->begin});
+      range.begin = each->end;
+    }
+    if (range.begin < range.end) out.push_back(range);
+  }
+  return out;
+}
+
+// The segments of a kind that some tokens lie in, by number.
+using Segments = std::map<std::int64_t, Ranges>;
+
+Segments segments_of(const std::vector<SegmentKind>& kinds, int kind, std::int64_t tokens) {
+  if (kind < 0) return {{0, {{0, tokens}}}};
+  Segments out;
+  for (std::int64_t token = 0; token < tokens; ++token) {
+    const std::int64_t number = kinds[static_cast<std::size_t>(kind)].segment_of(token);
+    if (number < 0) continue;
+    Ranges& ranges = out[number];
+    if (!ranges.empty() && ranges.back().end == token)
+      ++ranges.back().end;
+    else
+      ranges.push_back({token, token + 1});
+  }
+  return out;
+}
+
+// One rule for a layer and head, and what lies where.
+struct Applied {
+  const MaskRule* rule;
+  const SegmentKind* query; // null: any token, which is in segment 0
+  Segments keys;
+  Ranges all_keys; // of all segments
+
+  std::int64_t number_of(std::int64_t token) const { return query ? query->segment_of(token) : 0; }
+
+  // The keys that fit a query in a segment.
+  Ranges fitting(std::int64_t number) const {
+    if (number < 0) return {};
+    const auto of = [&](std::int64_t which) {
+      const auto found = keys.find(which);
+      return found == keys.end() || !fits_numbers(*rule, number, which) ? Ranges{} : found->second;
+    };
+    if (rule->which == WhichSegment::same) return of(number);
+    if (rule->which == WhichSegment::previous) return of(number - 1);
+    if (!rule->within) return rule->which == WhichSegment::any ? all_keys : without(all_keys, segment(number));
+    Ranges near;
+    for (auto at = keys.lower_bound(number - *rule->within); at != keys.end() && at->first <= number + *rule->within;
+         ++at)
+      if (fits_numbers(*rule, number, at->first)) near.insert(near.end(), at->second.begin(), at->second.end());
+    return sorted_and_joined(std::move(near));
+  }
+
+private:
+  Ranges segment(std::int64_t number) const {
+    const auto found = keys.find(number);
+    return found == keys.end() ? Ranges{} : found->second;
+  }
+};
+
+} // namespace
+
+std::vector<QueryGroup> BlockMask::groups(std::int64_t layer, std::int64_t head, Range queries) const {
+  std::vector<Applied> rules;
+  for (const MaskRule& rule : rules_) {
+    if (!rule.is_for(layer, head)) continue;
+    const SegmentKind* query = rule.query < 0 ? nullptr : &kinds_[static_cast<std::size_t>(rule.query)];
+    Applied& applied = rules.emplace_back(Applied{&rule, query, segments_of(kinds_, rule.key, queries.end), {}});
+    for (const auto& [number, ranges] : applied.keys)
+      applied.all_keys.insert(applied.all_keys.end(), ranges.begin(), ranges.end());
+    applied.all_keys = sorted_and_joined(std::move(applied.all_keys));
+  }
+  std::map<std::vector<std::int64_t>, QueryGroup> groups; // by the numbers of the segments that rules ask for
+  for (std::int64_t i = queries.begin; i < queries.end; ++i) {
+    std::vector<std::int64_t> numbers;
+    for (const Applied& rule : rules)
+      numbers.push_back(rule.number_of(i));
+    groups[numbers].queries.push_back(static_cast<std::int32_t>(i - queries.begin));
+  }
+  std::vector<QueryGroup> out;
+  for (auto& [numbers, group] : groups) {
+    Ranges seen = otherwise_ ? Ranges{{0, queries.end}} : Ranges{};
+    for (std::size_t at = rules.size(); at-- > 0;) { // the first rule that fits wins, so it comes last
+      const Ranges fits = rules[at].fitting(numbers[at]);
+      seen = rules[at].rule->sees ? together(std::move(seen), fits) : without(seen, fits);
+    }
+    for (const Range& range : seen)
+      group.runs.push_back({static_cast<std::int32_t>(range.begin), static_cast<std::int32_t>(range.end)});
+    out.push_back(std::move(group));
+  }
+  return out;
 }
 
 namespace {

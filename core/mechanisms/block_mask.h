@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/base/result.h"
+#include "core/mechanisms/sparse.h"
 #include "core/mechanisms/text.h"
 
 namespace headscope::mechanisms {
@@ -41,6 +42,8 @@ public:
   bool sees(std::int64_t layer, std::int64_t head, std::int64_t query, std::int64_t key) const;
   // The same for some queries and keys [0, queries.end) on a device: bool [query, key].
   at::Tensor sees(std::int64_t layer, std::int64_t head, Range queries, const at::Device& device) const;
+  // The same as runs of keys [0, queries.end) for groups of queries that see alike.
+  std::vector<QueryGroup> groups(std::int64_t layer, std::int64_t head, Range queries) const;
   // Whether heads may see different things: some rule is for some of them alone.
   bool differs_by_head() const;
 

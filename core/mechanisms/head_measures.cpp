@@ -11,6 +11,7 @@ namespace headscope::mechanisms {
 // Sums over queries, [layer][head].
 struct MeasuredPlan::Sums {
   std::vector<double> mass_kept, kl, z_error, overlap, keys, queries;
+  AttentionCost cost;
 };
 
 namespace {
@@ -82,7 +83,9 @@ at::Tensor MeasuredPlan::run_rows(const AttentionInput& in, const AttentionRows&
   for (const PlanPart& part : plan_->parts(in.layer))
     for (std::int64_t row = 0; row < in.q.size(0); ++row)
       add(in, rows, row, part);
-  return plan_->run_rows(in, rows);
+  AttentionRows counted = rows;
+  counted.cost = &sums_->cost;
+  return plan_->run_rows(in, counted);
 }
 
 HeadMeasures MeasuredPlan::measures() const {
@@ -92,7 +95,8 @@ HeadMeasures MeasuredPlan::measures() const {
       if (sums_->queries[i] > 0) means[i] = sums[i] / sums_->queries[i];
     return means;
   };
-  return {mean(sums_->mass_kept), mean(sums_->kl), mean(sums_->z_error), mean(sums_->overlap), mean(sums_->keys)};
+  return {mean(sums_->mass_kept), mean(sums_->kl),   mean(sums_->z_error),
+          mean(sums_->overlap),   mean(sums_->keys), sums_->cost};
 }
 
 } // namespace headscope::mechanisms

@@ -16,6 +16,7 @@ struct HeadMeasures {
   std::vector<double> z_error;   // ‖z − z_full‖ / ‖z_full‖
   std::vector<double> overlap;   // share of the keys with the largest scores, as many as are visited, that are visited
   std::vector<double> keys;      // keys attended
+  AttentionCost cost;            // of the plan's own form in that run, over all queries and the heads it changes
 };
 
 // A plan that measures while it runs. z is the plan's.

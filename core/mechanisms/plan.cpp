@@ -40,6 +40,14 @@ std::vector<std::int64_t> kv_heads(const AttentionInput& in, const std::vector<s
   return kv;
 }
 
+// The index of heads on an axis of x; undefined where that is all of them in their order, which needs no copy.
+at::Tensor chosen_heads(const std::vector<std::int64_t>& heads, const at::Tensor& x) {
+  bool all = std::ssize(heads) == x.size(2);
+  for (std::size_t i = 0; i < heads.size() && all; ++i)
+    all = heads[i] == static_cast<std::int64_t>(i);
+  return all ? at::Tensor{} : index_of(heads, x.device());
+}
+
 // Puts heads that were computed part by part, in the order of `computed`, into the order of the model.
 at::Tensor in_model_order(const at::Tensor& x, std::int64_t axis, const std::vector<std::int64_t>& computed) {
   std::vector<std::int64_t> place(computed.size());
@@ -57,26 +65,39 @@ at::Tensor with_padding(const at::Tensor& x, const at::Tensor& of_padding, std::
                  axis);
 }
 
+// Counts what mixing values by a pattern costs: all of the tile's are read, whatever their weight.
+void count_values(const Text& text, const at::Tensor& weights, const at::Tensor& v) {
+  if (!text.cost) return;
+  text.cost->attended += at::count_nonzero(weights).item<std::int64_t>();
+  text.cost->bytes += weights.numel() * v.size(2) * static_cast<std::int64_t>(v.element_size());
+}
+
 // z of one row for some heads, [head, query of the run, d_head].
 at::Tensor z_of_row(const AttentionInput& in, const AttentionRows& rows, std::int64_t row, const PlanPart& part) {
   const OpenPart open(in, rows, row, part);
-  const at::Tensor own = in.v[row]
-                             .narrow(0, in.mask.query_offset, in.q.size(1))
-                             .index_select(1, index_of(kv_heads(in, part.heads), in.v.device()))
-                             .transpose(0, 1);
-  if (open.row.count == 0) return own;
+  const auto with_own = [&](const at::Tensor& z) { // padding sees itself
+    if (z.defined() && z.size(1) == in.q.size(1)) return z;
+    const at::Tensor own = in.v[row]
+                               .narrow(0, in.mask.query_offset, in.q.size(1))
+                               .index_select(1, index_of(kv_heads(in, part.heads), in.v.device()))
+                               .transpose(0, 1);
+    return z.defined() ? with_padding(z, own, open.row.begin, 1) : own;
+  };
+  if (open.row.count == 0) return with_own({});
   std::vector<at::Tensor> tiles;
   if (open.output)
     if (const at::Tensor z = open.output({open.row.first, open.row.first + open.row.count}); z.defined())
-      return with_padding(z, own, open.row.begin, 1);
+      return with_own(z);
   for_each_tile(open.row, [&](Range queries) {
     const Tile tile = open.tile(queries);
     const at::Tensor v = values_of(tile, open.row.text.v);
-    at::Tensor z = at::matmul(weights_of(tile).to(v.scalar_type()), v);
+    const at::Tensor weights = weights_of(tile);
+    count_values(open.row.text, weights, v);
+    at::Tensor z = at::matmul(weights.to(v.scalar_type()), v);
     if (tile.gate) z = z * tile.gate(z).to(z.scalar_type()).unsqueeze(-1);
     tiles.push_back(std::move(z));
   });
-  return with_padding(tiles.size() == 1 ? tiles.front() : at::cat(tiles, 1), own, open.row.begin, 1);
+  return with_own(tiles.size() == 1 ? tiles.front() : at::cat(tiles, 1));
 }
 
 // Full attention of some heads, as fast as everywhere: [batch, pos, head, d_head].
@@ -130,9 +151,10 @@ RowText row_text(const AttentionInput& in, const AttentionRows& rows, std::int64
   out.begin = first - offset;
   out.count = std::max<std::int64_t>(0, std::min(offset + in.q.size(1), end) - first);
   out.first = first - begin;
-  const at::Tensor q_heads = index_of(heads, in.q.device()), kv = index_of(kv_heads(in, heads), in.k.device());
+  const at::Tensor q_heads = chosen_heads(heads, in.q), kv = chosen_heads(kv_heads(in, heads), in.k);
   const auto of_row = [&](const at::Tensor& x, std::int64_t at, std::int64_t count, const at::Tensor& which) {
-    return x[row].narrow(0, at, count).index_select(1, which).transpose(0, 1).contiguous();
+    const at::Tensor some = x[row].narrow(0, at, count);
+    return (which.defined() ? some.index_select(1, which) : some).transpose(0, 1).contiguous();
   };
   if (out.count == 0) return out;
   Text& text = out.text;
@@ -147,9 +169,11 @@ RowText row_text(const AttentionInput& in, const AttentionRows& rows, std::int64
   text.scale = in.scale;
   text.softcap = in.softcap;
   text.window = in.mask.window;
+  text.cost = rows.cost;
   if (rows.w_o.defined())
-    text.w_o =
-        rows.w_o.view({rows.w_o.size(0), in.q.size(2), in.q.size(3)}).index_select(1, q_heads).permute({1, 2, 0});
+    text.w_o = rows.w_o.view({rows.w_o.size(0), in.q.size(2), in.q.size(3)})
+                   .index_select(1, index_of(heads, in.q.device()))
+                   .permute({1, 2, 0});
   text.rotate = [&rows, row](const at::Tensor& x, const at::Tensor& positions) {
     return rows.rotate(x, positions, row);
   };
@@ -166,7 +190,10 @@ OpenPart::OpenPart(const AttentionInput& in, const AttentionRows& rows, std::int
   row.text.heads_are = part.heads;
   part.mechanism->prepare(row.text);
   output = part.mechanism->open_output(row.text);
-  tile = part.mechanism->open(row.text);
+  tile = [this, mechanism = part.mechanism, opened = TileFunction()](Range queries) mutable {
+    if (!opened) opened = mechanism->open(row.text); // not where `output` does all
+    return opened(queries);
+  };
 }
 
 void for_each_tile(const RowText& row, const std::function<void(Range)>& tile) {
@@ -256,7 +283,7 @@ at::Tensor AttentionPlan::run_unseen(const AttentionInput& in, const AttentionRo
     std::vector<at::Tensor> z;
     for (std::int64_t row = 0; row < batch; ++row)
       z.push_back(z_of_row(in, rows, row, part).transpose(0, 1));
-    by_part.push_back(at::stack(z));
+    by_part.push_back(batch == 1 ? z.front().unsqueeze(0) : at::stack(z));
     computed.insert(computed.end(), part.heads.begin(), part.heads.end());
   }
   if (const std::vector<std::int64_t> others = other_heads(parts(in.layer), heads); !others.empty()) {

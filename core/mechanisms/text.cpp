@@ -75,8 +75,16 @@ Tile gated(Tile tile, const at::Tensor& v) {
   return tile;
 }
 
+void count_products(const Text& text, const at::Tensor& products, const at::Tensor& q) {
+  if (!text.cost) return;
+  text.cost->scored += products.numel();
+  text.cost->bytes += products.numel() * q.size(2) * static_cast<std::int64_t>(q.element_size());
+}
+
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k) {
-  const at::Tensor scores = at::matmul(q, k.transpose(1, 2)).to(at::kFloat) * text.scale;
+  const at::Tensor products = at::matmul(q, k.transpose(1, 2));
+  count_products(text, products, q);
+  const at::Tensor scores = products.to(at::kFloat) * text.scale;
   return text.softcap ? at::tanh(scores / *text.softcap) * *text.softcap : scores;
 }
 

@@ -10,6 +10,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "core/engine/attention_cost.h"
+
 namespace headscope::mechanisms {
 
 constexpr double not_visited = -std::numeric_limits<double>::infinity();
@@ -35,6 +37,7 @@ struct Text {
   double scale = 1.0;
   std::optional<double> softcap;
   std::optional<std::int64_t> window; // of the model: key j is seen by query i when i - j < window
+  AttentionCost* cost = nullptr;      // what work costs is added to it by who does it; null: nobody asks
 
   std::int64_t heads() const { return q.size(0); }
   std::int64_t keys() const { return k.size(1); }
@@ -66,7 +69,10 @@ at::Tensor full_scores(const Text& text, Range queries, Range keys);
 Tile full_scores(const Text& text, Range queries, const std::vector<Range>& keys);
 // The same over all keys that any of the queries may see.
 Tile scores_of_all(const Text& text, Range queries);
-// Returns q·k of any vectors [head, query, d] and [head, key, d], scaled and capped as the model's: float32.
+// Counts products [head, query, key] of q with keys of its type.
+void count_products(const Text& text, const at::Tensor& products, const at::Tensor& q);
+// Returns q·k of any vectors [head, query, d] and [head, key, d], scaled and capped as the model's: float32. Counts
+// them.
 at::Tensor raw_scores(const Text& text, const at::Tensor& q, const at::Tensor& k);
 
 // Positions as int64 on the text's device: [query, 1] and [1, key].

@@ -36,6 +36,7 @@ public:
 
   std::vector<std::int64_t> choose(const HipBlock& block) {
     take_queries(block);
+    scored_ = 0;
     const std::int64_t blocks = block.key_blocks(options_), nodes = options_.nodes();
     runs_.clear();
     for (std::int64_t node = 0; node < nodes; ++node)
@@ -50,6 +51,9 @@ public:
     std::sort(wanted_.begin(), wanted_.end());
     return wanted_;
   }
+
+  // Products of queries and keys that the last choice took.
+  std::int64_t scored() const { return scored_; }
 
 private:
   struct Run {
@@ -78,7 +82,7 @@ private:
   // Scores the key blocks `wanted_` into `found_`.
   void score_wanted(const HipBlock& block) {
     found_.assign(wanted_.size(), avx2::hidden_score);
-    std::int64_t count = 0;
+    std::int64_t count = 0, queries = (block.end - block.begin + 1) / 2;
     for (std::size_t i = 0; i < wanted_.size(); ++i)
       for (std::int64_t key = wanted_[i] * options_.block_k; key < (wanted_[i] + 1) * options_.block_k; ++key) {
         if (key >= block.end_slot) break;
@@ -88,6 +92,7 @@ private:
         for (std::int64_t n = 0; problem_.element != Element::f32 && n < d_; ++n)
           copy[n] = element_at(problem_.k, problem_.element, at + n);
         keys_[count] = static_cast<std::int32_t>(key), owner_[count] = i;
+        scored_ += queries;
         if (++count == tile_keys) score_tile(count), count = 0;
       }
     if (count > 0) score_tile(count);
@@ -138,7 +143,7 @@ private:
 
   const AttentionProblem& problem_;
   const HipOptions& options_;
-  std::int64_t d_, panels_ = 0;
+  std::int64_t d_, panels_ = 0, scored_ = 0;
   std::size_t nodes_;
   std::vector<float> q_, tile_, k_, scores_, found_;
   std::vector<std::int32_t> slots_;
@@ -160,7 +165,9 @@ void hip_keys(const AttentionProblem& problem, const HipOptions& options, const 
     HipPass pass(problem, options);
     for (std::int64_t number = begin; number < end; ++number) {
       const HipBlock block(problem, options, number);
-      write_runs(block, options, block.chooses(options) ? pass.choose(block) : std::vector<std::int64_t>{}, out);
+      const bool chooses = block.chooses(options);
+      write_runs(block, options, chooses ? pass.choose(block) : std::vector<std::int64_t>{}, out);
+      if (out.scored && chooses) out.scored[number] += pass.scored();
     }
     return;
   }

@@ -14,11 +14,12 @@ struct Run {
 };
 
 double score_of(const AttentionProblem& problem, const HipOptions& options, const HipBlock& block,
-                std::int64_t key_block) {
+                std::int64_t key_block, std::int64_t& scored) {
   double best = no_score;
   for (std::int64_t query = block.begin; query < block.end; query += 2) {
     const std::int64_t slot = problem.variant.query_offset + query;
     for (std::int64_t key = key_block * options.block_k; key < (key_block + 1) * options.block_k; ++key) {
+      scored += key < block.end_slot ? 1 : 0;
       if (key > slot || key < problem.variant.first_key(slot, 0)) continue;
       double dot = 0.0;
       for (std::int64_t i = 0; i < problem.d_head; ++i)
@@ -30,7 +31,8 @@ double score_of(const AttentionProblem& problem, const HipOptions& options, cons
   return best;
 }
 
-std::vector<std::int64_t> choose(const AttentionProblem& problem, const HipOptions& options, const HipBlock& block) {
+std::vector<std::int64_t> choose(const AttentionProblem& problem, const HipOptions& options, const HipBlock& block,
+                                 std::int64_t& scored) {
   const std::int64_t blocks = block.key_blocks(options), nodes = options.nodes();
   std::vector<Run> runs;
   for (std::int64_t node = 0; node < nodes; ++node)
@@ -42,7 +44,7 @@ std::vector<std::int64_t> choose(const AttentionProblem& problem, const HipOptio
     for (const Run& run : runs)
       if (run.count > 1) halves.push_back({run.begin + (run.count + 1) / 2, run.count / 2, 0.0});
     for (Run& half : halves)
-      half.score = score_of(problem, options, block, half.begin);
+      half.score = score_of(problem, options, block, half.begin, scored);
     std::stable_sort(halves.begin(), halves.end(), [](const Run& a, const Run& b) { return a.score > b.score; });
     halves.resize(static_cast<std::size_t>(nodes));
     runs = halves;
@@ -59,8 +61,10 @@ void hip_keys_reference(const AttentionProblem& problem, const HipOptions& optio
                         std::int64_t begin, std::int64_t end) {
   for (std::int64_t number = begin; number < end; ++number) {
     const HipBlock block(problem, options, number);
-    write_runs(block, options, block.chooses(options) ? choose(problem, options, block) : std::vector<std::int64_t>{},
-               out);
+    std::int64_t scored = 0; // first halves are scored again each time
+    const bool chooses = block.chooses(options);
+    write_runs(block, options, chooses ? choose(problem, options, block, scored) : std::vector<std::int64_t>{}, out);
+    if (out.scored) out.scored[number] += scored;
   }
 }
 

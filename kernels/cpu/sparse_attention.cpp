@@ -35,6 +35,7 @@ public:
   }
 
   void run(const Piece& piece) {
+    if (piece.begin == piece.end) return;
     start(piece);
     for (const KeyRun* run = piece.runs; run != piece.runs_end; ++run)
       add_run(piece, *run);
@@ -44,8 +45,6 @@ public:
 
 private:
   static std::vector<float> floats(std::int64_t count) { return std::vector<float>(static_cast<std::size_t>(count)); }
-
-  std::int64_t slot(std::int64_t query) const { return scores_.variant.query_offset + query; }
 
   void copy(const void* data, std::int64_t at, float* to) const {
     if (scores_.element == Element::f32) {
@@ -60,11 +59,12 @@ private:
     count_ = 0;
     panels_ = (piece.end - piece.begin + panel_queries - 1) / panel_queries;
     std::fill(z_.begin(), z_.end(), 0.0f);
+    first_ = problem_.slot(piece.query(piece.begin)), last_ = problem_.slot(piece.query(piece.end - 1));
     single_ = piece.end - piece.begin == 1;
-    if (single_) copy(scores_.q, piece.head.query_at(scores_, piece.begin), q_.data());
+    if (single_) copy(scores_.q, piece.head.query_at(scores_, piece.query(piece.begin)), q_.data());
     for (std::int64_t row = 0; row < panels_ * panel_queries && !single_; ++row) {
-      const std::int64_t query = std::min(piece.begin + row, piece.end - 1); // lanes past the last one repeat it
-      slots_[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(slot(query));
+      const std::int64_t query = piece.query(std::min(piece.begin + row, piece.end - 1)); // the last one is repeated
+      slots_[static_cast<std::size_t>(row)] = static_cast<std::int32_t>(problem_.slot(query));
       float* const panel = q_.data() + row / panel_queries * panel_queries * d_ + row % panel_queries;
       const std::int64_t at = piece.head.query_at(scores_, query);
       for (std::int64_t i = 0; i < d_; ++i)
@@ -76,10 +76,10 @@ private:
 
   // Adds the keys of a run that any query of the piece may see.
   void add_run(const Piece& piece, const KeyRun& run) {
-    const std::int64_t first = slot(piece.begin), end = std::min<std::int64_t>(run.end, slot(piece.end - 1) + 1);
-    std::int64_t key = std::max<std::int64_t>(run.begin, scores_.variant.first_key(first, piece.head.key_begin));
+    const std::int64_t end = std::min<std::int64_t>(run.end, last_ + 1);
+    std::int64_t key = std::max<std::int64_t>(run.begin, scores_.variant.first_key(first_, piece.head.key_begin));
     if (problem_.window > 0 && key >= piece.head.key_begin + problem_.sinks)
-      key = std::max(key, first - problem_.window + 1);
+      key = std::max(key, first_ - problem_.window + 1);
     for (; key < end; ++key) {
       const auto at = static_cast<std::size_t>(count_++);
       keys_[at] = static_cast<std::int32_t>(key);
@@ -116,7 +116,7 @@ private:
       v_rows_[at] = as_floats(problem_.v, piece.value_at(problem_, key), v_.data() + i * d_);
       least_end = std::min(least_end, key + reach_[at]);
     }
-    if (single_) add_to_single(slot(piece.begin));
+    if (single_) add_to_single(first_);
     for (std::int64_t panel = 0; panel < panels_ && !single_; ++panel) {
       const std::int32_t* const slots = slots_.data() + panel * panel_queries;
       const std::int64_t first = slots[0], last = slots[panel_queries - 1];
@@ -150,8 +150,8 @@ private:
   }
 
   void finish(const Piece& piece) {
-    for (std::int64_t query = piece.begin; query < piece.end; ++query) {
-      const std::int64_t row = query - piece.begin;
+    for (std::int64_t place = piece.begin; place < piece.end; ++place) {
+      const std::int64_t row = place - piece.begin, query = piece.query(place);
       const avx2::RunningSoftmax& running = running_[static_cast<std::size_t>(row / panel_queries)];
       const float sum = running.sum[row % panel_queries], inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
       for (std::int64_t i = 0; i < d_; ++i)
@@ -166,7 +166,7 @@ private:
   const SparseProblem& problem_;
   const AttentionProblem& scores_;
   const SparseOutput& out_;
-  std::int64_t d_, stride_, panels_ = 0, count_ = 0;
+  std::int64_t d_, stride_, panels_ = 0, count_ = 0, first_ = 0, last_ = 0; // first, last: slots of the piece
   std::vector<float> q_, z_, tile_, k_, v_;
   std::vector<std::int32_t> slots_;
   std::vector<avx2::RunningSoftmax> running_;

@@ -18,7 +18,7 @@ double score(const AttentionProblem& problem, const HeadView& head, std::int64_t
 
 void attend(const SparseProblem& problem, const SparseOutput& out, const Piece& piece, std::int64_t query) {
   const AttentionProblem& scores = problem.scores;
-  const std::int64_t slot = scores.variant.query_offset + query;
+  const std::int64_t slot = problem.slot(query);
   std::vector<std::int64_t> keys;
   std::vector<double> weights;
   for (const KeyRun* run = piece.runs; run != piece.runs_end; ++run)
@@ -47,8 +47,8 @@ void sparse_attention_reference(const SparseProblem& problem, const SparseOutput
                                 std::int64_t end) {
   for (std::int64_t number = begin; number < end; ++number) {
     const Piece piece(problem, number);
-    for (std::int64_t query = piece.begin; query < piece.end; ++query)
-      attend(problem, out, piece, query);
+    for (std::int64_t place = piece.begin; place < piece.end; ++place)
+      attend(problem, out, piece, piece.query(place));
   }
 }
 

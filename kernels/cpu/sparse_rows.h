@@ -19,12 +19,17 @@ inline void put_element(void* data, Element element, std::int64_t index, float v
 struct Piece {
   Piece(const SparseProblem& problem, std::int64_t number)
       : head(problem.scores, number / problem.blocks()), block(number % problem.blocks()),
-        begin(block * problem.keys.block_q), end(std::min(begin + problem.keys.block_q, problem.scores.queries)) {
+        begin(block * problem.keys.block_q), end(std::min(begin + problem.keys.block_q, problem.places())) {
+    const QueryOrder& order = problem.order;
+    if (order.list) list = order.list + head.row * order.row_step + head.head * order.head_step;
+    while (list && end > begin && list[end - 1] < 0)
+      --end;
     const std::int64_t at = head.row * problem.keys.row_step + head.head * problem.keys.head_step + block;
     runs = problem.keys.runs + problem.keys.first[at];
     runs_end = problem.keys.runs + problem.keys.last[at];
   }
 
+  std::int64_t query(std::int64_t place) const { return list ? list[place] : place; }
   std::int64_t value_at(const SparseProblem& problem, std::int64_t key) const {
     return head.row * problem.v_strides.batch + key * problem.v_strides.pos + head.kv_head * problem.v_strides.head;
   }
@@ -36,7 +41,8 @@ struct Piece {
   }
 
   HeadView head;
-  std::int64_t block, begin, end; // queries
+  std::int64_t block, begin, end;     // places of its queries
+  const std::int32_t* list = nullptr; // of queries by place; null: they are the same
   const KeyRun *runs, *runs_end;
 };
 

@@ -202,11 +202,12 @@ struct HipLists {
   int2 *runs, *next;               // begin and count of key blocks
   int* keys;                       // [nodes * block_k], the keys to be scored
   float *scores, *queries;         // scores: of keys
+  int scored = 0;                  // keys that this thread has listed
 };
 
 // Scores the key blocks block_of(node), negative: none, over all queries.
 template <typename T, int D, typename BlockOf>
-__device__ inline void score_blocks(const HipParams& p, const HipPlace& place, const HipLists& lists,
+__device__ inline void score_blocks(const HipParams& p, const HipPlace& place, HipLists& lists,
                                     KeyScores<T, D>& product, bool one_tile, const BlockOf& block_of) {
   const T* const k =
       static_cast<const T*>(p.k) + place.row * p.k_strides.batch + place.head / p.group * p.k_strides.head;
@@ -215,7 +216,9 @@ __device__ inline void score_blocks(const HipParams& p, const HipPlace& place, c
     const int block = block_of(node);
     for (int i = 0; i < p.block_k; ++i) {
       const int key = block * p.block_k + i;
-      lists.keys[node * p.block_k + i] = block >= 0 && key < place.end_slot ? key : -1;
+      const bool listed = block >= 0 && key < place.end_slot;
+      lists.keys[node * p.block_k + i] = listed ? key : -1;
+      lists.scored += listed ? 1 : 0;
     }
   }
   __syncthreads();
@@ -329,6 +332,9 @@ template <typename T, int D> __global__ void __launch_bounds__(threads, D <= 128
     p.out.runs[start + at] = run;
   }
   if (threadIdx.x == 0) p.out.first[place.index] = start, p.out.last[place.index] = start + most;
+  if (p.out.scored && chooses)
+    atomicAdd(reinterpret_cast<unsigned long long*>(p.out.scored) + place.index,
+              static_cast<unsigned long long>(lists.scored) * ((place.end_query - place.first_query + 1) / 2));
 }
 
 template <typename T, int D> cudaError_t launch_dim(const HipParams& p, int blocks, int batch, cudaStream_t stream) {

@@ -29,6 +29,8 @@ extern "C" __attribute__((visibility("default"))) const hk::Module* headscope_cu
                                     hk::can_run_sparse,
                                     hk::sparse_attention,
                                     hk::can_run_hip,
-                                    hk::hip_keys};
+                                    hk::hip_keys,
+                                    hk::can_choose_blocks,
+                                    hk::choose_blocks};
   return &module;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/cuda/attention_statistics.h"
+#include "kernels/cuda/block_choice.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/sparse_attention.h"
 
@@ -26,9 +27,11 @@ struct Module {
   decltype(&kernels::cuda::sparse_attention) sparse_attention;
   decltype(&kernels::cuda::can_run_hip) can_run_hip;
   decltype(&kernels::cuda::hip_keys) hip_keys;
+  decltype(&kernels::cuda::can_choose_blocks) can_choose_blocks;
+  decltype(&kernels::cuda::choose_blocks) choose_blocks;
 };
 
-constexpr int module_version = 4;
+constexpr int module_version = 5;
 
 // The one symbol to look up: a function without arguments that returns the module.
 constexpr const char* module_symbol = "headscope_cuda_module";

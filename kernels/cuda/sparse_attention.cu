@@ -7,7 +7,8 @@ namespace headscope::kernels::cuda {
 namespace {
 
 constexpr double log2_e = 1.4426950408889634074;
-constexpr std::int64_t most_keys = std::int64_t{1} << 28, most_stride = std::int64_t{1} << 31;
+constexpr std::int64_t most_keys = std::int64_t{1} << 28, most_places = std::int64_t{1} << 30,
+                       most_stride = std::int64_t{1} << 31;
 
 SparseParams describe(const SparseProblem& problem, const SparseOutput& out) {
   const AttentionProblem& scores = problem.scores;
@@ -17,11 +18,12 @@ SparseParams describe(const SparseProblem& problem, const SparseOutput& out) {
   p.z = out.z, p.z_strides = out.z_strides, p.lse = out.lse;
   p.k_stride = static_cast<int>(scores.k_strides.pos), p.v_stride = static_cast<int>(problem.v_strides.pos);
   p.key_begin = scores.key_begin;
-  p.visited = problem.keys;
+  p.visited = problem.keys, p.order = problem.order;
   p.heads = static_cast<int>(scores.heads);
   p.group = static_cast<int>(scores.heads / scores.kv_heads);
   p.d_head = static_cast<int>(scores.d_head);
   p.queries = static_cast<int>(scores.queries);
+  p.places = static_cast<int>(problem.places()), p.per_slot = static_cast<int>(problem.per_slot);
   p.keys = static_cast<int>(scores.keys);
   p.blocks = static_cast<int>(problem.blocks());
   p.query_offset = static_cast<int>(scores.variant.query_offset);
@@ -49,10 +51,10 @@ bool can_run_sparse(const SparseProblem& problem, const SparseOutput& out) {
     return reinterpret_cast<std::uintptr_t>(data) % 16 == 0 && whole(strides.batch) && whole(strides.pos) &&
            whole(strides.head);
   };
-  return p.d_head % 8 == 0 && p.d_head <= 256 && p.keys < most_keys && p.k_strides.pos < most_stride &&
-         problem.v_strides.pos < most_stride && p.heads < 65536 && p.batch < 65536 && problem.keys.block_q > 0 &&
-         problem.keys.block_q < most_keys && aligned(p.q, p.q_strides) && aligned(p.k, p.k_strides) &&
-         aligned(problem.v, problem.v_strides) && aligned(out.z, out.z_strides);
+  return p.d_head % 8 == 0 && p.d_head <= 256 && p.keys < most_keys && problem.places() < most_places &&
+         p.k_strides.pos < most_stride && problem.v_strides.pos < most_stride && p.heads < 65536 && p.batch < 65536 &&
+         problem.keys.block_q > 0 && problem.keys.block_q < most_keys && aligned(p.q, p.q_strides) &&
+         aligned(p.k, p.k_strides) && aligned(problem.v, problem.v_strides) && aligned(out.z, out.z_strides);
 }
 
 int sparse_attention(const SparseProblem& problem, const SparseOutput& out, void* stream) {

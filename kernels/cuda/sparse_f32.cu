@@ -13,7 +13,7 @@ template <int D> constexpr int rows_of = D <= 128 ? 32 : 16;
 template <int D> constexpr int length = row_length<float, D>;
 template <int D>
 constexpr int bytes = (rows_of<D> + 4 * tile) * length<D> * 4 + (tile * rows_of<D> + 3 * tile) * 4 +
-                      static_cast<int>(sizeof(RunTable));
+                      static_cast<int>(sizeof(RunTable) + sizeof(BlockQueries<rows_of<D>>));
 
 __device__ inline float dot4(const float4& a, const float4& b, float c) {
   return fmaf(a.x, b.x, fmaf(a.y, b.y, fmaf(a.z, b.z, fmaf(a.w, b.w, c))));
@@ -36,7 +36,7 @@ template <int D> struct FloatRows {
 
   // `weights`: room for [tile][warp_rows] of this warp.
   __device__ void add(const SparseParams& p, const SparsePlace& at, const float* q, const int* keys, const float* k,
-                      const float* v, float* weights, int first) {
+                      const float* v, float* weights, const int* slots) {
     const int lane = threadIdx.x % 32;
     float x[warp_rows] = {};
     for (int i = 0; i < p.d_head; i += 4) {
@@ -48,7 +48,7 @@ template <int D> struct FloatRows {
 #pragma unroll
     for (int r = 0; r < warp_rows; ++r) {
       if (p.cap_outer > 0.0f) x[r] = capped(x[r], p, 0.0f);
-      if (!at.seen(p, first + r, keys[lane])) x[r] = -INFINITY;
+      if (!at.seen(p, slots[r], keys[lane])) x[r] = -INFINITY;
       const float next = fmaxf(largest[r], largest_of_warp(x[r]) * p.factor), scale = exp2_of(largest[r] - next);
       largest[r] = next;
       const float weight = exp2_of(fmaf(x[r], p.factor, -next));
@@ -84,25 +84,25 @@ template <int D> __global__ void __launch_bounds__(threads) sparse_pass(const Sp
   float* const weights = buffers + 4 * tile * length<D>;
   int* const keys = reinterpret_cast<int*>(weights + warps * tile * warp_rows);
   RunTable& table = *reinterpret_cast<RunTable*>(keys + 3 * tile);
-  const SparsePlace at(p, rows, tiles);
-  if (at.first_query >= at.end_query) return;
+  const SparsePlace at(p, tiles, reinterpret_cast<BlockQueries<rows>&>(*(&table + 1)));
+  if (at.count == 0) return;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const float* const q = static_cast<const float*>(p.q) + at.row * p.q_strides.batch + at.head * p.q_strides.head;
-  load_rows<float, D, rows>(memory, q, p.q_strides.pos, at.first_query, at.end_query, p.d_head); // walk() waits
+  load_queries<float, D, rows>(memory, q, p.q_strides.pos, at.query, p.d_head); // walk() waits
   commit_copies();
   FloatRows<D> mine;
   mine.clear();
   const SparseTiles<float, D, tile> gather{buffers, reinterpret_cast<int(*)[tile]>(keys), table};
   gather.walk(p, at, [&](const int* of_tile, const float* k, const float* v) {
     mine.add(p, at, memory + warp * warp_rows * length<D>, of_tile, k, v, weights + warp * tile * warp_rows,
-             at.first_slot + warp * warp_rows);
+             at.slot + warp * warp_rows);
   });
   float* const z = static_cast<float*>(p.z) + at.row * p.z_strides.batch + at.head * p.z_strides.head;
 #pragma unroll
   for (int r = 0; r < warp_rows; ++r) {
-    const int query = at.first_query + warp * warp_rows + r;
+    const int query = at.query[warp * warp_rows + r];
     const float sum = over_warp(mine.sum[r]), inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
-    if (query >= at.end_query) continue;
+    if (query < 0) continue;
 #pragma unroll
     for (int i = 0; i < FloatRows<D>::columns; ++i)
       if (lane + 32 * i < p.d_head) z[query * p.z_strides.pos + lane + 32 * i] = mine.z[r][i] * inverse;

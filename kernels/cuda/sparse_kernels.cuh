@@ -62,15 +62,15 @@ template <typename T, int D, int rows> struct SparseRows {
     }
   }
 
-  // q: the first row of the warp's queries, k and v: of its keys; `first`: slot of the warp's first query.
+  // q: the first row of the warp's queries, k and v: of its keys; `slots`: of the warp's queries.
   __device__ void add(const SparseParams& p, const SparsePlace& at, const T* q, const int* keys, const T* k, const T* v,
-                      int first) {
-    const int last = first + 16 * R - 1;
+                      const int* slots) {
+    const int first = slots[0], last = slots[16 * R - 1];
     if (at.none_seen(p, first, last, keys[0], keys[Share::keys - 1])) return;
     float x[R][key_tiles][4];
     multiply_scores(x, q, k);
     if (p.cap_outer > 0.0f) cap(x, p);
-    if (!at.all_seen(p, first, last, keys[0], keys[Share::keys - 1])) hide(x, p, at, keys, first);
+    if (!at.all_seen(p, first, last, keys[0], keys[Share::keys - 1])) hide(x, p, at, keys, slots);
     to_weights(x, p.factor);
     multiply_values(x, v);
   }
@@ -115,7 +115,7 @@ private:
   }
 
   __device__ static void hide(float (&x)[R][key_tiles][4], const SparseParams& p, const SparsePlace& at,
-                              const int* keys, int first) {
+                              const int* keys, const int* slots) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
     for (int n = 0; n < key_tiles; ++n) {
@@ -124,7 +124,7 @@ private:
       for (int r = 0; r < R; ++r)
 #pragma unroll
         for (int e = 0; e < 4; ++e)
-          if (!at.seen(p, first + 16 * r + lane / 4 + e / 2 * 8, e % 2 ? key.y : key.x)) x[r][n][e] = -INFINITY;
+          if (!at.seen(p, slots[16 * r + lane / 4 + e / 2 * 8], e % 2 ? key.y : key.x)) x[r][n][e] = -INFINITY;
     }
   }
 
@@ -244,7 +244,7 @@ template <typename T, int D, int rows>
 constexpr int sparse_queries = rows* row_length<T, D>* static_cast<int>(sizeof(T));
 template <typename T, int D, int rows> constexpr int sparse_bytes() {
   return sparse_queries<T, D, rows> + 4 * Shares<D, rows>::tile * row_length<T, D> * static_cast<int>(sizeof(T)) +
-         3 * Shares<D, rows>::tile * 4 + static_cast<int>(sizeof(RunTable));
+         3 * Shares<D, rows>::tile * 4 + static_cast<int>(sizeof(RunTable) + sizeof(BlockQueries<rows>));
 }
 
 __device__ inline float lse_of(float largest, float sum) {
@@ -259,13 +259,13 @@ __global__ void __launch_bounds__(threads, Shares<D, rows>::blocks) sparse_pass(
   T* const buffers = reinterpret_cast<T*>(memory + sparse_queries<T, D, rows>);
   int* const keys = reinterpret_cast<int*>(buffers + 4 * Share::tile * row_length<T, D>);
   RunTable& table = *reinterpret_cast<RunTable*>(keys + 3 * Share::tile);
-  const SparsePlace at(p, rows, tiles);
-  if (at.first_query >= at.end_query) return;
+  const SparsePlace at(p, tiles, reinterpret_cast<BlockQueries<rows>&>(*(&table + 1)));
+  if (at.count == 0) return;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int group = warp % Share::row_groups, split = warp / Share::row_groups,
             in_block = group * 16 * Share::row_tiles;
   const T* const q = static_cast<const T*>(p.q) + at.row * p.q_strides.batch + at.head * p.q_strides.head;
-  load_rows<T, D, rows>(queries, q, p.q_strides.pos, at.first_query, at.end_query, p.d_head); // waited for by walk()
+  load_queries<T, D, rows>(queries, q, p.q_strides.pos, at.query, p.d_head); // waited for by walk()
   commit_copies();
   SparseRows<T, D, rows> mine;
   mine.clear();
@@ -273,7 +273,7 @@ __global__ void __launch_bounds__(threads, Shares<D, rows>::blocks) sparse_pass(
   gather.walk(p, at, [&](const int* tile, const T* k, const T* v) {
     const int from = split * Share::keys;
     mine.add(p, at, queries + in_block * row_length<T, D>, tile + from, k + from * row_length<T, D>,
-             v + from * row_length<T, D>, at.first_slot + in_block);
+             v + from * row_length<T, D>, at.slot + in_block);
   });
 #pragma unroll
   for (int r = 0; r < Share::row_tiles; ++r)
@@ -285,8 +285,8 @@ __global__ void __launch_bounds__(threads, Shares<D, rows>::blocks) sparse_pass(
   for (int r = 0; r < Share::row_tiles; ++r)
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const int query = at.first_query + in_block + 16 * r + 8 * half + lane / 4;
-      if (query >= at.end_query) continue;
+      const int query = at.query[in_block + 16 * r + 8 * half + lane / 4];
+      if (query < 0) continue;
       const float sum = mine.sum[r][half], inverse = sum > 0.0f ? 1.0f / sum : 0.0f;
       T* const to = z + query * p.z_strides.pos + lane % 4 * 2;
 #pragma unroll

@@ -16,10 +16,12 @@ struct SparseParams {
   HeadStrides q_strides, k_strides, v_strides, z_strides;
   const std::int64_t* key_begin;
   KeyRuns visited;
-  int heads, group, d_head, queries, keys, query_offset, blocks, k_stride, v_stride; // strides: between keys
-  int window, own_window, sinks;                                                     // of the model; of SparseProblem
-  float factor;               // dot product to score, in units of log 2; 1 after a soft cap
-  float cap_inner, cap_outer; // score = cap_outer tanh(cap_inner dot); 0: no soft cap
+  QueryOrder order;
+  int heads, group, d_head, queries, places, per_slot, keys, query_offset, blocks, k_stride,
+      v_stride;                  // strides: between keys
+  int window, own_window, sinks; // of the model; of SparseProblem
+  float factor;                  // dot product to score, in units of log 2; 1 after a soft cap
+  float cap_inner, cap_outer;    // score = cap_outer tanh(cap_inner dot); 0: no soft cap
 };
 
 cudaError_t launch_sparse_bf16(const SparseParams& params, int batch, cudaStream_t stream);

@@ -11,21 +11,39 @@ namespace headscope::kernels::cuda {
 constexpr int most_runs = 512; // at a time
 constexpr int no_key = 0x7fffffff;
 
+// In shared memory: the queries of a block of threads and their slots, which ascend. Where there are fewer than rows,
+// the rest have query -1 and the slot of the last.
+template <int rows> struct BlockQueries { int query[rows], slot[rows]; };
+
 // The queries of a block and what they see.
 struct SparsePlace {
-  int head, row, first_query, end_query; // of this block of threads
+  int head, row, count; // count: of the queries of this block of threads
   int key_begin, first_slot, last_slot;
+  const int *query, *slot; // as BlockQueries has them
   const KeyRun *runs, *runs_end;
 
-  // `rows` queries, one of `tiles` parts of a block.
-  __device__ SparsePlace(const SparseParams& p, int rows, int tiles) {
+  // `rows` queries, one of `tiles` parts of a block. All threads of the block call it.
+  template <int rows> __device__ SparsePlace(const SparseParams& p, int tiles, BlockQueries<rows>& queries) {
+    static_assert(rows <= threads);
     head = blockIdx.y, row = blockIdx.z;
     const int number = static_cast<int>(gridDim.x - 1 - blockIdx.x); // the longest work first
     const int block = number / tiles, block_q = static_cast<int>(p.visited.block_q);
-    first_query = block * block_q + number % tiles * rows;
-    end_query = min(min(first_query + rows, (block + 1) * block_q), p.queries);
+    const int begin = block * block_q + number % tiles * rows;
+    const int end = min(min(begin + rows, (block + 1) * block_q), p.places), at_place = static_cast<int>(threadIdx.x);
+    const std::int32_t* const list =
+        p.order.list ? p.order.list + row * p.order.row_step + head * p.order.head_step : nullptr;
+    const int own = begin + at_place >= end ? -1 : list ? list[begin + at_place] : begin + at_place;
+    count = __syncthreads_count(at_place < rows && own >= 0);
+    if (count == 0) return;
+    const int last = list ? list[begin + count - 1] : begin + count - 1;
+    if (at_place < rows) {
+      queries.query[at_place] = own;
+      queries.slot[at_place] = p.query_offset + (own >= 0 ? own : last) / p.per_slot;
+    }
+    __syncthreads();
+    query = queries.query, slot = queries.slot;
     key_begin = p.key_begin ? static_cast<int>(p.key_begin[row]) : 0;
-    first_slot = p.query_offset + first_query, last_slot = p.query_offset + end_query - 1;
+    first_slot = slot[0], last_slot = slot[rows - 1];
     const std::int64_t at = row * p.visited.row_step + head * p.visited.head_step + block;
     runs = p.visited.runs + p.visited.first[at], runs_end = p.visited.runs + p.visited.last[at];
   }

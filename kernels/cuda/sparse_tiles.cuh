@@ -8,6 +8,19 @@
 
 namespace headscope::kernels::cuda {
 
+// Copies rows `query` to shared memory, with zeros where that is negative and past column d_head.
+template <typename T, int D, int rows>
+__device__ inline void load_queries(T* to, const T* from, std::int64_t stride, const int* query, int d_head) {
+  constexpr int per_copy = 16 / sizeof(T), columns = D / per_copy;
+  static_assert(rows * columns % threads == 0);
+#pragma unroll
+  for (int i = 0; i < rows * columns / threads; ++i) {
+    const int at = i * threads + static_cast<int>(threadIdx.x), row = at / columns, column = at % columns * per_copy;
+    const bool valid = query[row] >= 0 && column < d_head;
+    copy_async(to + row * row_length<T, D> + column, from + (valid ? query[row] * stride + column : 0), valid);
+  }
+}
+
 template <typename T, int D, int tile> struct SparseTiles {
   static constexpr int per_copy = 16 / sizeof(T), columns = D / per_copy, length = row_length<T, D>;
   static_assert(tile <= threads);

@@ -88,6 +88,13 @@ class Compare(OnAText):
             self.assertEqual(group["mechanisms/attention"].asstr()[:].tolist(), ["full"] * 2 + ["window:window=3"] * 2 + ["full"] * 2 + ["none"])
             self.assertClose(group["mechanisms/nll"][5], self.loss.mean(), 1e-4)
             self.assertClose(group["mass_kept"][0], np.array(got["mechanisms"][0]["heads"]["mass_kept"]), 1e-12)
+            costs = file["comparison/costs"]
+            self.assertEqual(costs["attention"].asstr()[:].tolist(), ["window:window=3"])
+            seen = len(group["keys"][0].ravel()) * (3 * n - 3)
+            self.assertEqual(costs["keys_attended"][:].tolist(), [seen])
+            for name in ("keys_scored", "keys_attended", "bytes_read"):
+                self.assertEqual(costs[name][:].tolist(), [got["mechanisms"][0][name]])
+            self.assertGreaterEqual(got["mechanisms"][0]["keys_scored"], seen)
             self.assertEqual(file["prompts/text/token_ids"][:].tolist(), self.tokens.tolist())
 
     def test_bounds_and_needles(self):

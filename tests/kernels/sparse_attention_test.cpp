@@ -73,10 +73,13 @@ TEST(SparseAttention, ReferenceEqualsWholeRows) {
     const auto* v = static_cast<const float*>(input.problem.v);
     for (std::int64_t at = 0; at < p.batch * p.heads * p.queries; at += 7) {
       const std::int64_t i = at % p.queries, h = at / p.queries % p.heads, b = at / p.queries / p.heads;
-      const std::int64_t slot = c.shape.query_offset + i, kv = h / (p.heads / p.kv_heads);
+      const std::int64_t slot = c.shape.query_offset + i / c.per_slot, kv = h / (p.heads / p.kv_heads);
       const std::int64_t begin = c.shape.key_begin.empty() ? 0 : c.shape.key_begin[static_cast<std::size_t>(b)];
-      const std::int64_t blocks = (p.queries + c.block_q - 1) / c.block_q;
-      const auto list = static_cast<std::size_t>((c.shared ? 0 : (b * p.heads + h) * blocks) + i / c.block_q);
+      const std::int64_t lists = c.shared ? 0 : b * p.heads + h, blocks = input.problem.blocks();
+      std::int64_t place_of_i = i; // in the list of queries
+      for (std::int64_t at_place = 0; c.scattered && at_place < blocks * c.block_q; ++at_place)
+        if (input.order[static_cast<std::size_t>(lists * blocks * c.block_q + at_place)] == i) place_of_i = at_place;
+      const auto list = static_cast<std::size_t>(lists * blocks + place_of_i / c.block_q);
       std::vector<bool> chosen(static_cast<std::size_t>(p.keys));
       for (auto run = input.first[list]; run < input.last[list]; ++run)
         for (auto j = input.runs[static_cast<std::size_t>(run)].begin;

@@ -16,7 +16,9 @@ struct Case {
   attention_cases::Case shape;
   Pattern pattern;
   std::int64_t block_q = 64, sinks = 0, window = 0;
-  bool shared = false; // by all rows and heads
+  bool shared = false;       // by all rows and heads
+  bool scattered = false;    // blocks of queries that are no neighbours, some of them short
+  std::int64_t per_slot = 1; // queries at a slot
 };
 
 inline std::vector<Case> table() {
@@ -49,12 +51,33 @@ inline std::vector<Case> table() {
       {{"blocks without keys", 1, 2, 1, 64, 260, 0}, Pattern::every_other_block, 64},
       {{"no keys at all", 1, 2, 1, 128, 50, 0}, Pattern::nothing, 32},
       {{"1,500 tokens, many runs", 1, 2, 1, 64, 1500, 0}, Pattern::singles, 64},
+      {{"scattered queries", 1, 2, 1, 64, 300, 0}, Pattern::pieces, 32, 0, 0, false, true},
+      {{"scattered queries, blocks of 128", 2, 4, 2, 128, 517, 0, 0, 30.0}, Pattern::pieces, 128, 0, 0, false, true},
+      {{"scattered queries, shared, padding, both windows", 2, 2, 2, 64, 333, 0, 150, 0.0, {9, 0}},
+       Pattern::pieces,
+       64,
+       3,
+       40,
+       true,
+       true},
+      {{"scattered queries, one a block, head dim 40", 1, 2, 1, 40, 90, 13}, Pattern::pieces, 1, 0, 0, false, true},
+      {{"three queries a slot, scattered", 1, 2, 2, 128, 390, 50}, Pattern::pieces, 64, 0, 0, false, true, 3},
+      {{"five queries a slot, the model's window", 1, 4, 2, 96, 405, 0, 30},
+       Pattern::pieces,
+       32,
+       0,
+       0,
+       false,
+       false,
+       5},
+      {{"head dim 256, scattered", 1, 2, 2, 256, 210, 0}, Pattern::pieces, 64, 0, 0, false, true, 2},
+      {{"slots before the first key", 1, 2, 1, 64, 200, -40}, Pattern::pieces, 64},
   };
 }
 
 // The runs of one block; some of them reach behind what its queries may see.
 inline std::vector<KeyRun> runs_of(const Case& c, std::int64_t block, std::mt19937& random) {
-  const std::int64_t keys = c.shape.query_offset + c.shape.queries;
+  const std::int64_t keys = c.shape.query_offset + c.shape.queries; // more than slots where these are shared
   const std::int64_t first = c.shape.query_offset + block * c.block_q, end = std::min(first + c.block_q, keys);
   const auto run = [](std::int64_t from, std::int64_t to) {
     return KeyRun{static_cast<std::int32_t>(from), static_cast<std::int32_t>(to)};
@@ -93,6 +116,7 @@ struct Input {
   std::vector<std::uint8_t> v;
   std::vector<KeyRun> runs;
   std::vector<std::int64_t> first, last;
+  std::vector<std::int32_t> order;
   SparseProblem problem;
 
   Input(const Case& shape, Element element) : c(shape), qk(make_input(shape.shape, element)) {
@@ -106,7 +130,10 @@ struct Input {
     for (std::int64_t i = 0; i < p.batch * problem.v_strides.batch; ++i)
       attention_cases::put(v, element, i, normal(random));
     problem.keys.block_q = c.block_q, problem.sinks = c.sinks, problem.window = c.window;
-    const std::int64_t blocks = problem.blocks(), lists = c.shared ? 1 : p.batch * p.heads;
+    problem.per_slot = c.per_slot;
+    const std::int64_t lists = c.shared ? 1 : p.batch * p.heads;
+    if (c.scattered) scatter(lists, random);
+    const std::int64_t blocks = problem.blocks();
     for (std::int64_t list = 0; list < lists; ++list)
       for (std::int64_t block = 0; block < blocks; ++block) {
         first.push_back(std::ssize(runs));
@@ -120,6 +147,30 @@ struct Input {
   }
   Input(const Input&) = delete;
   Input& operator=(const Input&) = delete;
+
+private:
+  // Deals the queries out to blocks by chance; one block stays empty.
+  void scatter(std::int64_t lists, std::mt19937& random) {
+    const std::int64_t queries = problem.scores.queries, blocks = 2 + 3 * queries / (2 * c.block_q);
+    const std::int64_t places = blocks * c.block_q;
+    for (std::int64_t list = 0; list < lists; ++list) {
+      std::vector<std::vector<std::int32_t>> dealt(static_cast<std::size_t>(blocks));
+      for (std::int64_t query = 0; query < queries; ++query) {
+        std::size_t to = 0;
+        do
+          to = 1 + random() % static_cast<std::size_t>(blocks - 1);
+        while (std::ssize(dealt[to]) == c.block_q);
+        dealt[to].push_back(static_cast<std::int32_t>(query));
+      }
+      for (std::vector<std::int32_t>& block : dealt) {
+        block.resize(static_cast<std::size_t>(c.block_q), -1);
+        order.insert(order.end(), block.begin(), block.end());
+      }
+    }
+    problem.order.list = order.data(), problem.order.places = places;
+    problem.order.head_step = c.shared ? 0 : places,
+    problem.order.row_step = c.shared ? 0 : problem.scores.heads * places;
+  }
 };
 
 struct Output {

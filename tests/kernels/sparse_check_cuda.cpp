@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// cuda_sparse_check: sparse attention and HiP's choice of keys on the GPU, against the double references, over the
-// shapes of the tests on the CPU; each twice, with the same bits. Exits with 1 where something is wrong, with 2 without
-// a GPU.
+// cuda_sparse_check: sparse attention, HiP's choice of keys and the choice of blocks on the GPU, against the double
+// references, over the shapes of the tests on the CPU; each twice, with the same bits. Exits with 1 where something is
+// wrong, with 2 without a GPU.
 #include <cstdlib>
 #include <cstring>
 
 #include "kernels/cpu/hip_keys.h"
 #include "kernels/cpu/sparse_attention.h"
+#include "kernels/cuda/block_choice.h"
 #include "kernels/cuda/sparse_attention.h"
+#include "tests/kernels/block_choice_cases.h"
 #include "tests/kernels/device_memory.h"
 #include "tests/kernels/hip_cases.h"
 #include "tests/kernels/sparse_cases.h"
@@ -29,11 +31,12 @@ sparse_cases::Tolerance tolerance_of(Element element) {
 
 void run_on_gpu(const sparse_cases::Input& input, sparse_cases::Output& result) {
   const DeviceMemory q(input.qk.q), k(input.qk.k), v(input.v), key_begin(input.c.shape.key_begin), runs(input.runs),
-      first(input.first), last(input.last), z(result.z), lse(result.lse);
+      first(input.first), last(input.last), order(input.order), z(result.z), lse(result.lse);
   SparseProblem problem = input.problem;
   problem.scores.q = q.as<void>(), problem.scores.k = k.as<void>(), problem.v = v.as<void>();
   problem.scores.key_begin = input.c.shape.key_begin.empty() ? nullptr : key_begin.as<std::int64_t>();
   problem.keys.runs = runs.as<KeyRun>();
+  if (input.c.scattered) problem.order.list = order.as<std::int32_t>();
   problem.keys.first = first.as<std::int64_t>(), problem.keys.last = last.as<std::int64_t>();
   require(cuda::sparse_attention(problem, {z.as<void>(), result.strides, lse.as<float>()}, nullptr), "attention");
   require(cudaDeviceSynchronize(), "run");
@@ -82,6 +85,20 @@ bool check(const hip_cases::Case& c, Element element) {
   return wrong == 0;
 }
 
+bool check(const block_choice_cases::Case& c, Element element) {
+  const block_choice_cases::Input input(c, element);
+  const std::vector<std::int64_t> truth = block_choice_cases::chosen_plainly(c);
+  std::vector<std::int64_t> got(truth.size(), -77);
+  const DeviceMemory scores(input.bytes), out(got);
+  BlockScores problem = input.problem;
+  problem.scores = scores.as<void>();
+  require(cuda::choose_blocks(problem, out.as<std::int64_t>(), nullptr), "choice of blocks");
+  require(cudaDeviceSynchronize(), "run");
+  out.copy_to(got);
+  std::printf("%-40s %-5s blocks chosen %s\n", c.name, name_of(element), got == truth ? "rightly" : "WRONG");
+  return got == truth;
+}
+
 } // namespace
 } // namespace headscope::kernels
 
@@ -96,6 +113,8 @@ int main(int argc, char** argv) {
       if (c.shape.queries < most) good = check(c, element) && good;
     for (const hip_cases::Case& c : hip_cases::table())
       if (c.shape.queries < most) good = check(c, element) && good;
+    for (const block_choice_cases::Case& c : block_choice_cases::table())
+      if (c.queries < most) good = check(c, element) && good;
   }
   std::printf(good ? "all within tolerance\n" : "WRONG\n");
   return good ? 0 : 1;

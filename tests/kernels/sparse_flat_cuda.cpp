@@ -28,12 +28,14 @@ AttentionProblem problem_of(const void* q, const void* k, std::int64_t tokens, s
 extern "C" __attribute__((visibility("default"))) int
 sparse(const void* q, const void* k, const void* v, void* z, std::int64_t tokens, std::int64_t heads,
        std::int64_t d_head, const void* runs, const std::int64_t* first, const std::int64_t* last, std::int64_t shared,
-       std::int64_t block_q, std::int64_t sinks, std::int64_t window, void* stream) {
+       std::int64_t block_q, std::int64_t sinks, std::int64_t window, const std::int32_t* order, std::int64_t places,
+       void* stream) {
   SparseProblem problem;
   problem.scores = problem_of(q, k, tokens, heads, d_head);
   problem.v = v, problem.v_strides = problem.scores.k_strides;
   problem.keys.runs = static_cast<const KeyRun*>(runs), problem.keys.first = first, problem.keys.last = last;
   problem.keys.block_q = block_q;
+  problem.order.list = order, problem.order.places = places; // shared by all heads; null: as they come
   problem.keys.head_step = shared != 0 ? 0 : problem.blocks();
   problem.sinks = sinks, problem.window = window;
   return cuda::sparse_attention(problem, {z, problem.scores.q_strides, nullptr}, stream);

@@ -62,6 +62,28 @@ const std::vector<Example> examples = {
      }},
     {"hgarn", 15, hgarn}};
 
+// Groups of queries with their runs see what the rules say, key by key, and every query is in one group.
+void expect_groups_as_rules(const BlockMask& mask, std::int64_t layer, std::int64_t head, Range queries) {
+  std::vector<bool> found(static_cast<std::size_t>(queries.count()));
+  for (const QueryGroup& group : mask.groups(layer, head, queries))
+    for (const std::int32_t query : group.queries) {
+      ASSERT_FALSE(found[static_cast<std::size_t>(query)]);
+      found[static_cast<std::size_t>(query)] = true;
+      std::vector<bool> sees(static_cast<std::size_t>(queries.end));
+      std::int32_t last = -1;
+      for (const kernels::KeyRun& run : group.runs) {
+        ASSERT_GT(run.begin, last); // ascending, and joined where they touch
+        ASSERT_GT(run.end, run.begin);
+        last = run.end;
+        std::fill(sees.begin() + run.begin, sees.begin() + run.end, true);
+      }
+      for (std::int64_t key = 0; key < queries.end; ++key)
+        ASSERT_EQ(sees[static_cast<std::size_t>(key)], mask.sees(layer, head, queries.begin + query, key))
+            << "layer " << layer << ", head " << head << ": " << queries.begin + query << " sees " << key;
+    }
+  EXPECT_THAT(found, testing::Each(true));
+}
+
 class MaskExamples : public testing::TestWithParam<Example> {};
 
 TEST_P(MaskExamples, AreTheMatricesOfTheirPapers) {
@@ -76,6 +98,7 @@ TEST_P(MaskExamples, AreTheMatricesOfTheirPapers) {
         ASSERT_EQ(mask->sees(layer, 0, q, k), expected) << "layer " << layer << ": " << q << " sees " << k;
         ASSERT_EQ(tile[q][k].item<bool>(), expected) << "layer " << layer << ": " << q << " sees " << k;
       }
+    expect_groups_as_rules(*mask, layer, 0, {0, example.tokens});
   }
 }
 
@@ -102,6 +125,27 @@ TEST_F(MaskFiles, FirstRuleThatFitsWins) {
   EXPECT_FALSE(mask->sees(0, 1, 9, 1)); // head 1 sees nothing
   EXPECT_TRUE(mask->sees(0, 0, 9, 5));  // "any" has number 0, and 5 lies in segment 1
   EXPECT_FALSE(mask->sees(0, 0, 9, 1));
+}
+
+TEST_F(MaskFiles, OfAnyRulesBecomeRuns) {
+  const std::string kinds =
+      "[[segments]]\nkind = 'a'\nevery = 4\nfrom = 3\n[[segments]]\nkind = 'b'\nspans = ['0-9+30-35', "
+      "'11-12+20', '40-60']\n[[segments]]\nkind = 'c'\ngrid = { width = 6, rows = 2, columns = 3 }\n";
+  for (const char* otherwise : {"hidden", "seen"})
+    for (const char* which : {"any", "same", "previous", "other"})
+      for (const char* within : {"", "within = 0\n", "within = 1\n", "within = 3\n"})
+        for (const char* pair : {"query = 'a'\nkey = 'a'\n", "query = 'b'\nkey = 'a'\n", "query = 'any'\nkey = 'b'\n",
+                                 "query = 'c'\nkey = 'any'\n", "query = 'c'\nkey = 'c'\n"}) {
+          const std::string text =
+              "otherwise = '" + std::string(otherwise) + "'\n" + kinds +
+              "[[rules]]\nquery = 'b'\nkey = 'c'\nheads = [1]\nwhich = 'previous'\nsees = false\n" + "[[rules]]\n" +
+              pair + "which = '" + which + "'\n" + within +
+              "[[rules]]\nquery = 'c'\nkey = 'a'\nlayers = 'odd'\nsees = false\n";
+          const auto mask = BlockMask::read(write("mask.toml", text));
+          ASSERT_TRUE(mask.ok()) << mask.error().to_string();
+          for (const std::int64_t head : {0, 1})
+            expect_groups_as_rules(*mask, head, head, {head * 17, 66});
+        }
 }
 
 // A chain of 1,500 nodes: adding a hop at a time to a table of all pairs would take hours.

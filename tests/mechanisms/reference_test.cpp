@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // Each mechanism as it runs equals its reference in double-precision loops; equals full attention where it says so; and
 // is causal and incremental where it says so (the tests of CAB, github.com/Shark-NLP/CAB).
+#include <algorithm>
+
 #include "tests/mechanisms/heads.h"
 
 namespace headscope::mechanisms {
@@ -23,6 +25,11 @@ const std::vector<std::string> specs = {"full",
                                         "landmark:block=5,top=0,gate=grouped",
                                         "longheads:chunk=8,chunks=4,begin=20",
                                         "longheads:chunk=4,chunks=3,begin=0",
+                                        "longheads:chunk=5,chunks=5,begin=40",
+                                        "landmark:block=7,top=0",
+                                        "halo:block=3,halo=20",
+                                        "strided:stride=0,distances=2-3+30-50,window=5,sinks=3",
+                                        "strided:stride=3,distances=4+20,window=2",
                                         "none",
                                         "boost:spans=3-9+20,alpha=0.7,other=30-33,beta=-0.4,from=12",
                                         "act:theta=0.03,beta=0.4",
@@ -125,6 +132,36 @@ TEST_P(Mechanisms, ShowsThePatternThatMakesZ) {
         EXPECT_LT(largest_difference(z[row].narrow(0, begin, end - begin), other.narrow(0, begin, end - begin)), 1e-5);
     }
   }
+}
+
+// What a form says it costs: the keys attended are those of the reference's pattern, and no fewer are scored.
+TEST_P(Mechanisms, CountsItsCost) {
+  const auto parsed = parse_specs(GetParam());
+  const Shape shape{.tokens = 83, .left = {0, 12}};
+  const Layer layer = random_layer(shape);
+  const AttentionPlan plan(GetParam(), {{{&parsed->front().definition->info, parsed->front().mechanism, {0, 1, 2, 3}}}},
+                           test_heads);
+  AttentionCost cost;
+  AttentionRows rows = layer.rows;
+  rows.cost = &cost;
+  (void)plan.run_rows(layer.input, rows);
+  std::int64_t attended = 0;
+  for (std::int64_t row = 0; row < 2; ++row) {
+    std::vector<PlainHead> heads;
+    for (std::int64_t head = 0; head < test_heads; ++head)
+      heads.push_back(plain_head(layer, shape, row, head));
+    for (const Rows& pattern : parsed->front().mechanism->references(heads))
+      for (const Vector& of_query : pattern)
+        attended += std::count_if(of_query.begin(), of_query.end(), [](double weight) { return weight != 0.0; });
+  }
+  // A mixture of heads computes those that it then leaves out.
+  if (GetParam().starts_with("moh"))
+    EXPECT_GE(cost.attended, attended);
+  else
+    EXPECT_EQ(cost.attended, attended);
+  const bool state = GetParam() == "linear" || GetParam().starts_with("titans") || GetParam() == "aaren:query=fixed";
+  EXPECT_TRUE(state || cost.scored >= cost.attended) << cost.scored << " scored, " << cost.attended << " attended";
+  EXPECT_GE(cost.bytes, GetParam() == "none" ? 0 : 1);
 }
 
 TEST_P(Mechanisms, LeavesOtherHeadsAlone) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/methods/compare/compare_report.h"
 
+#include <algorithm>
+
 #include "app/methods/base/values.h"
 
 namespace headscope::methods {
@@ -22,6 +24,18 @@ constexpr Measure measures[] = {
     {"overlap", "1", "share of the keys with the largest scores, as many as are visited, that are visited",
      &HeadMeasures::overlap},
     {"keys", "token", "keys attended by a query", &HeadMeasures::keys}};
+
+// What the forms that ran count, over all queries and the heads that a mechanism changes.
+struct Counter {
+  const char* name;
+  const char* units;
+  const char* what;
+  std::int64_t AttentionCost::*value;
+};
+constexpr Counter counters[] = {
+    {"keys_scored", "1", "products of a query with a key, or with what stands for keys", &AttentionCost::scored},
+    {"keys_attended", "1", "keys of queries that have a weight", &AttentionCost::attended},
+    {"bytes_read", "B", "keys, values and states, as if each query read them by itself", &AttentionCost::bytes}};
 
 nlohmann::json to_json(const Survival& survival) {
   nlohmann::json heads = nlohmann::json::array();
@@ -59,6 +73,8 @@ nlohmann::json to_json(const MechanismResult& result, const Comparison& all) {
   for (const Survival& each : result.survival)
     json["detectors"].push_back(to_json(each));
   if (result.heads.keys.empty()) return json;
+  for (const Counter& counter : counters)
+    json[counter.name] = result.heads.cost.*counter.value;
   for (const Measure& measure : measures) {
     const std::vector<double>& values = result.heads.*measure.values;
     json[measure.name] = number(mean_over(values));
@@ -112,6 +128,10 @@ std::string summary_text(const Comparison& comparison) {
     if (each.efficiency_length)
       text += "\n" + each.attention + ": full attention is slower from about " + fixed(*each.efficiency_length, 0) +
               " tokens on (fitted to these times)";
+    if (const AttentionCost& cost = each.heads.cost; cost.attended > 0)
+      text += "\n" + each.attention + ": " + std::to_string(cost.scored) + " keys scored, " +
+              std::to_string(cost.attended) + " attended, " + fixed(static_cast<double>(cost.bytes) / (1 << 20), 1) +
+              " MiB of keys, values and states read";
     if (each.index) text += "\n" + each.attention + ": compositional index " + fixed(*each.index, 2);
   }
   return text.empty() ? text : text + "\n";
@@ -194,6 +214,22 @@ store::Table survival_table(const Comparison& comparison) {
           {}};
 }
 
+// Of the mechanisms of which heads were measured.
+store::Table cost_table(const Comparison& comparison) {
+  std::vector<std::string> attention;
+  std::vector<std::vector<std::int64_t>> values(std::size(counters));
+  for (const MechanismResult& each : comparison.mechanisms) {
+    if (each.heads.keys.empty()) continue;
+    attention.push_back(each.attention);
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i].push_back(each.heads.cost.*counters[i].value);
+  }
+  store::Table table{{{"attention", attention, "", "the mechanism as given"}}, {}};
+  for (std::size_t i = 0; i < values.size(); ++i)
+    table.columns.push_back({counters[i].name, values[i], counters[i].units, counters[i].what});
+  return table;
+}
+
 Status store_heads(store::ResultWriter& writer, const Comparison& comparison) {
   store::ArraySpec spec;
   spec.dtype = store::DType::float64;
@@ -239,9 +275,11 @@ Report comparison_report(const Comparison& comparison) {
 Status store_comparison(store::ResultWriter& writer, const Comparison& comparison) {
   HS_TRY(writer.set_attributes("/comparison", {{"tokens", comparison.tokens}, {"skip", comparison.skip}}));
   HS_TRY(writer.add_table("/comparison/mechanisms", table_of(comparison)));
+  const bool measured = std::any_of(comparison.mechanisms.begin(), comparison.mechanisms.end(),
+                                    [](const MechanismResult& each) { return !each.heads.keys.empty(); });
+  if (measured) HS_TRY(writer.add_table("/comparison/costs", cost_table(comparison)));
   if (!comparison.full.needles.empty()) HS_TRY(writer.add_table("/comparison/needles", needle_table(comparison)));
-  const auto& measured = comparison.mechanisms;
-  if (!measured.empty() && !measured.front().survival.empty())
+  if (!comparison.mechanisms.empty() && !comparison.mechanisms.front().survival.empty())
     HS_TRY(writer.add_table("/comparison/survival", survival_table(comparison)));
   return store_heads(writer, comparison);
 }

@@ -11,7 +11,7 @@ using namespace parts;
 const HeadGroup& group() {
   static const HeadGroup group = {.prefix = "comparison",
                                   .stacks = {"mass_kept", "pattern_kl", "z_error", "overlap", "keys"},
-                                  .as_found = {"needles", "survival"},
+                                  .as_found = {"costs", "needles", "survival"},
                                   .main = "mechanisms"};
   return group;
 }

@@ -46,6 +46,10 @@ public:
         z.push_back(us / ws);
         u = us.select(1, count - 1), w = ws.select(1, count - 1).squeeze(1), m = tops.select(1, count - 1).squeeze(1);
       }
+      if (text.cost) { // every query reads the state, in double precision
+        text.cost->attended += text.heads() * (queries.begin + queries.end + 1) * queries.count() / 2;
+        text.cost->bytes += 8 * text.heads() * queries.count() * (v.size(2) + 2);
+      }
       return at::cat(z, 1).narrow(1, queries.begin, queries.count()).to(text.v.scalar_type());
     };
   }

@@ -28,6 +28,20 @@ public:
     };
   }
 
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, this](Range queries) {
+      std::vector<std::vector<QueryGroup>> by_head;
+      for (const std::int64_t head : text.heads_are)
+        if (by_head.empty() || mask_.differs_by_head()) by_head.push_back(mask_.groups(text.layer, head, queries));
+      const SparseAttentionInput input = sparse_input(text, queries);
+      const auto found = sparse_part(text, input, visited_by_groups(by_head, text.q.device()));
+      if (!found) return at::Tensor{};
+      const at::Tensor alone = (found->log_sum_exp == not_visited).squeeze(0).unsqueeze(-1);
+      if (text.cost) text.cost->attended += alone.sum().item<std::int64_t>();
+      return at::where(alone, text.v.narrow(1, queries.begin, queries.count()), found->z.squeeze(0));
+    };
+  }
+
   Rows reference(const PlainHead& head) const override {
     const auto seen = [&](std::int64_t i, std::int64_t j) {
       return !head.hides(i, j) && mask_.sees(head.layer, head.head, i, j);
@@ -60,7 +74,7 @@ extern const MechanismDefinition blocks = {
              .title = "block masks by segments and rules",
              .what = "what the rules of a file allow: tokens lie in segments of named kinds, and the first rule that "
                      "fits a query's and a key's segments, layer and head says whether it is seen",
-             .cost = "O(T · keys seen) keys attended; this form computes all scores",
+             .cost = "O(T · keys seen)",
              .reference = "SMITH, TNT, PartCrafter, Cut2Next, HGARN as files in resources/attention",
              .equals_full = "otherwise = seen, and no rule that hides",
              .training = "the originals train with their masks",

@@ -10,6 +10,7 @@
 #include "core/io/toml_table.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/spans.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -109,16 +110,54 @@ public:
     };
   }
 
+  // Where far keys are hidden, or penalised so much that no float of their weight is left beside a query's own key: a
+  // group of queries for each node.
+  OutputFunction open_output(const Text& text) const override {
+    if (penalty_ && *penalty_ > -3000.0) return nullptr;
+    return [&text, this](Range queries) {
+      std::vector<std::int64_t> node;
+      for (std::int64_t token = 0; token < queries.end; ++token)
+        node.push_back(graph_.node_of(token));
+      std::map<std::int64_t, QueryGroup> of_node;
+      for (std::int64_t i = queries.begin; i < queries.end; ++i) {
+        QueryGroup& group = of_node[node[static_cast<std::size_t>(i)]];
+        if (group.queries.empty()) group.runs = runs_of(node[static_cast<std::size_t>(i)], node);
+        group.queries.push_back(static_cast<std::int32_t>(i - queries.begin));
+      }
+      std::vector<QueryGroup> groups;
+      for (auto& [which, group] : of_node)
+        groups.push_back(std::move(group));
+      return sparse_output(text, sparse_input(text, queries), visited_by_groups({groups}, text.q.device()));
+    };
+  }
+
   Rows reference(const PlainHead& head) const override {
     return softmax_of(head, [&](std::int64_t i, std::int64_t j) {
       const std::int64_t q = graph_.node_of(i), k = graph_.node_of(j);
-      const bool far = q >= 0 && k >= 0 && !graph_.near[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)];
-      if (far && !penalty_) return not_visited;
-      return head.score(i, j) + (far ? *penalty_ : 0.0);
+      const bool is_far = q >= 0 && k >= 0 && !graph_.near[static_cast<std::size_t>(q)][static_cast<std::size_t>(k)];
+      if (is_far && !penalty_) return not_visited;
+      return head.score(i, j) + (is_far ? *penalty_ : 0.0);
     });
   }
 
 private:
+  bool far(std::int64_t a, std::int64_t b) const {
+    return a >= 0 && b >= 0 && !graph_.near[static_cast<std::size_t>(a)][static_cast<std::size_t>(b)];
+  }
+
+  // What tokens of a node see; `node`: of each token.
+  std::vector<kernels::KeyRun> runs_of(std::int64_t own, const std::vector<std::int64_t>& node) const {
+    std::vector<kernels::KeyRun> runs;
+    for (std::int32_t key = 0; key < std::ssize(node); ++key) {
+      if (far(own, node[static_cast<std::size_t>(key)])) continue;
+      if (!runs.empty() && runs.back().end == key)
+        ++runs.back().end;
+      else
+        runs.push_back({key, key + 1});
+    }
+    return runs;
+  }
+
   NodeGraph graph_;
   std::optional<double> penalty_;
 };
@@ -139,7 +178,7 @@ extern const MechanismDefinition graph = {
                  "tokens of a node see tokens of no node, of their own node and of nodes at most `hops` edges away, "
                  "edges taken both ways; tokens of no node see everything. far=penalised: scores of other nodes get "
                  "`penalty`; far=hidden: they are not visited",
-             .cost = "O(T²); hidden pairs are computed too",
+             .cost = "O(T · keys seen); with a penalty above -3000 O(T²)",
              .reference = "LLM4Exploration, which adds -6000 and trains with windows of 1 to 4 hops",
              .equals_full = "hops at least the diameter of a connected graph",
              .training = "the original trains with intermediate windows",

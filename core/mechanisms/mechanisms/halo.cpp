@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include <algorithm>
+#include <limits>
+#include <map>
 
 #include <ATen/ATen.h>
 
@@ -9,10 +11,13 @@
 namespace headscope::mechanisms {
 namespace {
 
+constexpr std::int64_t most = 1 << 30; // longer than any text, and a product of two is a number
+
 class Halo : public Mechanism {
 public:
   explicit Halo(const OptionValues& options)
-      : block_(options.at("block")), halo_(options.at("halo")), width_(options.at("width")) {}
+      : block_(std::min(options.at("block"), most)), halo_(std::min(options.at("halo"), most)),
+        width_(std::min(options.at("width"), most)) {}
 
   TileFunction open(const Text& text) const override {
     if (width_ > 0) return open_grid(text);
@@ -27,16 +32,18 @@ public:
   }
 
   OutputFunction open_output(const Text& text) const override {
-    if (width_ > 0) return nullptr;
     return [&text, this](Range queries) {
-      const Range blocks = from_block(queries, block_);
-      std::vector<std::vector<kernels::KeyRun>> runs;
-      for (std::int64_t begin = blocks.begin; begin < blocks.end; begin += block_)
-        runs.push_back({{static_cast<std::int32_t>(std::max<std::int64_t>(0, begin - halo_)),
-                         static_cast<std::int32_t>(std::min(begin + block_, blocks.end))}});
-      if (blocks.begin < text.first) return at::Tensor{}; // a decode step within a block
-      const at::Tensor z = sparse_output(sparse_input(text, blocks), visited_keys(runs, block_, text.q.device()));
-      return z.defined() ? z.narrow(1, queries.begin - blocks.begin, queries.count()) : z;
+      std::map<std::pair<std::int64_t, std::int64_t>, QueryGroup> blocks; // by row and column; of a text by number
+      for (std::int64_t i = queries.begin; i < queries.end; ++i) {
+        const std::int64_t row = width_ > 0 ? i / width_ / block_ : 0, column = i % span() / block_;
+        QueryGroup& group = blocks[{row, column}];
+        if (group.queries.empty()) group.runs = runs_of(row, column, queries.end);
+        group.queries.push_back(static_cast<std::int32_t>(i - queries.begin));
+      }
+      std::vector<QueryGroup> groups;
+      for (auto& [place, group] : blocks)
+        groups.push_back(std::move(group));
+      return sparse_output(text, sparse_input(text, queries), visited_by_groups({groups}, text.q.device()));
     };
   }
 
@@ -56,6 +63,22 @@ public:
   }
 
 private:
+  // Tokens of a row.
+  std::int64_t span() const { return width_ > 0 ? width_ : std::numeric_limits<std::int64_t>::max(); }
+
+  // The keys around a block, a run for each row.
+  std::vector<kernels::KeyRun> runs_of(std::int64_t row, std::int64_t column, std::int64_t keys) const {
+    const std::int64_t from = std::max<std::int64_t>(0, column * block_ - halo_);
+    const std::int64_t to = std::min(std::min(keys, span()), (column + 1) * block_ + halo_);
+    const std::int64_t first = std::max<std::int64_t>(0, row * block_ - halo_);
+    const std::int64_t last = width_ > 0 ? (row + 1) * block_ + halo_ : 1;
+    std::vector<kernels::KeyRun> runs;
+    for (std::int64_t at = first; at < last && (at == 0 || at * width_ < keys); ++at)
+      runs.push_back(
+          {static_cast<std::int32_t>(at * width_ + from), static_cast<std::int32_t>(std::min(at * width_ + to, keys))});
+    return runs;
+  }
+
   // A picture whose tokens run row by row.
   TileFunction open_grid(const Text& text) const {
     return [&text, this](Range queries) {

@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -28,6 +30,13 @@ public:
     };
   }
 
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, this](Range queries) {
+      const at::Tensor sums = at::constant_pad_nd(text.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
+      return by_ranges(text, queries, top_ + 1, [&](Range range) { return z_of_chosen(text, sums, range); });
+    };
+  }
+
   Rows reference(const PlainHead& head) const override {
     Rows pattern;
     for (std::int64_t i = 0; i < head.tokens(); ++i)
@@ -36,6 +45,16 @@ public:
   }
 
 private:
+  // q · mean key of a query's own chunk up to itself, [head, query, 1].
+  at::Tensor own_scores(const Text& text, const at::Tensor& sums, Range queries) const {
+    const at::Tensor q = take_queries(text, text.q, queries).to(at::kFloat), query = query_positions(text, queries);
+    const at::Tensor first = at::floor_divide(query, chunk_) * chunk_;
+    const at::Tensor part = sums.index_select(1, query.squeeze(1) + 1) - sums.index_select(1, first.squeeze(1));
+    const std::int64_t rows = q.size(0) * q.size(1), d = q.size(2);
+    return raw_scores(text, q.reshape({rows, 1, d}), (part / (query - first + 1)).reshape({rows, 1, d}))
+        .view({q.size(0), q.size(1), 1});
+  }
+
   // q · mean key of the chunks a query keeps, and -inf of the others.
   at::Tensor scores_of_chunks(const Text& text, const at::Tensor& sums, Range queries, std::int64_t count) const {
     const at::Tensor q = take_queries(text, text.q, queries).to(at::kFloat);
@@ -43,18 +62,38 @@ private:
     const at::Tensor own = at::floor_divide(query, chunk_), first = chunk.squeeze(0) * chunk_;
     const at::Tensor ends = (first + chunk_).clamp_max(text.keys());
     const at::Tensor means = (sums.index_select(1, ends) - sums.index_select(1, first)) / (ends - first).unsqueeze(1);
-    const at::Tensor part =
-        sums.index_select(1, query.squeeze(1) + 1) - sums.index_select(1, (own * chunk_).squeeze(1));
-    const at::Tensor own_mean = part / (query - own * chunk_ + 1);
     at::Tensor scores = raw_scores(text, q, means);
-    const std::int64_t rows = q.size(0) * q.size(1), d = q.size(2);
-    const at::Tensor own_score = raw_scores(text, q.reshape({rows, 1, d}), own_mean.reshape({rows, 1, d}))
-                                     .view({q.size(0), q.size(1), 1}); // [head, query, 1]
-    scores = at::where(chunk == own, own_score, scores.masked_fill(chunk > own, not_visited));
+    scores = at::where(chunk == own, own_scores(text, sums, queries), scores.masked_fill(chunk > own, not_visited));
     const at::Tensor older = scores.detach().masked_fill(chunk >= own, not_visited);
     const at::Tensor best = std::get<1>(older.topk(std::min(top_, count), -1));
     const at::Tensor kept = at::zeros_like(scores, at::kBool).scatter(-1, best, true).logical_or(chunk == own);
     return scores.masked_fill(kept.logical_not(), not_visited);
+  }
+
+  // z by the chunks that each query keeps.
+  at::Tensor z_of_chosen(const Text& text, const at::Tensor& sums, Range queries) const {
+    const at::Tensor asked = take_queries(text, text.q, queries);
+    const std::int64_t whole = queries.end / chunk_;
+    const at::Tensor first = key_positions(text, {{0, whole}}).squeeze(0) * chunk_;
+    const at::Tensor means = (sums.index_select(1, first + chunk_) - sums.index_select(1, first)) / chunk_;
+    const at::Tensor products = at::matmul(asked, means.to(asked.scalar_type()).transpose(1, 2));
+    count_products(text, products, asked);
+    kernels::BlockScores by;
+    by.position = queries.begin, by.size = chunk_, by.first = 0;
+    by.choices = std::min(top_, whole);
+    const at::Tensor best = choose_blocks(products, by); // scale and soft cap keep the order
+    at::Tensor score = products.gather(2, best.clamp_min(0)).to(at::kFloat) * text.scale;
+    if (text.softcap) score = at::tanh(score / *text.softcap) * *text.softcap;
+    const at::Tensor own = at::floor_divide(query_positions(text, queries), chunk_).expand({text.heads(), -1, 1});
+    BlockChoice choice;
+    choice.block = at::cat({best, own}, -1);
+    choice.q = asked.unsqueeze(2).expand({asked.size(0), asked.size(1), choice.block.size(2), asked.size(2)});
+    choice.k = text.k;
+    choice.size = chunk_;
+    const auto found = attend_blocks(text, queries, choice);
+    if (!found) return {};
+    const at::Tensor weights = at::cat({score, own_scores(text, sums, queries)}, -1);
+    return mixed_blocks(*found, weights.masked_fill(found->log_sum_exp == not_visited, not_visited));
   }
 
   // log Σ exp of the scores of each chunk; 0 where none is seen.
@@ -111,7 +150,7 @@ extern const MechanismDefinition hcam = {
              .title = "HCAM: attention over chunks, then within them",
              .what = "its own chunk and the `top` earlier ones with the largest q · mean key; the weight of a chunk is "
                      "the softmax of these, the weight of a key a softmax within its chunk",
-             .cost = "O(T (T / chunk + top chunk)) keys attended; this form computes all scores",
+             .cost = "O(T T / chunk) for the choice, O(T top chunk) keys attended",
              .reference = "arXiv 2105.14039; deepmind's hierarchical_transformer_memory, a memory beside attention",
              .equals_full = "chunk ≥ T",
              .training = "the original trains queries and summaries of chunks; as a drop-in it breaks the model",

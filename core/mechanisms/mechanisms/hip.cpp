@@ -139,8 +139,9 @@ public:
     return [&text, options = options_](Range queries) {
       const Range blocks = from_block(queries, options.block_q);
       const SparseAttentionInput input = sparse_input(text, blocks);
-      const auto keys = hip_keys(input, {options.k, options.window, options.block_q, options.block_k, options.sinks});
-      const at::Tensor z = keys ? sparse_output(input, *keys) : at::Tensor{};
+      const auto keys =
+          hip_keys(input, {options.k, options.window, options.block_q, options.block_k, options.sinks}, text.cost);
+      const at::Tensor z = keys ? sparse_output(text, input, *keys) : at::Tensor{};
       return z.defined() ? z.narrow(1, queries.begin - blocks.begin, queries.count()) : z;
     };
   }
@@ -182,7 +183,7 @@ extern const MechanismDefinition hip = {
          .title = "HiP: hierarchically pruned attention",
          .what = "for a block of queries the last `window` tokens and `k` older keys, found by halving runs of keys "
                  "and keeping those whose first key scores highest",
-         .cost = "O(T k log T) for the choice, O(T (k + window)) keys attended; this form computes all scores",
+         .cost = "O(T k log T) for the choice, O(T (k + window)) keys attended",
          .reference = "arXiv 2406.09827; DeepAuto-AI/hip-attention v1.1",
          .equals_full = "k + window ≥ T",
          .training = "none",

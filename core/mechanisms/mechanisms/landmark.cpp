@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -17,10 +19,11 @@ struct LandmarkOptions {
 
 // What a tile knows of blocks of keys; every axis `block` numbers blocks from 0.
 struct Blocks {
-  at::Tensor score;  // [head, query, block]: q · mean key, scaled and capped
-  at::Tensor chosen; // bool [head, query, block]: beside block 0 and the query's own
-  at::Tensor own;    // bool [query, block]: block 0 and the query's own
-  at::Tensor of_key; // [key] int64: the block of a key
+  at::Tensor score;      // [head, query, block]: q · mean key, scaled and capped
+  at::Tensor best;       // int64 [head, query, choice]: chosen beside block 0 and the query's own
+  at::Tensor best_score; // of these; -inf: there is none
+  at::Tensor own;        // bool [query, block]: block 0 and the query's own
+  at::Tensor of_key;     // [key] int64: the block of a key
 };
 
 // The mean key of every whole block, [head, block, d_head].
@@ -40,8 +43,7 @@ Blocks blocks_of(const Text& text, const at::Tensor& means, Range queries, const
   out.own = (block == own).logical_or(block == 0);
   const at::Tensor candidates = (block > 0).logical_and(block < own);
   const at::Tensor ranked = out.score.detach().masked_fill(candidates.logical_not(), not_visited);
-  const at::Tensor best = std::get<1>(ranked.topk(std::min(options.top, count), -1));
-  out.chosen = at::zeros_like(ranked, at::kBool).scatter(-1, best, true).logical_and(candidates);
+  std::tie(out.best_score, out.best) = ranked.topk(std::min(options.top, count), -1);
   out.of_key = at::floor_divide(key_positions(text, {{0, queries.end}}), options.block).squeeze(0);
   return out;
 }
@@ -57,6 +59,37 @@ at::Tensor grouped(const at::Tensor& scores, const Blocks& blocks, std::int64_t 
   const at::Tensor shift = (blocks.score + seen.to(at::kFloat).log() - sums).masked_fill(some.logical_not(), 0.0);
   const at::Tensor moved = scores + shift.index_select(-1, blocks.of_key);
   return at::where(blocks.own.index_select(-1, blocks.of_key), scores, moved);
+}
+
+// The same by the blocks that each query chooses: block 0, its own, and the best others.
+at::Tensor z_of_chosen(const Text& text, const at::Tensor& means, Range queries, const LandmarkOptions& options) {
+  const at::Tensor own = at::floor_divide(query_positions(text, queries), options.block); // [query, 1]
+  const at::Tensor asked = take_queries(text, text.q, queries);
+  const std::int64_t whole = std::min((queries.end + options.block - 1) / options.block, means.size(1));
+  const at::Tensor products = at::matmul(asked, means.narrow(1, 0, whole).transpose(1, 2));
+  count_products(text, products, asked);
+  kernels::BlockScores by;
+  by.position = queries.begin, by.size = options.block;
+  by.choices = std::min(options.top, whole);
+  const at::Tensor best = choose_blocks(products, by); // scale and soft cap keep the order
+  const std::vector<std::int64_t> one = {text.heads(), queries.count(), 1};
+  BlockChoice choice;
+  choice.block = at::cat({at::zeros(one, best.options()), own.masked_fill(own == 0, -1).expand(one), best}, -1);
+  choice.q = asked.unsqueeze(2).expand({asked.size(0), asked.size(1), choice.block.size(2), asked.size(2)});
+  choice.k = text.k;
+  choice.size = options.block;
+  const auto found = attend_blocks(text, queries, choice);
+  if (!found) return {};
+  if (!options.grouped) return mixed_blocks(*found, found->log_sum_exp);
+  at::Tensor seen = at::full_like(best, options.block); // keys of the block
+  if (text.window) {
+    const at::Tensor first = query_positions(text, queries) - (*text.window - 1); // that the model shows
+    seen = (best + 1) * options.block - at::maximum(best * options.block, first.unsqueeze(0));
+  }
+  at::Tensor score = products.gather(2, best.clamp_min(0)).to(at::kFloat) * text.scale;
+  if (text.softcap) score = at::tanh(score / *text.softcap) * *text.softcap;
+  const at::Tensor of_best = (score + seen.clamp_min(0).to(at::kFloat).log()).masked_fill(best < 0, not_visited);
+  return mixed_blocks(*found, at::cat({found->log_sum_exp.narrow(2, 0, 2), of_best}, -1));
 }
 
 // ---- The reference
@@ -118,10 +151,21 @@ public:
     return [&text, options = options_, means = mean_keys(text, options_.block)](Range queries) {
       Tile tile = scores_of_all(text, queries);
       const Blocks blocks = blocks_of(text, means, queries, options);
-      const at::Tensor visited = blocks.chosen.logical_or(blocks.own).index_select(-1, blocks.of_key);
+      const at::Tensor chosen = at::zeros_like(blocks.score, at::kBool)
+                                    .scatter(-1, blocks.best, blocks.best_score != not_visited)
+                                    .logical_or(blocks.own);
+      const at::Tensor visited = chosen.index_select(-1, blocks.of_key);
       if (options.grouped) tile.scores = grouped(tile.scores, blocks, options.block);
       tile.scores = tile.scores.masked_fill(visited.logical_not(), not_visited);
       return tile;
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, options = options_](Range queries) {
+      const at::Tensor means = mean_keys(text, options.block);
+      return by_ranges(text, queries, options.top + 2,
+                       [&](Range range) { return z_of_chosen(text, means, range, options); });
     };
   }
 
@@ -145,7 +189,7 @@ extern const MechanismDefinition landmark = {
                  "its own block, block 0, and the `top` other blocks with the largest q · mean key. gate=flat: one "
                  "softmax over all their keys; gate=grouped: a softmax within each chosen block times the weight of "
                  "the block, exp(q · mean key) times its length, as landmark tokens do",
-             .cost = "O(T (T / block + top block)) keys attended; this form computes all scores",
+             .cost = "O(T T / block) for the choice, O(T top block) keys attended",
              .reference = "Landmark Attention, arXiv 2305.16300; epfml/landmark-attention",
              .equals_full = "gate=flat: block (top + 2) ≥ T, or block ≥ T; gate=grouped: at most 2 blocks",
              .training =

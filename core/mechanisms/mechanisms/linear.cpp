@@ -52,11 +52,20 @@ public:
         const at::Tensor above = at::matmul(q, state) + at::matmul(within, own_v);
         const at::Tensor below = at::matmul(q, sums.view({-1, d, 1})) + within.sum(-1, true);
         z.push_back(above / below);
+        if (text.cost) count(*text.cost, some, within.numel(), state.numel() + sums.numel(), k.size(0), d + v.size(2));
         state = state + at::matmul(own_k.transpose(1, 2), own_v);
         sums = sums + own_k.sum(1);
       }
       return at::cat(z, 1).to(text.v.scalar_type());
     };
+  }
+
+  // Every query reads the state and the keys and values of its step, all in float32.
+  static void count(AttentionCost& cost, Range queries, std::int64_t scored, std::int64_t state, std::int64_t heads,
+                    std::int64_t pair) {
+    cost.scored += scored;
+    cost.attended += heads * (queries.begin + queries.end + 1) * queries.count() / 2;
+    cost.bytes += 4 * (queries.count() * state + scored * pair);
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -5,7 +5,9 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/chosen_blocks.h"
 #include "core/mechanisms/mechanism.h"
+#include "core/mechanisms/sparse.h"
 
 namespace headscope::mechanisms {
 namespace {
@@ -27,37 +29,62 @@ at::Tensor keys_by_place(const Text& text, std::int64_t chunk) {
   return text.rotate(text.unrotated_k, within_chunk(text.k, text.keys(), chunk));
 }
 
-// The summary of every whole chunk, [head, chunk, d_head]: the mean output of the chunk's attention to itself attends
-// to the chunk's keys, which are also the values.
+// The mean output of every whole chunk's attention to itself, [head, chunk, d_head], in the places within the chunk.
+at::Tensor mean_outputs(const Text& text, const at::Tensor& by_place, std::int64_t chunk) {
+  const std::int64_t heads = text.heads(), d = text.v.size(2), count = text.keys() / chunk;
+  const auto whole = [&](const at::Tensor& x) { return x.narrow(1, 0, count * chunk).detach(); };
+  const at::Tensor q = whole(text.rotate(text.unrotated_q, within_chunk(text.k, text.keys(), chunk)));
+  SparseAttentionInput input = sparse_input(text, {text.first, text.first + 1});
+  input.q = q.unsqueeze(0), input.k = whole(by_place).unsqueeze(0), input.v = whole(text.v).unsqueeze(0);
+  input.window = std::nullopt, input.query_offset = 0;
+  std::vector<std::vector<kernels::KeyRun>> runs;
+  for (std::int64_t begin = 0; begin < count * chunk; begin += chunk)
+    runs.push_back({{static_cast<std::int32_t>(begin), static_cast<std::int32_t>(begin + chunk)}});
+  const VisitedKeys keys = visited_keys(runs, chunk, q.device());
+  if (const auto out = count > 0 ? sparse_attention(input, keys) : std::nullopt) {
+    const AttentionCost cost = text.cost ? cost_of(input, keys) : AttentionCost{};
+    if (text.cost) text.cost->scored += cost.scored, text.cost->bytes += cost.bytes; // no query attends by this
+    return out->z.squeeze(0).reshape({heads, count, chunk, d}).mean(2);
+  }
+  const auto in_chunks = [&](const at::Tensor& x) { return whole(x).reshape({heads * count, chunk, d}); };
+  const at::Tensor hidden = at::ones({chunk, chunk}, q.options().dtype(at::kBool)).triu(1);
+  const at::Tensor scores = raw_scores(text, in_chunks(q), in_chunks(by_place)).masked_fill(hidden, not_visited);
+  return at::matmul(scores.softmax(-1).to(q.scalar_type()), in_chunks(text.v)).mean(1).view({heads, count, d});
+}
+
+// The summary of every whole chunk, [head, chunk, d_head]: that mean attends to the chunk's keys, which are also the
+// values.
 at::Tensor chunk_keys(const Text& text, const at::Tensor& by_place, std::int64_t chunk) {
   const std::int64_t heads = text.heads(), d = text.k.size(2), count = text.keys() / chunk;
-  const auto in_chunks = [&](const at::Tensor& x) {
-    return x.narrow(1, 0, count * chunk).reshape({heads * count, chunk, d});
-  };
-  const at::Tensor places = within_chunk(text.k, text.keys(), chunk);
-  const at::Tensor q = in_chunks(text.rotate(text.unrotated_q, places)), k = in_chunks(by_place), v = in_chunks(text.v);
-  const at::Tensor hidden = at::ones({chunk, chunk}, q.options().dtype(at::kBool)).triu(1);
-  const at::Tensor own = raw_scores(text, q, k).masked_fill(hidden, not_visited).softmax(-1).to(v.scalar_type());
-  const at::Tensor summary = at::matmul(own, v).mean(1, true);
-  const at::Tensor weights = raw_scores(text, summary, k).softmax(-1).to(k.scalar_type());
+  const at::Tensor k = by_place.narrow(1, 0, count * chunk).detach().reshape({heads * count, chunk, d});
+  const at::Tensor mean = mean_outputs(text, by_place, chunk).view({heads * count, 1, d});
+  const at::Tensor weights = raw_scores(text, mean, k).softmax(-1).to(k.scalar_type());
   return at::matmul(weights, k).view({heads, count, d});
+}
+
+// The chunks that queries choose besides the first, their own and the one before: int64 [head, query, choice], in their
+// order; -1 where there are fewer.
+at::Tensor best_chunks(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
+  const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
+  const std::int64_t whole = std::min(count, summaries.size(1));
+  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).detach();
+  const at::Tensor products = at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2));
+  count_products(text, products, q);
+  kernels::BlockScores choice;
+  choice.position = queries.begin, choice.size = options.chunk;
+  choice.first = 1, choice.behind = 1;
+  choice.choices = std::min(options.chunks - 3, whole);
+  return choose_blocks(products, choice);
 }
 
 // The place in the row of chosen chunks, [head, query, chunk] int64; -1: not chosen.
 at::Tensor places_of(const Text& text, const at::Tensor& summaries, Range queries, const LongHeadsOptions& options) {
   const std::int64_t count = (queries.end + options.chunk - 1) / options.chunk;
-  const std::int64_t whole = std::min(count, summaries.size(1));
-  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).detach();
   const at::Tensor own = at::floor_divide(query_positions(text, queries), options.chunk);
   const at::Tensor chunk = key_positions(text, {{0, count}});
-  at::Tensor ranked = at::constant_pad_nd(at::matmul(q, summaries.narrow(1, 0, whole).transpose(1, 2)).to(at::kFloat),
-                                          {0, count - whole}, not_visited);
-  const at::Tensor candidates = (chunk > 0).logical_and(chunk < own - 1);
-  ranked = ranked.masked_fill(candidates.logical_not(), not_visited);
-  const at::Tensor best = std::get<1>(ranked.topk(std::min(options.chunks - 3, count), -1));
-  const at::Tensor chosen = at::zeros_like(ranked, at::kBool)
-                                .scatter(-1, best, true)
-                                .logical_and(candidates)
+  const at::Tensor best = best_chunks(text, summaries, queries, options);
+  const at::Tensor chosen = at::zeros({text.heads(), queries.count(), count}, chunk.options().dtype(at::kBool))
+                                .scatter(-1, best.clamp_min(0), true) // chunk 0 is chosen anyway
                                 .logical_or(chunk == 0)
                                 .logical_or(chunk >= own - 1)
                                 .logical_or(own < options.chunks)
@@ -85,6 +112,29 @@ at::Tensor placed_scores(const Text& text, const at::Tensor& by_place, const at:
                                 .view({heads, count, queries.count(), size})
                                 .masked_fill((places < 0).transpose(1, 2).unsqueeze(-1), not_visited);
   return scores.transpose(1, 2).reshape({heads, queries.count(), count * size}).narrow(2, 0, queries.end);
+}
+
+// ---- The form whose cost is that of the chunks seen
+
+// z of queries that see `chunks` of more chunks: one block of keys for each, multiplied with the query at its distance
+// from the first key of the chunk in the row.
+at::Tensor z_of_chosen(const Text& text, const at::Tensor& by_place, const at::Tensor& summaries, Range queries,
+                       const LongHeadsOptions& options) {
+  const at::Tensor position = query_positions(text, queries).squeeze(1);
+  const at::Tensor own = at::floor_divide(position, options.chunk).view({1, -1, 1});
+  const at::Tensor best = best_chunks(text, summaries, queries, options);
+  const at::Tensor own_of_head = own.expand({best.size(0), best.size(1), 1});
+  BlockChoice choice;
+  choice.block = at::cat({at::zeros_like(own_of_head), best, own_of_head - 1, own_of_head}, -1);
+  const at::Tensor q = text.unrotated_q.narrow(1, queries.begin, queries.count()).contiguous(); // turns faster
+  std::vector<at::Tensor> turned;
+  for (std::int64_t behind = options.chunks - 1; behind >= 0; --behind) // chunks between this one and the query's
+    turned.push_back(text.rotate(q, position.remainder(options.chunk) + behind * options.chunk));
+  choice.q = at::stack(turned, 2);
+  choice.k = by_place;
+  choice.size = options.chunk;
+  const auto found = attend_blocks(text, queries, choice);
+  return found ? mixed_blocks(*found, found->log_sum_exp) : at::Tensor{};
 }
 
 // ---- The reference
@@ -170,7 +220,7 @@ public:
     LongHeadsOptions options = options_;
     options.chunk = std::min(options.chunk, text.keys() + 1); // no more is in it, and memory grows with its square
     const at::Tensor by_place = keys_by_place(text, options.chunk);
-    const at::Tensor summaries = chunk_keys(text, by_place, options.chunk).detach();
+    const at::Tensor summaries = chunk_keys(text, by_place, options.chunk);
     return [&text, options, by_place, summaries](Range queries) {
       const Range keys{0, queries.end};
       const at::Tensor full = full_scores(text, queries, keys);
@@ -179,6 +229,26 @@ public:
       at::Tensor scores = placed_scores(text, by_place, places, queries, options);
       scores = scores.masked_fill(full == not_visited, not_visited); // later keys, and what the model's window hides
       return Tile{at::where(query_positions(text, queries) < options.begin, full, scores), {keys}};
+    };
+  }
+
+  OutputFunction open_output(const Text& text) const override {
+    return [&text, this](Range queries) -> at::Tensor {
+      const std::int64_t all = std::max(options_.begin, options_.chunks * options_.chunk); // so many see everything
+      std::vector<at::Tensor> z;
+      if (queries.begin < all) {
+        const SparseAttentionInput input = sparse_input(text, {queries.begin, std::min(queries.end, all)});
+        z.push_back(sparse_output(text, input, band_keys(input, text.keys(), 0)));
+        if (!z.back().defined()) return {};
+      }
+      if (queries.end > all) {
+        const at::Tensor by_place = keys_by_place(text, options_.chunk);
+        const at::Tensor summaries = chunk_keys(text, by_place, options_.chunk);
+        const auto some = [&](Range range) { return z_of_chosen(text, by_place, summaries, range, options_); };
+        z.push_back(by_ranges(text, {std::max(queries.begin, all), queries.end}, options_.chunks, some));
+        if (!z.back().defined()) return {};
+      }
+      return z.size() == 1 ? z.front() : at::cat(z, 1);
     };
   }
 
@@ -208,7 +278,7 @@ extern const MechanismDefinition longheads = {
              .what =
                  "the first `begin` queries see everything; later ones the first chunk, their own, the one before and "
                  "the best others of earlier chunks, `chunks` in all, side by side at positions 0, 1, …",
-             .cost = "O(T chunks chunk) keys attended; this form computes all scores",
+             .cost = "O(T T / chunk) for the choice, O(T chunks chunk) keys attended",
              .reference = "arXiv 2402.10685; LuLuLuyi/LongHeads",
              .equals_full = "T ≤ begin, or T ≤ chunk chunks",
              .training = "none",

@@ -31,10 +31,11 @@ public:
   }
 
   OutputFunction open_output(const Text& text) const override {
-    if (in_cache_) return nullptr; // the distances of sinks are others
+    if (in_cache_) return [&text, this](Range queries) { return z_in_cache(text, queries); };
     return [&text, this](Range queries) {
       const SparseAttentionInput input = sparse_input(text, queries);
-      return sparse_output(input, streaming_keys(queries.count(), queries.begin, sinks_, window_, text.q.device()));
+      return sparse_output(text, input,
+                           streaming_keys(queries.count(), queries.begin, sinks_, window_, text.q.device()));
     };
   }
 
@@ -68,6 +69,23 @@ private:
     if (!text.window) return scores;
     const at::Tensor distance = query_positions(text, queries) - key_positions(text, keys);
     return scores.masked_fill(distance >= *text.window, not_visited);
+  }
+
+  // z of queries that stand at the cache's last place where the text is longer: the window as it is, and the sinks with
+  // queries of their own.
+  at::Tensor z_in_cache(const Text& text, Range queries) const {
+    SparseAttentionInput input = sparse_input(text, queries);
+    const auto recent = sparse_part(text, input, band_keys(input, window_, sinks_));
+    if (sinks_ == 0) return joined_output({recent});
+    const at::Tensor place = query_positions(text, queries).squeeze(1).clamp_max(cache() - 1);
+    const at::Tensor q = text.unrotated_q.narrow(1, queries.begin - text.first, queries.count());
+    input.q = text.rotate(q, place).unsqueeze(0);
+    const auto sinks = static_cast<std::int32_t>(std::min(sinks_, queries.end));
+    constexpr std::int64_t block = 128;
+    const auto blocks = static_cast<std::size_t>((queries.count() + block - 1) / block);
+    const std::vector<std::vector<kernels::KeyRun>> runs(blocks, {{0, sinks}});
+    const VisitedKeys first = visited_keys(runs, block, text.q.device());
+    return joined_output({recent, sparse_part(text, input, first)});
   }
 
   std::int64_t sinks_, window_;

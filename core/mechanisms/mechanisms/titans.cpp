@@ -78,7 +78,12 @@ public:
       std::vector<at::Tensor> z;
       for (std::int64_t i = 0; i < queries.end; ++i) {
         memory.learn(i, text.v.narrow(1, i, 1).transpose(1, 2).to(at::kFloat));
-        if (i >= queries.begin) z.push_back(memory.recall(query(text, i)).squeeze(2));
+        if (i < queries.begin) continue;
+        z.push_back(memory.recall(query(text, i)).squeeze(2));
+        if (text.cost) { // every query reads the matrix, in float32
+          text.cost->attended += text.heads() * (i + 1);
+          text.cost->bytes += 4 * text.heads() * text.k.size(2) * text.v.size(2);
+        }
       }
       return at::stack(z, 1).to(text.v.scalar_type());
     };

@@ -26,7 +26,7 @@ public:
   OutputFunction open_output(const Text& text) const override {
     return [&text, window = window_](Range queries) {
       const SparseAttentionInput input = sparse_input(text, queries);
-      return sparse_output(input, streaming_keys(queries.count(), queries.begin, 0, window, text.q.device()));
+      return sparse_output(text, input, streaming_keys(queries.count(), queries.begin, 0, window, text.q.device()));
     };
   }
 

@@ -52,14 +52,14 @@ class Ours:
 
     def call(self, function, *arguments):
         """Tensors become pointers, numbers int64; the last argument is the stream."""
-        plain = [pointer(x) if torch.is_tensor(x) else ctypes.c_int64(x) for x in arguments]
+        plain = [pointer(x) if torch.is_tensor(x) else ctypes.c_void_p() if x is None else ctypes.c_int64(x) for x in arguments]
         error = function(*plain, ctypes.c_void_p(torch.cuda.current_stream().cuda_stream))
         if error != 0:
             sys.exit(f"CUDA error {error}")
 
-    def attend(self, runs, first, last, shared, block_q, sinks=0, window=0):
+    def attend(self, runs, first, last, shared, block_q, sinks=0, window=0, order=None):
         self.call(self.library.sparse, self.q, self.k, self.v, self.z, self.tokens, HEADS, D, runs, first, last, shared,
-                  block_q, sinks, window)
+                  block_q, sinks, window, order, 0 if order is None else order.numel())
 
     def hip_room(self, kept):
         blocks = HEADS * ((self.tokens + 31) // 32)
@@ -132,6 +132,58 @@ def streaming(ours, sinks, window, repeats):
            milliseconds(lambda: flex(q, k, v, block_mask=mask), repeats), pairs)
 
 
+def segments(ours, length, repeats):
+    """Tokens see those of their own segment and of the one before, as a block mask compiles them."""
+    t, block_q = ours.tokens, 128
+    count, each = (t + length - 1) // length, (length + block_q - 1) // block_q
+    place = torch.arange(each * block_q, device="cuda")
+    segment = torch.arange(count, device="cuda")[:, None]
+    query = segment * length + place
+    order = torch.where((place < length) & (query < t), query, -1).to(torch.int32).contiguous()
+    runs = torch.cat([(segment - 1).clamp_min(0) * length, ((segment + 1) * length).clamp_max(t)], 1).to(torch.int32).contiguous()
+    first = segment.repeat(1, each).flatten().contiguous()
+    last = first + 1
+    seen = torch.arange(t, device="cuda")
+    pairs = HEADS * (seen - (seen // length - 1).clamp_min(0) * length + 1).sum().item()
+    mask_mod = lambda b, h, i, j: (i >= j) & (i // length - j // length < 2)
+    block = torch.arange(t // FLEX_BLOCK, device="cuda")
+    begin, end = block * FLEX_BLOCK // length, ((block + 1) * FLEX_BLOCK - 1) // length # segments of a block's first and last
+    dense = (block[:, None] >= block[None, :]) & (begin[:, None] - end[None, :] < 2)
+    full = (block[:, None] > block[None, :]) & (end[:, None] - begin[None, :] < 2)
+    mask = block_mask(dense[None], full[None], mask_mod)
+    q, k, v = (heads_first(x) for x in (ours.q, ours.k, ours.v))
+    other = flex(q, k, v, block_mask=mask)
+    call = lambda: ours.attend(runs, first, last, 1, block_q, order=order)
+    ours.z.fill_(-77)
+    call()
+    report(t, f"segments of {length}, own and the one before", milliseconds(call, repeats), pairs, **difference(ours, other))
+    report(t, f"FlexAttention, segments of {length}", milliseconds(lambda: flex(q, k, v, block_mask=mask), repeats), pairs)
+
+
+def chosen_blocks(ours, size, top, repeats):
+    """FlexAttention alone: random earlier blocks for each query, as landmark:block=size,top=top chooses them."""
+    t = ours.tokens
+    count = t // size
+    bits = torch.zeros(HEADS, t, (count + 31) // 32, dtype=torch.int32, device="cuda")
+    own = torch.arange(t, device="cuda") // size
+    for h in range(HEADS):
+        chosen = (torch.rand(t, top, device="cuda") * own[:, None]).long()
+        chosen = torch.cat([chosen, own[:, None], torch.zeros_like(own[:, None])], 1)
+        for n in range(top + 2):
+            word = bits[h].gather(1, chosen[:, n:n + 1] // 32)
+            bits[h].scatter_(1, chosen[:, n:n + 1] // 32, word | (1 << (chosen[:, n:n + 1] % 32)).to(torch.int32))
+    def mask_mod(b, h, i, j):
+        block = j // size
+        return (i >= j) & (((bits[h, i, block // 32] >> (block % 32)) & 1) == 1)
+    block = torch.arange(t // FLEX_BLOCK, device="cuda")
+    dense = (block[:, None] >= block[None, :])[None]
+    mask = block_mask(dense, torch.zeros_like(dense), mask_mod)
+    q, k, v = (heads_first(x) for x in (ours.q, ours.k, ours.v))
+    pairs = HEADS * t * (top + 1.5) * size
+    report(t, f"FlexAttention, {top} random blocks of {size} a query, block 0 and the own",
+           milliseconds(lambda: flex(q, k, v, block_mask=mask), repeats), pairs)
+
+
 def hip(ours, kept, window, repeats):
     t, name = ours.tokens, f"HiP {kept} + {window}"
     ours.hip_room(kept)
@@ -192,6 +244,8 @@ def main():
         repeats = 11 if tokens <= 40000 else 5
         torch_alone(ours, repeats)
         streaming(ours, 4, 1020, repeats)
+        segments(ours, 700, repeats)
+        chosen_blocks(ours, 64, 14, 3)
         for kept, window in ((512, 128), (1024, 256)):
             hip(ours, kept, window, repeats)
 
