@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -123,6 +124,20 @@ public:
       tile.scores = tile.scores.masked_fill(visited.logical_not(), not_visited);
       return tile;
     };
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const at::Tensor means = mean_keys(one, options_.block);
+    RegionRows rows;
+    for (std::int64_t begin = 0; begin < one.keys(); begin += 256) {
+      const Range queries{begin, std::min(begin + 256, one.keys())};
+      add_units(rows, blocks_of(one, means, queries, options_).chosen[0], begin, options_.block, one.keys());
+    }
+    Explanation chosen;
+    chosen.title = "Blocks that queries chose by their mean key";
+    chosen.regions = rows.take();
+    return {chosen, units_of("Blocks", options_.block, one.keys())};
   }
 
   Rows reference(const PlainHead& head) const override {
