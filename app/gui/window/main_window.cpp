@@ -42,6 +42,11 @@ bool is_result(const QString& path) {
          path.endsWith(QStringLiteral(".hdf5"), Qt::CaseInsensitive);
 }
 
+QString kept_folder(const QString& session_file) {
+  const QFileInfo file(session_file);
+  return QStringLiteral("%1/%2-results").arg(file.absolutePath(), file.completeBaseName());
+}
+
 // Before anything is made, so that all that is made has its sizes by that text.
 Session look_of(Session session) {
   apply_theme(session.theme, session.font_scale);
@@ -92,10 +97,12 @@ MainWindow::MainWindow(Session session, const QString& session_file, QWidget* pa
     connect(&workspace_, signal, this, &MainWindow::show_title);
   }
   connect(&workspace_, &Workspace::in_force_changed, this, &MainWindow::save_soon);
+  connect(&workspace_, &Workspace::pair_texts_changed, this, &MainWindow::save_soon);
   connect(&workspace_.selection(), &Selection::heads_changed, this, &MainWindow::save_soon);
   save_timer_.setSingleShot(true);
   save_timer_.setInterval(save_after_ms);
   connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
+  if (!session_file_.isEmpty()) workspace_.kept().open(kept_folder(session_file_));
   set_colors(session_.colors);
   if (session_.cache_mib != Session{}.cache_mib) set_cache(session_.cache_mib);
   resize(1280, 800);
@@ -505,6 +512,7 @@ void MainWindow::take_up_rest() {
   if (!out.empty() && std::all_of(out.begin(), out.end(), [&](const AblatedHead& a) { return fits(a.head); }))
     workspace_.ablation().set_heads(out, tr("heads of the session before"));
   workspace_.answers().set(session_.answers);
+  workspace_.set_pair_texts(session_.pair);
   if (!session_.attention.empty()) workspace_.set_attention(session_.attention);
   if (!session_.prompt.text.empty()) workspace_.set_prompt(session_.prompt);
 }
@@ -519,6 +527,7 @@ Session MainWindow::current_session() const {
     session.heads = workspace.selection().heads();
     session.ablated = workspace.ablation().heads();
     session.answers = workspace.answers().pair();
+    session.pair = workspace.pair_texts();
     session.attention = workspace.attention().plan();
   }
   session.geometry = saveGeometry();
@@ -551,6 +560,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   save_session();
   workspace_.engine().cancel_all();
   workspace_.files().cancel_all();
+  workspace_.kept().finish();
   QMainWindow::closeEvent(event);
 }
 
