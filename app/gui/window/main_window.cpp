@@ -28,6 +28,7 @@
 #include "app/gui/window/model_banner.h"
 #include "app/gui/window/model_card.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/selection_link.h"
 #include "app/gui/window/start_screen.h"
 #include "app/gui/window/tour.h"
 
@@ -321,6 +322,8 @@ MainWindow* MainWindow::open_beside(const QString& model, const QString& dtype, 
   showNormal();
   setGeometry(QRect(room.topLeft(), half));
   other->setGeometry(QRect(QPoint(room.left() + half.width(), room.top()), half));
+  if (!link_) take_link(std::make_shared<SelectionLink>());
+  other->take_link(link_);
   other->show();
   other->fit_into(room);
   if (const View* seen = current_view())
@@ -329,6 +332,16 @@ MainWindow* MainWindow::open_beside(const QString& model, const QString& dtype, 
         static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
   other->open_path(model);
   return other;
+}
+
+void MainWindow::take_link(std::shared_ptr<SelectionLink> link) {
+  link_ = std::move(link);
+  const auto show = [this] {
+    link_action_->setEnabled(link_->links());
+    link_action_->setChecked(link_->links() && link_->on());
+  };
+  connect(link_.get(), &SelectionLink::changed, this, show);
+  link_->add(workspace_);
 }
 
 void MainWindow::set_colors(figures::ColorMap colors) {
