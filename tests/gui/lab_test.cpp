@@ -157,7 +157,6 @@ private Q_SLOTS:
     } else {
       QVERIFY(attention.grid().grab().toImage() != without);
     }
-                           QStringLiteral(".png")); // TEMP
     const auto with = attention.exported();
     QVERIFY(plain && with);
     const Result<QImage> before = picture_of(*plain, false, 1.0), after = picture_of(*with, false, 1.0);
