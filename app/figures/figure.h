@@ -68,6 +68,12 @@ struct Mark {
   std::string label;
 };
 
+// Cells that are drawn over with a tint and an outline; ends are one past the last.
+struct Region {
+  std::int64_t row_begin = 0, row_end = 0, col_begin = 0, col_end = 0;
+  double strength = 1.0; // of the tint, 0 to 1
+};
+
 // A map of rows x cols values. Row 0 is at the top, column 0 at the left.
 struct HeatmapFigure {
   std::string title;
@@ -88,6 +94,9 @@ struct HeatmapFigure {
   bool square_cells = true; // false: cells may be up to twice as wide as high
   Reduction reduction = Reduction::strongest;
   std::vector<Mark> marks;
+  std::vector<Region> regions;         // under a causal mask only their lower part is drawn
+  std::vector<std::int64_t> row_lines; // drawn above these rows
+  std::vector<std::int64_t> col_lines; // drawn before these columns
 };
 
 // Several maps on one page.

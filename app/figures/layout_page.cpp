@@ -362,6 +362,14 @@ Status check_map(const HeatmapFigure& figure) {
   if (figure.causal_mask && figure.cols < figure.rows) {
     return bad("a causal mask needs at least as many columns as rows", "causal_mask");
   }
+  for (const Region& region : figure.regions)
+    if (region.row_begin < 0 || region.row_begin >= region.row_end || region.row_end > figure.rows ||
+        region.col_begin < 0 || region.col_begin >= region.col_end || region.col_end > figure.cols)
+      return bad("a region lies outside the map", "regions");
+  for (const auto& [lines, n, field] :
+       {std::tuple(&figure.row_lines, figure.rows, "row_lines"), {&figure.col_lines, figure.cols, "col_lines"}})
+    for (const std::int64_t line : *lines)
+      if (line < 0 || line > n) return bad("a line lies outside the map", field);
   for (const Mark& mark : figure.marks) {
     if (mark.row < 0 || mark.row >= figure.rows || mark.col < 0 || mark.col >= figure.cols) {
       return bad("a marked cell lies outside the map: row " + std::to_string(mark.row) + ", column " +

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include <QImage>
+#include <QPainterPath>
 
 #include "app/figures/paint.h"
 #include "app/figures/ticks.h"
@@ -147,6 +148,49 @@ void paint_nan(const Canvas& canvas, const QRectF& area) {
   }
 }
 
+// What is drawn over the cells: below the diagonal of a causal map alone.
+void paint_regions(const Canvas& canvas, const SceneMap& map) {
+  const HeatmapFigure& figure = *map.figure;
+  if (figure.regions.empty() && figure.row_lines.empty() && figure.col_lines.empty()) return;
+  QPainter& painter = canvas.painter;
+  painter.save();
+  const QRectF cells = to_qt(map.place.cells);
+  const double width = cells.width() / static_cast<double>(figure.cols),
+               height = cells.height() / static_cast<double>(figure.rows);
+  painter.setClipRect(cells);
+  if (figure.causal_mask) {
+    const double before = cells.left() + width * static_cast<double>(figure.cols - figure.rows);
+    painter.setClipPath([&] {
+      QPainterPath path;
+      path.addPolygon(QPolygonF({cells.topLeft(), QPointF(before + width, cells.top()),
+                                 QPointF(cells.right(), cells.bottom() - height), cells.bottomRight(),
+                                 cells.bottomLeft(), cells.topLeft()}));
+      return path;
+    }());
+  }
+  for (const Region& region : figure.regions) {
+    const QRectF area(cells.left() + width * static_cast<double>(region.col_begin),
+                      cells.top() + height * static_cast<double>(region.row_begin),
+                      width * static_cast<double>(region.col_end - region.col_begin),
+                      height * static_cast<double>(region.row_end - region.row_begin));
+    QColor tint = canvas.colors.accent;
+    tint.setAlphaF(static_cast<float>(0.35 * std::clamp(region.strength, 0.0, 1.0)));
+    painter.fillRect(area, tint);
+    if (std::min(area.width(), area.height()) < 3.0) continue; // an outline would be all of it
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(canvas.colors.accent, 0.8));
+    painter.drawRect(area);
+  }
+  painter.setPen(QPen(canvas.colors.axis, 0.8, Qt::DashLine));
+  for (const std::int64_t row : figure.row_lines)
+    painter.drawLine(QPointF(cells.left(), cells.top() + height * static_cast<double>(row)),
+                     QPointF(cells.right(), cells.top() + height * static_cast<double>(row)));
+  for (const std::int64_t col : figure.col_lines)
+    painter.drawLine(QPointF(cells.left() + width * static_cast<double>(col), cells.top()),
+                     QPointF(cells.left() + width * static_cast<double>(col), cells.bottom()));
+  painter.restore();
+}
+
 void paint_map(const Canvas& canvas, const SceneMap& map) {
   const Rect& cells = map.place.cells;
   if (map.separate_cells) {
@@ -166,6 +210,7 @@ void paint_map(const Canvas& canvas, const SceneMap& map) {
     canvas.painter.setPen(QPen(canvas.colors.axis, 1));
     canvas.painter.drawRect(to_qt(cells).adjusted(-0.5, -0.5, 0.5, 0.5));
   }
+  paint_regions(canvas, map);
   for (const Mark& mark : map.figure->marks)
     paint_mark(canvas, map, mark);
 }

@@ -13,6 +13,7 @@
 
 #include "core/base/result.h"
 #include "core/engine/attention_needs.h"
+#include "core/mechanisms/explanation.h"
 #include "core/mechanisms/options.h"
 #include "core/mechanisms/plain_head.h"
 #include "core/mechanisms/text.h"
@@ -77,6 +78,8 @@ public:
   }
   // Returns unsupported, with the reason, where it cannot compute heads of this model. Asked when a plan is built.
   virtual Status fits(const ModelConfig&) const { return {}; }
+  // What it chose for one head of the text, as prepared: chunks, runs, groups, gates, traces. Whole texts only.
+  virtual std::vector<Explanation> explain(const Text&, std::int64_t /*head*/) const { return {}; }
   // As LayerNeeds has them.
   virtual bool before_rotary() const { return false; }
   virtual std::optional<std::int64_t> reach() const { return std::nullopt; }

@@ -14,10 +14,15 @@
 
 #include "app/gui/models/run_list_model.h"
 #include "app/gui/views/attention/attention_view.h"
+#include "app/gui/views/circuit/circuit_view.h"
+#include "app/gui/views/circuit/discover_bar.h"
+#include "app/gui/views/detectors/detectors_view.h"
 #include "app/gui/views/grid/grid_view.h"
 #include "app/gui/views/grid/head_grid.h"
 #include "app/gui/views/grid/score_panel.h"
 #include "app/gui/views/grid/sweep_bar.h"
+#include "app/gui/views/patching/pair_editor.h"
+#include "app/gui/views/patching/patching_view.h"
 #include "app/gui/views/runs/compare_panel.h"
 #include "app/gui/views/runs/runs_view.h"
 #include "app/gui/window/message_bar.h"
@@ -30,6 +35,7 @@ namespace {
 constexpr const char* folder_of_killed = "HEADSCOPE_TEST_KILLED"; // environment of the process that is killed
 const QString note = QStringLiteral("induction is at 2.4");
 const QString prompt = QStringLiteral("When Mary and John went to the store, John gave a drink to");
+const QString corrupt = QStringLiteral("When Mary and John went to the store, Mary gave a drink to");
 
 QString document_of(const QString& begin, int sentences) {
   QString text = begin;
@@ -60,6 +66,7 @@ protected:
     return !canvases.empty() && view.settled() &&
            canvases.front()->map()->shape().n_query == std::ssize(workspace().prompt().tokens());
   }
+  void measure();
   // Two results of detectors that differ in their prompts.
   static void make_results(const QString& folder) {
     for (const auto& [name, seed] : {std::pair("first", "induction.seed=1"), {"second", "induction.seed=2"}}) {
@@ -188,6 +195,31 @@ TEST_F(FileTask, AnotherModelAndBrokenFiles) {
   expect_clicks(2);
 }
 
+// Results that nobody saves: of a sweep, a patching map, a detector and a circuit.
+void FileTask::measure() {
+  auto& grid = the_view<GridView>("grid");
+  auto& patching = the_view<PatchingView>("patching");
+  auto& detectors = the_view<DetectorsView>("detectors");
+  auto& circuit = the_view<CircuitView>("circuit");
+  in_window([&] {
+    grid.sweep_bar().sweep();
+    window().raise_view(QStringLiteral("patching"));
+    patching.editor().set_texts(prompt, corrupt);
+    patching.run();
+    detectors.tick("induction", true);
+    detectors.run_ticked();
+  });
+  until("the results", [&] {
+    return !grid.sweep_bar().running() && patching.measured() && patching.measured()->complete &&
+           detectors.answers().contains("induction") && workspace().pair();
+  });
+  in_window([&] {
+    window().raise_view(QStringLiteral("circuit"));
+    circuit.discover().run();
+  });
+  until("the circuit", [&] { return !circuit.discover().running() && !circuit.graph().empty(); });
+}
+
 // What is done before the program is killed; it runs in a process of its own.
 TEST_F(FileTask, DISABLED_UntilTheKill) {
   const QString folder = qEnvironmentVariable(folder_of_killed), session = folder + QStringLiteral("/session.json");
@@ -221,10 +253,15 @@ TEST_F(FileTask, DISABLED_UntilTheKill) {
   hand().key("a");
   until("the head to be ablated", [this] { return workspace().ablation().heads().size() == 1; });
   expect_clicks(8);
+  measure();
   until("all to be on the disk", [&] {
+    const QByteArray kept = contents(folder + QStringLiteral("/session-results/index.json"));
+    for (const char* kind : {"sweep", "patching", "detector", "circuit"})
+      if (!kept.contains('"' + QByteArray(kind) + '"')) return false;
     const QJsonObject saved = QJsonDocument::fromJson(contents(session)).object();
     return saved[QStringLiteral("ablated")].toArray().size() == 1 &&
            saved[QStringLiteral("prompt")].toString() == prompt &&
+           saved[QStringLiteral("corrupt")].toString() == corrupt &&
            contents(folder + QStringLiteral("/first.h5.notes.md")).contains(note.toUtf8());
   });
   if (HasFailure()) return;
@@ -253,7 +290,16 @@ TEST_F(FileTask, DroppedComparedNotedKilledAndNothingLost) {
     EXPECT_EQ(workspace().selection().heads(), std::vector<HeadId>({{2, 4}}));
     ASSERT_EQ(workspace().ablation().heads().size(), 1U);
     EXPECT_EQ(workspace().ablation().heads().front().head, (HeadId{2, 4}));
+    const auto& scores = workspace().scores().all();
+    EXPECT_TRUE(std::ranges::any_of(scores, [](const HeadScores& each) { return each.id.starts_with("sweep/"); }));
+    EXPECT_TRUE(std::ranges::any_of(scores, [](const HeadScores& each) { return each.id == "run/induction"; }));
   });
+  auto& patching = the_view<PatchingView>("patching");
+  until("the patching map", [&] { return patching.measured() && patching.measured()->complete; });
+  go_to_tab("patching");
+  until("the pair", [&] { return patching.editor().prompts().corrupt == corrupt.toStdString(); });
+  go_to_tab("circuit");
+  until("the circuit", [this] { return !the_view<CircuitView>("circuit").graph().empty(); });
   go_to_tab("runs");
   auto& runs = the_view<RunsView>("runs");
   until("the note", [&] {

@@ -17,6 +17,7 @@
 #include "app/gui/window/preferences_dialog.h"
 #include "app/gui/window/prompt_bar.h"
 #include "app/gui/window/prompt_examples.h"
+#include "app/gui/window/selection_link.h"
 #include "app/gui/window/token_strip.h"
 #include "app/gui/window/tour.h"
 #include "core/store/result_file.h"
@@ -298,9 +299,43 @@ private Q_SLOTS:
     QVERIFY(window.pos() != beside->pos()); // side by side where the screen has room
     second.ablation().clear();
     QVERIFY(first.ablation().find({0, 1}));
+    // Heads and tokens that are selected in one are selected in the other, until that is switched off.
+    first.selection().set_head({0, 3});
+    QCOMPARE(*second.selection().head(), (HeadId{0, 3}));
+    second.selection().set_tokens(5, 2);
+    QCOMPARE(first.selection().query(), std::optional<int>(5));
+    QCOMPARE(first.selection().key(), std::optional<int>(2));
+    auto* linked = beside->findChild<QAction*>(QStringLiteral("link"));
+    QVERIFY(linked->isEnabled() && linked->isChecked());
+    linked->trigger();
+    QVERIFY(!window.findChild<QAction*>(QStringLiteral("link"))->isChecked()); // of both
+    first.selection().set_head({1, 1});
+    QCOMPARE(*second.selection().head(), (HeadId{0, 3}));
+    linked->trigger();
+    second.selection().set_head({1, 0});
+    QCOMPARE(*first.selection().head(), (HeadId{1, 0}));
     beside->close();
     QTRY_VERIFY(!beside);
     QVERIFY(first.live());
+    QVERIFY(!window.findChild<QAction*>(QStringLiteral("link"))->isEnabled());
+  }
+
+  // By their place in the text, whatever the tokenizer puts before it.
+  void tokens_of_two_models_are_the_same_where_they_are_the_same_text() {
+    const auto tokens = [](std::initializer_list<const char*> texts) {
+      std::vector<TokenInfo> all;
+      for (const char* text : texts)
+        all.push_back({0, text, text, text[0] == '<'});
+      return all;
+    };
+    const auto one = tokens({"<s>", "Mary", " and", " John"}), other = tokens({"Ma", "ry", " and", " John"});
+    QCOMPARE(same_token(one, 2, other), std::optional<int>(2));
+    QCOMPARE(same_token(other, 3, one), std::optional<int>(3));
+    QCOMPARE(same_token(one, 1, other), std::optional<int>()); // is cut in two there
+    QCOMPARE(same_token(one, 0, other), std::optional<int>());
+    QCOMPARE(same_token(one, 0, one), std::optional<int>(0));
+    QCOMPARE(same_token(tokens({"<s>", "a", " b"}), 2, tokens({"a", " b"})), std::optional<int>(1));
+    QCOMPARE(same_token(one, 7, other), std::optional<int>());
   }
 
   // ---- Tokens

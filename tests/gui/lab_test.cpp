@@ -17,8 +17,10 @@
 #include "app/gui/views/lab/lab_view.h"
 #include "app/gui/views/lab/mechanism_form.h"
 #include "app/gui/views/lens/lens_view.h"
+#include "app/gui/views/map/trace_strip.h"
 #include "app/gui/views/methods/field_editor.h"
 #include "app/gui/views/origin/origin_mark.h"
+#include "app/gui/window/export_dialog.h"
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/session.h"
 #include "tests/gui/copied_command.h"
@@ -117,6 +119,72 @@ private Q_SLOTS:
     QTRY_COMPARE(plan(), std::string("fade:slope=0.5@heads=1.2"));
     QCOMPARE(workspace().attention().heads(), (std::vector<HeadId>{{1, 2}}));
     QVERIFY(lab().problem().isEmpty());
+  }
+
+  // What a mechanism chose is drawn over the map of its head, or below it, and exported with it; the view knows no
+  // mechanism.
+  void what_a_mechanism_chose_is_drawn_and_exported_data() {
+    QTest::addColumn<QString>("spec");
+    QTest::addColumn<QString>("title");
+    for (const auto& [spec, title] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"topk:k=3", "Keys that are visited"},
+             {"hip:k=4,window=4,block_q=2,block_k=1", "Tree: runs kept after halving 1 of 2"},
+             {"hyper:exact=4,block=2,sample=0", "Hash blocks, halving 1"},
+             {"routing:clusters=3,keys=6", "Clusters of keys"},
+             {"longheads:chunk=3,chunks=4,begin=4", "Chunks that queries chose"},
+             {"landmark:block=4,top=1", "Blocks that queries chose by their mean key"},
+             {"hcam:chunk=4,top=1", "Recall: the weight of each chunk"},
+             {"halo:block=4,halo=1", "Blocks"},
+             {"moh:top=2", "Gates: the heads that a token uses"},
+             {"titans", "Surprise: the gradient of ‖M k − v‖² before the token is learned"},
+             {"titans", "Recall: cosine of M k and v at the end of the text"},
+             {"linear", "State: ‖Σ φ(k) vᵀ‖ after each token"}})
+      QTest::addRow("%s: %.20s", spec, title) << QString::fromUtf8(spec) << QString::fromUtf8(title);
+  }
+  void what_a_mechanism_chose_is_drawn_and_exported() {
+    QFETCH(QString, spec);
+    QFETCH(QString, title);
+    auto& attention = view<AttentionView>("attention");
+    look("attention");
+    QVERIFY(attention.overlays().isEmpty());
+    set((spec + QStringLiteral("@layers=1")).toStdString());
+    look("attention");
+    QTRY_VERIFY2(attention.overlays().contains(title), qPrintable(attention.overlays().join(u'\n')));
+    attention.set_overlay({});
+    const QImage without = attention.grid().grab().toImage();
+    const auto plain = attention.exported();
+    attention.set_overlay(title);
+    QCoreApplication::processEvents();
+    const auto& chosen = attention.grid().canvases().front()->explanation();
+    QVERIFY(chosen && chosen->title == title.toStdString());
+    const bool numbers = chosen->kind == mechanisms::ExplanationKind::numbers;
+    QCOMPARE(attention.trace().isVisible(), numbers);
+    if (numbers) {
+      QCOMPARE(attention.trace().trace().title, chosen->title);
+      const MapCanvas& map = *attention.grid().canvases().front();
+      if (!chosen->by_distance) { // below its column
+        const double column = map.mapToGlobal(map.cell_rect({9, 7}).center().toPoint()).x();
+        QVERIFY(std::abs(attention.trace().mapToGlobal(QPoint(0, 0)).x() + attention.trace().place_of(7) - column) <=
+                1);
+      }
+      QCOMPARE(attention.trace().index_at(attention.trace().place_of(5)), std::optional<std::int64_t>(5));
+    } else {
+      QVERIFY(attention.grid().grab().toImage() != without);
+    }
+    const auto with = attention.exported();
+    QVERIFY(plain && with);
+    const Result<QImage> before = picture_of(*plain, false, 1.0), after = picture_of(*with, false, 1.0);
+    QVERIFY2(after.ok(), after.ok() ? "" : after.error().to_string().c_str());
+    QVERIFY(before.ok() && *before != *after);
+    // A head that the plan leaves alone says nothing.
+    workspace().selection().set_head({0, 1});
+    look("attention");
+    QTRY_VERIFY(attention.overlays().isEmpty() && !attention.grid().canvases().front()->explanation());
+    QVERIFY(!attention.trace().isVisible());
+    workspace().selection().set_head({1, 2});
+    look("attention");
+    QTRY_VERIFY(attention.grid().canvases().front()->explanation()); // the choice stays
+    attention.set_overlay({});
   }
 
   void a_mechanism_is_applied_to_heads_layers_and_all_and_taken_back() {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// Every view fits its dock: nothing has to be scrolled sideways, in a large window, in a small one, and with large
-// text.
+// Every view fits its dock: nothing has to be scrolled, in a large window, in a small one, and with large text.
 #include <QDockWidget>
 #include <QPlainTextEdit>
 #include <QScrollArea>
@@ -17,10 +16,12 @@
 namespace headscope::gui {
 namespace {
 
-// What is too wide in the view, a line each; empty: nothing.
-QString too_wide(const View& view) {
+// What is too wide or too high in the view, a line each; empty: nothing.
+QString too_large(const View& view) {
   QString faults;
   const auto* dock = qobject_cast<const QScrollArea*>(view.parentWidget()->parentWidget());
+  if (const int hidden = dock->verticalScrollBar()->maximum(); hidden > 0)
+    faults += QStringLiteral("%1 scrolls down by %2 of %3\n").arg(view.id()).arg(hidden).arg(view.height());
   const int needed = view.minimumSizeHint().width(), room = dock->viewport()->width();
   if (needed > room)
     faults += QStringLiteral("%1 needs %2 pixels, its dock has %3\n").arg(view.id()).arg(needed).arg(room);
@@ -43,7 +44,7 @@ private:
   QTemporaryDir folder_;
 
 private Q_SLOTS:
-  void nothing_scrolls_sideways_data() {
+  void nothing_scrolls_data() {
     QTest::addColumn<QSize>("size");
     QTest::addColumn<double>("font");
     QTest::newRow("large") << QSize(1600, 1000) << 1.0;
@@ -51,7 +52,7 @@ private Q_SLOTS:
     QTest::newRow("large text") << QSize(1600, 1000) << 1.5;
     QTest::newRow("small, large text") << QSize(1024, 700) << 1.5;
   }
-  void nothing_scrolls_sideways() {
+  void nothing_scrolls() {
     QFETCH(QSize, size);
     QFETCH(double, font);
     MainWindow window({});
@@ -74,7 +75,7 @@ private Q_SLOTS:
       const View* view = window.view(kind.id);
       QTRY_VERIFY(view->watched() && view->settled() && window.workspace().settled());
       QApplication::processEvents();
-      faults += too_wide(*view);
+      faults += too_large(*view);
     }
     QVERIFY2(faults.isEmpty(), qPrintable(faults));
   }

@@ -4,17 +4,30 @@
 #include <atomic>
 
 #include <QComboBox>
+#include <QFile>
+#include <QJsonDocument>
 #include <QLineEdit>
+#include <QSpinBox>
 #include <QTabWidget>
 #include <QTemporaryDir>
 #include <QTreeWidget>
 
 #include "app/gui/views/ablation/ablation_view.h"
 #include "app/gui/views/attention/attention_view.h"
+#include "app/gui/views/circuit/circuit_view.h"
+#include "app/gui/views/circuit/discover_bar.h"
+#include "app/gui/views/circuit/graph_canvas.h"
+#include "app/gui/views/detectors/detector_options.h"
+#include "app/gui/views/detectors/detectors_view.h"
+#include "app/gui/views/grid/grid_view.h"
+#include "app/gui/views/grid/sweep_bar.h"
 #include "app/gui/views/origin/origin_mark.h"
+#include "app/gui/views/patching/pair_editor.h"
+#include "app/gui/views/patching/patching_view.h"
 #include "app/gui/window/job_list.h"
 #include "app/gui/window/main_window.h"
 #include "app/gui/window/session.h"
+#include "core/base/partial_file.h"
 #include "tests/gui/patience.h"
 #include "tests/gui/tiny_model.h"
 
@@ -74,6 +87,27 @@ private:
     for (const OriginMark* mark : window_->view(QString::fromLatin1(id))->findChildren<OriginMark*>())
       if (!mark->text().isEmpty()) texts.append(mark->text());
     return texts;
+  }
+  template <class T> static T& part(const MainWindow& window, const char* id) {
+    return dynamic_cast<T&>(*window.view(QString::fromLatin1(id)));
+  }
+  static const HeadScores* score(Workspace& workspace, const char* beginning) {
+    for (const HeadScores& scores : workspace.scores().all())
+      if (scores.id.starts_with(beginning)) return &scores;
+    return nullptr;
+  }
+  static std::vector<float> values_of(Workspace& workspace, const char* beginning) {
+    const HeadScores* scores = score(workspace, beginning);
+    return scores ? scores->values : std::vector<float>();
+  }
+  static QStringList kinds_in(const QString& index) {
+    QFile file(index);
+    QStringList kinds;
+    if (file.open(QIODevice::ReadOnly))
+      for (const QJsonValue& entry : QJsonDocument::fromJson(file.readAll()).array())
+        kinds.append(entry.toObject()[QStringLiteral("kind")].toString());
+    kinds.sort();
+    return kinds;
   }
   // Only the view that lies on top computes: each is brought up and waited for.
   void look_at_all() {
@@ -243,6 +277,105 @@ private Q_SLOTS:
     QCOMPARE(read_session(file).prompt.text, std::string("two"));
     workspace().ablation().clear();
     settle();
+  }
+
+  // Ended as by a kill: nothing is told to save. The numbers come back as they were, and dimmed where they are of
+  // something else than what is in force by then.
+  void results_come_back_without_having_been_saved() {
+    const QString file = folder_.filePath(QStringLiteral("kept.json"));
+    const QString index = folder_.filePath(QStringLiteral("kept-results/index.json"));
+    const std::string model = workspace().model()->path;
+    std::vector<float> swept, restored, detected;
+    std::size_t edges = 0;
+    {
+      MainWindow window(file);
+      window.resize(1280, 800);
+      window.show();
+      Workspace& workspace = window.workspace();
+      workspace.open_model({model, "float32", "cpu"});
+      QTRY_VERIFY(workspace.model().has_value());
+      workspace.set_prompt({"Mary and John", false, true});
+      QTRY_VERIFY(workspace.live() && workspace.settled());
+      auto& bar = part<GridView>(window, "grid").sweep_bar();
+      bar.sweep();
+      QTRY_VERIFY(!bar.running() && workspace.settled());
+      swept = values_of(workspace, "sweep/");
+
+      auto& patching = part<PatchingView>(window, "patching");
+      patching.editor().set_texts(QStringLiteral("Mary and John"), QStringLiteral("Mary and Joan"));
+      patching.run();
+      QTRY_VERIFY(patching.measured() && patching.measured()->complete && workspace.settled());
+      restored = patching.measured()->restored;
+      auto& detectors = part<DetectorsView>(window, "detectors");
+      for (auto* box : detectors.options("induction").findChildren<QSpinBox*>())
+        if (box->accessibleName() == QStringLiteral("n")) box->setValue(12); // fits into the context
+      detectors.tick("induction", true);
+
+      detectors.run_ticked();
+      QTRY_VERIFY(detectors.answers().contains("induction") && workspace.settled());
+      detected = detectors.answers().at("induction").result->scores;
+
+      auto& circuit = part<CircuitView>(window, "circuit");
+      window.raise_view(QStringLiteral("circuit"));
+      circuit.discover().run();
+      QTRY_VERIFY(!circuit.discover().running() && workspace.settled() && !circuit.graph().empty());
+      edges = circuit.graph().base().edges.size();
+      circuit.canvas().set_selected({0});
+      circuit.annotate_selected(QStringLiteral("seen"));
+      QTRY_COMPARE(kinds_in(index), (QStringList{QStringLiteral("circuit"), QStringLiteral("detector"),
+                                                 QStringLiteral("patching"), QStringLiteral("sweep")}));
+      QTRY_COMPARE(read_session(file).pair.corrupt, std::string("Mary and Joan"));
+      QTRY_VERIFY(read_session(file).prompt.text == "Mary and John" && workspace.settled());
+    }
+    MainWindow window(file);
+    window.show();
+    Workspace& workspace = window.workspace();
+    window.restore_session();
+    QTRY_VERIFY(workspace.live() && workspace.settled());
+    QVERIFY(!swept.empty() && values_of(workspace, "sweep/") == swept);
+    const auto& patching = part<PatchingView>(window, "patching");
+    QTRY_VERIFY(patching.measured() && workspace.settled());
+    QVERIFY(patching.measured()->restored == restored);
+    QCOMPARE(patching.measured()->clean.front().text, std::string("<s>"));
+    QCOMPARE(part<PatchingView>(window, "patching").editor().prompts().corrupt, std::string("Mary and Joan"));
+    const auto& answers = part<DetectorsView>(window, "detectors").answers();
+    QVERIFY(answers.contains("induction") && answers.at("induction").result->scores == detected);
+    QVERIFY(!answers.at("induction").result->prompts.empty());
+    window.raise_view(QStringLiteral("circuit"));
+    auto& circuit = part<CircuitView>(window, "circuit");
+    QTRY_VERIFY(!circuit.graph().empty() && workspace.settled());
+    QCOMPARE(circuit.graph().base().edges.size(), edges);
+    QCOMPARE(circuit.graph().edits().notes.size(), 1U);
+    // The sweep is of the prompt that is in force, until there is another.
+    const auto sweep_is_outdated = [&] {
+      const HeadScores* scores = score(workspace, "sweep/");
+      return scores && !why_outdated(*scores->origin, workspace.in_force()).isEmpty();
+    };
+    QVERIFY(!sweep_is_outdated());
+    workspace.set_prompt({"another", false, true});
+    QTRY_VERIFY(sweep_is_outdated());
+  }
+
+  // A window whose folder another one has keeps nothing there, and takes nothing of it.
+  void two_windows_of_one_session_do_not_write_into_each_other() {
+    QTemporaryDir folder;
+    FileWorker files(QStringLiteral("files"), make_file_state());
+    KeptResults first(files), second(files);
+    first.open(folder.path());
+    second.open(folder.path());
+    QCOMPARE(first.folder(), folder.path());
+    QVERIFY(second.folder() != folder.path());
+    Origin of;
+    of.model_sha256 = "a";
+    const KeptResults::Write write = [](const std::string& path) { return write_file(path, "x", true); };
+    second.put({QStringLiteral("sweep"), QStringLiteral("1"), {}, {}, of}, write);
+    first.put({QStringLiteral("sweep"), QStringLiteral("1"), {}, {}, of}, write);
+    first.put({QStringLiteral("sweep"), QStringLiteral("1"), QStringLiteral("later"), {}, of}, write);
+    first.finish();
+    QVERIFY(second.of(QStringLiteral("sweep"), "a").empty());
+    QCOMPARE(kinds_in(folder.filePath(QStringLiteral("index.json"))), QStringList{QStringLiteral("sweep")});
+    QCOMPARE(first.of(QStringLiteral("sweep"), "a").front().title, QStringLiteral("later"));
+    QVERIFY(first.of(QStringLiteral("sweep"), "b").empty());
   }
 
   // Last: opens another model.

@@ -109,6 +109,30 @@ private Q_SLOTS:
     QCOMPARE(sheet.map({1, 0}).width(), 8);
   }
 
+  // In a wide window layers stand in several columns, so that maps are larger and no width is left.
+  void a_wide_window_is_filled() {
+    ThumbnailSheet sheet;
+    sheet.set_shape(30, 9);
+    sheet.resize(600, 1800);
+    sheet.show();
+    QCOMPARE(sheet.columns(), 1);
+    sheet.resize(1600, 900);
+    QTRY_VERIFY(sheet.columns() > 1);
+    const int n = sheet.columns(), side = sheet.map_rect({0, 0}).width();
+    QVERIFY((900 - 20) / 30 < side); // than with all layers in one
+    QVERIFY(sheet.map_rect({29, 8}).right() > 1600 * (n - 1) / n);
+    for (int layer = 0; layer < 30; ++layer)
+      for (int head = 0; head < 9; ++head) {
+        const QRect rect = sheet.map_rect({layer, head});
+        QVERIFY(sheet.viewport()->rect().contains(rect));
+        QCOMPARE(sheet.head_at(rect.center()), std::optional(HeadId{layer, head}));
+      }
+    QCOMPARE(sheet.layers_seen().size(), 30U);
+    sheet.set_fit(false); // wide maps, which scroll
+    QCOMPARE(sheet.columns(), 1);
+    QVERIFY(sheet.map_rect({0, 8}).right() > 1600 * 9 / 10);
+  }
+
   void a_click_opens_the_head() {
     Workspace workspace;
     ThumbnailsView view(workspace, nullptr);

@@ -32,6 +32,7 @@ Session full_session() {
   session.heads = {{3, 1}, {0, 2}};
   session.ablated = {{{1, 2}, AblationMethod::mean, Phase::decode}, {{4, 0}, AblationMethod::uniform, Phase::prefill}};
   session.answers = {" Mary", " John"};
+  session.pair = {"Mary and John", "Mary and Tom"};
   session.recent = {QStringLiteral("/one"), QStringLiteral("/two")};
   session.theme = Theme::dark;
   session.font_scale = 1.25;
@@ -96,6 +97,7 @@ private Q_SLOTS:
     QCOMPARE(read.heads, written.heads);
     QCOMPARE(read.ablated, written.ablated);
     QVERIFY(read.answers == written.answers);
+    QVERIFY(read.pair == written.pair);
     QCOMPARE(read.recent, written.recent);
     QCOMPARE(static_cast<int>(read.theme), static_cast<int>(Theme::dark));
     QCOMPARE(read.font_scale, 1.25);

@@ -49,16 +49,14 @@ Result<DetectorAnswer> run_detector(EngineState& state, const DetectorRequest& r
                         std::make_shared<const DetectorResult>(std::move(result)), state.plan};
 }
 
-Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control) {
-  HS_ASSIGN(const auto engine, open_engine(state));
-  const Model& model = engine->model();
+namespace {
+
+Status write_all(const SaveRequest& request, const std::function<Status(store::ResultWriter&)>& set_model,
+                 const RunControl& control) {
   std::vector<std::shared_ptr<const Detector>> detectors;
   std::vector<OptionSet> options;
   bool complete = true;
   for (const DetectorAnswer& answer : request.answers) {
-    if (answer.model_sha256 != model.identity.sha256())
-      return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
-                        answer.request.id);
     if (answer.plan != request.answers.front().plan)
       return make_error(ErrorCode::mismatch, "ran under another attention plan than the others; run it again", {},
                         answer.request.id);
@@ -74,14 +72,32 @@ Result<std::string> save_detectors(EngineState& state, const SaveRequest& reques
   const std::string made_by = plan.empty() ? "headscope-gui" : "headscope-gui: attention " + plan;
   how.provenance = {headscope_version(), libtorch_version(), made_by, seeds_of(options)};
   HS_ASSIGN(store::ResultWriter writer, store::ResultWriter::create(request.path, how));
-  HS_TRY(store_model(writer, model, {}));
+  HS_TRY(set_model(writer));
   for (std::size_t i = 0; i < detectors.size(); ++i) {
     if (control.cancel.cancelled()) return make_error(ErrorCode::cancelled, "cancelled");
     control.report("writing", static_cast<std::int64_t>(i), static_cast<std::int64_t>(detectors.size()));
     const DetectorAnswer& answer = request.answers[i];
     HS_TRY(write_detector(writer, *detectors[i], options[i], answer.request.haystack, *answer.result));
   }
-  HS_TRY(writer.commit(complete));
+  return writer.commit(complete);
+}
+
+} // namespace
+
+Status write_detectors(const SaveRequest& request, const store::Attributes& model, const RunControl& control) {
+  return write_all(
+      request, [&](store::ResultWriter& writer) { return writer.set_model(model); }, control);
+}
+
+Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control) {
+  HS_ASSIGN(const auto engine, open_engine(state));
+  const Model& model = engine->model();
+  for (const DetectorAnswer& answer : request.answers)
+    if (answer.model_sha256 != model.identity.sha256())
+      return make_error(ErrorCode::mismatch, "comes from another model than the one that is open; run it again", {},
+                        answer.request.id);
+  HS_TRY(write_all(
+      request, [&](store::ResultWriter& writer) { return store_model(writer, model, {}); }, control));
   return request.path;
 }
 

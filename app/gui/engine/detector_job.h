@@ -52,6 +52,10 @@ struct SaveRequest {
   std::vector<DetectorAnswer> answers;
 };
 
+// Writes answers that ran under one plan as a result file, as `headscope detect` does, of a model with these
+// attributes. May be called from any thread.
+Status write_detectors(const SaveRequest& request, const store::Attributes& model, const RunControl& control = {});
+
 // Writes the file as `headscope detect` does and returns its path; returns mismatch when another model is open by now.
 Result<std::string> save_detectors(EngineState& state, const SaveRequest& request, const RunControl& control);
 

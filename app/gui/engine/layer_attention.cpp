@@ -2,7 +2,6 @@
 #include "app/gui/engine/layer_attention.h"
 
 #include <algorithm>
-#include <functional>
 #include <limits>
 
 #include <ATen/ATen.h>
@@ -12,17 +11,17 @@
 #include "core/model/guard.h"
 
 namespace headscope::gui {
-namespace {
 
-// How many keys' and rows' scores are held at once while sums of rows are computed.
-constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
-
-// What of an ablation can change the attention of a layer.
 AblationInput ablation_before(const AblationInput& ablation, int layer) {
   AblationInput before = ablation;
   std::erase_if(before.heads, [&](const AblatedHead& head) { return head.head.layer >= layer; });
   return before.heads.empty() ? AblationInput{} : before;
 }
+
+namespace {
+
+// How many keys' and rows' scores are held at once while sums of rows are computed.
+constexpr std::int64_t sum_keys = 4096, sum_rows = 256;
 
 LayerAttention taken(const AttentionInput& input, const std::vector<std::int64_t>& tokens,
                      const AblationInput& ablation) {
@@ -145,9 +144,6 @@ void drop_oldest(EngineState& state) {
 
 std::size_t LayerAttention::bytes() const { return pattern.defined() ? pattern.nbytes() : q.nbytes() + k.nbytes(); }
 
-namespace {
-
-// Runs the prompt through a layer with what `watches` puts into the request; a long clean run is kept to go on from.
 Status run_through(EngineState& state, const std::vector<std::int64_t>& tokens, int layer, const AblationInput& before,
                    const RunControl& control, const std::function<void(RunRequest&)>& watches) {
   HS_ASSIGN(const auto engine, open_engine(state));
@@ -163,6 +159,8 @@ Status run_through(EngineState& state, const std::vector<std::int64_t>& tokens, 
     state.long_run = LongRun{tokens, layer + 1, std::move(run.resid)};
   return {};
 }
+
+namespace {
 
 // The pattern of a layer under a plan, as it is computed there: a mechanism may have no q and k that would give it.
 Result<std::shared_ptr<LayerAttention>> planned_layer(EngineState& state, const std::vector<std::int64_t>& tokens,

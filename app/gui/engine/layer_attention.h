@@ -3,6 +3,7 @@
 // this folder include it.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -40,6 +41,12 @@ void drop_oldest(EngineState& state);
 Result<std::shared_ptr<LayerAttention>> layer_attention(EngineState& state, const std::vector<std::int64_t>& tokens,
                                                         int layer, int head, const AblationInput& ablation,
                                                         const RunControl& control);
+
+// What of an ablation can change the attention of a layer.
+AblationInput ablation_before(const AblationInput& ablation, int layer);
+// Runs the prompt through a layer with what `watches` puts into the request; a long clean run is kept to go on from.
+Status run_through(EngineState& state, const std::vector<std::int64_t>& tokens, int layer, const AblationInput& before,
+                   const RunControl& control, const std::function<void(RunRequest&)>& watches);
 
 // The weights [q_begin, q_end) x [k_begin, k_end) of a head, as in the model's pattern: 0 where a query may not see a
 // key.

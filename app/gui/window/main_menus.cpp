@@ -14,6 +14,7 @@
 #include "app/gui/window/plugins_dialog.h"
 #include "app/gui/window/preferences_dialog.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/selection_link.h"
 #include "app/gui/window/tour.h"
 
 namespace headscope::gui {
@@ -99,6 +100,11 @@ void MainWindow::make_view_menu() {
     if (i < 10) action->setShortcut(QKeySequence(Qt::CTRL | static_cast<Qt::Key>(Qt::Key_0 + (i + 1) % 10)));
   }
   go->addAction(tr("Prompt"), QKeySequence(Qt::CTRL | Qt::Key_L), prompt_, &PromptBar::focus_text);
+  link_action_ = view_menu_->addAction(tr("Selection follows the window &beside"));
+  link_action_->setObjectName(QStringLiteral("link"));
+  link_action_->setCheckable(true);
+  link_action_->setEnabled(false); // until there is one
+  connect(link_action_, &QAction::triggered, this, [this](bool on) { link_->set_on(on); });
   view_menu_->addAction(tr("&Reset layout"), this, &MainWindow::reset_layout);
   const auto scale_font = [this](double by) {
     set_look(session_.theme, std::clamp(session_.font_scale * by, 0.5, 3.0));

@@ -28,6 +28,7 @@
 #include "app/gui/window/model_banner.h"
 #include "app/gui/window/model_card.h"
 #include "app/gui/window/prompt_bar.h"
+#include "app/gui/window/selection_link.h"
 #include "app/gui/window/start_screen.h"
 #include "app/gui/window/tour.h"
 
@@ -40,6 +41,11 @@ constexpr int save_after_ms = 500; // of a change: a kill loses no more than tha
 bool is_result(const QString& path) {
   return path.endsWith(QStringLiteral(".h5"), Qt::CaseInsensitive) ||
          path.endsWith(QStringLiteral(".hdf5"), Qt::CaseInsensitive);
+}
+
+QString kept_folder(const QString& session_file) {
+  const QFileInfo file(session_file);
+  return QStringLiteral("%1/%2-results").arg(file.absolutePath(), file.completeBaseName());
 }
 
 // Before anything is made, so that all that is made has its sizes by that text.
@@ -92,10 +98,12 @@ MainWindow::MainWindow(Session session, const QString& session_file, QWidget* pa
     connect(&workspace_, signal, this, &MainWindow::show_title);
   }
   connect(&workspace_, &Workspace::in_force_changed, this, &MainWindow::save_soon);
+  connect(&workspace_, &Workspace::pair_texts_changed, this, &MainWindow::save_soon);
   connect(&workspace_.selection(), &Selection::heads_changed, this, &MainWindow::save_soon);
   save_timer_.setSingleShot(true);
   save_timer_.setInterval(save_after_ms);
   connect(&save_timer_, &QTimer::timeout, this, &MainWindow::save_session);
+  if (!session_file_.isEmpty()) workspace_.kept().open(kept_folder(session_file_));
   set_colors(session_.colors);
   if (session_.cache_mib != Session{}.cache_mib) set_cache(session_.cache_mib);
   resize(1280, 800);
@@ -314,6 +322,8 @@ MainWindow* MainWindow::open_beside(const QString& model, const QString& dtype, 
   showNormal();
   setGeometry(QRect(room.topLeft(), half));
   other->setGeometry(QRect(QPoint(room.left() + half.width(), room.top()), half));
+  if (!link_) take_link(std::make_shared<SelectionLink>());
+  other->take_link(link_);
   other->show();
   other->fit_into(room);
   if (const View* seen = current_view())
@@ -322,6 +332,16 @@ MainWindow* MainWindow::open_beside(const QString& model, const QString& dtype, 
         static_cast<Qt::ConnectionType>(Qt::QueuedConnection | Qt::SingleShotConnection));
   other->open_path(model);
   return other;
+}
+
+void MainWindow::take_link(std::shared_ptr<SelectionLink> link) {
+  link_ = std::move(link);
+  const auto show = [this] {
+    link_action_->setEnabled(link_->links());
+    link_action_->setChecked(link_->links() && link_->on());
+  };
+  connect(link_.get(), &SelectionLink::changed, this, show);
+  link_->add(workspace_);
 }
 
 void MainWindow::set_colors(figures::ColorMap colors) {
@@ -505,6 +525,7 @@ void MainWindow::take_up_rest() {
   if (!out.empty() && std::all_of(out.begin(), out.end(), [&](const AblatedHead& a) { return fits(a.head); }))
     workspace_.ablation().set_heads(out, tr("heads of the session before"));
   workspace_.answers().set(session_.answers);
+  workspace_.set_pair_texts(session_.pair);
   if (!session_.attention.empty()) workspace_.set_attention(session_.attention);
   if (!session_.prompt.text.empty()) workspace_.set_prompt(session_.prompt);
 }
@@ -519,6 +540,7 @@ Session MainWindow::current_session() const {
     session.heads = workspace.selection().heads();
     session.ablated = workspace.ablation().heads();
     session.answers = workspace.answers().pair();
+    session.pair = workspace.pair_texts();
     session.attention = workspace.attention().plan();
   }
   session.geometry = saveGeometry();
@@ -551,6 +573,7 @@ void MainWindow::closeEvent(QCloseEvent* event) {
   save_session();
   workspace_.engine().cancel_all();
   workspace_.files().cancel_all();
+  workspace_.kept().finish();
   QMainWindow::closeEvent(event);
 }
 

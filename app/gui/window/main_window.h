@@ -19,6 +19,7 @@ class DockLayout;
 class HelpWindow;
 class MessageBar;
 class PromptBar;
+class SelectionLink;
 class StartScreen;
 class Tour;
 
@@ -40,11 +41,12 @@ public:
 
   // Opens a model (folder, .gguf, packaged name) or a result file (.h5), judging by the path.
   void open_path(const QString& path);
-  // Opens a model in a second window, with the same prompt, answers, selection, ablated heads and layout. The window is
-  // its own: what is done in one changes nothing in the other.
+  // Opens a model in a second window, with the same prompt, answers, selection, ablated heads and layout. What is done
+  // in one changes nothing in the other but the selection of heads and tokens, while they are linked.
   MainWindow* open_beside(const QString& model, const QString& dtype, const QString& device);
-  void set_colors(figures::ColorMap colors); // of values in maps and scores
-  void set_cache(int mib);                   // the most memory for kept layers of attention
+  SelectionLink* link() const { return link_.get(); } // null: no window has been opened beside
+  void set_colors(figures::ColorMap colors);          // of values in maps and scores
+  void set_cache(int mib);                            // the most memory for kept layers of attention
   // Restores files, prompt, selection and ablated heads of the last session.
   void restore_session();
   void start_tour();
@@ -86,6 +88,7 @@ private:
   void clear_kept();
   void set_loading(const QString& dtype, const QString& device);
   void go_to(const QString& id);
+  void take_link(std::shared_ptr<SelectionLink> link);
   void show_recent();
   void show_title();
   void update_start_screen();
@@ -113,8 +116,10 @@ private:
   PromptBar* prompt_ = nullptr;
   QMenu* recent_ = nullptr;
   QMenu* view_menu_ = nullptr;
-  QTimer save_timer_;     // until the session is written
-  bool resuming_ = false; // the session's prompt and heads still wait for its model
+  QAction* link_action_ = nullptr;
+  std::shared_ptr<SelectionLink> link_; // of all windows beside this one
+  QTimer save_timer_;                   // until the session is written
+  bool resuming_ = false;               // the session's prompt and heads still wait for its model
 };
 
 } // namespace headscope::gui

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "app/gui/window/session.h"
 
-#include <iterator>
-#include <optional>
-
 #include <QDir>
 #include <QFile>
 #include <QFileInfo>
@@ -13,6 +10,7 @@
 #include <QStandardPaths>
 
 #include "app/figures/restyle.h"
+#include "app/gui/workspace/saved_values.h"
 #include "core/base/partial_file.h"
 
 namespace headscope::gui {
@@ -27,44 +25,6 @@ QJsonArray to_json(const std::vector<HeadId>& heads) {
   for (const HeadId& head : heads)
     array.append(qt(head_name(head)));
   return array;
-}
-
-std::optional<HeadId> head_from(const QJsonValue& value) {
-  const auto head = read_head_name(value.toString().toStdString());
-  return head && head->layer >= 0 && head->head >= 0 ? head : std::nullopt;
-}
-
-QJsonArray to_json(const std::vector<AblatedHead>& heads) {
-  QJsonArray array;
-  for (const AblatedHead& head : heads)
-    array.append(QJsonObject{{QStringLiteral("head"), qt(head_name(head.head))},
-                             {QStringLiteral("how"), QString::fromLatin1(to_string(head.how))},
-                             {QStringLiteral("when"), QString::fromLatin1(to_string(head.when))}});
-  return array;
-}
-
-// Reads a value by name; sessions of versions before 0.2 have its index in the list instead.
-template <typename E> std::optional<E> named(const QJsonValue& value) {
-  const auto names = names_of<E>();
-  if (value.isDouble()) {
-    const int place = value.toInt(-1);
-    return place >= 0 && place < std::ssize(names) ? std::optional(names[static_cast<std::size_t>(place)].value)
-                                                   : std::nullopt;
-  }
-  auto found = parse_name<E>(value.toString().toStdString(), {});
-  return found.ok() ? std::optional(*found) : std::nullopt;
-}
-
-std::vector<AblatedHead> ablated_from(const QJsonArray& array) {
-  std::vector<AblatedHead> heads;
-  for (const QJsonValue& value : array) {
-    const QJsonObject object = value.toObject();
-    const auto head = head_from(object[QStringLiteral("head")]);
-    const auto how = named<AblationMethod>(object[QStringLiteral("how")]);
-    const auto when = named<Phase>(object[QStringLiteral("when")]);
-    if (head && how && when) heads.push_back({*head, *how, *when});
-  }
-  return heads;
 }
 
 QByteArray bytes_from(const QJsonValue& value) { return QByteArray::fromBase64(value.toString().toLatin1()); }
@@ -101,6 +61,8 @@ Session read_session(const QString& path) {
   session.ablated = ablated_from(json[QStringLiteral("ablated")].toArray());
   session.answers = {json[QStringLiteral("answer")].toString().toStdString(),
                      json[QStringLiteral("wrong")].toString().toStdString()};
+  session.pair = {json[QStringLiteral("clean")].toString().toStdString(),
+                  json[QStringLiteral("corrupt")].toString().toStdString()};
   session.attention = json[QStringLiteral("attention")].toString().toStdString();
   for (const QJsonValue& value : json[QStringLiteral("recent")].toArray())
     session.recent.append(value.toString());
@@ -131,6 +93,8 @@ bool write_session(const QString& path, const Session& session) {
       {QStringLiteral("ablated"), to_json(session.ablated)},
       {QStringLiteral("answer"), qt(session.answers.answer)},
       {QStringLiteral("wrong"), qt(session.answers.wrong)},
+      {QStringLiteral("clean"), qt(session.pair.clean)},
+      {QStringLiteral("corrupt"), qt(session.pair.corrupt)},
       {QStringLiteral("attention"), qt(session.attention)},
       {QStringLiteral("recent"), QJsonArray::fromStringList(session.recent)},
       {QStringLiteral("theme"), theme_names[static_cast<int>(session.theme)]},

@@ -21,6 +21,7 @@ struct Session {
   std::vector<HeadId> heads;
   std::vector<AblatedHead> ablated;
   AnswerState::Pair answers;
+  PatchTexts pair;       // of the patching view; empty: they follow the prompt
   std::string attention; // the plan; empty: full attention
   QStringList recent;    // newest first
   Theme theme = Theme::system;

@@ -57,6 +57,7 @@ Workspace::Workspace(QObject* parent)
   connect(&answers_, &AnswerState::changed, this, &Workspace::in_force_changed);
   connect(this, &Workspace::model_changed, this, &Workspace::in_force_changed);
   connect(this, &Workspace::result_changed, this, &Workspace::in_force_changed);
+  connect(&kept_, &KeptResults::failed, this, &Workspace::failed);
 }
 
 Workspace::~Workspace() = default;
@@ -111,6 +112,12 @@ void Workspace::follow() {
 void Workspace::set_pair(std::optional<PatchPairInfo> pair) {
   pair_ = std::move(pair);
   Q_EMIT pair_changed();
+}
+
+void Workspace::set_pair_texts(PatchTexts texts) {
+  if (texts == pair_texts_) return;
+  pair_texts_ = std::move(texts);
+  Q_EMIT pair_texts_changed();
 }
 
 void Workspace::report(const QString& what, const Error& error) {

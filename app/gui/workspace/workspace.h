@@ -18,6 +18,7 @@
 #include "app/gui/workspace/ablation_state.h"
 #include "app/gui/workspace/answer_state.h"
 #include "app/gui/workspace/attention_state.h"
+#include "app/gui/workspace/kept_results.h"
 #include "app/gui/workspace/origin.h"
 #include "app/gui/workspace/prompt_state.h"
 #include "app/gui/workspace/score_board.h"
@@ -31,6 +32,11 @@ struct PatchWish {
   PatchAxes axes = PatchAxes::layer_head;
   int layer = 0;
   std::optional<int> head;
+};
+
+struct PatchTexts {
+  std::string clean, corrupt;
+  friend bool operator==(const PatchTexts&, const PatchTexts&) = default;
 };
 
 class Workspace : public QObject {
@@ -47,6 +53,7 @@ public:
   ScoreBoard& scores() { return scores_; }
   AblationState& ablation() { return ablation_; }
   AnswerState& answers() { return answers_; }
+  KeptResults& kept() { return kept_; }
   const AttentionState& attention() const { return attention_; }
   const Selection& selection() const { return selection_; }
   const PromptState& prompt() const { return prompt_; }
@@ -70,6 +77,9 @@ public:
   // The clean and the corrupt prompt of the patching view; unset while they cannot be patched.
   const std::optional<PatchPairInfo>& pair() const { return pair_; }
   void set_pair(std::optional<PatchPairInfo> pair);
+  // The same as the user has typed them; empty while they follow the prompt.
+  const PatchTexts& pair_texts() const { return pair_texts_; }
+  void set_pair_texts(PatchTexts texts);
 
   // Jobs; what went wrong comes as failed().
   void open_model(const ModelRequest& request);
@@ -97,6 +107,7 @@ Q_SIGNALS:
   void in_force_changed(); // model, prompt, ablated heads, attention plan or answers
   void result_changed();
   void pair_changed();
+  void pair_texts_changed();
   void failed(const QString& what, const headscope::Error& error);
   void noted(const QString& text);     // good news for the message bar
   void view_wanted(const QString& id); // is to come to the front
@@ -122,7 +133,9 @@ private:
   std::optional<ModelInfo> model_;
   std::optional<ResultSummary> result_;
   std::optional<PatchPairInfo> pair_;
+  PatchTexts pair_texts_;
   std::string dtype_ = ModelRequest{}.dtype, device_ = ModelRequest{}.device;
+  KeptResults kept_{files_};
   EngineWorker engine_; // last: their threads end before anything that they speak of
   FileWorker files_;
 };

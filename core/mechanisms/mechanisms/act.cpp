@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -27,6 +28,15 @@ public:
       tile.are_weights = true;
       return tile;
     };
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const at::Tensor sinks = sinks_of(of_head(text, head))[0];
+    Explanation out;
+    out.kind = ExplanationKind::groups;
+    out.title = "Sinks that are calibrated";
+    out.key_groups = whole_numbers_of(at::where(sinks, 0, -1));
+    return {out};
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/spans.h"
 
@@ -42,6 +43,15 @@ public:
       tile.scores = at::where(changes, raised, tile.scores);
       return tile;
     };
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t) const override {
+    Explanation out;
+    out.kind = ExplanationKind::groups;
+    out.title = "Keys whose scores are changed: spans, other";
+    for (std::int64_t key = 0; key < text.keys(); ++key)
+      out.key_groups.push_back(holds(options_.spans, key) ? 0 : holds(options_.other, key) ? 1 : -1);
+    return {out};
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/sparse.h"
 
@@ -56,6 +57,11 @@ public:
       if (width_ == 0) return j >= i / block_ * block_ - halo_;
       return near(i / width_, j / width_) && near(i % width_, j % width_);
     });
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t) const override {
+    if (width_ > 0) return {units_of("Rows of pixels", width_, text.keys())};
+    return {units_of("Blocks", block_, text.keys())};
   }
 
   std::optional<std::int64_t> reach() const override {

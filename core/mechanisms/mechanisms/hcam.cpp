@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/chosen_blocks.h"
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/sparse.h"
 
@@ -35,6 +36,21 @@ public:
       const at::Tensor sums = at::constant_pad_nd(text.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
       return by_ranges(text, queries, top_ + 1, [&](Range range) { return z_of_chosen(text, sums, range); });
     };
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const at::Tensor sums = at::constant_pad_nd(one.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
+    RegionRows rows;
+    for (std::int64_t begin = 0; begin < one.keys(); begin += 256) {
+      const Range queries{begin, std::min(begin + 256, one.keys())};
+      const std::int64_t count = (queries.end + chunk_ - 1) / chunk_;
+      add_units(rows, scores_of_chunks(one, sums, queries, count).softmax(-1)[0], begin, chunk_, one.keys());
+    }
+    Explanation recall;
+    recall.title = "Recall: the weight of each chunk";
+    recall.regions = rows.take();
+    return {recall, units_of("Chunks", chunk_, one.keys())};
   }
 
   Rows reference(const PlainHead& head) const override {

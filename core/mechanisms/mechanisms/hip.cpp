@@ -4,6 +4,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/sparse.h"
 
@@ -54,8 +55,13 @@ Nodes halve(const Nodes& runs, const at::Tensor& representatives) {
   return {begin.gather(-1, best), count.gather(-1, best)};
 }
 
+// Hears what the choice of keys passes through: the runs that are kept, the keys before the window [query_block], and
+// whether there are so many that a choice is needed [1, query_block, 1].
+using Watch = std::function<void(const Nodes& runs, const at::Tensor& older, const at::Tensor& chooses)>;
+
 // Bool [head, query_block, key]: the keys that a query block visits, before the causal order.
-at::Tensor visited_by_blocks(const Text& text, const at::Tensor& scores, Range queries, const HipOptions& options) {
+at::Tensor visited_by_blocks(const Text& text, const at::Tensor& scores, Range queries, const HipOptions& options,
+                             const Watch& watch = {}) {
   const at::Tensor representatives = block_scores(scores, options);
   const std::int64_t keys = scores.size(2), count = representatives.size(1);
   const auto integers = at::TensorOptions().dtype(at::kLong).device(scores.device());
@@ -65,8 +71,11 @@ at::Tensor visited_by_blocks(const Text& text, const at::Tensor& scores, Range q
   Nodes runs =
       equal_runs(at::floor_divide(older + options.block_k - 1, options.block_k), scores.size(0), options.nodes());
   const at::Tensor chooses = (older > options.k).view({1, -1, 1});
-  while (at::logical_and(runs.count > 1, chooses).any().item<bool>())
+  if (watch) watch(runs, older, chooses);
+  while (at::logical_and(runs.count > 1, chooses).any().item<bool>()) {
     runs = halve(runs, representatives);
+    if (watch) watch(runs, older, chooses);
+  }
   at::Tensor kept = at::zeros_like(representatives, at::kBool);
   kept = kept.scatter(-1, runs.begin.clamp_max(representatives.size(-1) - 1), true);
   const at::Tensor key = at::arange(keys, integers).view({1, 1, -1}), limit = older.view({1, -1, 1});
@@ -75,6 +84,31 @@ at::Tensor visited_by_blocks(const Text& text, const at::Tensor& scores, Range q
       .logical_or(key >= limit)
       .logical_or(key < options.sinks)
       .logical_or(chooses.logical_not());
+}
+
+// The runs of one level as regions; blocks that take all older keys have none.
+void add_runs(const Nodes& runs, const at::Tensor& older, const at::Tensor& chooses, Range queries,
+              const HipOptions& options, std::vector<Explanation::Region>& regions) {
+  const std::int64_t nodes = runs.begin.size(-1);
+  const std::vector<std::int64_t> begins = whole_numbers_of(runs.begin.flatten()),
+                                  counts = whole_numbers_of(runs.count.flatten()), limits = whole_numbers_of(older),
+                                  choose = whole_numbers_of(chooses.flatten());
+  for (std::size_t block = 0; block < limits.size(); ++block) {
+    std::vector<Range> kept;
+    const auto of_block = static_cast<std::size_t>(nodes);
+    for (std::size_t node = block * of_block; choose[block] && node < (block + 1) * of_block; ++node) {
+      const std::int64_t end = std::min((begins[node] + counts[node]) * options.block_k, limits[block]);
+      if (begins[node] * options.block_k < end) kept.push_back({begins[node] * options.block_k, end});
+    }
+    std::ranges::sort(kept, {}, &Range::begin);
+    const std::int64_t first = queries.begin + static_cast<std::int64_t>(block) * options.block_q;
+    const std::int64_t last = std::min(first + options.block_q, queries.end);
+    for (const Range& run : kept)
+      if (!regions.empty() && regions.back().query_begin == first && regions.back().key_end == run.begin)
+        regions.back().key_end = run.end; // neighbours are one run
+      else
+        regions.push_back({first, last, run.begin, run.end, 1.0});
+  }
 }
 
 // ---- The reference: one query block at a time.
@@ -158,6 +192,35 @@ public:
       const auto block = static_cast<std::size_t>(i / options_.block_q);
       return j >= older[block] || j < options_.sinks || chosen[block][static_cast<std::size_t>(j)];
     });
+  }
+
+  // The tree: the runs that are kept after each halving. Blocks whose choice has ended keep it.
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const std::int64_t step = std::max<std::int64_t>(1, 256 / options_.block_q) * options_.block_q;
+    std::vector<std::vector<std::vector<Explanation::Region>>> tiles; // [tile][level]
+    std::size_t levels = 0;
+    for (std::int64_t begin = 0; begin < one.keys(); begin += step) {
+      const Range blocks{begin, std::min(begin + step, one.keys())};
+      auto& of_tile = tiles.emplace_back();
+      visited_by_blocks(one, full_scores(one, blocks, Range{0, blocks.end}).detach(), blocks, options_,
+                        [&](const Nodes& runs, const at::Tensor& older, const at::Tensor& chooses) {
+                          add_runs(runs, older, chooses, blocks, options_, of_tile.emplace_back());
+                        });
+      levels = std::max(levels, of_tile.size());
+    }
+    std::vector<Explanation> out;
+    for (std::size_t level = 0; level < levels; ++level) {
+      Explanation& each = out.emplace_back();
+      each.title = level == 0
+                       ? "Tree: runs before the first halving"
+                       : "Tree: runs kept after halving " + std::to_string(level) + " of " + std::to_string(levels - 1);
+      for (const auto& tile : tiles) {
+        const auto& regions = tile[std::min(level, tile.size() - 1)];
+        each.regions.insert(each.regions.end(), regions.begin(), regions.end());
+      }
+    }
+    return out;
   }
 
 private:

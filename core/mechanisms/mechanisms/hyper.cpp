@@ -9,6 +9,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -100,6 +101,21 @@ public:
     return out;
   }
 
+  // The block of each of a range's positions by hash, [head, pos].
+  struct Blocks {
+    at::Tensor queries, keys;
+  };
+  Blocks blocks(Range late, Range early) const {
+    const std::int64_t blocks = blocks_in(early.count(), options_.block);
+    const auto block_of = [&](const at::Tensor& hash, Range range) {
+      const at::Tensor order = std::get<1>(hash.narrow(1, range.begin, range.count()).sort(true, 1, false));
+      const at::Tensor place = order.argsort(1, false); // of each position in the sorted order
+      const std::int64_t size = std::max<std::int64_t>(1, range.count() / blocks);
+      return at::floor_divide(place, size).clamp_max(blocks - 1);
+    };
+    return {block_of(q_hash_, late), block_of(k_hash_, early)};
+  }
+
 private:
   // Fills in what queries of the tile see within a part of the text: exactly where it is short, else by halves.
   void add(const at::Tensor& full, at::Tensor& out, Range tile, Range part) const {
@@ -128,15 +144,9 @@ private:
   // What is added to the scores of a quarter: 0 within a query's block, the logarithm of what a sampled key stands for,
   // and -inf for keys that are neither.
   at::Tensor shifts(Range late, Range early, Range asked) const {
-    const std::int64_t blocks = blocks_in(early.count(), options_.block);
-    const auto block_of = [&](const at::Tensor& hash, Range range) {
-      const at::Tensor order = std::get<1>(hash.narrow(1, range.begin, range.count()).sort(true, 1, false));
-      const at::Tensor place = order.argsort(1, false); // of each position in the sorted order
-      const std::int64_t size = std::max<std::int64_t>(1, range.count() / blocks);
-      return at::floor_divide(place, size).clamp_max(blocks - 1);
-    };
-    const at::Tensor q_block = block_of(q_hash_, late).narrow(1, asked.begin - late.begin, asked.count());
-    const at::Tensor same = q_block.unsqueeze(2) == block_of(k_hash_, early).unsqueeze(1);
+    const Blocks hashed = blocks(late, early);
+    const at::Tensor q_block = hashed.queries.narrow(1, asked.begin - late.begin, asked.count());
+    const at::Tensor same = q_block.unsqueeze(2) == hashed.keys.unsqueeze(1);
     const std::vector<std::int64_t> sample = sample_of(options_, late, early);
     std::vector<float> times(static_cast<std::size_t>(early.count()), 0.0F);
     for (const std::int64_t key : sample)
@@ -234,7 +244,41 @@ public:
     return weights;
   }
 
+  // The hash blocks of the halves, one depth of halving after the other.
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const Sorted sorted(one, options_);
+    std::vector<Explanation> out;
+    std::vector<Range> parts = {{0, one.keys()}};
+    const auto long_enough = [&](Range part) { return part.count() > std::max<std::int64_t>(options_.exact, 1); };
+    while (std::ranges::any_of(parts, long_enough)) {
+      Explanation& each = out.emplace_back();
+      each.kind = ExplanationKind::groups;
+      each.title = "Hash blocks, halving " + std::to_string(out.size());
+      each.key_groups.assign(static_cast<std::size_t>(one.keys()), -1);
+      each.query_groups = each.key_groups;
+      std::vector<Range> halves;
+      std::int64_t first = 0; // number of the part's first block
+      for (const Range part : parts) {
+        if (!long_enough(part)) continue;
+        const std::int64_t middle = part.begin + part.count() / 2;
+        const Range early{part.begin, middle}, late{middle, part.end};
+        const Sorted::Blocks blocks = sorted.blocks(late, early);
+        put(each.query_groups, late.begin, blocks.queries[0] + first);
+        put(each.key_groups, early.begin, blocks.keys[0] + first);
+        first += blocks_in(early.count(), options_.block);
+        halves.insert(halves.end(), {early, late});
+      }
+      parts = std::move(halves);
+    }
+    return out;
+  }
+
 private:
+  static void put(std::vector<std::int64_t>& groups, std::int64_t begin, const at::Tensor& values) {
+    std::ranges::copy(whole_numbers_of(values), groups.begin() + begin);
+  }
+
   HyperOptions options_;
 };
 

@@ -3,6 +3,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -66,6 +67,22 @@ public:
     cost.scored += scored;
     cost.attended += heads * (queries.begin + queries.end + 1) * queries.count() / 2;
     cost.bytes += 4 * (queries.count() * state + scored * pair);
+  }
+
+  // What the state is at each token, and how weights fall with distance.
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const at::Tensor k = features(one.k)[0], v = one.v.to(at::kFloat)[0];
+    Explanation size;
+    size.kind = ExplanationKind::numbers;
+    size.title = "State: ‖Σ φ(k) vᵀ‖ after each token";
+    size.values.emplace_back();
+    at::Tensor state = at::zeros({k.size(1), v.size(1)}, k.options());
+    for (std::int64_t i = 0; i < one.keys(); ++i) {
+      state = state + at::outer(k[i], v[i]);
+      size.values.front().push_back(state.norm().item<double>());
+    }
+    return {size, decay_by_distance(*this, one)};
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "core/mechanisms/chosen_blocks.h"
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 #include "core/mechanisms/sparse.h"
 
@@ -259,6 +260,22 @@ public:
     for (std::int64_t i = 0; i < head.tokens(); ++i)
       pattern.push_back(reference_row(head, summaries, i, options_));
     return pattern;
+  }
+
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    LongHeadsOptions options = options_;
+    options.chunk = std::min(options.chunk, one.keys() + 1);
+    const at::Tensor summaries = chunk_keys(one, keys_by_place(one, options.chunk), options.chunk).detach();
+    RegionRows rows;
+    for (std::int64_t begin = std::min(options.begin, one.keys()); begin < one.keys(); begin += 256) {
+      const Range queries{begin, std::min(begin + 256, one.keys())};
+      add_units(rows, places_of(one, summaries, queries, options)[0] >= 0, begin, options.chunk, one.keys());
+    }
+    Explanation chosen;
+    chosen.title = "Chunks that queries chose";
+    chosen.regions = rows.take();
+    return {chosen, units_of("Chunks", options.chunk, one.keys())};
   }
 
   bool before_rotary() const override { return true; }

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -24,6 +25,26 @@ public:
       };
       return tile;
     };
+  }
+
+  // The heads that take part, whichever is asked for.
+  std::vector<Explanation> explain(const Text& text, std::int64_t) const override {
+    std::vector<at::Tensor> gates;
+    const TileFunction tile = open(text);
+    for (std::int64_t begin = 0; begin < text.keys(); begin += 256) {
+      const Tile some = tile({begin, std::min(begin + 256, text.keys())});
+      gates.push_back(some.gate(at::matmul(weights_of(some), values_of(some, text.v).to(at::kFloat))));
+    }
+    const at::Tensor all = at::cat(gates, 1); // [head, query]
+    Explanation out;
+    out.kind = ExplanationKind::numbers;
+    out.title = "Gates: the heads that a token uses";
+    for (std::int64_t head = 0; head < all.size(0); ++head) {
+      out.values.push_back(numbers_of(all[head]));
+      const std::int64_t index = text.heads_are.empty() ? head : text.heads_are[static_cast<std::size_t>(head)];
+      out.rows.push_back(std::to_string(text.layer) + "." + std::to_string(index));
+    }
+    return {out};
   }
 
   Rows reference(const PlainHead& head) const override { return references({head}).front(); }

@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -87,8 +88,7 @@ public:
     const std::int64_t clusters = std::min(options_.clusters, text.keys());
     const at::Tensor centroids = centroids_of(k, clusters);
     const at::Tensor near = at::matmul(centroids, k.transpose(1, 2)); // [head, cluster, key]
-    const at::Tensor taken = std::get<1>(near.topk(std::min(options_.keys, text.keys()), -1));
-    const at::Tensor holds = at::zeros_like(near, at::kBool).scatter(-1, taken, true);
+    const at::Tensor holds = held(near);
     return [&text, q, centroids, holds](Range queries) {
       Tile tile = scores_of_all(text, queries);
       const at::Tensor cluster = at::matmul(take_queries(text, q, queries), centroids.transpose(1, 2)).argmax(-1);
@@ -101,6 +101,21 @@ public:
       tile.are_weights = true;
       return tile;
     };
+  }
+
+  // The cluster that a query goes to, and of those that hold a key the nearest.
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const at::Tensor k = normed(one.k), q = normed(one.q);
+    const at::Tensor centroids = centroids_of(k, std::min(options_.clusters, one.keys()));
+    const at::Tensor near = at::matmul(centroids, k.transpose(1, 2)), holds = held(near); // [head, cluster, key]
+    const at::Tensor nearest = near.masked_fill(holds.logical_not(), not_visited).argmax(1);
+    Explanation out;
+    out.kind = ExplanationKind::groups;
+    out.title = "Clusters of keys";
+    out.key_groups = whole_numbers_of(nearest.masked_fill(holds.any(1).logical_not(), -1)[0]);
+    out.query_groups = whole_numbers_of(at::matmul(q, centroids.transpose(1, 2)).argmax(-1)[0]);
+    return {out};
   }
 
   Rows reference(const PlainHead& head) const override {
@@ -133,6 +148,12 @@ public:
   }
 
 private:
+  // Whether a cluster holds a key: bool [head, cluster, key].
+  at::Tensor held(const at::Tensor& near) const {
+    const at::Tensor taken = std::get<1>(near.topk(std::min(options_.keys, near.size(2)), -1));
+    return at::zeros_like(near, at::kBool).scatter(-1, taken, true);
+  }
+
   RoutingOptions options_;
 };
 

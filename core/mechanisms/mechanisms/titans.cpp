@@ -5,6 +5,7 @@
 
 #include <ATen/ATen.h>
 
+#include "core/mechanisms/explain.h"
 #include "core/mechanisms/mechanism.h"
 
 namespace headscope::mechanisms {
@@ -39,11 +40,15 @@ public:
 
   // Learns what belongs to the key at a position, [head, width, 1].
   void learn(std::int64_t position, const at::Tensor& told) {
-    const at::Tensor key = k_.narrow(1, position, 1);                         // [head, 1, d_head]
-    const at::Tensor wrong = at::matmul(matrix_, key.transpose(1, 2)) - told; // [head, width, 1]
-    step_ = options_.eta * step_ - (2.0 * options_.theta) * at::matmul(wrong, key);
+    const at::Tensor key = k_.narrow(1, position, 1); // [head, 1, d_head]
+    step_ = options_.eta * step_ - (2.0 * options_.theta) * at::matmul(wrong(position, told), key);
     matrix_ = (1.0 - options_.alpha) * matrix_ + step_;
   }
+  // What is still wrong about the key at a position: [head, width, 1].
+  at::Tensor wrong(std::int64_t position, const at::Tensor& told) const {
+    return at::matmul(matrix_, k_.narrow(1, position, 1).transpose(1, 2)) - told;
+  }
+  const at::Tensor& keys() const { return k_; } // as they are learned [head, pos, d_head]
   // What is remembered for a query [head, 1, d_head]: [head, width, 1].
   at::Tensor recall(const at::Tensor& query) const { return at::matmul(matrix_, query.transpose(1, 2)); }
 
@@ -87,6 +92,32 @@ public:
       }
       return at::stack(z, 1).to(text.v.scalar_type());
     };
+  }
+
+  // How wrong the memory is about each token before it learns it, and what is left of it at the end of the text.
+  std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
+    const Text one = of_head(text, head);
+    const at::Tensor v = one.v.to(at::kFloat);
+    const auto told = [&](std::int64_t i) { return v.narrow(1, i, 1).transpose(1, 2); };
+    Memory memory(one.k, v.size(2), options_);
+    Explanation surprise, recall;
+    surprise.kind = recall.kind = ExplanationKind::numbers;
+    surprise.title = "Surprise: the gradient of ‖M k − v‖² before the token is learned";
+    surprise.values.emplace_back();
+    for (std::int64_t i = 0; i < one.keys(); ++i) {
+      const at::Tensor key = memory.keys().narrow(1, i, 1);
+      surprise.values.front().push_back(
+          2.0 * (memory.wrong(i, told(i)).norm() * key.norm()).item<double>()); // the gradient is 2 wrong kᵀ
+      memory.learn(i, told(i));
+    }
+    recall.title = "Recall: cosine of M k and v at the end of the text";
+    recall.by_distance = true;
+    recall.values.emplace_back();
+    for (std::int64_t i = one.keys() - 1; i >= 0; --i) {
+      const at::Tensor found = memory.recall(memory.keys().narrow(1, i, 1)).flatten();
+      recall.values.front().push_back(at::cosine_similarity(found, told(i).flatten(), 0).item<double>());
+    }
+    return {surprise, recall};
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -12,6 +12,7 @@
 #include <QTimer>
 #include <QVBoxLayout>
 
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/ablation/ablation_controls.h"
@@ -35,12 +36,14 @@ AblationView::AblationView(Workspace& workspace, QWidget* parent)
   empty_->setAlignment(Qt::AlignCenter);
   empty_->setWordWrap(true);
   empty_->setForegroundRole(QPalette::PlaceholderText);
+  auto* parts = new FoldingColumn(tr("Parts of the view Ablation"));
+  parts->add(controls_, tr("Heads"));
+  parts->add(make_results(), tr("Next token"));
+  parts->add(make_texts(), tr("Generated text"), 1);
   auto* inside = new QWidget;
   auto* column = new QVBoxLayout(inside);
   column->setContentsMargins(8, 6, 8, 6);
-  column->addWidget(controls_);
-  column->addWidget(make_results());
-  column->addWidget(make_texts(), 1);
+  column->addWidget(parts);
   stack_->addWidget(empty_);
   stack_->addWidget(inside);
   auto* all = new QVBoxLayout(this);

@@ -14,7 +14,9 @@
 #include "app/gui/style/elided_label.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/attention/arcs_canvas.h"
+#include "app/gui/views/attention/explained_head.h"
 #include "app/gui/views/map/map_figure.h"
+#include "app/gui/views/map/trace_strip.h"
 #include "app/gui/views/menus/head_menu.h"
 #include "app/gui/views/origin/origin_mark.h"
 #include "app/gui/views/view_list.h"
@@ -35,7 +37,9 @@ AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("attention"), tr("Attention"), parent), library_(workspace), head_(new QLabel),
       about_(new ElidedLabel), message_(new QLabel), readout_(new ElidedLabel), heads_(new QComboBox),
       scale_(new QComboBox), pooling_(new QComboBox), of_(new QComboBox), pages_(new QStackedWidget),
-      pictures_(new QStackedWidget), grid_(new MapGrid(tr("attention weight"))), arcs_(new ArcsCanvas) {
+      pictures_(new QStackedWidget), grid_(new MapGrid(tr("attention weight"))),
+      explained_(new ExplainedHead(workspace, this)), overlay_(new QComboBox), trace_(new TraceStrip),
+      arcs_(new ArcsCanvas) {
   auto* column = new QVBoxLayout(this);
   auto* header = new QHBoxLayout;
   header->addWidget(head_);
@@ -45,6 +49,8 @@ AttentionView::AttentionView(Workspace& workspace, QWidget* parent)
   make_controls(controls);
   column->addLayout(controls);
   column->addWidget(pages_, 1);
+  column->addWidget(trace_);
+  trace_->hide();
   column->addWidget(readout_);
   QFont bold = head_->font();
   bold.setBold(true);
@@ -95,6 +101,11 @@ void AttentionView::make_controls(QLayout* row) {
       of_, {}, tr("Model of the maps"),
       tr("As the model is now; without ablation; what the ablation changes (ablated − clean); under full attention; or "
          "what the attention plan changes (plan − full)"));
+  combo(overlay_, {}, tr("Overlay"),
+        tr("What the mechanism of the selected head chose on this prompt, over its map or below it"));
+  overlay_->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
+  overlay_->setMinimumContentsLength(8);
+  overlay_->hide();
   arcs_button_ = make_button(row, tr("Arcs"), tr("Show arcs"), tr("Arcs between tokens, for short prompts"));
   arcs_button_->setCheckable(true);
   static_cast<QHBoxLayout*>(row)->addStretch(1);
@@ -117,6 +128,9 @@ void AttentionView::listen() {
           [this](int index) { grid_->set_pooling(index == 1 ? Pooling::mean : Pooling::max); });
   connect(of_, &QComboBox::currentIndexChanged, this, [this] { library_.set_of(of()); });
   connect(&workspace(), &Workspace::in_force_changed, this, &AttentionView::show_choice_of_model);
+  connect(explained_, &ExplainedHead::changed, this, &AttentionView::show_overlays);
+  connect(overlay_, &QComboBox::currentIndexChanged, this, &AttentionView::show_overlay);
+  connect(overlay_, &QComboBox::activated, this, [this] { wanted_overlay_ = overlay_->currentData().toString(); });
   connect(arcs_button_, &QToolButton::toggled, this, &AttentionView::refresh_later);
   connect(grid_, &MapGrid::scale_changed, this, [this] { arcs_->set_scale(grid_->scale()); });
   connect(grid_, &MapGrid::hover_changed, this, &AttentionView::show_readout);
@@ -251,6 +265,8 @@ void AttentionView::refresh() {
   if (heads.empty()) show_message(library_.map_of({}).why_not);
   if (!items.empty()) message_text_.clear();
   show_maps(items);
+  explained_->look_at(items.empty() || mean ? std::nullopt : workspace().selection().head());
+  show_overlay();
   mark_->set_origin(items.empty() ? std::nullopt : std::optional(library_.origin()));
 }
 
@@ -403,6 +419,56 @@ void AttentionView::show_choice_of_model() {
   show_header();
 }
 
+// ---- What a mechanism chose
+
+void AttentionView::set_overlay(const QString& title) {
+  wanted_overlay_ = title;
+  overlay_->setCurrentIndex(std::max(0, overlay_->findData(title)));
+}
+
+QStringList AttentionView::overlays() const {
+  QStringList titles;
+  for (const mechanisms::Explanation& each : explained_->all())
+    titles.append(QString::fromStdString(each.title));
+  return titles;
+}
+
+void AttentionView::show_overlays() {
+  {
+    const QSignalBlocker quiet(overlay_);
+    overlay_->clear();
+    overlay_->addItem(tr("No overlay"), QString());
+    for (const QString& title : overlays()) {
+      overlay_->addItem(title, title);
+      overlay_->setItemData(overlay_->count() - 1, title, Qt::ToolTipRole);
+    }
+    overlay_->setCurrentIndex(std::max(0, overlay_->findData(wanted_overlay_)));
+  }
+  overlay_->setVisible(!explained_->all().empty());
+  show_overlay();
+}
+
+std::shared_ptr<const mechanisms::Explanation> AttentionView::overlay() const {
+  const int at = overlay_->currentIndex() - 1;
+  if (at < 0 || at >= std::ssize(explained_->all())) return nullptr;
+  return std::make_shared<const mechanisms::Explanation>(explained_->all()[static_cast<std::size_t>(at)]);
+}
+
+// Over the map of the head that it is of.
+void AttentionView::show_overlay() {
+  const auto chosen = overlay();
+  const auto canvases = grid_->canvases();
+  MapCanvas* own = nullptr;
+  for (std::size_t i = 0; i < canvases.size(); ++i) {
+    const bool is_own = chosen && explained_->head() && head_of_item(i) == *explained_->head();
+    canvases[i]->set_explanation(is_own ? chosen : nullptr);
+    if (is_own) own = canvases[i];
+  }
+  const bool numbers = own && chosen->kind == mechanisms::ExplanationKind::numbers;
+  trace_->setVisible(numbers);
+  if (numbers) trace_->set_trace(*chosen, canvases.size() == 1 ? own : nullptr);
+}
+
 bool AttentionView::settled() const { return !later_.isActive() && grid_->settled(); }
 
 std::optional<ViewExport> AttentionView::exported() const {
@@ -426,6 +492,9 @@ std::optional<ViewExport> AttentionView::exported() const {
   if (canvases.size() == 1) {
     figures.front().title = title;
     figures.front().subtitle = subtitle;
+    if (const auto& chosen = canvases.front()->explanation())
+      return ViewExport{name, explained_figure(std::move(figures.front()), canvases.front()->map()->shape(), *chosen),
+                        std::nullopt};
     return ViewExport{name, std::move(figures.front()), std::nullopt};
   }
   figures::PanelFigure page;

@@ -16,7 +16,9 @@
 namespace headscope::gui {
 
 class ArcsCanvas;
+class ExplainedHead;
 class OriginMark;
+class TraceStrip;
 
 class AttentionView : public View {
   Q_OBJECT
@@ -33,6 +35,10 @@ public:
   void set_arcs(bool arcs);
   void set_of(MapLibrary::Of of);
   MapLibrary::Of of() const;
+  // What the mechanism of the selected head chose, over or beside its map; by its title, empty: nothing.
+  void set_overlay(const QString& title);
+  QStringList overlays() const; // that there are
+  const TraceStrip& trace() const { return *trace_; }
 
 protected:
   void showEvent(QShowEvent* event) override;
@@ -48,6 +54,9 @@ private:
   void show_message(const QString& text);
   void show_page();
   void show_header();
+  void show_overlays();
+  void show_overlay();
+  std::shared_ptr<const mechanisms::Explanation> overlay() const; // null: none
   void show_readout();
   void show_pins();
   void show_choice_of_model();
@@ -69,6 +78,10 @@ private:
   QToolButton* arcs_button_ = nullptr;
   QStackedWidget *pages_, *pictures_;
   MapGrid* grid_;
+  ExplainedHead* explained_;
+  QComboBox* overlay_; // hidden while no mechanism computes the head
+  TraceStrip* trace_;
+  QString wanted_overlay_; // stays while other heads are looked at
   ArcsCanvas* arcs_;
   QTimer later_;
   QString message_text_; // empty: there are maps

@@ -20,6 +20,7 @@
 
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/graph_file.h"
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/charts.h"
 #include "app/gui/views/circuit/ablation_graph.h"
@@ -37,7 +38,7 @@ constexpr std::size_t first_edges = 40;   // shown of a new graph
 constexpr std::size_t most_edges = 20000; // drawn at once
 
 const QString graph_prefix = QStringLiteral("graph:"), score_prefix = QStringLiteral("scores:"),
-              found_prefix = QStringLiteral("found:");
+              kept_kind = QStringLiteral("circuit"), found_prefix = QStringLiteral("found:");
 
 QString number(double value) { return QString::number(value, 'g', 4).replace(QLatin1Char('-'), QChar(0x2212)); }
 
@@ -75,10 +76,13 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   foot->addWidget(details_, 1);
   foot->addWidget(patch_);
   column->addLayout(foot);
+  auto* graphs = new QWidget;
+  pages_ = new QStackedLayout(graphs);
+  parts_ = new FoldingColumn(tr("Parts of the view Circuit"));
+  parts_->add(discover_, tr("Discover"));
+  parts_->add(graphs, tr("Graph"), 1);
   auto* all = new QVBoxLayout(this);
-  all->addWidget(discover_);
-  pages_ = new QStackedLayout;
-  all->addLayout(pages_, 1);
+  all->addWidget(parts_);
   pages_->addWidget(empty_);
   pages_->addWidget(page);
   column->setContentsMargins(0, 0, 0, 0);
@@ -92,6 +96,7 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   };
   connect(&workspace.scores(), &ScoreBoard::changed, this, stale);
   connect(&workspace, &Workspace::result_changed, this, stale);
+  connect(&workspace, &Workspace::model_changed, this, &CircuitView::restore);
   connect(&workspace.selection(), &Selection::heads_changed, this, &CircuitView::select_nodes);
   connect(&workspace, &Workspace::pair_changed, this, &CircuitView::measure_edge);
   connect(&workspace.attention(), &AttentionState::changed, this, &CircuitView::measure_edge);
@@ -263,8 +268,19 @@ void CircuitView::take_graph(CircuitGraph graph, std::size_t edges) {
 void CircuitView::add_found(const QString& path, const QString& title, const Origin& made_of) {
   found_.push_back({path, title});
   found_of_[path] = made_of;
+  workspace().kept().put({kept_kind, path, title, path, made_of}, nullptr);
   update_sources();
   controls_->choose(found_prefix + path);
+  parts_->bring_up(parts_->part(1));
+}
+
+// What was found in the session before, for this model.
+void CircuitView::restore() {
+  if (!workspace().model()) return;
+  for (const KeptEntry& entry : workspace().kept().of(kept_kind, workspace().model()->sha256))
+    if (found_of_.try_emplace(entry.file, entry.origin).second) found_.push_back({entry.file, entry.title});
+  sources_stale_ = true;
+  if (watched()) update_sources();
 }
 
 // Of the edges that were asked for, as in the curve: pruning takes some of them.
@@ -409,6 +425,7 @@ void CircuitView::edit(const QString& what, const std::function<void(CircuitGrap
   if (graph_.edits() == before) return;
   workspace().undo().push(
       new EditStep(this, graph_.id(), std::move(before), graph_.edits(), what)); // the stack owns it
+  keep_edits();
   if (!redraw_now) return;
   redraw(true);
   std::vector<std::size_t> again; // what is still there stays selected
@@ -421,12 +438,31 @@ bool CircuitView::apply_edits(std::uint64_t graph, const GraphEdits& edits) {
   if (graph_.id() == graph) {
     if (graph_.edits() == edits) return true; // as it was just made
     graph_.set_edits(edits);
+    keep_edits();
     redraw(true);
     return true;
   }
   if (!whole_ || whole_->id() != graph) return false;
   whole_->set_edits(edits);
+  keep_edits();
   return true;
+}
+
+// Of a circuit that was found and is in no file of the user: beside what the session keeps of it.
+void CircuitView::keep_edits() {
+  const QString path = loaded_.mid(found_prefix.size());
+  if (!loaded_.startsWith(found_prefix) || !path.startsWith(workspace().kept().folder())) return;
+  const CircuitGraph& of = whole_ ? *whole_ : graph_;
+  workspace().files().post<bool>({QStringLiteral("keep-edits"), tr("Keeping the changes of the graph")}, this,
+                                 [edits = of.edits(), graph = of.base(),
+                                  path = path.toStdString()](FileState&, const JobContext<bool>&) -> Result<bool> {
+                                   HS_TRY(write_edits(edits, graph, edits_path(path, graph.name)));
+                                   return true;
+                                 },
+                                 {[this](const Result<bool>& saved) {
+                                   if (!saved.ok())
+                                     workspace().report(tr("The changes of the graph are not kept"), saved.error());
+                                 }});
 }
 
 void CircuitView::group_selected(const QString& name) {
@@ -636,24 +672,27 @@ void CircuitView::save_found(const QString& path) {
   if (!loaded_.startsWith(found_prefix)) return;
   const QString from = loaded_.mid(found_prefix.size());
   const CircuitGraph& of = whole_ ? *whole_ : graph_;
-  workspace().files().post<bool>({{}, tr("Saving the circuit")}, this,
-                                 [from = from.toStdString(), to = path.toStdString(), edits = of.edits(),
-                                  graph = of.base()](FileState& state, const JobContext<bool>&) -> Result<bool> {
-                                   HS_TRY(copy_result(state, from, to));
-                                   HS_TRY(write_edits(edits, graph, edits_path(to, graph.name)));
-                                   return true;
-                                 },
-                                 {[this, from, path](const Result<bool>& saved) {
-                                   if (!saved.ok())
-                                     return workspace().report(tr("The circuit was not saved"), saved.error());
-                                   Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
-                                   found_of_[path] = found_of_[from];
-                                   for (Found& found : found_)
-                                     if (found.path == from) found.path = path;
-                                   const bool shown = loaded_ == found_prefix + from;
-                                   update_sources();
-                                   if (shown) controls_->choose(found_prefix + path);
-                                 }});
+  workspace().files().post<bool>(
+      {{}, tr("Saving the circuit")}, this,
+      [from = from.toStdString(), to = path.toStdString(), edits = of.edits(),
+       graph = of.base()](FileState& state, const JobContext<bool>&) -> Result<bool> {
+        HS_TRY(copy_result(state, from, to));
+        HS_TRY(write_edits(edits, graph, edits_path(to, graph.name)));
+        return true;
+      },
+      {[this, from, path](const Result<bool>& saved) {
+        if (!saved.ok()) return workspace().report(tr("The circuit was not saved"), saved.error());
+        Q_EMIT workspace().noted(tr("Wrote %1").arg(path));
+        found_of_[path] = found_of_[from];
+        for (Found& found : found_)
+          if (found.path == from) {
+            found.path = path;
+            workspace().kept().put({kept_kind, from, found.title, path, found_of_[path]}, nullptr);
+          }
+        const bool shown = loaded_ == found_prefix + from;
+        update_sources();
+        if (shown) controls_->choose(found_prefix + path);
+      }});
 }
 
 void CircuitView::save_graph(const QString& path, bool overwrite) {

@@ -20,6 +20,7 @@ namespace headscope::gui {
 class ChartView;
 class CircuitControls;
 class DiscoverBar;
+class FoldingColumn;
 class GraphCanvas;
 
 class OriginMark;
@@ -75,6 +76,8 @@ private:
   void read_file(const std::string& path, const std::string& name);
   void take(Loaded loaded);
   void take_graph(CircuitGraph graph, std::size_t edges);
+  void restore();
+  void keep_edits();
   void add_found(const QString& path, const QString& title, const Origin& made_of);
   void rebuild(bool on);
   double shown_share() const; // of all edges
@@ -101,6 +104,7 @@ private:
   QLabel *empty_, *details_;
   QPushButton* patch_;
   QStackedLayout* pages_;
+  FoldingColumn* parts_ = nullptr;
   QSplitter* splitter_; // of graph and curve
   DiscoverBar* discover_;
   ChartView* curve_chart_;

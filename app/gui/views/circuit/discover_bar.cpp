@@ -192,7 +192,7 @@ void DiscoverBar::run() {
   }
   MethodRequest request = this->request();
   if (request.out.empty()) {
-    request.out = folder_.filePath(QStringLiteral("circuit-%1.h5").arg(++next_)).toStdString();
+    request.out = workspace_.kept().new_file(QStringLiteral("circuit")).toStdString();
     request.replace = true;
   }
   job_ = workspace_.engine().post<MethodAnswer>(
@@ -229,7 +229,7 @@ void DiscoverBar::take_answer(const MethodAnswer& answer, const Origin& made_of)
   note_->setVisible(!said.isEmpty());
   if (answer.file.empty()) return;
   const QString path = QString::fromStdString(answer.file);
-  if (path.startsWith(folder_.path()))
+  if (path.startsWith(workspace_.kept().folder()))
     Q_EMIT found(path, title_of(answer.request), made_of);
   else
     Q_EMIT kept(path);

@@ -3,7 +3,6 @@
 // pair of the patching view or on a task. The view Methods has all of them.
 #pragma once
 
-#include <QTemporaryDir>
 #include <QWidget>
 
 #include "app/gui/engine/method_job.h"
@@ -31,9 +30,9 @@ public:
   void cancel();
 
 Q_SIGNALS:
-  void found(const QString& path, const QString& title,
-             const headscope::gui::Origin& made_of); // a result file that holds the circuit
-  void kept(const QString& path);                    // the same, where the user asked for the file
+  // A result file of the session that holds the circuit.
+  void found(const QString& path, const QString& title, const headscope::gui::Origin& made_of);
+  void kept(const QString& path); // the same, where the user asked for the file
 
 private:
   void make_rows();
@@ -50,8 +49,6 @@ private:
 
   Workspace& workspace_;
   MethodForm form_;
-  QTemporaryDir folder_; // of circuits that are not kept
-  int next_ = 0;
   JobId job_ = 0; // 0: none runs
   QComboBox* pairs_;
   QPushButton *run_, *cancel_;

@@ -21,9 +21,10 @@
 #include <QVBoxLayout>
 
 #include "app/gui/files/evidence.h"
+#include "app/gui/files/kept_files.h"
 #include "app/gui/models/head_list_model.h"
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/follow_font.h"
-#include "app/gui/style/is_wide.h"
 #include "app/gui/views/charts.h"
 #include "app/gui/views/detectors/detector_options.h"
 #include "app/gui/views/detectors/evidence_panel.h"
@@ -58,6 +59,8 @@ void show_rows(QListWidget& list, int rows) {
   list.setMaximumHeight(rows * row + 6);
 }
 
+const QString kept_kind = QStringLiteral("detector");
+
 bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 
 } // namespace
@@ -65,16 +68,16 @@ bool ran_here(const std::string& score) { return score.rfind("run/", 0) == 0; }
 DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("detectors"), tr("Detectors"), parent), heads_(new HeadListModel(this)),
       evidence_(new EvidencePanel(workspace)), masking_(new MaskingPanel(workspace)) {
-  halves_ = new QSplitter(Qt::Horizontal);
-  halves_->addWidget(make_list());
-  halves_->addWidget(make_results());
-  halves_->setStretchFactor(1, 1);
-  halves_->setSizes({220, 420});
+  halves_ = new FoldingColumn(tr("Parts of the view Detectors"));
+  halves_->add(make_list(), tr("Detectors"));
+  halves_->add(make_results(), tr("Scores"), 1);
+  halves_->set_beside_where_wide();
   auto* column = new QVBoxLayout(this);
   column->setContentsMargins(4, 4, 4, 4);
   column->addWidget(halves_);
   connect(&workspace.scores(), &ScoreBoard::changed, this, &DetectorsView::show_scores);
   connect(&workspace, &Workspace::model_changed, this, &DetectorsView::show_buttons);
+  connect(&workspace, &Workspace::model_changed, this, &DetectorsView::restore);
   connect(&workspace.ablation(), &AblationState::changed, this,
           [this] { heads_->set_ablated(this->workspace().ablation().heads()); });
   connect(&workspace.selection(), &Selection::heads_changed, this, [this] {
@@ -86,23 +89,6 @@ DetectorsView::DetectorsView(Workspace& workspace, QWidget* parent)
   show_scores();
   show_buttons();
 }
-
-// Both halves stand one above the other where they do not fit side by side.
-QSize DetectorsView::minimumSizeHint() const {
-  const QMargins margins = layout()->contentsMargins();
-  const int list = halves_->widget(0)->minimumSizeHint().width(),
-            results = halves_->widget(1)->minimumSizeHint().width();
-  return {std::max(list, results) + margins.left() + margins.right(), View::minimumSizeHint().height()};
-}
-
-void DetectorsView::resizeEvent(QResizeEvent* event) {
-  View::resizeEvent(event);
-  halves_->setOrientation(is_wide(*this) ? Qt::Horizontal : Qt::Vertical);
-  fit_about();
-}
-
-// A splitter does not ask for the height that a text of several lines needs at its width.
-void DetectorsView::fit_about() { about_->setMinimumHeight(std::max(0, about_->heightForWidth(about_->width()))); }
 
 // ---- What can be run
 
@@ -203,7 +189,6 @@ void DetectorsView::show_detector(int row) {
   about_->setText(QString::fromStdString(info.description));
   about_->setToolTip(QString::fromStdString(info.reference));
   option_stack_->setCurrentIndex(row);
-  fit_about();
 }
 
 void DetectorsView::tick(const std::string& id, bool on) {
@@ -240,10 +225,12 @@ void DetectorsView::run_next() {
           return run_detector(state, request, job.control);
         },
         {[this](Result<DetectorAnswer> answer) {
-          if (answer.ok())
+          if (answer.ok()) {
+            keep(*answer);
             take(std::move(*answer));
-          else
+          } else {
             workspace().report(tr("The detector did not run"), answer.error());
+          }
           run_next();
         }});
   }
@@ -270,11 +257,51 @@ QString unnamed_text(const DetectorResult& result) {
 
 } // namespace
 
+// Whether there are finished scores of the same model that this answer, which was stopped, must not replace.
+bool DetectorsView::outdoes(const DetectorAnswer& answer) const {
+  const auto before = answers_.find(answer.request.id);
+  return !answer.result->complete && before != answers_.end() && before->second.result->complete &&
+         before->second.model_sha256 == answer.model_sha256;
+}
+
+// With the session.
+void DetectorsView::keep(const DetectorAnswer& answer) {
+  const auto& model = workspace().model();
+  if (outdoes(answer) || !model || model->sha256 != answer.model_sha256) return;
+  Origin made_of;
+  made_of.model_sha256 = answer.model_sha256;
+  made_of.attention = answer.plan;
+  workspace().kept().put({kept_kind,
+                          QString::fromStdString(answer.request.id),
+                          QString::fromStdString(answer.title),
+                          {},
+                          made_of,
+                          more_of(answer)},
+                         [answer, of = model_attributes(*model)](const std::string& path) {
+                           return write_detectors({path, true, {answer}}, of);
+                         });
+}
+
+void DetectorsView::restore() {
+  if (!workspace().model()) return;
+  workspace().kept().restore<DetectorAnswer>(
+      kept_kind, workspace().model()->sha256, this,
+      [](FileState& state, const KeptEntry& entry) {
+        return read_detector_answer(state, entry.file.toStdString(), entry.more);
+      },
+      [this](const KeptEntry&, DetectorAnswer answer) {
+        const auto before = answers_.find(answer.request.id);
+        if (before != answers_.end() && before->second.model_sha256 == answer.model_sha256 &&
+            workspace().scores().find("run/" + answer.request.id))
+          return; // it is there
+        take(std::move(answer));
+        show_buttons();
+      });
+}
+
 void DetectorsView::take(DetectorAnswer answer) {
   const std::string id = answer.request.id;
-  const auto before = answers_.find(id);
-  if (!answer.result->complete && before != answers_.end() && before->second.result->complete &&
-      before->second.model_sha256 == answer.model_sha256) {
+  if (outdoes(answer)) {
     Q_EMIT workspace().noted(
         tr("%1 was stopped: the scores of the run that was finished stay").arg(QString::fromStdString(answer.title)));
     return;
@@ -310,6 +337,7 @@ void DetectorsView::take(DetectorAnswer answer) {
   }
   workspace().scores().put(main);
   score_->setCurrentIndex(score_->findData(QString::fromStdString(main.id)));
+  halves_->bring_up(halves_->part(1));
   show_chosen();
 }
 
@@ -381,18 +409,22 @@ QWidget* DetectorsView::make_results() {
   charts->addWidget(histogram_);
   charts->addWidget(cumulative_);
   auto* parts = new QSplitter(Qt::Vertical);
-  parts->addWidget(charts);
-  parts->addWidget(masking_);
   parts->addWidget(table_);
   parts->addWidget(evidence_);
-  parts->setSizes({180, 180, 180, 160});
-  mark_ = new OriginMark(workspace(), parts);
+  parts->setSizes({180, 160});
+  auto* distribution = new QSplitter(Qt::Vertical);
+  distribution->addWidget(charts);
+  distribution->addWidget(masking_);
+  auto* folding = new FoldingColumn(tr("Parts of the scores"));
+  folding->add(parts, tr("Heads"), 3);
+  folding->add(distribution, tr("Distribution"), 2);
+  mark_ = new OriginMark(workspace(), folding);
   auto* box = new QWidget;
   auto* column = new QVBoxLayout(box);
   column->setContentsMargins(4, 0, 0, 0);
   column->addWidget(score_);
   column->addWidget(summary_);
-  column->addWidget(parts, 1);
+  column->addWidget(folding, 1);
   connect(score_, &QComboBox::activated, this, &DetectorsView::show_chosen);
   const auto pick = [this](const QModelIndex& index) {
     if (index.isValid()) workspace().selection().set_head(heads_->head_at(index.row()));

@@ -23,6 +23,7 @@ namespace headscope::gui {
 
 class DetectorOptions;
 class EvidencePanel;
+class FoldingColumn;
 class HeadListModel;
 class MaskingPanel;
 
@@ -42,10 +43,6 @@ public:
   EvidencePanel& evidence() { return *evidence_; }
   MaskingPanel& masking() { return *masking_; }
   DetectorOptions& options(const std::string& id);
-  QSize minimumSizeHint() const override;
-
-protected:
-  void resizeEvent(QResizeEvent* event) override;
 
 private:
   QWidget* make_list();
@@ -55,9 +52,11 @@ private:
   void need_list();
   QWidget* make_results();
   void run_next();
+  bool outdoes(const DetectorAnswer& answer) const;
   void take(DetectorAnswer answer);
+  void keep(const DetectorAnswer& answer);
+  void restore();
   void show_detector(int row);
-  void fit_about();
   void show_scores();
   void show_chosen();
   void load_evidence();
@@ -70,7 +69,7 @@ private:
   std::vector<DetectorRequest> waiting_;
   JobId job_ = 0; // 0: none runs
 
-  QSplitter* halves_ = nullptr;
+  FoldingColumn* halves_ = nullptr;
   QListWidget* list_ = nullptr;
   QLabel *about_ = nullptr, *summary_ = nullptr;
   QStackedWidget* option_stack_ = nullptr;

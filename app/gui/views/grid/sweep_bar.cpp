@@ -12,6 +12,7 @@
 #include <QToolButton>
 #include <QWidgetAction>
 
+#include "app/gui/files/kept_files.h"
 #include "app/gui/forms/method_form.h"
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/progress_text.h"
@@ -26,6 +27,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int title_length = 32; // characters of a prompt in a score's name
+const QString kept_kind = QStringLiteral("sweep");
 
 template <typename E> std::vector<std::pair<std::string, QString>> names_and_help() {
   std::vector<std::pair<std::string, QString>> names;
@@ -56,6 +58,7 @@ SweepBar::SweepBar(Workspace& workspace, QWidget* parent)
   connect(cancel_, &QToolButton::clicked, this, &SweepBar::cancel);
   connect(&workspace.prompt(), &PromptState::changed, this, &SweepBar::show_state);
   connect(&workspace.attention(), &AttentionState::changed, this, &SweepBar::show_state);
+  connect(&workspace, &Workspace::model_changed, this, &SweepBar::restore);
   connect(&workspace, &Workspace::model_changed, this, [this] {
     said_.clear();
     show_state();
@@ -263,8 +266,7 @@ void SweepBar::start_over() {
 void SweepBar::post(SweepRequest request) {
   const std::string id = sweep_id(request);
   const QString prompts = prompts_title();
-  const std::optional<Origin> origin =
-      request.tokens.empty() ? workspace_.origin({false}) : workspace_.origin({true, false, true});
+  const Origin origin = request.tokens.empty() ? workspace_.origin({false}) : workspace_.origin({true, false, true});
   said_.clear();
   Q_EMIT score_wanted(QString::fromStdString(id));
   job_ = workspace_.engine().post<HeadSweep>(
@@ -276,18 +278,42 @@ void SweepBar::post(SweepRequest request) {
          job_ = 0;
          if (sweep.ok()) {
            say(*sweep);
+           keep(*sweep, id, prompts, origin);
            take(std::move(*sweep), id, prompts, origin);
          } else {
            workspace_.report(tr("The heads were not swept"), sweep.error());
          }
          show_state();
        },
-       [this, id, prompts, origin](HeadSweep sweep) { take(std::move(sweep), id, prompts, origin); }});
+       [this, id, prompts, origin](HeadSweep sweep) {
+         keep(sweep, id, prompts, origin);
+         take(std::move(sweep), id, prompts, origin);
+       }});
   show_state();
 }
 
-void SweepBar::take(HeadSweep sweep, const std::string& id, const QString& prompts,
-                    const std::optional<Origin>& origin) {
+// With the session, also while it is measured: what is interrupted by a kill is gone on from.
+void SweepBar::keep(const HeadSweep& sweep, const std::string& id, const QString& prompts, const Origin& origin) {
+  const auto& model = workspace_.model();
+  if (!model || model->sha256 != sweep.model.sha256) return;
+  workspace_.kept().put(
+      {kept_kind, QString::fromStdString(id), prompts, {}, origin, more_of(sweep)},
+      [sweep, of = model_attributes(*model)](const std::string& path) { return write_sweep(path, sweep, of); });
+}
+
+void SweepBar::restore() {
+  if (!workspace_.model()) return;
+  workspace_.kept().restore<HeadSweep>(
+      kept_kind, workspace_.model()->sha256, this,
+      [](FileState& state, const KeptEntry& entry) { return read_sweep(state, entry.file.toStdString(), entry.more); },
+      [this](const KeptEntry& entry, HeadSweep sweep) {
+        if (workspace_.scores().find(entry.id.toStdString())) return; // it is there
+        take(std::move(sweep), entry.id.toStdString(), entry.title, entry.origin);
+        show_state();
+      });
+}
+
+void SweepBar::take(HeadSweep sweep, const std::string& id, const QString& prompts, const Origin& origin) {
   const auto& model = workspace_.model();
   if (!model || model->sha256 != sweep.model.sha256) return; // another model was opened meanwhile
   HeadScores scores = sweep_scores(sweep, id, prompts);

@@ -62,7 +62,9 @@ private:
   QString prompts_title() const;
   bool can_start();
   void post(SweepRequest request);
-  void take(HeadSweep sweep, const std::string& id, const QString& prompts, const std::optional<Origin>& origin);
+  void take(HeadSweep sweep, const std::string& id, const QString& prompts, const Origin& origin);
+  void keep(const HeadSweep& sweep, const std::string& id, const QString& prompts, const Origin& origin);
+  void restore();
   void say(const HeadSweep& sweep);
   void show_state();
   void show_progress();

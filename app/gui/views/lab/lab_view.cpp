@@ -18,6 +18,7 @@
 #include "app/gui/files/result_summary.h"
 #include "app/gui/forms/method_form.h"
 #include "app/gui/models/prompt_values.h"
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/ablation/prediction_bars.h"
 #include "app/gui/views/lab/mechanism_form.h"
@@ -29,6 +30,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int most_tokens = 6; // that are shown of the next
+const QString kept_kind = QStringLiteral("measured");
 
 } // namespace
 
@@ -36,11 +38,11 @@ LabView::LabView(Workspace& workspace, QWidget* parent)
     : View(workspace, QStringLiteral("lab"), tr("Lab"), parent), form_(new MechanismForm), text_(new QLineEdit),
       heads_(new QLabel), problem_(new QLabel), numbers_(new QLabel), bars_(new PredictionBars) {
   setAccessibleName(tr("Attention lab"));
-  auto* column = new QVBoxLayout(this);
-  column->setContentsMargins(4, 4, 4, 4);
-  column->addWidget(form_, 1);
-  column->addWidget(make_buttons());
-  column->addWidget(make_plan());
+  auto* mechanism = new QWidget;
+  auto* upper = new QVBoxLayout(mechanism);
+  upper->setContentsMargins(0, 0, 0, 0);
+  upper->addWidget(form_, 1);
+  upper->addWidget(make_buttons());
   numbers_->setWordWrap(true);
   numbers_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   bars_->set_names(tr("full attention"), tr("under the plan"));
@@ -49,7 +51,17 @@ LabView::LabView(Workspace& workspace, QWidget* parent)
   rows->setContentsMargins(0, 0, 0, 0);
   rows->addWidget(bars_);
   rows->addWidget(numbers_);
-  column->addWidget(results);
+  auto* plan = new QWidget;
+  auto* lower = new QVBoxLayout(plan);
+  lower->setContentsMargins(0, 0, 0, 0);
+  lower->addWidget(make_plan());
+  lower->addWidget(results);
+  auto* parts = new FoldingColumn(tr("Parts of the attention lab"));
+  parts->add(mechanism, tr("Mechanism"), 1);
+  parts->add(plan, tr("Plan"));
+  auto* column = new QVBoxLayout(this);
+  column->setContentsMargins(4, 4, 4, 4);
+  column->addWidget(parts);
   mark_ = new OriginMark(workspace, results);
   connect(&workspace.attention(), &AttentionState::changed, this, &LabView::show_plan);
   const auto stale = [this] {
@@ -58,6 +70,7 @@ LabView::LabView(Workspace& workspace, QWidget* parent)
     if (watched()) predict_now();
   };
   connect(&workspace, &Workspace::in_force_changed, this, stale);
+  connect(&workspace, &Workspace::model_changed, this, &LabView::restore);
   connect(&workspace.selection(), &Selection::heads_changed, this, &LabView::show_plan);
   show_problem({});
   show_plan();
@@ -249,7 +262,7 @@ void LabView::measure_heads() {
   if (prompt.contains("no_bos")) values["no_bos"] = "true";
   auto request = filled_request("compare", values, command_model(workspace()));
   if (!request.ok()) return workspace().report(tr("The heads were not measured"), request.error());
-  request->out = folder_.filePath(QStringLiteral("heads.h5")).toStdString();
+  request->out = workspace().kept().new_file(kept_kind).toStdString();
   request->replace = true;
   workspace().engine().post<MethodAnswer>(
       {QStringLiteral("lab-heads"), tr("Measuring heads under the plan")}, this,
@@ -264,11 +277,29 @@ void LabView::measure_heads() {
       }});
 }
 
+void LabView::put_scores(std::vector<HeadScores> all, const Origin& made_of) {
+  for (HeadScores& scores : all) {
+    scores.source = "live";
+    scores.origin = made_of;
+    scores.command.clear(); // its text is in a file that goes with the window
+    workspace().scores().put(std::move(scores));
+  }
+}
+
+// What the session has kept for this model.
+void LabView::restore() {
+  if (!workspace().model()) return;
+  workspace().kept().restore<ResultSummary>(
+      kept_kind, workspace().model()->sha256, this,
+      [](FileState& state, const KeptEntry& entry) { return open_result(state, entry.file.toStdString(), {}); },
+      [this](const KeptEntry& entry, ResultSummary summary) { put_scores(std::move(summary.scores), entry.origin); });
+}
+
 void LabView::read_measures(const std::string& file, const Origin& made_of) {
   workspace().files().post<ResultSummary>(
       {QStringLiteral("lab-heads"), tr("Reading what was measured of heads")}, this,
       [file](FileState& state, const JobContext<ResultSummary>& job) { return open_result(state, file, job.control); },
-      {[this, made_of](Result<ResultSummary> summary) {
+      {[this, file, made_of](Result<ResultSummary> summary) {
         if (!summary.ok()) return workspace().report(tr("The heads were not measured"), summary.error());
         if (summary->prompts.empty() || summary->scores.empty()) return;
         std::vector<std::int64_t> tokens;
@@ -276,12 +307,10 @@ void LabView::read_measures(const std::string& file, const Origin& made_of) {
           tokens.push_back(token.id);
         Origin of = made_of;
         of.tokens = tokens; // a text that was generated may be cut into other tokens when it is read
-        for (HeadScores& scores : summary->scores) {
-          scores.source = "live";
-          scores.origin = of;
-          scores.command.clear(); // its text is in a file that goes with the window
-          workspace().scores().put(std::move(scores));
-        }
+        workspace().kept().put({kept_kind, QString::fromStdString(of.attention.value_or("")),
+                                tr("What was measured of heads"), QString::fromStdString(file), of},
+                               nullptr);
+        put_scores(std::move(summary->scores), of);
         Q_EMIT workspace().noted(tr("Measured: choose the scores in the head grid"));
         Q_EMIT workspace().view_wanted(QStringLiteral("grid"));
       }});

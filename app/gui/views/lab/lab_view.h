@@ -53,6 +53,8 @@ private:
   void show_plan();
   void show_problem(const QString& text);
   void predict_now();
+  void put_scores(std::vector<HeadScores> all, const Origin& made_of);
+  void restore();
   void read_measures(const std::string& file, const Origin& made_of);
   void show_prediction();
 

@@ -9,6 +9,7 @@
 #include <QHBoxLayout>
 #include <QVBoxLayout>
 
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/lens/layer_bars.h"
@@ -131,11 +132,9 @@ QWidget* LensView::make_attribution_page() {
   auto* column = new QVBoxLayout(page);
   column->addLayout(row);
   column->addWidget(attribution_note_);
-  auto* maps = new QWidget; // the mark lies over these, and not over the fields
-  auto* both = new QVBoxLayout(maps);
-  both->setContentsMargins(0, 0, 0, 0);
-  both->addWidget(bars_, 1);
-  both->addWidget(heads_, 2);
+  auto* maps = new FoldingColumn(tr("Parts of the attribution")); // the mark lies over these, not over the fields
+  maps->add(bars_, tr("By layer"), 1);
+  maps->add(heads_, tr("By head"), 2);
   column->addWidget(maps, 1);
   attribution_mark_ = new OriginMark(workspace(), maps);
   return page;

@@ -70,6 +70,13 @@ void MapCanvas::set_colors(const figures::ResolvedScale& scale, Pooling pooling)
   update();
 }
 
+void MapCanvas::set_explanation(std::shared_ptr<const mechanisms::Explanation> explanation) {
+  if (explanation == explanation_) return;
+  explanation_ = std::move(explanation);
+  setAccessibleDescription(explanation_ ? tr("With %1").arg(QString::fromStdString(explanation_->title)) : QString());
+  update();
+}
+
 void MapCanvas::set_pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key) {
   pinned_query_ = query;
   pinned_key_ = key;
@@ -122,6 +129,7 @@ void MapCanvas::paintEvent(QPaintEvent*) {
   texts_.begin(font(), devicePixelRatioF());
   MapOverlay overlay(painter, *this, labels_, texts_);
   overlay.cells();
+  if (explanation_) overlay.explanation(*explanation_);
   overlay.pinned(pinned_query_, pinned_key_);
   if (hovered_) overlay.crosshair(*hovered_);
   overlay.axes(hovered_ ? std::optional(hovered_->query) : pinned_query_,

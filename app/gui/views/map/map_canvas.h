@@ -5,12 +5,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 
 #include <QWidget>
 
 #include "app/gui/views/map/text_cache.h"
 #include "app/gui/views/map/tile_painter.h"
+#include "core/mechanisms/explanation.h"
 
 namespace headscope::gui {
 
@@ -37,6 +39,10 @@ public:
   void set_labels(Labels labels);
   void set_colors(const figures::ResolvedScale& scale, Pooling pooling);
   void set_pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
+
+  // What is drawn over the map; null: nothing.
+  void set_explanation(std::shared_ptr<const mechanisms::Explanation> explanation);
+  const std::shared_ptr<const mechanisms::Explanation>& explanation() const { return explanation_; }
 
   const MapCamera& camera() const { return camera_; }
   void set_place(const MapCamera::Viewport& place); // says nothing
@@ -91,6 +97,7 @@ private:
   TilePainter tiles_;
   Labels labels_;
   TextCache texts_;
+  std::shared_ptr<const mechanisms::Explanation> explanation_;
   std::optional<Cell> hovered_;
   std::optional<std::int64_t> pinned_query_, pinned_key_;
   QPointF pointer_;

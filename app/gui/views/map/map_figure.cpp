@@ -67,4 +67,68 @@ figures::HeatmapFigure map_figure(const MapSource& map, Pooling pooling, const f
   return figure;
 }
 
+namespace {
+
+figures::HeatmapFigure panel_of(const mechanisms::Explanation& of) {
+  figures::HeatmapFigure panel;
+  panel.title = of.title;
+  std::vector<std::vector<double>> rows = of.values;
+  panel.y_ticks = of.rows;
+  if (of.kind == mechanisms::ExplanationKind::groups) {
+    for (const auto& [name, groups] : {std::pair("query", &of.query_groups), {"key", &of.key_groups}}) {
+      if (groups->empty()) continue;
+      panel.y_ticks.emplace_back(name);
+      auto& row = rows.emplace_back();
+      for (const std::int64_t group : *groups)
+        row.push_back(group < 0 ? std::numeric_limits<double>::quiet_NaN() : static_cast<double>(group));
+    }
+  }
+  if (panel.y_ticks.empty()) panel.y_ticks = {""};
+  panel.rows = std::ssize(rows);
+  panel.cols = std::ssize(rows.front());
+  for (const auto& row : rows)
+    for (const double value : row)
+      panel.values.push_back(static_cast<float>(value));
+  panel.x_axis = of.by_distance ? "distance" : "token";
+  panel.square_cells = false;
+  panel.scale.label = of.kind == mechanisms::ExplanationKind::groups ? "group" : "value";
+  return panel;
+}
+
+} // namespace
+
+figures::Figure explained_figure(figures::HeatmapFigure map, MapShape shape, const mechanisms::Explanation& of) {
+  using Kind = mechanisms::ExplanationKind;
+  const int level = figure_level(shape);
+  const std::int64_t before = shape.n_key - shape.n_query;
+  const auto cell = [&](std::int64_t position) { return position >> level; };
+  const auto end = [&](std::int64_t position, std::int64_t n) { return std::min(n, ((position - 1) >> level) + 1); };
+  map.subtitle += (map.subtitle.empty() ? "" : " · ") + of.title;
+  if (of.kind == Kind::numbers || of.kind == Kind::groups) {
+    figures::PanelFigure page;
+    page.title = map.title;
+    page.subtitle = map.subtitle;
+    page.columns = 1;
+    page.shared_scale = false;
+    map.title.clear();
+    map.subtitle.clear();
+    page.panels = {std::move(map), panel_of(of)};
+    return page;
+  }
+  double largest = 0.0;
+  for (const auto& region : of.regions)
+    largest = std::max(largest, region.value);
+  for (const auto& region : of.regions) {
+    const std::int64_t first = std::max<std::int64_t>(0, region.query_begin - before);
+    if (region.query_end - before <= first) continue;
+    map.regions.push_back({cell(first), end(region.query_end - before, map.rows), cell(region.key_begin),
+                           end(region.key_end, map.cols), std::max(0.0, region.value) / largest});
+  }
+  for (const std::int64_t at : of.boundaries) {
+    map.col_lines.push_back(cell(at));
+    if (at > before) map.row_lines.push_back(cell(at - before));
+  }
+  return map;
+}
+
 } // namespace headscope::gui

@@ -8,6 +8,7 @@
 #include "app/figures/color_map.h"
 #include "app/figures/figure.h"
 #include "app/gui/maps/map_source.h"
+#include "core/mechanisms/explanation.h"
 
 namespace headscope::gui {
 
@@ -15,6 +16,9 @@ namespace headscope::gui {
 // key, in any bytes; a pooled map shows positions instead.
 figures::HeatmapFigure map_figure(const MapSource& map, Pooling pooling, const figures::ResolvedScale& scale,
                                   const std::vector<std::string>& labels);
+
+// Draws what a mechanism chose into the figure of its map; numbers and groups become a second panel.
+figures::Figure explained_figure(figures::HeatmapFigure map, MapShape shape, const mechanisms::Explanation& of);
 
 // The level of the figure's tiles.
 int figure_level(MapShape shape);

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include <QPainterPath>
+
 #include "app/gui/style/theme.h"
 
 namespace headscope::gui {
@@ -78,6 +80,86 @@ void MapOverlay::weights(Range rows, Range cols) {
       texts_.draw(painter_, canvas_.cell_rect({q, k}).center(), Qt::AlignCenter, weight_text(weight),
                   {text_on(value_color(canvas_.tiles().scale(), weight))});
     }
+}
+
+// ---- What a mechanism chose
+
+// Colours of groups are far apart for numbers that are near.
+QColor MapOverlay::group_color(std::int64_t group) {
+  const double turn = 0.618033988749895 * static_cast<double>(group);
+  return QColor::fromHsvF(static_cast<float>(turn - std::floor(turn)), 0.75F, is_dark() ? 0.95F : 0.75F);
+}
+
+void MapOverlay::explanation(const mechanisms::Explanation& of) {
+  using Kind = mechanisms::ExplanationKind;
+  if (of.kind == Kind::numbers) return; // has a strip of its own
+  painter_.save();
+  painter_.setClipRect(camera_.visible());
+  if (of.kind == Kind::regions) regions(of);
+  if (of.kind == Kind::boundaries) boundaries(of);
+  if (of.kind == Kind::groups) {
+    groups(Qt::Vertical, of.query_groups);
+    groups(Qt::Horizontal, of.key_groups);
+  }
+  painter_.restore();
+}
+
+// Below the diagonal, as the map.
+void MapOverlay::regions(const mechanisms::Explanation& of) {
+  const Range rows = range(Qt::Vertical), cols = range(Qt::Horizontal);
+  const MapShape shape = canvas_.map()->shape();
+  const auto n = static_cast<double>(shape.n_query), m = static_cast<double>(shape.n_key);
+  QPainterPath seen;
+  seen.addPolygon(QPolygonF({camera_.to_screen(0, 0), camera_.to_screen(m - n + 1, 0), camera_.to_screen(m, n - 1),
+                             camera_.to_screen(m, n), camera_.to_screen(0, n), camera_.to_screen(0, 0)}));
+  painter_.setClipPath(seen, Qt::IntersectClip);
+  double largest = 0.0;
+  for (const auto& region : of.regions)
+    largest = std::max(largest, region.value);
+  QColor tint = inks().accent;
+  painter_.setBrush(Qt::NoBrush);
+  for (const auto& region : of.regions) {
+    if (region.query_end <= rows.begin || region.query_begin >= rows.end || region.key_end <= cols.begin ||
+        region.key_begin >= cols.end)
+      continue;
+    const QRectF area(camera_.to_screen(static_cast<double>(region.key_begin), static_cast<double>(region.query_begin)),
+                      camera_.to_screen(static_cast<double>(region.key_end), static_cast<double>(region.query_end)));
+    tint.setAlphaF(static_cast<float>(0.4 * std::max(0.0, region.value) / largest));
+    painter_.fillRect(area, tint);
+    if (std::min(area.width(), area.height()) < 6.0) continue; // an outline would be all of it
+    painter_.setPen(QPen(inks().accent, 0));
+    painter_.drawRect(area);
+  }
+}
+
+// Where something begins on both axes.
+void MapOverlay::boundaries(const mechanisms::Explanation& of) {
+  const MapShape shape = canvas_.map()->shape();
+  painter_.setPen(QPen(inks().accent, 0, Qt::DashLine));
+  for (const std::int64_t at : of.boundaries) {
+    const auto place = static_cast<double>(at);
+    if (at < shape.n_key)
+      painter_.drawLine(camera_.to_screen(place, place - static_cast<double>(shape.n_key - shape.n_query)),
+                        camera_.to_screen(place, static_cast<double>(shape.n_query)));
+    if (const auto row = place - static_cast<double>(shape.n_key - shape.n_query); row > 0)
+      painter_.drawLine(camera_.to_screen(0, row), camera_.to_screen(place, row));
+  }
+}
+
+// A strip along the axis, inside of the map: at the left for queries, at the bottom for keys.
+void MapOverlay::groups(Qt::Orientation axis, const std::vector<std::int64_t>& of) {
+  const double thick = std::max(4.0, metrics_.height() * 0.5);
+  const QRectF area = camera_.visible();
+  const Range seen = range(axis);
+  for (std::int64_t i = seen.begin; i < std::min(seen.end, std::ssize(of)); ++i) {
+    const std::int64_t group = of[static_cast<std::size_t>(i)];
+    if (group < 0) continue;
+    const auto at = static_cast<double>(i);
+    const QPointF from = camera_.to_screen(at, at), to = camera_.to_screen(at + 1, at + 1);
+    painter_.fillRect(axis == Qt::Vertical ? QRectF(area.left(), from.y(), thick, to.y() - from.y())
+                                           : QRectF(from.x(), area.bottom() - thick, to.x() - from.x(), thick),
+                      group_color(group));
+  }
 }
 
 void MapOverlay::line(Qt::Orientation axis, std::int64_t index, const QColor& color) {

@@ -13,6 +13,8 @@ public:
   MapOverlay(QPainter& painter, const MapCanvas& canvas, const MapCanvas::Labels& labels, TextCache& texts);
 
   void cells(); // borders and values, where there is room
+  void explanation(const mechanisms::Explanation& of);
+  static QColor group_color(std::int64_t group);
   void pinned(std::optional<std::int64_t> query, std::optional<std::int64_t> key);
   void crosshair(MapCanvas::Cell cell);
   void axes(std::optional<std::int64_t> query, std::optional<std::int64_t> key); // these labels are highlighted
@@ -28,6 +30,9 @@ private:
   Range range(Qt::Orientation axis) const; // what is seen of an axis
   void borders(Range rows, Range cols);
   void weights(Range rows, Range cols);
+  void regions(const mechanisms::Explanation& of);
+  void boundaries(const mechanisms::Explanation& of);
+  void groups(Qt::Orientation axis, const std::vector<std::int64_t>& of);
   void axis_labels(Qt::Orientation axis, std::optional<std::int64_t> marked);
   void label(Qt::Orientation axis, std::int64_t index, const QString& text, bool marked, bool tick);
   void line(Qt::Orientation axis, std::int64_t index, const QColor& color);

@@ -173,6 +173,11 @@ PatchPrompts PairEditor::prompts() const {
           wrong_->text().toStdString(), true};
 }
 
+PatchTexts PairEditor::typed() const {
+  if (!touched_) return {};
+  return {clean_->toPlainText().toStdString(), corrupt_->toPlainText().toStdString()};
+}
+
 PatchSettings PairEditor::settings() const {
   return {site_->currentData().toString().toStdString(),
           axes_->currentData().toString().toStdString(),
@@ -185,7 +190,6 @@ PatchSettings PairEditor::settings() const {
 
 void PairEditor::offer_prompt(const QString& text) {
   if (!touched_ && !text.isEmpty()) set_texts(text, text);
-  touched_ = touched_ && !text.isEmpty();
 }
 
 void PairEditor::offer_pair(const QString& clean, const QString& corrupt) {

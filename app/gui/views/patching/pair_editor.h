@@ -11,7 +11,7 @@
 #include <QToolButton>
 #include <QWidget>
 
-#include "app/gui/engine/patch_job.h"
+#include "app/gui/workspace/workspace.h"
 
 namespace headscope::gui {
 
@@ -24,6 +24,7 @@ public:
 
   PatchPrompts prompts() const;
   PatchSettings settings() const;
+  PatchTexts typed() const; // empty while the texts follow the prompt
   // Texts that the user has not touched follow the window's prompt.
   void offer_prompt(const QString& text);
   void offer_pair(const QString& clean, const QString& corrupt);

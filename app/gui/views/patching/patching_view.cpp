@@ -12,10 +12,11 @@
 
 #include "app/gui/engine/task_pair_job.h"
 #include "app/gui/files/file_state.h"
+#include "app/gui/files/kept_files.h"
 #include "app/gui/files/patching_file.h"
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
-#include "app/gui/style/folding_row.h"
+#include "app/gui/style/folding_column.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/menus/head_menu.h"
@@ -29,6 +30,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int typing_pause_ms = 350;
+const QString kept_kind = QStringLiteral("patching");
 
 QString number(double value, int digits = 4) {
   if (std::isnan(value)) return PatchingView::tr("not measured");
@@ -70,15 +72,19 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   map_->setAccessibleName(tr("Map of the restored metric"));
   map_->set_hint(tr("The map of what each patched place restores fills in here, layer by layer."));
   map_->tip = [this](Cell cell) { return cell_text(cell); };
+  auto* maps = new QWidget;
+  auto* of_maps = new QVBoxLayout(maps);
+  of_maps->setContentsMargins(0, 0, 0, 0);
+  of_maps->addWidget(stored_);
+  of_maps->addWidget(make_tools());
+  of_maps->addWidget(map_, 1);
+  parts_ = new FoldingColumn(tr("Parts of the view Patching"));
+  parts_->add(editor_, tr("Pair"));
+  parts_->add(maps, tr("Map"), 1);
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
-  column->addWidget(editor_);
-  column->addWidget(stored_);
-  auto* above = new FoldingRow; // the map, so that a small window has it in sight
-  above->parts().addWidget(message_, 1);
-  above->parts().addWidget(make_tools());
-  column->addWidget(above);
-  column->addWidget(map_, 1);
+  column->addWidget(parts_, 1);
+  column->addWidget(message_); // of the pair and of the map, so it is seen with both
   mark_ = new OriginMark(workspace, map_);
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
@@ -88,7 +94,9 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   connect(&wait_, &QTimer::timeout, this, &PatchingView::read_tokens);
   share_answers(workspace.answers(), editor_->answer(), editor_->wrong());
   connect(&workspace.answers(), &AnswerState::changed, editor_, &PairEditor::edited);
+  connect(&workspace, &Workspace::pair_texts_changed, this, &PatchingView::follow_texts);
   connect(editor_, &PairEditor::edited, this, [this] {
+    this->workspace().set_pair_texts(editor_->typed());
     // While a map of a file is shown, the pair is read only when it is run.
     editor_->set_runnable(stored_->currentIndex() > 0 && this->workspace().model());
     if (watched()) wait_.start();
@@ -110,6 +118,7 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
     if (watched()) refresh();
   };
   connect(&workspace, &Workspace::model_changed, this, stale);
+  connect(&workspace, &Workspace::model_changed, this, &PatchingView::restore);
   connect(&workspace, &Workspace::result_changed, this, [this] {
     update_stored();
     pages_->setCurrentIndex(this->workspace().model() || stored_->count() > 1 ? 1 : 0);
@@ -215,6 +224,7 @@ void PatchingView::run() {
 }
 
 void PatchingView::start(const PatchSettings& settings) {
+  parts_->bring_up(map_->parentWidget());
   before_.reset();
   show_message(settings.estimate
                    ? tr("Estimating what patching %1 would restore …").arg(QString::fromStdString(settings.site))
@@ -236,7 +246,8 @@ void PatchingView::start(const PatchSettings& settings) {
                                       {[this, take](Result<PatchMap> map) {
                                          if (map.ok()) {
                                            take(std::move(*map));
-                                           return keep_as_score();
+                                           keep(*shown_, *mark_->origin());
+                                           return keep_as_score(*shown_, *mark_->origin());
                                          }
                                          show_message(QString::fromStdString(map.error().message), true);
                                          workspace().report(tr("Patching"), map.error());
@@ -245,13 +256,49 @@ void PatchingView::start(const PatchSettings& settings) {
 }
 
 // A map by head is a score of the head grid, too.
-void PatchingView::keep_as_score() {
+void PatchingView::keep_as_score(const PatchMap& map, const Origin& made_of) {
   const auto& model = workspace().model();
-  if (model && mark_->origin() && mark_->origin()->model_sha256 == model->sha256) // no other was opened meanwhile
-    if (auto scores = patch_scores(*shown_, *model)) {
-      scores->origin = mark_->origin();
+  if (model && made_of.model_sha256 == model->sha256) // no other was opened meanwhile
+    if (auto scores = patch_scores(map, *model)) {
+      scores->origin = made_of;
       workspace().scores().put(std::move(*scores));
     }
+}
+
+// With the session, one of each kind of map.
+void PatchingView::keep(const PatchMap& map, const Origin& made_of) {
+  const auto& model = workspace().model();
+  if (!model || made_of.model_sha256 != model->sha256) return;
+  QStringList id = {QString::fromStdString(map.settings.site), QString::fromStdString(map.settings.axes)};
+  if (map.settings.estimate) id.append(QStringLiteral("estimate"));
+  if (map.settings.position) id.append(QString::number(*map.settings.position));
+  workspace().kept().put(
+      {kept_kind, id.join(QLatin1Char('/')), tr("The patching map"), {}, made_of, more_of(map)},
+      [map, of = model_attributes(*model)](const std::string& path) { return write_patch_map(path, map, of); });
+}
+
+// What the session has kept for this model; the last map is shown.
+void PatchingView::restore() {
+  const auto& model = workspace().model();
+  if (!model || shown_) return;
+  workspace().kept().restore<PatchMap>(
+      kept_kind, model->sha256, this,
+      [](FileState& state, const KeptEntry& entry) {
+        return read_patch_map(state, entry.file.toStdString(), entry.more);
+      },
+      [this](const KeptEntry& entry, PatchMap map) {
+        keep_as_score(map, entry.origin);
+        if (stored_->currentIndex() > 0) return; // a file's is shown
+        mark_->set_origin(entry.origin);
+        show_map(std::move(map));
+      });
+}
+
+// Texts that come from the session.
+void PatchingView::follow_texts() {
+  const PatchTexts& texts = workspace().pair_texts();
+  if (texts == editor_->typed() || texts == PatchTexts{}) return;
+  editor_->set_texts(QString::fromStdString(texts.clean), QString::fromStdString(texts.corrupt));
 }
 
 // ---- Heads at a position

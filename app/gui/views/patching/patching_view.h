@@ -14,6 +14,7 @@
 
 namespace headscope::gui {
 
+class FoldingColumn;
 class OriginMark;
 
 class PairEditor;
@@ -47,7 +48,10 @@ private:
   void start(const PatchSettings& settings);
   QWidget* make_tools();
   void offer_heads();
-  void keep_as_score();
+  void keep(const PatchMap& map, const Origin& made_of);
+  void keep_as_score(const PatchMap& map, const Origin& made_of);
+  void restore();
+  void follow_texts();
   void update_stored();
   void load_stored();
   void take_wish(const PatchWish& wish);
@@ -64,6 +68,7 @@ private:
   PairEditor* editor_;
   OriginMark* mark_ = nullptr;
   CellMap* map_;
+  FoldingColumn* parts_ = nullptr;
   QComboBox* stored_;
   QLabel *message_, *empty_;
   QStackedLayout* pages_;

@@ -17,7 +17,8 @@ namespace headscope::gui {
 namespace {
 
 constexpr int gap = 3;                                // between maps
-constexpr int smallest_side = 10, largest_side = 140; // of a map
+constexpr int smallest_side = 10, largest_side = 480; // of a map
+constexpr int most_columns = 8;                       // of layers
 
 } // namespace
 
@@ -76,10 +77,11 @@ void ThumbnailSheet::arrange() {
   left_ = metrics.horizontalAdvance(QStringLiteral("000")) + 2 * gap;
   top_ = metrics.height() + gap;
   if (n_heads_ == 0 || layers() == 0) return;
-  int room = (viewport()->width() - left_) / n_heads_;
-  if (fit_) room = std::min(room, (viewport()->height() - top_) / layers());
-  side_ = std::clamp(room - gap, smallest_side, largest_side);
-  const int wide = left_ + n_heads_ * (side_ + gap), high = top_ + layers() * (side_ + gap);
+  columns_ = 1;
+  for (int columns = 2; fit_ && columns <= std::min(most_columns, layers()); ++columns)
+    if (side_of(columns) > side_of(columns_)) columns_ = columns; // a wide window has room for larger maps so
+  side_ = side_of(columns_);
+  const int wide = columns_ * column_width(), high = top_ + rows() * (side_ + gap);
   for (const auto& [bar, all, seen] : {std::tuple(horizontalScrollBar(), wide, viewport()->width()),
                                        {verticalScrollBar(), high, viewport()->height()}}) {
     bar->setRange(0, std::max(0, all - seen));
@@ -88,18 +90,33 @@ void ThumbnailSheet::arrange() {
   }
 }
 
+int ThumbnailSheet::side_of(int columns) const {
+  int room = (viewport()->width() / columns - left_) / n_heads_;
+  if (fit_) room = std::min(room, (viewport()->height() - top_) / ((layers() + columns - 1) / columns));
+  return std::clamp(room - gap, smallest_side, largest_side);
+}
+
+// Columns share the width that maps leave.
+int ThumbnailSheet::column_width() const {
+  return std::max(left_ + n_heads_ * (side_ + gap), columns_ > 1 ? viewport()->width() / columns_ : 0);
+}
+
 // Every how many rows or columns have their number, where it is of that size.
 int ThumbnailSheet::numbered(int size) const { return std::max(1, (size + side_ + gap - 1) / (side_ + gap)); }
 
 QRect ThumbnailSheet::map_rect(HeadId head) const {
-  return {left_ + static_cast<int>(head.head) * (side_ + gap) - horizontalScrollBar()->value(),
-          top_ + head.layer * (side_ + gap) - verticalScrollBar()->value(), side_, side_};
+  const int column = head.layer / rows(), row = head.layer % rows();
+  return {column * column_width() + left_ + static_cast<int>(head.head) * (side_ + gap) -
+              horizontalScrollBar()->value(),
+          top_ + row * (side_ + gap) - verticalScrollBar()->value(), side_, side_};
 }
 
 std::optional<HeadId> ThumbnailSheet::head_at(const QPoint& place) const {
-  if (side_ == 0 || place.y() < top_ || place.x() < left_) return std::nullopt;
-  const HeadId head{(place.y() - top_ + verticalScrollBar()->value()) / (side_ + gap),
-                    (place.x() - left_ + horizontalScrollBar()->value()) / (side_ + gap)};
+  if (side_ == 0 || layers() == 0 || place.y() < top_ || place.x() < left_) return std::nullopt;
+  const int x = place.x() + horizontalScrollBar()->value(), column = x / column_width();
+  const int row = (place.y() - top_ + verticalScrollBar()->value()) / (side_ + gap);
+  if (column >= columns_ || row >= rows() || x % column_width() < left_) return std::nullopt;
+  const HeadId head{column * rows() + row, (x % column_width() - left_) / (side_ + gap)};
   if (head.layer >= layers() || head.head >= n_heads_ || !map_rect(head).contains(place)) return std::nullopt;
   return head;
 }
@@ -148,9 +165,10 @@ void ThumbnailSheet::paintEvent(QPaintEvent*) {
     return;
   }
   const int heads_a_number = numbered(fontMetrics().horizontalAdvance(QStringLiteral("00")));
-  for (int head = 0; head < n_heads_; head += heads_a_number)
-    painter.drawText(QRect(map_rect({0, head}).left(), 0, side_, top_ - gap), Qt::AlignCenter | Qt::TextDontClip,
-                     QString::number(head));
+  for (int layer = 0; layer < layers(); layer += rows())
+    for (int head = 0; head < n_heads_; head += heads_a_number)
+      painter.drawText(QRect(map_rect({layer, head}).left(), 0, side_, top_ - gap), Qt::AlignCenter | Qt::TextDontClip,
+                       QString::number(head));
   painter.setClipRect(0, top_, viewport()->width(), viewport()->height() - top_);
   for (const int layer : layers_seen())
     paint_layer(painter, layer);
@@ -163,9 +181,9 @@ void ThumbnailSheet::paintEvent(QPaintEvent*) {
 void ThumbnailSheet::paint_layer(QPainter& painter, int layer) const {
   const QRect row = map_rect({layer, 0});
   painter.setPen(inks().muted);
-  if (layer % numbered(fontMetrics().height()) == 0)
-    painter.drawText(QRect(0, row.top(), left_ - 2 * gap, side_), Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip,
-                     QString::number(layer));
+  if (layer % rows() % numbered(fontMetrics().height()) == 0)
+    painter.drawText(QRect(row.left() - left_, row.top(), left_ - 2 * gap, side_),
+                     Qt::AlignRight | Qt::AlignVCenter | Qt::TextDontClip, QString::number(layer));
   for (int head = 0; head < n_heads_; ++head) {
     const QRect rect = map_rect({layer, head});
     const QImage image = map({layer, head});

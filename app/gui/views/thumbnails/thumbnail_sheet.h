@@ -25,6 +25,7 @@ public:
   bool has_maps(int layer) const { return !maps_[static_cast<std::size_t>(layer)].empty(); }
   // Null where the layer has none.
   QImage map(HeadId head) const;
+  int columns() const { return columns_; }
   int layers() const { return static_cast<int>(maps_.size()); }
   // Those in the viewport, from above.
   std::vector<int> layers_seen() const;
@@ -54,10 +55,14 @@ protected:
 private:
   void arrange();
   int numbered(int size) const;
+  int rows() const { return (layers() + columns_ - 1) / columns_; } // of a column
+  int column_width() const;
+  int side_of(int columns) const; // of a map, with so many columns
   void paint_layer(QPainter& painter, int layer) const;
 
   bool fit_ = true;
   int n_heads_ = 0, side_ = 0, left_ = 0, top_ = 0;
+  int columns_ = 1;                       // of layers side by side, each from above to below
   std::vector<std::vector<QImage>> maps_; // by layer; empty: not there
   std::vector<HeadId> selected_;
   QString hint_;
