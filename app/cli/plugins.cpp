@@ -60,7 +60,8 @@ Status probe(const std::string& file, const Console& console) {
 } // namespace
 
 void add_plugins(CLI::App& app, Commands& commands) {
-  CLI::App* command = app.add_subcommand("plugins", "Detectors and mechanisms of attention that are loaded at run time");
+  CLI::App* command =
+      app.add_subcommand("plugins", "Detectors and mechanisms of attention that are loaded at run time");
   command->require_subcommand(1);
   CLI::App* listing = add_command(*command, commands, "list", "Every plugin, whether it is loaded, and why not",
                                   "HEADSCOPE_PLUGINS=my_plugins headscope plugins list");
