@@ -63,7 +63,7 @@ at::Tensor mixed_blocks(const BlockOutput& blocks, const at::Tensor& weights) {
 
 at::Tensor by_ranges(const Text& text, Range queries, std::int64_t choices,
                      const std::function<at::Tensor(Range queries)>& some) {
-  const std::int64_t most = std::int64_t{text.q.is_cuda() ? 1024 : 64} << 20;
+  const std::int64_t most = std::int64_t{text.q.is_cuda() ? 1024 : 16} << 20;
   const std::int64_t bytes = text.heads() * choices * text.q.size(2) * static_cast<std::int64_t>(text.q.element_size());
   const std::int64_t step = std::max<std::int64_t>(most / bytes, 64);
   std::vector<at::Tensor> parts;
