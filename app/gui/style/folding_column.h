@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <QEvent>
+#include <QStackedLayout>
 #include <QTabBar>
 #include <QVBoxLayout>
 #include <QWidget>
@@ -77,6 +78,12 @@ private:
   int least_width(const QWidget& part) const { return part.minimumSizeHint().expandedTo(part.minimumSize()).width(); }
   // At the width that it would have.
   int least_height(const QWidget& part) const {
+    if (const auto* pages = qobject_cast<const QStackedLayout*>(part.layout())) { // which gives what they would like
+      int most = 0;
+      for (int i = 0; i < pages->count(); ++i)
+        most = std::max(most, least_height(*pages->widget(i)));
+      return most;
+    }
     const int fixed = part.minimumSizeHint().expandedTo(part.minimumSize()).height();
     QLayout* layout = part.layout();
     if (!layout || !layout->hasHeightForWidth() || width() <= 0) return fixed;
