@@ -10,6 +10,9 @@
 
 namespace headscope::figures {
 
+// What is drawn over a map: a pink that none of its colours resembles, 0xRRGGBB.
+inline constexpr std::uint32_t region_color = 0xff4696;
+
 // 0xRRGGBB, lowest value first.
 using ColorTable = std::array<std::uint32_t, 256>;
 extern const ColorTable viridis_data;

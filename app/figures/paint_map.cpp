@@ -157,31 +157,29 @@ void paint_regions(const Canvas& canvas, const SceneMap& map) {
   const QRectF cells = to_qt(map.place.cells);
   const double width = cells.width() / static_cast<double>(figure.cols),
                height = cells.height() / static_cast<double>(figure.rows);
+  const QColor ink(QRgb(0xff000000U | region_color));
   painter.setClipRect(cells);
   if (figure.causal_mask) {
-    const double before = cells.left() + width * static_cast<double>(figure.cols - figure.rows);
-    painter.setClipPath([&] {
-      QPainterPath path;
-      path.addPolygon(QPolygonF({cells.topLeft(), QPointF(before + width, cells.top()),
-                                 QPointF(cells.right(), cells.bottom() - height), cells.bottomRight(),
-                                 cells.bottomLeft(), cells.topLeft()}));
-      return path;
-    }());
+    QPainterPath below; // the cells that are not masked, row by row
+    for (std::int64_t row = 0; row < figure.rows; ++row)
+      below.addRect(QRectF(cells.left(), cells.top() + height * static_cast<double>(row),
+                           width * static_cast<double>(figure.cols - figure.rows + row + 1), height));
+    painter.setClipPath(below, Qt::IntersectClip);
   }
   for (const Region& region : figure.regions) {
     const QRectF area(cells.left() + width * static_cast<double>(region.col_begin),
                       cells.top() + height * static_cast<double>(region.row_begin),
                       width * static_cast<double>(region.col_end - region.col_begin),
                       height * static_cast<double>(region.row_end - region.row_begin));
-    QColor tint = canvas.colors.accent;
+    QColor tint = ink;
     tint.setAlphaF(static_cast<float>(0.35 * std::clamp(region.strength, 0.0, 1.0)));
     painter.fillRect(area, tint);
     if (std::min(area.width(), area.height()) < 3.0) continue; // an outline would be all of it
     painter.setBrush(Qt::NoBrush);
-    painter.setPen(QPen(canvas.colors.accent, 0.8));
+    painter.setPen(QPen(ink, 0.8));
     painter.drawRect(area);
   }
-  painter.setPen(QPen(canvas.colors.axis, 0.8, Qt::DashLine));
+  painter.setPen(QPen(ink, 0.8, Qt::DashLine));
   for (const std::int64_t row : figure.row_lines)
     painter.drawLine(QPointF(cells.left(), cells.top() + height * static_cast<double>(row)),
                      QPointF(cells.right(), cells.top() + height * static_cast<double>(row)));

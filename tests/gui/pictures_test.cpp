@@ -66,6 +66,7 @@ protected:
     for (const ViewKind& kind : all_views()) {
       in_window([&] { window().raise_view(kind.id); });
       settle();
+      expect_no_scrolling();
       in_window([&] { must(window().grab().save(name + u'-' + kind.id + QStringLiteral(".png")), name); });
     }
   }

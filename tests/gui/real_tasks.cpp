@@ -8,6 +8,8 @@
 #include <QFileDialog>
 #include <QFileInfo>
 #include <QScreen>
+#include <QScrollArea>
+#include <QScrollBar>
 
 #include "app/gui/window/prompt_edit.h"
 #include "core/plant/plant.h"
@@ -215,6 +217,19 @@ void RealTask::expect_clicks(int most) {
   if (headscope::test::timed()) {
     EXPECT_LE(stall, longest_stall_ms);
   }
+  expect_no_scrolling();
+}
+
+void RealTask::expect_no_scrolling() {
+  in_window([this] {
+    for (const ViewKind& kind : all_views()) {
+      const View* view = window().view(kind.id);
+      const auto* dock = qobject_cast<const QScrollArea*>(view->parentWidget()->parentWidget());
+      if (!view->watched()) continue;
+      EXPECT_EQ(dock->verticalScrollBar()->maximum(), 0) << kind.id.toStdString() << " scrolls down";
+      EXPECT_EQ(dock->horizontalScrollBar()->maximum(), 0) << kind.id.toStdString() << " scrolls sideways";
+    }
+  });
 }
 
 } // namespace headscope::gui::test

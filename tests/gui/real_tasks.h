@@ -61,8 +61,10 @@ protected:
     return find<W>(in, [&](W& each) { return each.accessibleName() == QLatin1String(accessible_name); });
   }
 
-  // Prints what the task took, and holds it to that many clicks, and to the longest stall where limits of time count.
+  // Prints what the task took, and holds it to that many clicks, to the longest stall where limits of time count, and
+  // to views that fit.
   void expect_clicks(int most);
+  void expect_no_scrolling(); // of views that are on the screen
 
   QString file(const QString& name) const { return folder_.filePath(name); }
   static QString planted_model(); // a folder; the same for all tests of the program

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <QEvent>
+#include <QStackedLayout>
 #include <QTabBar>
 #include <QVBoxLayout>
 #include <QWidget>
@@ -39,6 +40,11 @@ public:
     tabs_->addTab(title);
     show_parts();
   }
+  // Stays below whichever parts are shown; of a fixed height, so that what it says moves nothing.
+  void set_footer(QWidget* footer) {
+    footer_ = footer;
+    column_->addWidget(footer);
+  }
   void set_beside_where_wide() { beside_ = true; }
   // Where one is shown at a time, this one.
   void bring_up(const QWidget* part) {
@@ -53,7 +59,7 @@ public:
     QSize size(0, 0);
     for (const QWidget* part : parts_)
       size = size.expandedTo({least_width(*part), least_height(*part)});
-    return {size.width(), size.height() + tabs_->sizeHint().height() + column_->spacing()};
+    return {size.width(), size.height() + tabs_->sizeHint().height() + column_->spacing() + footer_height()};
   }
   QSize sizeHint() const override { return column_->sizeHint().expandedTo(minimumSizeHint()); }
 
@@ -72,15 +78,23 @@ private:
   int least_width(const QWidget& part) const { return part.minimumSizeHint().expandedTo(part.minimumSize()).width(); }
   // At the width that it would have.
   int least_height(const QWidget& part) const {
+    if (const auto* pages = qobject_cast<const QStackedLayout*>(part.layout())) { // which gives what they would like
+      int most = 0;
+      for (int i = 0; i < pages->count(); ++i)
+        most = std::max(most, least_height(*pages->widget(i)));
+      return most;
+    }
     const int fixed = part.minimumSizeHint().expandedTo(part.minimumSize()).height();
     QLayout* layout = part.layout();
     if (!layout || !layout->hasHeightForWidth() || width() <= 0) return fixed;
     return std::max(fixed, layout->minimumHeightForWidth(std::max(width(), least_width(part))));
   }
+  int footer_height() const { return footer_ ? footer_->minimumHeight() + column_->spacing() : 0; }
   void fold() {
     const bool beside = beside_ && is_wide(*this);
     body_->setDirection(beside ? QBoxLayout::LeftToRight : QBoxLayout::TopToBottom);
     int needed = -body_->spacing();
+    needed += footer_height();
     for (const QWidget* part : parts_)
       needed += least_height(*part) + body_->spacing();
     if (const bool folded = !beside && needed > height(); folded != folded_) {
@@ -98,6 +112,7 @@ private:
   QVBoxLayout* column_;
   QBoxLayout* body_;
   std::vector<QWidget*> parts_;
+  QWidget* footer_ = nullptr;
   bool folded_ = false, beside_ = false;
 };
 

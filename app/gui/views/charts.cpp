@@ -71,7 +71,7 @@ ChartView::ChartView(const QString& accessible_name, QWidget* parent) : QChartVi
   setAccessibleName(accessible_name);
   setFrameShape(QFrame::NoFrame);
   // Less height, and Qt Charts leaves the labels of the axes out.
-  follow_font(*this, [this] { setMinimumSize(160, 11 * fontMetrics().height()); });
+  follow_font(*this, [this] { setMinimumSize(160, 8 * fontMetrics().height()); });
   dress(*chart());
 }
 

@@ -21,6 +21,7 @@
 #include "app/gui/files/file_state.h"
 #include "app/gui/files/graph_file.h"
 #include "app/gui/style/folding_column.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/charts.h"
 #include "app/gui/views/circuit/ablation_graph.h"
@@ -57,6 +58,9 @@ CircuitView::CircuitView(Workspace& workspace, QWidget* parent)
   empty_->setForegroundRole(QPalette::PlaceholderText);
   details_->setObjectName(QStringLiteral("details"));
   details_->setWordWrap(true);
+  details_->setAlignment(Qt::AlignLeft | Qt::AlignTop);
+  // Always as high, so that what it says moves nothing.
+  follow_font(*details_, [this] { details_->setFixedHeight(3 * details_->fontMetrics().lineSpacing()); });
   details_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   patch_->setObjectName(QStringLiteral("patch"));
   patch_->setText(tr("&Patch its source"));

@@ -55,7 +55,7 @@ std::string detector_of(const std::string& score) {
 // At least a few rows, and no more than these.
 void show_rows(QListWidget& list, int rows) {
   const int row = list.fontMetrics().height() + 8;
-  list.setMinimumHeight(std::min(rows, 4) * row);
+  list.setMinimumHeight(std::min(rows, 3) * row);
   list.setMaximumHeight(rows * row + 6);
 }
 
@@ -169,7 +169,7 @@ void DetectorsView::fill_list(const std::vector<DetectorInfo>& known) {
     scroll->setFrameShape(QFrame::NoFrame);
     scroll->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     scroll->setMinimumSize(fields->minimumSizeHint().width() + scroll->verticalScrollBar()->sizeHint().width(),
-                           6 * fontMetrics().lineSpacing());
+                           3 * fontMetrics().lineSpacing());
     option_stack_->addWidget(scroll);
   }
   show_rows(*list_, std::min(static_cast<int>(known_.size()), rows_shown));

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include <QPainterPath>
 
@@ -13,6 +14,8 @@ namespace {
 
 // Where labels are farther apart than this many weights, positions are shown instead of tokens.
 constexpr std::int64_t sparsest_tokens = 4;
+
+QColor overlay_ink() { return QColor(QRgb(0xff000000U | figures::region_color)); }
 
 QString weight_text(double weight) { return QString::number(weight, 'f', weight < 0.0995 ? 3 : 2); }
 
@@ -102,21 +105,41 @@ void MapOverlay::explanation(const mechanisms::Explanation& of) {
     groups(Qt::Horizontal, of.key_groups);
   }
   painter_.restore();
+  legend(of);
+}
+
+// Above the map at its right, beside the name of the axis.
+void MapOverlay::legend(const mechanisms::Explanation& of) {
+  const QRectF area = camera_.visible();
+  QString text = QString::fromStdString(of.title);
+  if (of.kind == mechanisms::ExplanationKind::groups) text = MapCanvas::tr("%1: a colour each").arg(text);
+  const double largest = std::accumulate(of.regions.begin(), of.regions.end(), 0.0,
+                                         [](double most, const auto& each) { return std::max(most, each.value); });
+  if (std::ranges::any_of(of.regions, [&](const auto& each) { return each.value != largest; }))
+    text = MapCanvas::tr("%1, up to %2").arg(text).arg(largest, 0, 'g', 3);
+  const double high = metrics_.height(), begin = area.left() + metrics_.horizontalAdvance(labels_.query_axis) / 2;
+  const double right = canvas_.width() - metrics_.averageCharWidth(), room = right - begin - 1.5 * high;
+  text = metrics_.elidedText(text, Qt::ElideRight, room);
+  const double left = right - metrics_.horizontalAdvance(text);
+  painter_.setPen(inks().text);
+  painter_.drawText(QPointF(left, area.top() - 0.3 * metrics_.averageCharWidth() - metrics_.descent()), text);
+  if (of.kind == mechanisms::ExplanationKind::groups) return;
+  painter_.fillRect(QRectF(left - high, area.top() - 0.8 * high, 0.6 * high, 0.6 * high), overlay_ink());
 }
 
 // Below the diagonal, as the map.
 void MapOverlay::regions(const mechanisms::Explanation& of) {
   const Range rows = range(Qt::Vertical), cols = range(Qt::Horizontal);
   const MapShape shape = canvas_.map()->shape();
-  const auto n = static_cast<double>(shape.n_query), m = static_cast<double>(shape.n_key);
-  QPainterPath seen;
-  seen.addPolygon(QPolygonF({camera_.to_screen(0, 0), camera_.to_screen(m - n + 1, 0), camera_.to_screen(m, n - 1),
-                             camera_.to_screen(m, n), camera_.to_screen(0, n), camera_.to_screen(0, 0)}));
+  QPainterPath seen; // the cells of the rows in sight that are not later than their query
+  for (std::int64_t q = rows.begin; q < rows.end; ++q)
+    seen.addRect(QRectF(camera_.to_screen(0.0, static_cast<double>(q)),
+                        camera_.to_screen(static_cast<double>(shape.last_key(q) + 1), static_cast<double>(q + 1))));
   painter_.setClipPath(seen, Qt::IntersectClip);
   double largest = 0.0;
   for (const auto& region : of.regions)
     largest = std::max(largest, region.value);
-  QColor tint = inks().accent;
+  QColor tint = overlay_ink();
   painter_.setBrush(Qt::NoBrush);
   for (const auto& region : of.regions) {
     if (region.query_end <= rows.begin || region.query_begin >= rows.end || region.key_end <= cols.begin ||
@@ -127,7 +150,7 @@ void MapOverlay::regions(const mechanisms::Explanation& of) {
     tint.setAlphaF(static_cast<float>(0.4 * std::max(0.0, region.value) / largest));
     painter_.fillRect(area, tint);
     if (std::min(area.width(), area.height()) < 6.0) continue; // an outline would be all of it
-    painter_.setPen(QPen(inks().accent, 0));
+    painter_.setPen(QPen(overlay_ink(), 0));
     painter_.drawRect(area);
   }
 }
@@ -135,7 +158,7 @@ void MapOverlay::regions(const mechanisms::Explanation& of) {
 // Where something begins on both axes.
 void MapOverlay::boundaries(const mechanisms::Explanation& of) {
   const MapShape shape = canvas_.map()->shape();
-  painter_.setPen(QPen(inks().accent, 0, Qt::DashLine));
+  painter_.setPen(QPen(overlay_ink(), 0, Qt::DashLine));
   for (const std::int64_t at : of.boundaries) {
     const auto place = static_cast<double>(at);
     if (at < shape.n_key)

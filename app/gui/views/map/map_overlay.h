@@ -30,6 +30,7 @@ private:
   Range range(Qt::Orientation axis) const; // what is seen of an axis
   void borders(Range rows, Range cols);
   void weights(Range rows, Range cols);
+  void legend(const mechanisms::Explanation& of);
   void regions(const mechanisms::Explanation& of);
   void boundaries(const mechanisms::Explanation& of);
   void groups(Qt::Orientation axis, const std::vector<std::int64_t>& of);

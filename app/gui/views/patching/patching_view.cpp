@@ -17,6 +17,7 @@
 #include "app/gui/models/method_scores.h"
 #include "app/gui/models/prompt_values.h"
 #include "app/gui/style/folding_column.h"
+#include "app/gui/style/follow_font.h"
 #include "app/gui/style/theme.h"
 #include "app/gui/views/answers/answer_fields.h"
 #include "app/gui/views/menus/head_menu.h"
@@ -30,6 +31,7 @@ namespace headscope::gui {
 namespace {
 
 constexpr int typing_pause_ms = 350;
+constexpr int message_lines = 3; // that are always there, so that a message moves no cell
 const QString kept_kind = QStringLiteral("patching");
 
 QString number(double value, int digits = 4) {
@@ -68,6 +70,8 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   empty_->setForegroundRole(QPalette::PlaceholderText);
   stored_->setAccessibleName(tr("Which map"));
   message_->setWordWrap(true);
+  message_->setAlignment(Qt::AlignLeft | Qt::AlignTop);
+  follow_font(*message_, [this] { message_->setFixedHeight(message_lines * message_->fontMetrics().lineSpacing()); });
   message_->setTextInteractionFlags(Qt::TextSelectableByMouse);
   map_->setAccessibleName(tr("Map of the restored metric"));
   map_->set_hint(tr("The map of what each patched place restores fills in here, layer by layer."));
@@ -81,10 +85,10 @@ PatchingView::PatchingView(Workspace& workspace, QWidget* parent)
   parts_ = new FoldingColumn(tr("Parts of the view Patching"));
   parts_->add(editor_, tr("Pair"));
   parts_->add(maps, tr("Map"), 1);
+  parts_->set_footer(message_); // of the pair and of the map
   auto* page = new QWidget;
   auto* column = new QVBoxLayout(page);
   column->addWidget(parts_, 1);
-  column->addWidget(message_); // of the pair and of the map, so it is seen with both
   mark_ = new OriginMark(workspace, map_);
   pages_ = new QStackedLayout(this);
   pages_->addWidget(empty_);
@@ -510,6 +514,7 @@ QString PatchingView::map_text() const {
 
 void PatchingView::show_message(const QString& text, bool warning) {
   message_->setText(text);
+  message_->setToolTip(text.count(QLatin1Char('\n')) + 1 >= message_lines ? text : QString()); // may be cut
   QPalette palette;
   if (warning) palette.setColor(QPalette::WindowText, inks().warning);
   message_->setPalette(palette);
