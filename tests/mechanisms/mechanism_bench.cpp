@@ -102,7 +102,7 @@ int bench(const at::Device& device, const BenchShape& shape, std::int64_t tokens
   const AttentionCost full{static_cast<std::int64_t>(all), static_cast<std::int64_t>(all), 0};
   report("full", tokens, times_of(5, device, [&] { return default_attention().run(layer.input); }), full);
   for (const std::string& spec : specs) {
-    const auto plan = AttentionPlan::parse(spec, config);
+    const auto plan = AttentionPlan::parse(spec, config, MechanismList::built_in());
     if (!plan.ok()) {
       std::fprintf(stderr, "%s\n", plan.error().to_string().c_str());
       return 1;

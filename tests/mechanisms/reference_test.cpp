@@ -136,11 +136,11 @@ TEST_P(Mechanisms, ShowsThePatternThatMakesZ) {
 
 // What a form says it costs: the keys attended are those of the reference's pattern, and no fewer are scored.
 TEST_P(Mechanisms, CountsItsCost) {
-  const auto parsed = parse_specs(GetParam());
+  const auto parsed = parse_specs(GetParam(), MechanismList::built_in());
   const Shape shape{.tokens = 83, .left = {0, 12}};
   const Layer layer = random_layer(shape);
-  const AttentionPlan plan(GetParam(), {{{&parsed->front().definition->info, parsed->front().mechanism, {0, 1, 2, 3}}}},
-                           test_heads);
+  const std::shared_ptr<const MechanismInfo> part_info(parsed->front().definition, &parsed->front().definition->info);
+  const AttentionPlan plan(GetParam(), {{{part_info, parsed->front().mechanism, {0, 1, 2, 3}}}}, test_heads);
   AttentionCost cost;
   AttentionRows rows = layer.rows;
   rows.cost = &cost;

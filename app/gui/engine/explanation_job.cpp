@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 
 #include "app/gui/engine/layer_attention.h"
+#include "app/runs/known_mechanisms.h"
 #include "core/mechanisms/explain.h"
 #include "core/mechanisms/plan.h"
 #include "core/model/guard.h"
@@ -54,7 +55,7 @@ Result<std::vector<Explanation>> explain_head(EngineState& state, const Explanat
       return make_error(ErrorCode::unsupported,
                         "explanations are of prompts of up to " + std::to_string(longest_explained) + " tokens");
     HS_ASSIGN(const auto engine, open_engine(state));
-    HS_ASSIGN(const auto plan, AttentionPlan::parse(state.plan, engine->config()));
+    HS_ASSIGN(const auto plan, AttentionPlan::parse(state.plan, engine->config(), mechanisms_for(state.plan)));
     const Asking asking(*plan, request.head, control, out);
     HS_TRY(run_through(state, *request.tokens, request.head.layer,
                        ablation_before(request.ablation, request.head.layer), control,
