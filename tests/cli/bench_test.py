@@ -37,6 +37,16 @@ class Growth(Case):
         self.assertEqual(self.growth("--tokens", "3", "--what", "statistics")["rows"][0]["flop"], STATISTICS_FLOP)
         self.assertEqual(self.growth("--tokens", "3", "--what", "sweep", "--sweep-heads", 1)["rows"][0]["flop"], SWEEP_FLOP)
 
+    def test_the_work_under_a_plan_is_what_its_forms_count(self):
+        for plan, less in (("none", 768 + 384), ("none@layers=1", 384), ("none@heads=0.1", 768 // 4)):
+            run = self.growth("--tokens", "3", "--attention", plan)
+            self.assertEqual(run["rows"][0]["flop"], FORWARD_FLOP - less)
+            self.assertEqual(run["what"], f"forward under {plan}")
+        # One key for each query in place of 1, 2 and 3; the form computes the scores of all.
+        kept = self.growth("--tokens", "3", "--attention", "topk:k=1@layers=0")["rows"][0]["flop"]
+        self.assertEqual(FORWARD_FLOP - kept, 2 * 4 * 8 * ((6 + 6) - (9 + 3)))
+        self.assertIsNone(self.growth("--tokens", "3", "--what", "sweep", "--sweep-heads", 1, "--attention", "none")["rows"][0]["flop"])
+
     def test_rows_axes_and_rates(self):
         out = self.growth("--tokens", "4,8", "--heads", "2,4", "--layers", "1,2")
         self.assertEqual([(r["axis"], r["tokens"], r["heads"], r["layers"]) for r in out["rows"]],

@@ -2,11 +2,13 @@
 #include "app/methods/bench/growth.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "app/methods/bench/inputs.h"
 #include "app/methods/bench/measure.h"
 #include "app/methods/bench/random_model.h"
 #include "app/runs/result_parts.h"
+#include "core/mechanisms/plan.h"
 #include "core/sweeps/sweep.h"
 
 namespace headscope::methods {
@@ -31,6 +33,24 @@ AttentionStatisticsRequest all_statistics(std::int64_t tokens) {
   return request;
 }
 
+// A plan whose forms count what they score and attend to.
+class CountedPlan : public LayeredAttention {
+public:
+  explicit CountedPlan(const mechanisms::AttentionPlan& plan) : plan_(plan) {}
+  const char* name() const override { return plan_.name(); }
+  LayerNeeds needs(int layer) const override { return plan_.needs(layer); }
+  at::Tensor run_rows(const AttentionInput& in, const AttentionRows& rows) const override {
+    AttentionRows counted = rows;
+    counted.cost = &cost_;
+    return plan_.run_rows(in, counted);
+  }
+  const AttentionCost& cost() const { return cost_; }
+
+private:
+  const mechanisms::AttentionPlan& plan_;
+  mutable AttentionCost cost_; // of one run on the engine's thread
+};
+
 // One row's work, to be run as often as wanted.
 class RowRunner {
 public:
@@ -41,7 +61,27 @@ public:
     statistics_ = all_statistics(row.tokens);
   }
 
-  Status run() const { return plan_.what == GrowthKind::sweep ? sweep() : forward(); }
+  Status run() const { return plan_.what == GrowthKind::sweep ? sweep() : forward(nullptr); }
+
+  // The arithmetic under the engine's attention, where that is a plan: what its forms count, in one more run, in place
+  // of full attention's pairs. NaN where nothing counts it.
+  Result<double> flop_under_plan() const {
+    const auto* mechanisms = dynamic_cast<const mechanisms::AttentionPlan*>(&engine_.attention());
+    if (!mechanisms && &engine_.attention() == &default_attention()) return work().flop;
+    if (!mechanisms || plan_.what != GrowthKind::forward) return std::numeric_limits<double>::quiet_NaN();
+    const CountedPlan counted(*mechanisms);
+    HS_TRY(forward(&counted));
+    const ModelConfig& config = engine_.config();
+    std::vector<std::int64_t> heads; // that attend fully
+    for (int layer = 0; layer < static_cast<int>(config.n_layers); ++layer) {
+      heads.push_back(config.n_heads);
+      for (const mechanisms::PlanPart& part : mechanisms->parts(layer))
+        heads.back() -= std::ssize(part.heads);
+    }
+    const WorkSize rest = forward_work(config, std::ssize(tokens_), std::ssize(tokens_.front()), 1, heads);
+    const auto pairs = static_cast<double>(counted.cost().scored + counted.cost().attended);
+    return rest.flop + 2.0 * pairs * static_cast<double>(config.d_head);
+  }
 
   WorkSize work() const {
     const ModelConfig& config = engine_.config();
@@ -57,8 +97,10 @@ public:
   }
 
 private:
-  Status forward() const {
+  // `attention`: in place of the engine's; null: that.
+  Status forward(const AttentionBackend* attention) const {
     RunRequest request;
+    request.attention = attention;
     request.batch = TokenBatch::pad(tokens_, TokenBatch::Side::right);
     request.until = LogitRows::last;
     request.cancel = control_.cancel;
@@ -141,6 +183,7 @@ Status measure_growth(const std::shared_ptr<const Model>& model, std::shared_ptr
       continue;
     }
     if (!measured.ok()) return measured.error();
+    HS_ASSIGN(row.work.flop, runner.flop_under_plan());
     row.seconds = measured->seconds;
     row.memory_bytes = measured->memory_bytes;
     run.rows.push_back(row);

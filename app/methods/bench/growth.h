@@ -34,7 +34,7 @@ struct GrowthRow {
   std::int64_t tokens = 0, heads = 0, layers = 0;
   double seconds = 0.0;
   std::int64_t memory_bytes = 0; // peak above the model's
-  WorkSize work;
+  WorkSize work;                 // `flop` is NaN where a plan of mechanisms does not count it
   double flop_per_s() const { return work.flop / seconds; }
   double bytes_per_s() const { return work.bytes / seconds; }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // The method `bench growth`: time and memory against tokens, heads and layers.
 #include <algorithm>
+#include <cmath>
 
 #include "app/methods/base/values.h"
 #include "app/methods/bench/bench.h"
@@ -24,15 +25,16 @@ struct GrowthOptions {
   bool force = false;
 };
 
+std::string percent(double share) { return fixed(100.0 * share, 1) + (std::isnan(share) ? "" : " %"); }
+
 std::string text_of(const GrowthRun& run) {
   std::vector<std::vector<std::string>> lines = {
       {"varied", "tokens", "heads", "layers", "seconds", "MiB", "GFLOP/s", "of peak", "GB/s", "of peak"}};
   for (const GrowthRow& row : run.rows)
     lines.push_back({row.axis, std::to_string(row.tokens), std::to_string(row.heads), std::to_string(row.layers),
                      fixed(row.seconds, 4), fixed(static_cast<double>(row.memory_bytes) / (1 << 20), 1),
-                     fixed(row.flop_per_s() / 1e9, 1), fixed(100.0 * row.flop_per_s() / run.peak.flop_per_s, 1) + " %",
-                     fixed(row.bytes_per_s() / 1e9, 2),
-                     fixed(100.0 * row.bytes_per_s() / run.peak.bytes_per_s, 1) + " %"});
+                     fixed(row.flop_per_s() / 1e9, 1), percent(row.flop_per_s() / run.peak.flop_per_s),
+                     fixed(row.bytes_per_s() / 1e9, 2), percent(row.bytes_per_s() / run.peak.bytes_per_s)});
   std::string text =
       printed("%s, batch of %lld, on %s\npeak: %.4g GFLOP/s, %.4g GB/s\n",
               plain_text(run.what + " of " + run.model + ", " + run.dtype).c_str(), static_cast<long long>(run.batch),
@@ -50,6 +52,8 @@ GrowthRun begin_run(const Model& model, const GrowthOptions& options) {
   run.model = model.identity.name;
   run.dtype = dtype_name(model.dtype);
   run.what = name_of(options.what);
+  if (const std::string& attention = options.model.model.attention; attention != "default")
+    run.what += " under " + attention;
   run.batch = options.batch;
   return run;
 }

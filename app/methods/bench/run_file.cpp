@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "app/methods/base/values.h"
 #include "app/runs/result_parts.h"
@@ -62,7 +63,7 @@ nlohmann::json row_json(const GrowthRow& row, const Peak& peak) {
           {"layers", row.layers},
           {"seconds", row.seconds},
           {"memory_bytes", row.memory_bytes},
-          {"flop", row.work.flop},
+          {"flop", number(row.work.flop)},
           {"bytes", row.work.bytes},
           {"flop_per_s", number(row.flop_per_s())},
           {"bytes_per_s", number(row.bytes_per_s())},
@@ -101,7 +102,8 @@ Result<GrowthRun> run_of(const nlohmann::json& head, const nlohmann::json& rows,
     HS_TRY(get(from, "layers", row.layers));
     HS_TRY(get(from, "seconds", row.seconds));
     HS_TRY(get(from, "memory_bytes", row.memory_bytes));
-    HS_TRY(get(from, "flop", row.work.flop));
+    row.work.flop = std::numeric_limits<double>::quiet_NaN(); // null
+    if (!from.contains("flop") || !from["flop"].is_null()) HS_TRY(get(from, "flop", row.work.flop));
     HS_TRY(get(from, "bytes", row.work.bytes));
     if (!(row.seconds > 0.0)) return make_error(ErrorCode::corrupt, "must be positive", path, "rows.seconds");
     run.rows.push_back(row);

@@ -10,23 +10,23 @@ class Counter {
 public:
   // `weight_share` is how often the weights are read.
   Counter(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens, std::int64_t element_bytes,
-          double weight_share = 1.0)
+          double weight_share = 1.0, std::vector<std::int64_t> heads = {})
       : config_(config), prompts_(static_cast<double>(prompts)), tokens_(tokens),
-        element_(static_cast<double>(element_bytes)), weight_share_(weight_share) {}
+        element_(static_cast<double>(element_bytes)), weight_share_(weight_share), heads_(std::move(heads)) {}
 
   void embedding() { work_.bytes += element_ * rows() * number(config_.d_model); }
   void unembedding() { product(prompts_, config_.d_model, config_.d_vocab); }
 
   void block(std::int64_t layer) {
     product(rows(), config_.d_model, (config_.n_heads + 2 * config_.n_kv_heads) * config_.d_head);
-    attention(rows(), prompts_ * pairs(layer));
+    attention(layer, rows(), prompts_ * pairs(layer));
     after_attention(rows());
   }
 
   void last_block(std::int64_t layer) {
     product(rows(), config_.d_model, 2 * config_.n_kv_heads * config_.d_head);
     product(prompts_, config_.d_model, config_.n_heads * config_.d_head);
-    attention(prompts_, prompts_ * seen(layer, tokens_ - 1));
+    attention(layer, prompts_, prompts_ * seen(layer, tokens_ - 1));
     after_attention(prompts_);
   }
 
@@ -55,8 +55,9 @@ private:
   }
 
   // Counts attention: q and z of n queries, k and v of all tokens.
-  void attention(double n, double query_key_pairs) {
-    work_.flop += 4.0 * query_key_pairs * number(config_.n_heads * config_.d_head);
+  void attention(std::int64_t layer, double n, double query_key_pairs) {
+    const std::int64_t heads = heads_.empty() ? config_.n_heads : heads_[static_cast<std::size_t>(layer)];
+    work_.flop += 4.0 * query_key_pairs * number(heads * config_.d_head);
     work_.bytes +=
         element_ * number(2 * config_.d_head) * (n * number(config_.n_heads) + rows() * number(config_.n_kv_heads));
   }
@@ -77,14 +78,15 @@ private:
   double prompts_;
   std::int64_t tokens_;
   double element_, weight_share_;
+  std::vector<std::int64_t> heads_; // of each layer whose attention is counted; empty: all
   WorkSize work_;
 };
 
 } // namespace
 
-WorkSize forward_work(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens,
-                      std::int64_t element_bytes) {
-  Counter counter(config, prompts, tokens, element_bytes);
+WorkSize forward_work(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens, std::int64_t element_bytes,
+                      const std::vector<std::int64_t>& heads) {
+  Counter counter(config, prompts, tokens, element_bytes, 1.0, heads);
   counter.embedding();
   for (std::int64_t layer = 0; layer + 1 < config.n_layers; ++layer)
     counter.block(layer);

@@ -26,8 +26,10 @@ struct WorkSize {
   }
 };
 
-// A forward pass over prompts of one length, with logits of the last tokens.
-WorkSize forward_work(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens, std::int64_t element_bytes);
+// A forward pass over prompts of one length, with logits of the last tokens. `heads` has the number of heads of each
+// layer whose attention is counted; empty: all.
+WorkSize forward_work(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens, std::int64_t element_bytes,
+                      const std::vector<std::int64_t>& heads = {});
 
 // The same with statistics of every layer's attention: two more products of q and k, and a last block over all tokens.
 WorkSize statistics_work(const ModelConfig& config, std::int64_t prompts, std::int64_t tokens,
