@@ -4,6 +4,7 @@
 #include <QComboBox>
 #include <QFormLayout>
 #include <QLabel>
+#include <QRegularExpression>
 #include <QScrollArea>
 #include <QVBoxLayout>
 
@@ -34,7 +35,9 @@ FormField form_field(const MechanismField& option) {
 
 // What a mechanism is, a line a fact.
 QString about(const MechanismCard& card) {
-  QStringList lines = {sentence_case(qt(card.what)).toHtmlEscaped()};
+  static const QRegularExpression quoted(QStringLiteral("`([^`]*)`")); // options within the text
+  QStringList lines = {
+      sentence_case(qt(card.what)).toHtmlEscaped().replace(quoted, QStringLiteral("<code>\\1</code>"))};
   const auto add = [&lines](const QString& name, const std::string& text) {
     if (!text.empty()) lines.append(QStringLiteral("<b>%1:</b> %2").arg(name, qt(text).toHtmlEscaped()));
   };
