@@ -232,7 +232,12 @@ private:
     request.cancel = run.control.cancel;
     HS_TRY(run.engine.run(request));
     for (std::size_t layer = 0; layer < tiles.size(); ++layer) {
-      const NodeMass mass = node_mass(piece, at::cat(tiles[layer], 1));
+      const at::Tensor pattern = at::cat(tiles[layer], 1);
+      if (pattern.min().item<double>() < -1e-6)
+        return make_error(ErrorCode::unsupported,
+                          "attention in layer " + std::to_string(layer) + " has negative weights, which have no shares",
+                          {}, "attention");
+      const NodeMass mass = node_mass(piece, pattern);
       for (std::size_t head = 0; head < mass.size(); ++head)
         shares.add(layer * mass.size() + head, mass[head]);
     }

@@ -32,6 +32,7 @@ public:
   }
 
   const char* name() const override { return "follower"; }
+  bool signed_weights = false;
 
   at::Tensor run(const AttentionInput& in) const override {
     if (in.layer == 0) ++text_;
@@ -45,6 +46,7 @@ public:
       pattern.select(1, 1).copy_(at::cat({at::eye(1, n), at::eye(n).narrow(0, 0, n - 1)}));
       pattern.select(1, 3).zero_().select(2, 0).fill_(1.0);
     }
+    if (signed_weights) pattern = -pattern;
     if (in.observer && (!in.observer->wants || in.observer->wants(in.layer))) in.observer->tile({in.layer, 0, pattern});
     return at::zeros_like(in.q);
   }
@@ -70,12 +72,14 @@ private:
   mutable std::int64_t text_ = -1;
 };
 
-DetectorResult detect(const std::map<std::string, std::string>& set) {
+Result<DetectorResult> try_to_detect(const std::map<std::string, std::string>& set, bool signed_weights = false) {
   auto model = test::tiny_model("llama");
   model->tokenizer = std::make_shared<test::WordTokenizer>();
   model->weights.w_e = at::randn({200, model->config.d_model});
   const bool unrelated = set.contains("unrelated");
-  const Engine engine(model, std::make_shared<Follower>(*model->tokenizer, unrelated));
+  const auto follower = std::make_shared<Follower>(*model->tokenizer, unrelated);
+  follower->signed_weights = signed_weights;
+  const Engine engine(model, follower);
   const auto detector = make_graph_detector();
   OptionSet options(detector->options());
   EXPECT_TRUE(options.set("graphs", std::to_string(graphs)).ok());
@@ -83,7 +87,11 @@ DetectorResult detect(const std::map<std::string, std::string>& set) {
   EXPECT_TRUE(options.set("shuffles", "199").ok());
   for (const auto& [name, value] : set)
     EXPECT_TRUE(options.set(name, value).ok()) << name;
-  auto result = detector->run({engine, options, "", {}});
+  return detector->run({engine, options, "", {}});
+}
+
+DetectorResult detect(const std::map<std::string, std::string>& set) {
+  auto result = try_to_detect(set);
   EXPECT_TRUE(result.ok()) << result.error().to_string();
   return std::move(result).value();
 }
@@ -107,6 +115,12 @@ TEST(GraphDetector, FindsTheHeadThatFollowsEdgesAndNoOther) {
 
 TEST(GraphDetector, FindsNoneByAGraphThatIsNotTheTexts) {
   EXPECT_THAT(detect({{"unrelated", "on"}}).heads, testing::IsEmpty());
+}
+
+TEST(GraphDetector, RefusesWeightsThatHaveNoShares) {
+  const auto refused = try_to_detect({}, true);
+  ASSERT_FALSE(refused.ok());
+  EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
 }
 
 TEST(GraphPrompt, SaysTheGraph) {
