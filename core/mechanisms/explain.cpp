@@ -20,20 +20,76 @@ at::Tensor visited(const Tile& tile, std::int64_t keys) {
   return tile.are_weights ? all != 0.0 : all != not_visited;
 }
 
-Explanation visited_keys(const Mechanism& mechanism, const Text& text, std::int64_t head) {
+// Collects regions row by row; what is the same for queries that follow each other becomes one.
+class RegionRows {
+public:
+  // Runs of keys of the next queries, ascending; their queries are set here.
+  void add(Range queries, const std::vector<Explanation::Region>& runs) {
+    const auto same = [](const Explanation::Region& a, const Explanation::Region& b) {
+      return a.key_begin == b.key_begin && a.key_end == b.key_end && a.value == b.value;
+    };
+    const bool follows = !open_.empty() && open_.front().query_end == queries.begin;
+    if (follows && std::ranges::equal(open_, runs, same)) {
+      for (Explanation::Region& region : open_)
+        region.query_end = queries.end;
+      return;
+    }
+    if (done_.size() < most_regions) done_.insert(done_.end(), open_.begin(), open_.end());
+    open_ = runs;
+    for (Explanation::Region& region : open_) {
+      region.query_begin = queries.begin;
+      region.query_end = queries.end;
+    }
+  }
+
+  std::vector<Explanation::Region> take() {
+    add({-1, -1}, {}); // what is open is done
+    return std::move(done_);
+  }
+
+private:
+  std::vector<Explanation::Region> done_, open_;
+};
+
+// Regions where x [query, unit] is not 0, with its values; the queries are from `first` on, a unit has `size` keys.
+void add_units(RegionRows& rows, const at::Tensor& x, std::int64_t first, std::int64_t size, std::int64_t keys) {
+  const at::Tensor values = x.to(at::kCPU, at::kDouble).contiguous();
+  const std::int64_t units = values.size(1);
+  for (std::int64_t row = 0; row < values.size(0); ++row) {
+    const double* at = values.const_data_ptr<double>() + row * units;
+    std::vector<Explanation::Region> runs;
+    for (std::int64_t unit = 0; unit < units; ++unit) {
+      if (at[unit] == 0.0) continue;
+      const std::int64_t begin = unit * size, end = std::min(begin + size, keys);
+      if (!runs.empty() && runs.back().key_end == begin && runs.back().value == at[unit])
+        runs.back().key_end = end;
+      else
+        runs.push_back({0, 0, begin, end, at[unit]});
+    }
+    rows.add({first + row, first + row + 1}, runs);
+  }
+}
+
+// The regions that queries from `first` on chose among units of `size` keys.
+Explanation regions_of(const char* title, std::int64_t first, std::int64_t size, std::int64_t keys,
+                       const UnitChoice& choice) {
   RegionRows rows;
+  for (std::int64_t begin = std::min(first, keys); begin < keys; begin += rows_at_once)
+    add_units(rows, choice({begin, std::min(begin + rows_at_once, keys)}), begin, size, keys);
+  Explanation out;
+  out.title = title;
+  out.regions = rows.take();
+  return out;
+}
+
+Explanation visited_keys(const Mechanism& mechanism, const Text& text, std::int64_t head) {
   const TileFunction tile = mechanism.open(text);
-  for (std::int64_t begin = 0; begin < text.keys(); begin += rows_at_once) {
-    const Range queries{begin, std::min(begin + rows_at_once, text.keys())};
+  return regions_of("Keys that are visited", 0, 1, text.keys(), [&](Range queries) {
     Tile some = gated(tile(queries), text.v);
     some.scores = some.scores.narrow(0, head, 1);
     if (some.index.defined()) some.index = some.index.narrow(0, head, 1);
-    add_units(rows, visited(some, text.keys()), begin, 1, text.keys());
-  }
-  Explanation out;
-  out.title = "Keys that are visited";
-  out.regions = rows.take();
-  return out;
+    return visited(some, text.keys());
+  });
 }
 
 } // namespace
@@ -53,45 +109,9 @@ Text of_head(const Text& text, std::int64_t head) {
   return one;
 }
 
-void RegionRows::add(Range queries, const std::vector<Explanation::Region>& runs) {
-  const auto same = [](const Explanation::Region& a, const Explanation::Region& b) {
-    return a.key_begin == b.key_begin && a.key_end == b.key_end && a.value == b.value;
-  };
-  const bool follows = !open_.empty() && open_.front().query_end == queries.begin;
-  if (follows && std::ranges::equal(open_, runs, same)) {
-    for (Explanation::Region& region : open_)
-      region.query_end = queries.end;
-    return;
-  }
-  if (done_.size() < most_regions) done_.insert(done_.end(), open_.begin(), open_.end());
-  open_ = runs;
-  for (Explanation::Region& region : open_) {
-    region.query_begin = queries.begin;
-    region.query_end = queries.end;
-  }
-}
-
-std::vector<Explanation::Region> RegionRows::take() {
-  add({-1, -1}, {}); // what is open is done
-  return std::move(done_);
-}
-
-void add_units(RegionRows& rows, const at::Tensor& x, std::int64_t first, std::int64_t size, std::int64_t keys) {
-  const at::Tensor values = x.to(at::kCPU, at::kDouble).contiguous();
-  const std::int64_t units = values.size(1);
-  for (std::int64_t row = 0; row < values.size(0); ++row) {
-    const double* at = values.const_data_ptr<double>() + row * units;
-    std::vector<Explanation::Region> runs;
-    for (std::int64_t unit = 0; unit < units; ++unit) {
-      if (at[unit] == 0.0) continue;
-      const std::int64_t begin = unit * size, end = std::min(begin + size, keys);
-      if (!runs.empty() && runs.back().key_end == begin && runs.back().value == at[unit])
-        runs.back().key_end = end;
-      else
-        runs.push_back({0, 0, begin, end, at[unit]});
-    }
-    rows.add({first + row, first + row + 1}, runs);
-  }
+std::vector<Explanation> explain_units(const Text& one, const ExplainedUnits& units, const UnitChoice& choice) {
+  return {regions_of(units.title, units.first, units.size, one.keys(), choice),
+          units_of(units.units, units.size, one.keys())};
 }
 
 Explanation units_of(const std::string& title, std::int64_t size, std::int64_t keys) {

@@ -2,6 +2,7 @@
 // Makes the explanations of mechanisms from what they compute, on the CPU.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,19 +21,17 @@ std::vector<Explanation> explain_head(const Mechanism& mechanism, const Text& te
 // The text with that head alone.
 Text of_head(const Text& text, std::int64_t head);
 
-// Collects regions row by row; what is the same for queries that follow each other becomes one.
-class RegionRows {
-public:
-  // Runs of keys of the next queries, ascending.
-  void add(Range queries, const std::vector<Explanation::Region>& runs); // whose queries are set here
-  std::vector<Explanation::Region> take();
-
-private:
-  std::vector<Explanation::Region> done_, open_;
+// Units of `size` keys, and what a query chose among them.
+struct ExplainedUnits {
+  const char* title; // of what was chosen
+  const char* units; // what they are called
+  std::int64_t size;
+  std::int64_t first = 0; // query that chooses
 };
-
-// Regions where x [query, unit] is not 0, with its values; the queries are from `first` on, a unit has `size` keys.
-void add_units(RegionRows& rows, const at::Tensor& x, std::int64_t first, std::int64_t size, std::int64_t keys);
+// Values [query, unit] of what some queries chose; 0: not chosen.
+using UnitChoice = std::function<at::Tensor(Range queries)>;
+// The regions that were chosen, with their values, and where units begin.
+std::vector<Explanation> explain_units(const Text& one, const ExplainedUnits& units, const UnitChoice& choice);
 // Where units of that size begin.
 Explanation units_of(const std::string& title, std::int64_t size, std::int64_t keys);
 

@@ -32,6 +32,31 @@ function(headscope_share_torch_headers name)
   target_precompile_headers(${name} REUSE_FROM headscope_torch_headers)
 endfunction()
 
+# headscope_write_list(HEADER NAMESPACE TYPE NAME ...): a header with `files`, the addresses of objects that are each in a
+# file of its name.
+function(headscope_write_list header namespace type)
+  list(JOIN ARGN ", " names)
+  list(TRANSFORM ARGN PREPEND "&" OUTPUT_VARIABLE addresses)
+  list(JOIN addresses ", " addresses)
+  file(RELATIVE_PATH folder "${CMAKE_SOURCE_DIR}" "${CMAKE_CURRENT_SOURCE_DIR}")
+  file(CONFIGURE OUTPUT "${header}" CONTENT
+"// Made by ${folder}/CMakeLists.txt of the files that it found.
+namespace ${namespace} {
+extern const ${type} ${names};
+inline constexpr const ${type}* files[] = {${addresses}};
+} // namespace ${namespace}
+" @ONLY)
+endfunction()
+
+# headscope_find_names(VARIABLE FOLDER FIRST): the names of the source files of a folder, FIRST before all others.
+function(headscope_find_names variable folder first)
+  file(GLOB files CONFIGURE_DEPENDS RELATIVE "${CMAKE_CURRENT_SOURCE_DIR}/${folder}" ${folder}/*.cpp)
+  list(TRANSFORM files REPLACE "\\.cpp$" "")
+  list(REMOVE_ITEM files ${first})
+  list(PREPEND files ${first})
+  set(${variable} "${files}" PARENT_SCOPE)
+endfunction()
+
 # headscope_library(NAME [TORCH] SOURCES a.cpp ... [LIBS x ...]): a static library of one folder.
 function(headscope_library name)
   cmake_parse_arguments(arg "TORCH" "" "SOURCES;LIBS" ${ARGN})

@@ -26,10 +26,7 @@ public:
     return info;
   }
 
-  void inputs(OptionList& list) override {
-    input_.list_file(list, "The text");
-    input_.list_no_bos(list);
-  }
+  void inputs(OptionList& list) override { input_.list(list); }
   store::Attributes recorded_inputs() const override {
     store::Attributes recorded = input_.recorded();
     for (store::Attribute& each : plan_attributes(mechanisms::joined_specs(specs_)))

@@ -77,11 +77,12 @@ public:
     HS_TRY(find_needles(result, plan.get()));
     if (!task_.detectors.empty()) {
       step();
-      DetectorOutcomes own = detected_;
       if (plan) {
-        HS_ASSIGN(own, detect_under(task_.detectors, engine_, plan, context_.silent()));
+        HS_ASSIGN(const auto own, detect_under(task_.detectors, engine_, plan, context_.silent()));
+        result.survival = survival(detected_, own);
+      } else {
+        result.survival = survival(detected_, detected_);
       }
-      result.survival = survival(detected_, own);
     }
     if (!task_.heads) return result;
     step();

@@ -24,9 +24,8 @@ public:
   }
 
   void inputs(OptionList& list) override {
-    input_.list_file(list, "The text");
+    input_.list(list);
     list.find("text_file")->required = false; // --list needs none
-    input_.list_no_bos(list);
   }
   store::Attributes recorded_inputs() const override { return input_.recorded(); }
 

@@ -19,6 +19,11 @@ struct TextInput {
   // Adds the options text_file, with this help, and no_bos; other inputs may stand between the two.
   void list_file(OptionList& list, const char* help);
   void list_no_bos(OptionList& list);
+  // Adds both, where the method has one text.
+  void list(OptionList& list) {
+    list_file(list, "The text");
+    list_no_bos(list);
+  }
   store::Attributes recorded() const { return {{"text_file", file}, {"no_bos", no_bos}}; }
 
   // Returns invalid_argument where no file is named, and what reading it says.

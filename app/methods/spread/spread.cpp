@@ -28,10 +28,7 @@ public:
     return info;
   }
 
-  void inputs(OptionList& list) override {
-    input_.list_file(list, "The text");
-    input_.list_no_bos(list);
-  }
+  void inputs(OptionList& list) override { input_.list(list); }
   store::Attributes recorded_inputs() const override { return input_.recorded(); }
 
   void options(OptionList& list) override {

@@ -37,11 +37,13 @@ public:
   }
 
   Status store(const Stored& segment) override {
-    HS_ASSIGN(const at::Tensor embeddings, reader_.embeddings(segment.tokens));
     const std::int64_t last = segment.states.size(0);
-    const at::Tensor keys = unit(segment.states), own = options_.next ? unit(embeddings) : keys;
-    // The value of a token is its own, or that of the one after it; the last token of a segment then learns nothing.
-    const at::Tensor values = options_.next ? own.narrow(0, 1, last - 1) : own;
+    const at::Tensor keys = unit(segment.states);
+    at::Tensor values = keys;
+    if (options_.next) { // the last token of a segment then learns nothing
+      HS_ASSIGN(const at::Tensor embeddings, reader_.embeddings(segment.tokens));
+      values = unit(embeddings).narrow(0, 1, last - 1);
+    }
     for (std::int64_t i = 0; i < values.size(0); ++i)
       learn(keys.narrow(0, i, 1), values.narrow(0, i, 1));
     for (std::int64_t i = values.size(0); i < last; ++i)

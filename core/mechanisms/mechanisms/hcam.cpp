@@ -41,16 +41,11 @@ public:
   std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
     const Text one = of_head(text, head);
     const at::Tensor sums = at::constant_pad_nd(one.k.to(at::kFloat).cumsum(1), {0, 0, 1, 0});
-    RegionRows rows;
-    for (std::int64_t begin = 0; begin < one.keys(); begin += 256) {
-      const Range queries{begin, std::min(begin + 256, one.keys())};
+    const ExplainedUnits chunks{"Recall: the weight of each chunk", "Chunks", chunk_};
+    return explain_units(one, chunks, [&](Range queries) {
       const std::int64_t count = (queries.end + chunk_ - 1) / chunk_;
-      add_units(rows, scores_of_chunks(one, sums, queries, count).softmax(-1)[0], begin, chunk_, one.keys());
-    }
-    Explanation recall;
-    recall.title = "Recall: the weight of each chunk";
-    recall.regions = rows.take();
-    return {recall, units_of("Chunks", chunk_, one.keys())};
+      return scores_of_chunks(one, sums, queries, count).softmax(-1)[0];
+    });
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -173,18 +173,11 @@ public:
   std::vector<Explanation> explain(const Text& text, std::int64_t head) const override {
     const Text one = of_head(text, head);
     const at::Tensor means = mean_keys(one, options_.block);
-    RegionRows rows;
-    for (std::int64_t begin = 0; begin < one.keys(); begin += 256) {
-      const Range queries{begin, std::min(begin + 256, one.keys())};
+    const ExplainedUnits units{"Blocks that queries chose by their mean key", "Blocks", options_.block};
+    return explain_units(one, units, [&](Range queries) {
       const Blocks blocks = blocks_of(one, means, queries, options_);
-      const at::Tensor chosen =
-          at::zeros_like(blocks.score, at::kBool).scatter(-1, blocks.best, blocks.best_score > not_visited);
-      add_units(rows, chosen[0], begin, options_.block, one.keys());
-    }
-    Explanation choice;
-    choice.title = "Blocks that queries chose by their mean key";
-    choice.regions = rows.take();
-    return {choice, units_of("Blocks", options_.block, one.keys())};
+      return at::zeros_like(blocks.score, at::kBool).scatter(-1, blocks.best, blocks.best_score > not_visited)[0];
+    });
   }
 
   Rows reference(const PlainHead& head) const override {

@@ -267,15 +267,9 @@ public:
     LongHeadsOptions options = options_;
     options.chunk = std::min(options.chunk, one.keys() + 1);
     const at::Tensor summaries = chunk_keys(one, keys_by_place(one, options.chunk), options.chunk).detach();
-    RegionRows rows;
-    for (std::int64_t begin = std::min(options.begin, one.keys()); begin < one.keys(); begin += 256) {
-      const Range queries{begin, std::min(begin + 256, one.keys())};
-      add_units(rows, places_of(one, summaries, queries, options)[0] >= 0, begin, options.chunk, one.keys());
-    }
-    Explanation chosen;
-    chosen.title = "Chunks that queries chose";
-    chosen.regions = rows.take();
-    return {chosen, units_of("Chunks", options.chunk, one.keys())};
+    const ExplainedUnits chunks{"Chunks that queries chose", "Chunks", options.chunk, options.begin};
+    return explain_units(
+        one, chunks, [&](Range queries) -> at::Tensor { return places_of(one, summaries, queries, options)[0] >= 0; });
   }
 
   bool before_rotary() const override { return true; }
