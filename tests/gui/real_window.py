@@ -19,13 +19,25 @@ class Display:
     """An X server of its own."""
 
     def __init__(self, folder, size=f"{WIDTH}x{HEIGHT}"):
+        # A server that looks for a free number itself can take that of one that is ending, which then removes the socket of both.
+        for number in range(1000 + os.getpid() % 50000, 60000):
+            if self.serve(number, folder, size):
+                break
+        self.frame = folder / "Xvfb_screen0"
+
+    def serve(self, number, folder, size):
+        """Whether a server could be started at this number; it is ready then."""
+        self.name = f":{number}"
         reader, writer = os.pipe()
-        command = ["Xvfb", "-displayfd", str(writer), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-fbdir", str(folder)]
+        command = ["Xvfb", self.name, "-displayfd", str(writer), "-screen", "0", f"{size}x24", "-nolisten", "tcp", "-noreset",
+                   "-fbdir", str(folder)]
         self.server = subprocess.Popen(command, pass_fds=[writer], stderr=subprocess.DEVNULL)
         os.close(writer)
         with os.fdopen(reader) as answer:
-            self.name = ":" + answer.readline().strip()
-        self.frame = folder / "Xvfb_screen0"
+            if answer.readline().strip() == str(number):
+                return True
+        self.stop()
+        return False
 
     def environment(self):
         """Of programs that have their windows here, and nothing to do with the user's session and its buses."""
